@@ -1,0 +1,33 @@
+"""Archives are walked, never unpacked.
+
+    upload ─ sniff ─┬─ zip ──────────────── walk_zip ─┐
+                    ├─ tar ──────────────── walk_tar ─┼─ Member(offset, length, …) → manifest
+                    └─ gzip ─ expand_gzip ─ walk_tar ─┘
+                                                  later, a worker: range read → extract → bytes
+
+A `Member` is a byte range of the *stored* archive, so a million images cost a million small
+rows and no second copy. The walkers judge the archive as a whole (count, total, ratio, overlap);
+`extract` judges one member, so that one bad member costs one item. Only a tar.gz is written out
+again, as a plain tar: nothing can be range-read in a gzip stream.
+"""
+
+from jobs.archives.extraction import extract
+from jobs.archives.gzip import expand_gzip
+from jobs.archives.magic import ArchiveKind, sniff
+from jobs.archives.members import ArchiveError, Encoding, ErrorCode, Limits, Member
+from jobs.archives.tar import walk_tar
+from jobs.archives.zip import walk_zip
+
+__all__ = [
+    "ArchiveError",
+    "ArchiveKind",
+    "Encoding",
+    "ErrorCode",
+    "Limits",
+    "Member",
+    "expand_gzip",
+    "extract",
+    "sniff",
+    "walk_tar",
+    "walk_zip",
+]

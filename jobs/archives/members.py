@@ -1,0 +1,118 @@
+"""What every archive format shares: members, limits, the error, and labels."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Encoding = Literal["raw", "zip"]
+"""How a member's byte range holds it. raw: as it is; zip: local header, then data."""
+
+ErrorCode = Literal["corrupt_archive", "archive_too_large", "unsupported_archive"]
+
+MIB = 1024 * 1024
+
+RATIO_FLOOR = 32 * MIB
+"""Unpacked bytes below which no ratio is judged: a few blank images are no bomb."""
+
+
+class ArchiveError(Exception):
+    """The archive, or one member of it, cannot be used. `code` says why in one word."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        """`message` says what is wrong, where, and what to do."""
+        super().__init__(message)
+        self.code: ErrorCode = code
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one archive may hold. Sizes are uncompressed bytes."""
+
+    max_members: int = 10_000_000
+    """Entries of every kind: folders and links cost the walk as much as files do."""
+    max_member_bytes: int = 100 * MIB
+    """For `extract`: the walkers yield a larger member, so that it costs one item."""
+    max_total_bytes: int = 1024 * 1024 * MIB
+    max_ratio: float = 200.0
+    """Unpacked over packed bytes of the whole archive, judged above `RATIO_FLOOR`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One regular file of an archive, as a byte range of it."""
+
+    name: str
+    """A label with forward slashes and no control characters. May hold `..`: never a path."""
+    offset: int
+    """First byte in the archive. zip: of the local header; tar: of the data."""
+    length: int
+    """Bytes to read from `offset`. zip: holds at least the header, the data and its descriptor."""
+    size: int
+    """Uncompressed bytes, as the archive declares them; `extract` holds the member to it."""
+    encoding: Encoding
+
+
+def check_count(entries: int, limits: Limits) -> None:
+    """Raise ArchiveError when the archive has more entries than it may."""
+    if entries > limits.max_members:
+        raise ArchiveError(
+            "archive_too_large",
+            f"The archive has more than {limits.max_members:,} entries, files and folders "
+            "together. Split it into several archives.",
+        )
+
+
+def check_total(unpacked: int, limits: Limits) -> None:
+    """Raise ArchiveError when the archive unpacks to more bytes than it may."""
+    if unpacked > limits.max_total_bytes:
+        raise ArchiveError(
+            "archive_too_large",
+            f"The archive unpacks to more than {limits.max_total_bytes:,} bytes. "
+            "Split it into several archives.",
+        )
+
+
+def check_ratio(unpacked: int, packed: int, limits: Limits) -> None:
+    """Raise ArchiveError when the archive is packed as tightly as only a bomb is."""
+    if unpacked > RATIO_FLOOR and unpacked > limits.max_ratio * packed:
+        raise ArchiveError(
+            "archive_too_large",
+            f"The archive unpacks {packed:,} bytes to {unpacked:,}: over the {limits.max_ratio:g} "
+            "to 1 that is allowed, as in a decompression bomb. Pack the images with "
+            "less compression or none.",
+        )
+
+
+# One to one wherever possible, so that two names that differ still differ: the control characters
+# get their Unicode pictures (NUL becomes ␀), the C1 range a written escape.
+_VISIBLE: dict[int, str] = (
+    {code: chr(0x2400 + code) for code in range(0x20)}
+    | {0x7F: "\u2421"}
+    | {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
+)
+
+
+def label(raw: bytes, legacy: Literal["cp437", "latin-1"]) -> str:
+    """A member's name as text that is safe to store and show.
+
+    Names are UTF-8 whatever the archive's flags say, as nearly every tool of today writes it;
+    what is not valid UTF-8 is read as `legacy`, which gives each of the 256 bytes its own letter.
+    """
+    try:
+        name = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        name = raw.decode(legacy)
+    name = name.replace("\\", "/")
+    return name if name.isprintable() else name.translate(_VISIBLE)
+
+
+def shown(name: str) -> str:
+    """A label for an error message: quoted, and short however long it is."""
+    return repr(name if len(name) <= 200 else f"{name[:200]}…")
+
+
+def is_dropping(name: str) -> bool:
+    """Whether a label is one that macOS or Windows left behind: no file of the user's."""
+    folders, _, last = name.rpartition("/")
+    if last.startswith("._") or last == ".DS_Store" or last.lower() == "thumbs.db":
+        return True
+    return "__MACOSX" in folders and "__MACOSX" in folders.split("/")

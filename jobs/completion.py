@@ -1,0 +1,222 @@
+"""How work is counted and how a job ends: by its last commit, by a cancel, or at its deadline.
+
+A commit is one transaction, fenced by the attempt: the shard is done, the job's counts advance and,
+if it was the last, the job closes and its webhook deliveries are inserted. A worker whose lease
+went to somebody else changes no row, and its result is discarded.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from jobs.database import Database, db_now, is_outage
+from jobs.errors import Conflict, NotFound
+from jobs.scheduling import Lease, charge
+from jobs.states import (
+    TERMINAL,
+    ItemStatus,
+    JobStatus,
+    ShardState,
+    check_job_move,
+    closing_status,
+    outcome_of,
+)
+from jobs.tables import Job, Shard
+from jobs.webhooks import record_event
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the items of a shard ended."""
+
+    succeeded: int = 0
+    errored: int = 0
+    cancelled: int = 0
+    expired: int = 0
+
+
+def commit(database: Database, lease: Lease, segment: str, tally: Tally, device_s: float) -> bool:
+    """Count a finished shard; False when the lease was lost and the result must be discarded."""
+    with database.write() as session:
+        fenced = session.scalar(
+            update(Shard)
+            .where(
+                Shard.id == lease.shard_id,
+                Shard.attempt == lease.attempt,
+                Shard.state == ShardState.LEASED,
+            )
+            .values(state=ShardState.DONE, segment=segment, owner=None, lease_until=None)
+            .returning(Shard.id)
+        )
+        if fenced is None:
+            return False
+        job = _count(session, lease.job_id, tally, device_s)
+        session.execute(
+            update(Shard).where(Shard.id == lease.shard_id).values(commit_number=job.commits)
+        )
+        charge(session, job.id, job.tenant_id, job.priority, device_s - lease.charged_s)
+        close_if_over(session, job.id)
+        return True
+
+
+def commit_surely(
+    database: Database,
+    lease: Lease,
+    segment: str,
+    tally: Tally,
+    device_s: float,
+    *,
+    pause: Callable[[float], object] = time.sleep,
+) -> bool:
+    """Commit through outages of the database, keeping the computed result until it is back.
+
+    When the connection breaks during COMMIT nobody knows whether it took place, so the shard is
+    read again before anything is repeated.
+    """
+    delay = 0.2
+    while True:
+        try:
+            if _is_committed(database, lease, segment):
+                return True
+            return commit(database, lease, segment, tally, device_s)
+        except SQLAlchemyError as err:
+            if not is_outage(err):
+                raise
+            log.warning("commit_waits_for_database", shard=lease.shard_id, job=lease.job_id)
+            pause(delay)
+            delay = min(delay * 2, 5.0)
+
+
+def cancel(database: Database, tenant_id: str, job_id: str) -> Job:
+    """Cancel a job: what waits is cancelled at once, what runs stops within a batch.
+
+    Raises NotFound, and Conflict when the job is over already. Repeating a cancel is harmless.
+    """
+    with database.write() as session:
+        job = _end_early(session, job_id, ItemStatus.CANCELLED, tenant_id=tenant_id)
+        if job.status in TERMINAL and job.status is not JobStatus.CANCELLED:
+            raise Conflict(f"Job {job_id} is {job.status} and cannot be cancelled any more.")
+        return job
+
+
+def expire_overdue(database: Database) -> int:
+    """End the jobs whose deadline has passed; gives their number."""
+    with database.read() as session:
+        overdue = session.scalars(
+            select(Job.id)
+            .where(Job.ended_at.is_(None), Job.ending.is_(None), Job.expires_at < db_now())
+            .limit(100)
+        ).all()
+    for job_id in overdue:
+        with database.write() as session:
+            _end_early(session, job_id, ItemStatus.EXPIRED)
+    return len(overdue)
+
+
+def close_if_over(session: Session, job_id: str) -> None:
+    """Close a job of which every item is counted; of one that is ending, count what waits first."""
+    locked = select(Job).where(Job.id == job_id).with_for_update()
+    job = session.scalar(locked, execution_options={"populate_existing": True})
+    if job is None or job.status in TERMINAL:
+        return
+    if job.ending is not None:
+        _drop_pending(session, job)
+    counted = job.completed + job.failed + job.cancelled + job.expired
+    if job.status is not JobStatus.VALIDATING and counted == job.total:
+        close(session, job, closing_status(job.status, job.ending))
+
+
+def close(session: Session, job: Job, status: JobStatus, reason: str | None = None) -> None:
+    """Make a job terminal and insert its webhook deliveries; the caller holds the job's row."""
+    check_job_move(job.status, status)
+    job.status = status
+    job.status_reason = reason or job.status_reason
+    job.ended_at = session.scalar(select(db_now()))
+    if status is JobStatus.COMPLETED:
+        job.outcome = outcome_of(job.total, job.failed)
+    session.flush()
+    # Shards that never ran come last in the order of results, after every commit.
+    session.execute(
+        update(Shard)
+        .where(Shard.job_id == job.id, Shard.state == ShardState.CANCELLED)
+        .values(commit_number=job.commits + 1 + Shard.first)
+    )
+    record_event(session, job)
+
+
+def _count(session: Session, job_id: str, tally: Tally, device_s: float) -> Job:
+    """Add a tally to a job's counts; its row stays locked, so commits are numbered in order."""
+    return session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(
+            completed=Job.completed + tally.succeeded,
+            failed=Job.failed + tally.errored,
+            cancelled=Job.cancelled + tally.cancelled,
+            expired=Job.expired + tally.expired,
+            commits=Job.commits + 1,
+            device_s=Job.device_s + device_s,
+            last_progress_at=db_now(),
+        )
+        .returning(Job)
+    ).scalar_one()
+
+
+def _is_committed(database: Database, lease: Lease, segment: str) -> bool:
+    with database.read() as session:
+        return session.scalar(select(Shard.segment).where(Shard.id == lease.shard_id)) == segment
+
+
+def _end_early(
+    session: Session, job_id: str, ending: ItemStatus, tenant_id: str | None = None
+) -> Job:
+    """Begin to end a job that is not over; gives the job as it then stands."""
+    # Shards are locked before their job, here as everywhere: see jobs.scheduling.
+    session.execute(
+        select(Shard.id)
+        .where(Shard.job_id == job_id, Shard.state == ShardState.PENDING)
+        .order_by(Shard.id)
+        .with_for_update()
+    ).all()
+    job = session.scalar(select(Job).where(Job.id == job_id).with_for_update())
+    if job is None or (tenant_id is not None and job.tenant_id != tenant_id):
+        raise NotFound(f"There is no job {job_id}.")
+    if job.status in TERMINAL or job.ending is not None:
+        return job
+    job.ending = ending
+    job.status_reason = "cancelled by the caller" if ending is ItemStatus.CANCELLED else "deadline"
+    job.cancelling_at = session.scalar(select(db_now()))
+    if job.status is JobStatus.VALIDATING:
+        close(session, job, JobStatus(ending.value))
+        return job
+    if ending is ItemStatus.CANCELLED:
+        check_job_move(job.status, JobStatus.CANCELLING)
+        job.status = JobStatus.CANCELLING
+    session.flush()
+    close_if_over(session, job_id)
+    return job
+
+
+def _drop_pending(session: Session, job: Job) -> None:
+    """Cancel the pending shards of a job that is ending, and count their items."""
+    dropped = session.scalars(
+        update(Shard)
+        .where(Shard.job_id == job.id, Shard.state == ShardState.PENDING)
+        .values(state=ShardState.CANCELLED)
+        .returning(Shard.count)
+    ).all()
+    counts = {ItemStatus.CANCELLED: Job.cancelled, ItemStatus.EXPIRED: Job.expired}
+    column = counts[job.ending or ItemStatus.CANCELLED]
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id)
+        .values({column: column + sum(dropped), Job.pending_shards: 0})
+    )
+    session.refresh(job)

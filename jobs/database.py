@@ -1,0 +1,117 @@
+"""One way to the database, the same on SQLite and on PostgreSQL.
+
+Reading and writing are told apart at the start of a transaction, because SQLite must know: a
+deferred transaction that becomes a writing one fails at once, whatever `busy_timeout` says, when
+another writer came first (https://www.sqlite.org/lang_transaction.html). So every writing one is
+IMMEDIATE.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Float, create_engine, event, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql.functions import FunctionElement
+
+from jobs.settings import sqlite_path
+
+BUSY_TIMEOUT_S = 30
+
+
+class db_now(FunctionElement[float]):  # noqa: N801  # named like the SQL function that it is
+    """The database's clock, in seconds since 1970: the only clock that leases are judged by."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(db_now, "sqlite")
+def _now_on_sqlite(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(db_now, "postgresql")
+def _now_on_postgresql(*_: Any, **__: Any) -> str:
+    # Not now(): that one stands still while a transaction waits for a lock.
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
+
+class Database:
+    """Sessions on one database; safe to share between threads, not across a fork."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._reading = sessionmaker(self.engine, expire_on_commit=False)
+        writer = self.engine.execution_options(writing=True)
+        self._writing = sessionmaker(writer, expire_on_commit=False)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a session that only reads; what it reads is one consistent state on SQLite."""
+        with self._reading() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a transaction: committed at the end of the block, rolled back by an exception."""
+        with self._writing() as session, session.begin():
+            yield session
+
+    def now(self) -> float:
+        """Ask the database for the time, in seconds since 1970."""
+        with self.read() as session:
+            return session.scalar(select(db_now())) or 0.0
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self.engine.dispose()
+
+
+def is_outage(err: Exception) -> bool:
+    """Say whether the database is away or busy, so that the same work may succeed later."""
+    if isinstance(err, OperationalError):
+        return True
+    return isinstance(err, DBAPIError) and bool(err.connection_invalidated)
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    # A statement that hangs is worse than one that fails: the caller can try a failed one again.
+    options = "-c statement_timeout=60000 -c lock_timeout=20000"
+    return create_engine(
+        parsed,
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=16,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5, "options": options},
+    )
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    # The driver's own transaction handling is switched off; `_begin_sqlite` does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # FULL, so that a job that was answered with 202 survives a power cut.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,81 @@
+"""Files: bytes that a tenant uploads, to be named later by jobs."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs.bootstrap import Ground
+from jobs.database import db_now
+from jobs.errors import InvalidRequest, NotFound, TooLarge
+from jobs.ids import new_id
+from jobs.storage import input_name
+from jobs.tables import File
+
+_LONGEST_NAME = 1024
+
+
+def store_file(
+    ground: Ground, tenant_id: str, filename: str, purpose: str, chunks: Iterable[bytes]
+) -> File:
+    """Store a file from a stream of chunks, hashing and counting on the way.
+
+    Raises TooLarge past the limit of one body, and InvalidRequest for an empty file; neither leaves
+    anything behind.
+    """
+    file_id = new_id("file")
+    blob = input_name(tenant_id, file_id)
+    meter = _Meter(ground.settings.max_body_bytes)
+    ground.storage.put(blob, meter.measure(chunks))
+    file = File(
+        id=file_id,
+        tenant_id=tenant_id,
+        filename=filename[:_LONGEST_NAME] or file_id,
+        purpose=purpose,
+        bytes=meter.bytes,
+        sha256=meter.sha256.hexdigest(),
+        blob=blob,
+    )
+    try:
+        with ground.database.write() as session:
+            file.created_at = session.scalar(select(db_now())) or 0.0
+            session.add(file)
+    except Exception:
+        ground.storage.delete([blob])
+        raise
+    return file
+
+
+def get_file(session: Session, tenant_id: str, file_id: str) -> File:
+    """Give a tenant's file; raises NotFound, also when it is another tenant's."""
+    file = session.get(File, file_id)
+    if file is None or file.tenant_id != tenant_id:
+        raise NotFound(f"There is no file {file_id!r}.")
+    return file
+
+
+def delete_file(ground: Ground, tenant_id: str, file_id: str) -> File:
+    """Delete a file: first its row, so that nothing names bytes that are gone, then its bytes."""
+    with ground.database.write() as session:
+        file = get_file(session, tenant_id, file_id)
+        session.delete(file)
+    ground.storage.delete([file.blob])
+    return file
+
+
+class _Meter:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = 0
+        self.sha256 = hashlib.sha256()
+
+    def measure(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.bytes += len(chunk)
+            if self.bytes > self.limit:
+                raise TooLarge(f"The file is larger than {self.limit:,} bytes, the limit here.")
+            self.sha256.update(chunk)
+            yield chunk
+        if self.bytes == 0:
+            raise InvalidRequest("The file is empty: send its bytes as the body.", param="file")

@@ -1,0 +1,87 @@
+"""Hints: the Celery messages that say "there is work in pool P".
+
+A hint carries no work and may be lost, doubled or late: who gets one looks into the database, and
+who gets none looks there every few seconds anyway. So a hint that cannot be sent is logged and
+forgotten, and Redis may lose everything it holds.
+"""
+
+import redis
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+log = structlog.get_logger(__name__)
+
+# The names of all queues and tasks.
+CPU, GPU, IO = "cpu", "gpu", "io"
+POOLS = (CPU, GPU, IO)
+RUN_SHARDS = "pixelmill.run_shards"
+RUN_IO = "pixelmill.run_io"
+SWEEP = "pixelmill.sweep"
+
+# More waiting hints than this would only find the work done already.
+WINDOW = 64
+
+_TIMEOUTS_S = {"socket_timeout": 10.0, "socket_connect_timeout": 2.0}
+
+
+def broker_url(redis_url: str) -> str:
+    """Give Celery's form of a Redis URL: the two name a unix socket differently."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    path, _, query = redis_url.removeprefix("unix://").partition("?")
+    return f"redis+socket://{path}?virtual_host={query.removeprefix('db=') or 0}"
+
+
+def new_celery(redis_url: str) -> Celery:
+    """Make a Celery application that uses messages as hints only; see docs/decisions."""
+    app = Celery("pixelmill", broker=broker_url(redis_url), set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_serializer="json",
+        accept_content=["json"],
+        task_routes={RUN_IO: {"queue": IO}, SWEEP: {"queue": IO}},
+        task_create_missing_queues=True,
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={**_TIMEOUTS_S, "retry_on_timeout": True},
+    )
+    return app
+
+
+class Hints:
+    """Sends hints; never fails and never blocks for long."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._celery = new_celery(redis_url)
+        self._redis = redis.Redis.from_url(redis_url, **_TIMEOUTS_S)
+
+    def send(self, pool: str, count: int = 1) -> int:
+        """Send up to `count` hints, as far as the window has room; gives how many were sent."""
+        task = RUN_IO if pool == IO else RUN_SHARDS
+        try:
+            room = WINDOW - int(self._redis.llen(pool))
+            for _ in range(min(count, room)):
+                self._celery.send_task(task, args=[pool], queue=pool, retry=False)
+            return max(0, min(count, room))
+        except (redis.RedisError, OperationalError, OSError) as err:
+            log.warning("hint_not_sent", pool=pool, error=str(err))
+            return 0
+
+    def is_reachable(self) -> bool:
+        """Say whether Redis answers."""
+        try:
+            return bool(self._redis.ping())
+        except redis.RedisError:
+            return False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._celery.close()
+        self._redis.close()

@@ -1,0 +1,24 @@
+"""Ids that sort by the time of their making, so that "newest first" is one index scan.
+
+An id is a prefix that tells what it names, and 26 characters of Crockford's base 32: 48 bits of
+milliseconds, then 80 random bits (the layout of a ULID, https://github.com/ulid/spec).
+"""
+
+import secrets
+import time
+from typing import Literal
+
+Prefix = Literal["job", "file", "evt", "whd", "ten", "key"]
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: Prefix) -> str:
+    """Give a fresh id, such as `job_01k9xq2v7m3c8r5t6w9y0abcde`."""
+    number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+    return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+def new_token() -> str:
+    """Give 16 random hexadecimal characters, to make the name of a blob unique."""
+    return secrets.token_hex(8)

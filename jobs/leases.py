@@ -1,0 +1,145 @@
+"""How a lease lives and ends, other than by a commit.
+
+    renew       every few seconds, all shards of a process in one statement
+    hand_back   by a worker that stops: the shard is pending again and nothing is held against it
+    fail        by a worker that could not run the shard: pending again after a pause
+    take_back   by a restarted worker: what its dead predecessor held is pending again at once
+    expire      by the sweeper: what nobody renewed is pending again
+
+A shard that killed or outlived its worker twice is cut in two, so that an item which kills workers
+is found by halving; once such an item is alone it is not run again but errored (`workers.engine`).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from jobs.completion import close_if_over
+from jobs.database import Database, db_now
+from jobs.scheduling import Lease
+from jobs.states import ItemStatus, ShardState
+from jobs.tables import Job, Shard
+
+Ending = Literal["death", "expiry", "error", "hand_back"]
+
+DEATHS_BEFORE_SPLIT = 2
+
+# Longest pause before a shard that its worker could not run is tried again.
+_LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a process learns when it renews: which leases are gone, and which jobs are ending."""
+
+    lost: frozenset[int]
+    ending: dict[int, ItemStatus]
+
+
+def renew(database: Database, owner: str, leases: Collection[Lease], lease_s: float) -> Renewal:
+    """Extend the leases of one process by the database's clock."""
+    attempts = {lease.shard_id: lease.attempt for lease in leases}
+    with database.write() as session:
+        renewed = session.execute(
+            update(Shard)
+            .where(Shard.id.in_(attempts), Shard.owner == owner, Shard.state == ShardState.LEASED)
+            .values(lease_until=db_now() + lease_s)
+            .returning(Shard.id, Shard.attempt)
+        ).all()
+        held = {shard_id for shard_id, attempt in renewed if attempts[shard_id] == attempt}
+        ending = session.execute(
+            select(Shard.id, Job.ending)
+            .join(Job, Job.id == Shard.job_id)
+            .where(Shard.id.in_(held), Job.ending.is_not(None))
+        ).all()
+    return Renewal(frozenset(attempts) - held, {shard_id: end for shard_id, end in ending if end})
+
+
+def hand_back(database: Database, lease: Lease) -> bool:
+    """Give a shard back unharmed; False when the lease was gone already."""
+    return _end_one(database, lease, "hand_back")
+
+
+def fail(database: Database, lease: Lease) -> bool:
+    """Give back a shard that could not be run, to be tried again after a pause."""
+    return _end_one(database, lease, "error")
+
+
+def take_back(database: Database, owner: str) -> int:
+    """End the leases that a dead process of the same name still holds; gives their number."""
+    return _end_all(database, Shard.owner == owner, "death")
+
+
+def expire(database: Database) -> int:
+    """End the leases that nobody renewed in time; gives their number."""
+    return _end_all(database, Shard.lease_until < db_now(), "expiry")
+
+
+def _end_one(database: Database, lease: Lease, ending: Ending) -> bool:
+    with database.write() as session:
+        shard = session.scalar(
+            select(Shard)
+            .where(
+                Shard.id == lease.shard_id,
+                Shard.attempt == lease.attempt,
+                Shard.state == ShardState.LEASED,
+            )
+            .with_for_update()
+        )
+        if shard is None:
+            return False
+        _return_shards(session, [shard], ending)
+        return True
+
+
+def _end_all(database: Database, which: Any, ending: Ending) -> int:
+    with database.write() as session:
+        shards = session.scalars(
+            select(Shard)
+            .where(which, Shard.state == ShardState.LEASED)
+            .order_by(Shard.id)
+            .with_for_update(skip_locked=True)
+        ).all()
+        _return_shards(session, shards, ending)
+        return len(shards)
+
+
+def _return_shards(session: Session, shards: Sequence[Shard], ending: Ending) -> None:
+    """Make leased shards, whose rows are locked, pending again, or end them with their job."""
+    now = session.scalar(select(db_now())) or 0.0
+    for shard in shards:
+        shard.owner = shard.lease_until = None
+        shard.deaths += ending == "death"
+        shard.expiries += ending == "expiry"
+        shard.errors += ending == "error"
+        if ending == "error":
+            shard.not_before = now + min(_LONGEST_PAUSE_S, 2.0**shard.errors)
+        shard.state = ShardState.PENDING
+    session.flush()
+    added = Counter[str]()
+    for shard in shards:
+        added[shard.job_id] += _cut_in_two(session, shard) if _is_suspect(shard) else 1
+    # In the order of ids, so that two sweepers cannot wait for each other.
+    for job_id, count in sorted(added.items()):
+        session.execute(
+            update(Job).where(Job.id == job_id).values(pending_shards=Job.pending_shards + count)
+        )
+        close_if_over(session, job_id)
+
+
+def _is_suspect(shard: Shard) -> bool:
+    return shard.count > 1 and shard.deaths + shard.expiries >= DEATHS_BEFORE_SPLIT
+
+
+def _cut_in_two(session: Session, shard: Shard) -> int:
+    """Put two halves in a shard's place; gives how many shards that makes."""
+    half = shard.count // 2
+    shard.state = ShardState.SPLIT
+    for first, count in ((shard.first, half), (shard.first + half, shard.count - half)):
+        session.add(Shard(job_id=shard.job_id, first=first, count=count, state=ShardState.PENDING))
+    session.flush()
+    return 2

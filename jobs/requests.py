@@ -1,0 +1,130 @@
+"""One requested item as a caller writes it, in JSON or as a line of JSONL.
+
+    {"custom_id": "a", "input": {"url": "https://…"}}
+    {"custom_id": "a", "input": {"file_id": "file_…"}}
+    {"custom_id": "a", "input": {"data": "<base64>"}}
+
+and the OpenAI Batch API's form of the same:
+
+    {"custom_id": "a", "method": "POST", "url": "/v1/predictions",
+     "body": {"model": "digits", "input": {…}, "params": {…}}}
+
+Pure code: nothing is looked up or fetched here. `custom_id` defaults to the item's index.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+ENDPOINT = "/v1/predictions"
+LONGEST_ID = 512
+LONGEST_URL = 8192
+
+_MEMBERS = {"custom_id", "input"}
+_BATCH_MEMBERS = {"custom_id", "method", "url", "body"}
+_BODY_MEMBERS = {"model", "input", "params"}
+
+
+class RequestError(ValueError):
+    """The item is not written as it must be; `param` names the member that is at fault."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One item: exactly one of `url`, `file_id` and `data` is set."""
+
+    custom_id: str
+    url: str | None = None
+    file_id: str | None = None
+    data: bytes | None = None
+    # What the OpenAI form says for each line; one model and one set of parameters a job.
+    model: str | None = None
+    params: dict[str, Any] | None = None
+
+
+def parse_request(value: object, index: int) -> Request:
+    """Read one requested item; raises RequestError with a sentence about what is wrong."""
+    if not isinstance(value, dict):
+        raise RequestError("An item must be a JSON object.", "")
+    custom_id = _custom_id(value, index)
+    if "body" in value:
+        _refuse_others(value, _BATCH_MEMBERS)
+        return _parse_body(value, custom_id)
+    _refuse_others(value, _MEMBERS)
+    return Request(custom_id, **_parse_input(value.get("input"), "input"))
+
+
+def _parse_body(value: dict[str, Any], custom_id: str) -> Request:
+    if value.get("method", "POST") != "POST" or value.get("url", ENDPOINT) != ENDPOINT:
+        raise RequestError(f"`method` and `url` must be POST and {ENDPOINT}.", "url")
+    body = value["body"]
+    if not isinstance(body, dict):
+        raise RequestError("`body` must be a JSON object.", "body")
+    _refuse_others(body, _BODY_MEMBERS, "body.")
+    params = body.get("params")
+    if params is not None and not isinstance(params, dict):
+        raise RequestError("`body.params` must be a JSON object.", "body.params")
+    model = body.get("model")
+    if not isinstance(model, str):
+        raise RequestError("`body.model` must name a model.", "body.model")
+    return Request(
+        custom_id, model=model, params=params, **_parse_input(body.get("input"), "body.input")
+    )
+
+
+def _custom_id(value: dict[str, Any], index: int) -> str:
+    custom_id = value.get("custom_id")
+    if custom_id is None:
+        return str(index)
+    if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= LONGEST_ID:
+        raise RequestError(
+            f"`custom_id` must be a string of 1 to {LONGEST_ID} characters.", "custom_id"
+        )
+    return custom_id
+
+
+def _parse_input(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or len(value) != 1:
+        raise RequestError(
+            f"`{where}` must be an object with exactly one of url, file_id and data.", where
+        )
+    ((kind, content),) = value.items()
+    if not isinstance(content, str) or kind not in ("url", "file_id", "data"):
+        raise RequestError(f"`{where}` must have a string as its url, file_id or data.", where)
+    if kind == "url":
+        check_url_form(content, f"{where}.url")
+    return {kind: _decoded(content, f"{where}.data") if kind == "data" else content}
+
+
+def check_url_form(url: str, where: str) -> None:
+    """Raise RequestError unless this is an HTTP URL in form; whether it is allowed shows later."""
+    if not url.startswith(("http://", "https://")) or len(url) > LONGEST_URL:
+        raise RequestError(
+            f"`{where}` must start with http:// or https:// and have at most {LONGEST_URL} "
+            "characters.",
+            where,
+        )
+
+
+def _decoded(text: str, where: str) -> bytes:
+    # A data URL is what browsers make of a picture; its header says nothing that we rely on.
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as err:
+        raise RequestError(f"`{where}` is not valid base64: {err}.", where) from err
+
+
+def _refuse_others(value: dict[str, Any], known: set[str], prefix: str = "") -> None:
+    for name in value:
+        if name not in known:
+            allowed = ", ".join(sorted(known))
+            raise RequestError(
+                f"`{prefix}{name}` is not known here; use {allowed}.", f"{prefix}{name}"
+            )

@@ -1,0 +1,114 @@
+"""Reading a job's results: in the order of commits, by a cursor that loses and repeats nothing.
+
+A cursor is the number of a commit and a row in its segment. Commits of one job are numbered under
+the lock of its row, so a smaller number never shows up after a larger one; a reader that keeps the
+last cursor sees every row once, live and afterwards. Shards that never ran come last, when the job
+is over; their rows are made from the manifest.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from jobs.bootstrap import Ground
+from jobs.errors import InvalidRequest
+from jobs.manifests import Manifest
+from jobs.segments import Row, read_segment
+from jobs.states import ItemStatus, JobStatus
+from jobs.tables import Job, Shard
+
+# Commits looked up with one query.
+_COMMITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place between two rows: after row `row` (0-based) of commit `commit`."""
+
+    commit: int = 0
+    row: int = -1
+
+    def __str__(self) -> str:
+        return f"{self.commit}.{self.row}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, the place after the last of them, and whether more are there at this moment."""
+
+    rows: list[Row]
+    first: Cursor | None
+    last: Cursor | None
+    has_more: bool
+
+
+def parse_cursor(text: str) -> Cursor:
+    """Read a cursor that an earlier page gave; raises InvalidRequest."""
+    commit, dot, row = text.partition(".")
+    if not (dot and commit.isdecimal() and row.isdecimal() and len(text) < 40):
+        raise InvalidRequest(
+            f"`after` is {text!r}, which is no cursor of these results: pass the last_id of the "
+            "page before, unchanged.",
+            param="after",
+        )
+    return Cursor(int(commit), int(row))
+
+
+def read_page(
+    ground: Ground, job: Job, after: Cursor, limit: int, status: ItemStatus | None = None
+) -> Page:
+    """Give up to `limit` rows after a cursor, those of one status if one is named."""
+    rows: list[Row] = []
+    cursors: list[Cursor] = []
+    for cursor, row in read_rows(ground, job, after):
+        if status is not None and row.status is not status:
+            continue
+        if len(rows) == limit:
+            return Page(rows, cursors[0], cursors[-1], has_more=True)
+        rows.append(row)
+        cursors.append(cursor)
+    first, last = (cursors[0], cursors[-1]) if cursors else (None, None)
+    return Page(rows, first, last, has_more=False)
+
+
+def read_rows(
+    ground: Ground, job: Job, after: Cursor | None = None
+) -> Iterator[tuple[Cursor, Row]]:
+    """Read every row after a cursor that is committed by now, in bounded memory."""
+    after = after or Cursor()
+    manifest: Manifest | None = None
+    for shard in _shards_from(ground, job.id, after.commit):
+        commit = shard.commit_number or 0
+        start = after.row + 1 if commit == after.commit else 0
+        if shard.segment is not None:
+            rows = read_segment(ground.storage, shard.segment)
+        else:
+            manifest = manifest or Manifest(ground.storage, job.manifest or "")
+            rows = _rows_that_never_ran(manifest, job, shard)
+        for position, row in enumerate(rows):
+            if position >= start:
+                yield Cursor(commit, position), row
+
+
+def _shards_from(ground: Ground, job_id: str, commit: int) -> Iterator[Shard]:
+    """Give the committed shards from a commit's number on, some at a time."""
+    while True:
+        with ground.database.read() as session:
+            shards = session.scalars(
+                select(Shard)
+                .where(Shard.job_id == job_id, Shard.commit_number >= commit)
+                .order_by(Shard.commit_number)
+                .limit(_COMMITS)
+            ).all()
+        if not shards:
+            return
+        yield from shards
+        commit = (shards[-1].commit_number or 0) + 1
+
+
+def _rows_that_never_ran(manifest: Manifest, job: Job, shard: Shard) -> Iterator[Row]:
+    status = ItemStatus.EXPIRED if job.status is JobStatus.EXPIRED else ItemStatus.CANCELLED
+    items = manifest.items(shard.first, shard.count)
+    for index, item in enumerate(items, start=shard.first):
+        yield Row(index=index, custom_id=item.custom_id, status=status)

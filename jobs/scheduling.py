@@ -1,0 +1,191 @@
+"""Which shard runs next: fair shares by stride scheduling.
+
+Waldspurger and Weihl, "Stride Scheduling" (1995): everyone has a share, the device seconds that
+they used over their weight; who has the smallest is served next. First among tenants, by their
+weight; then among one tenant's jobs, by priority. A priority is a weight too, so that `high` runs
+before `low` but never starves it, and nobody gains on other tenants by calling all their jobs
+urgent.
+
+A claim is charged by estimate and corrected by the commit, so that a worker that takes many shards
+at once is not taken for idle meanwhile. Whoever was away comes back with the smallest share of
+those present: being idle saves up nothing.
+
+Locks are always taken in the order shards, jobs, tenants (here and in `leases` and `completion`),
+so that no two transactions can wait for each other.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.orm import Session
+
+from jobs.database import Database, db_now
+from jobs.states import JobStatus, ShardState
+from jobs.tables import Job, Shard, Tenant
+
+PRIORITY_WEIGHTS = {"high": 16.0, "normal": 4.0, "low": 1.0}
+
+# Device seconds for one item of a job of which nothing has run yet.
+FIRST_ESTIMATE_S = 0.005
+
+# How many tenants, and jobs of each, a claim looks at before it gives up: those in front may have
+# only shards that another claim holds at this moment, or that wait out a pause.
+_LOOK_AHEAD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one shard, and all that is needed to do it."""
+
+    shard_id: int
+    attempt: int
+    owner: str
+    job_id: str
+    tenant_id: str
+    first: int
+    count: int
+    deaths: int
+    charged_s: float
+    manifest: str
+    model_name: str
+    model_version: int
+    model_digest: str
+    params: dict[str, Any]
+
+
+def has_work(database: Database, pool: str) -> bool:
+    """Say whether a claim might find something; a read that disturbs nobody."""
+    with database.read() as session:
+        found = select(Job.id).where(Job.pool == pool, Job.pending_shards > 0).limit(1)
+        return session.scalar(found) is not None
+
+
+def claim(database: Database, pool: str, owner: str, lease_s: float) -> Lease | None:
+    """Lease the fairest runnable shard of `pool` to `owner`; None when there is none."""
+    with database.write() as session:
+        for tenant_id in session.scalars(_tenants_in_turn(pool)).all():
+            for job in session.scalars(_jobs_in_turn(pool, tenant_id)).all():
+                shard = _take_shard(session, job.id, owner, lease_s)
+                if shard is not None:
+                    return _charged_lease(session, job, shard)
+    return None
+
+
+def enter(session: Session, job: Job) -> None:
+    """Give a job that has just become runnable, and its tenant if it was idle, a fair start."""
+    waiting = select(Job).where(Job.pending_shards > 0, Job.id != job.id)
+    least = select(func.min(Job.share)).where(
+        Job.tenant_id == job.tenant_id, Job.pending_shards > 0, Job.id != job.id
+    )
+    job.share = session.scalar(least) or 0.0
+    if session.scalar(select(exists(waiting.where(Job.tenant_id == job.tenant_id)))):
+        return
+    present = select(func.min(Tenant.share)).where(
+        exists(waiting.where(Job.tenant_id == Tenant.id)), Tenant.id != job.tenant_id
+    )
+    floor = session.scalar(present)
+    if floor is not None:
+        session.execute(
+            update(Tenant)
+            .where(Tenant.id == job.tenant_id, Tenant.share < floor)
+            .values(share=floor)
+        )
+
+
+def charge(session: Session, job_id: str, tenant_id: str, priority: str, seconds: float) -> None:
+    """Add device seconds (less than 0 to give some back) to a job's share and its tenant's."""
+    weight = PRIORITY_WEIGHTS[priority]
+    session.execute(update(Job).where(Job.id == job_id).values(share=Job.share + seconds / weight))
+    session.execute(
+        update(Tenant)
+        .where(Tenant.id == tenant_id)
+        .values(share=Tenant.share + seconds / Tenant.weight)
+    )
+
+
+def _tenants_in_turn(pool: str) -> Any:
+    runnable = exists().where(Job.tenant_id == Tenant.id, Job.pool == pool, Job.pending_shards > 0)
+    return select(Tenant.id).where(runnable).order_by(Tenant.share, Tenant.id).limit(_LOOK_AHEAD)
+
+
+def _jobs_in_turn(pool: str, tenant_id: str) -> Any:
+    return (
+        select(Job)
+        .where(Job.pool == pool, Job.tenant_id == tenant_id, Job.pending_shards > 0)
+        .order_by(Job.share, Job.id)
+        .limit(_LOOK_AHEAD)
+    )
+
+
+def _take_shard(session: Session, job_id: str, owner: str, lease_s: float) -> Shard | None:
+    next_shard = (
+        select(Shard.id)
+        .where(
+            Shard.job_id == job_id,
+            Shard.state == ShardState.PENDING,
+            Shard.not_before <= db_now(),
+        )
+        .order_by(Shard.first)
+        .limit(1)
+        # SQLite has no row locks and ignores this: there the whole transaction is exclusive.
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    return session.scalar(
+        update(Shard)
+        .where(Shard.id == next_shard, Shard.state == ShardState.PENDING)
+        .values(
+            state=ShardState.LEASED,
+            attempt=Shard.attempt + 1,
+            owner=owner,
+            lease_until=db_now() + lease_s,
+        )
+        .returning(Shard)
+    )
+
+
+def _charged_lease(session: Session, job: Job, shard: Shard) -> Lease:
+    seen = job.completed + job.failed
+    estimate = shard.count * (job.device_s / seen if seen else FIRST_ESTIMATE_S)
+    shard.charged_s = estimate
+    session.flush()
+    session.execute(
+        update(Job).where(Job.id == job.id).values(pending_shards=Job.pending_shards - 1)
+    )
+    charge(session, job.id, job.tenant_id, job.priority, estimate)
+    return Lease(
+        shard_id=shard.id,
+        attempt=shard.attempt,
+        owner=shard.owner or "",
+        job_id=job.id,
+        tenant_id=job.tenant_id,
+        first=shard.first,
+        count=shard.count,
+        deaths=shard.deaths,
+        charged_s=estimate,
+        manifest=job.manifest or "",
+        model_name=job.model_name,
+        model_version=job.model_version,
+        model_digest=job.model_digest,
+        params=job.params,
+    )
+
+
+def queue_position(session: Session, job: Job) -> int | None:
+    """Count the jobs that would be served before this one; None when it is not waiting."""
+    if job.status is not JobStatus.IN_PROGRESS or job.pending_shards == 0:
+        return None
+    share = select(Tenant.share).where(Tenant.id == job.tenant_id).scalar_subquery()
+    ahead = (
+        select(func.count())
+        .select_from(Job)
+        .join(Tenant, Tenant.id == Job.tenant_id)
+        .where(
+            Job.pool == job.pool,
+            Job.pending_shards > 0,
+            Job.id != job.id,
+            (Tenant.share < share) | ((Job.tenant_id == job.tenant_id) & (Job.share < job.share)),
+        )
+    )
+    return session.scalar(ahead) or 0

@@ -1,0 +1,98 @@
+"""All that an operator can set, read once at start from `PIXELMILL_…` environment variables."""
+
+import os
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+Network = IPv4Network | IPv6Network
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or makes no sense; the message names it and says what would be good."""
+
+
+class Settings(BaseSettings):
+    """One object with every setting; sizes in bytes and times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="PIXELMILL_", frozen=True, extra="ignore")
+
+    # Where things are.
+    database_url: str = "sqlite:///.pixelmill/pixelmill.db"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    storage_url: str = "file://.pixelmill/blobs"
+
+    # What a caller may send.
+    max_body_bytes: int = Field(10 * GIB, ge=KIB, description="one request's body")
+    max_json_bytes: int = Field(64 * MIB, ge=KIB, description="one JSON body")
+    max_inline_items: int = Field(50_000, ge=1, description="items in one JSON or multipart body")
+    max_items: int = Field(10_000_000, ge=1, description="items of one job")
+    max_item_bytes: int = Field(100 * MIB, ge=KIB, description="one image, encoded")
+    max_archive_bytes: int = Field(1024 * GIB, ge=KIB, description="one archive, unpacked")
+    max_line_errors: int = Field(100, ge=1, description="faults listed of one manifest")
+    rate_limit: str = Field("1200/minute", description="requests of one key; empty for none")
+
+    # Leases: a worker's time-limited right to run a shard.
+    lease_s: float = Field(30, gt=0)
+    renew_s: float = Field(10, gt=0)
+    stall_s: float = Field(120, gt=0, description="no progress for so long, and a worker gives up")
+    grace_s: float = Field(20, ge=0, description="time that a stopping worker has to finish")
+    poll_s: float = Field(2, gt=0, description="how often an idle worker asks the database")
+    sweep_s: float = Field(5, gt=0, description="how often the sweeper looks after things")
+    max_attempts: int = Field(3, ge=1, description="tries of a shard before its items are errored")
+    shards_in_flight: int = Field(2, ge=1, le=64, description="per inference process")
+    decode_threads: int = Field(0, ge=0, description="0: as many as the process has cores")
+    batch_wait_ms: float = Field(3, ge=0, le=1000)
+    model_memory: int = Field(4 * GIB, ge=MIB, description="weights one process keeps loaded")
+
+    # Outgoing requests.
+    egress_allow: Annotated[tuple[Network, ...], NoDecode] = ()
+    egress_timeout_s: float = Field(30, gt=0)
+    webhook_timeout_s: float = Field(15, gt=0)
+    webhook_delays_s: Annotated[tuple[float, ...], NoDecode] = (
+        5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
+    )  # fmt: skip
+
+    # How long things are kept.
+    output_days: float = Field(30, gt=0)
+    completion_window_s: float = Field(7 * 86400, gt=0, description="a job's time unless it says")
+
+    @field_validator("egress_allow", "webhook_delays_s", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @cached_property
+    def is_sqlite(self) -> bool:
+        """Whether the database is the embedded one."""
+        return self.database_url.startswith("sqlite")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; raises SettingsError naming the first bad variable."""
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks at run time
+    except ValidationError as err:
+        first = err.errors()[0]
+        name = "PIXELMILL_" + "_".join(str(part) for part in first["loc"][:1]).upper()
+        shown = os.environ.get(name, first.get("input"))
+        raise SettingsError(f"{name}={shown!r} is not usable: {first['msg']}.") from err
+    if settings.renew_s * 2 > settings.lease_s:
+        raise SettingsError(
+            f"PIXELMILL_RENEW_S={settings.renew_s} is too long for PIXELMILL_LEASE_S="
+            f"{settings.lease_s}: a lease must outlive two renewals. Set it to at most half."
+        )
+    return settings
+
+
+def sqlite_path(database_url: str) -> Path:
+    """Give the file of an SQLite database URL."""
+    return Path(database_url.removeprefix("sqlite:///"))

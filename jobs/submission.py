@@ -1,0 +1,219 @@
+"""How a job comes to exist: in one transaction, after which the caller is answered 202.
+
+An input that came inside the request is prepared at once; an uploaded file is left to an io worker
+(`jobs.preparation`). Either way the job, its shards and the caller's Idempotency-Key are stored
+together or not at all, and hints leave only after the commit.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from jobs.bootstrap import Ground
+from jobs.database import db_now
+from jobs.errors import IdempotencyMismatch
+from jobs.hints import IO
+from jobs.ids import new_id
+from jobs.inputs import Upload, items_of_requests, items_of_uploads
+from jobs.manifests import Item, write_manifest
+from jobs.packs import Pack
+from jobs.requests import Request
+from jobs.scheduling import enter
+from jobs.states import JobStatus, ShardState
+from jobs.storage import manifest_name
+from jobs.tables import IdempotencyKey, Job, ModelVersion, Shard
+
+# Shards are at least so large in a job of many items, so that tables grow with shards alone.
+_SMALLEST_OF_MANY = 256
+_MANY = 50_000
+# A small job is cut into about so many, so that its progress shows and several workers share it.
+_SHARDS_OF_FEW = 8
+_SMALLEST_OF_FEW = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job as its caller wants it, checked; exactly one of the three inputs is set."""
+
+    tenant_id: str
+    model: ModelVersion
+    params: dict[str, Any]
+    requested: dict[str, Any]
+    pool: str
+    input_file_id: str | None = None
+    requests: tuple[Request, ...] | None = None
+    uploads: tuple[Upload, ...] | None = None
+    priority: str = "normal"
+    metadata: dict[str, str] | None = None
+    webhook: dict[str, Any] | None = None
+    completion_window: str | None = None
+    completion_window_s: float = 86400.0
+    output_expires_after: int | None = None
+    delete_inputs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's key, and what identifies the request that it was first used with."""
+
+    key: str
+    fingerprint: str
+
+
+def fingerprint(*parts: object) -> str:
+    """Give a digest by which a repeated request is known from a changed one."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def submit(
+    ground: Ground, submission: Submission, idempotency: Idempotency | None = None
+) -> tuple[Job, bool]:
+    """Store a job; gives it, and False when it is the job of an earlier, equal request.
+
+    Raises InvalidInput when an inline item is at fault and IdempotencyMismatch when the key was
+    used
+    with another body; nothing is stored then.
+    """
+    earlier = _find_earlier(ground, submission.tenant_id, idempotency)
+    if earlier is not None:
+        return earlier, False
+    job = _new_job(submission)
+    shards: list[dict[str, Any]] = []
+    if submission.input_file_id is None:
+        shards = _prepare_inline(ground, submission, job)
+    try:
+        _store(ground, job, shards, idempotency, submission.completion_window_s)
+    except IntegrityError:
+        _discard(ground, job)
+        earlier = _find_earlier(ground, submission.tenant_id, idempotency)
+        if earlier is None:
+            raise
+        return earlier, False
+    except Exception:
+        _discard(ground, job)
+        raise
+    ground.hints.send(job.pool if shards else IO, len(shards) or 1)
+    return job, True
+
+
+def cut_shards(job_id: str, total: int, preferred: int) -> list[dict[str, Any]]:
+    """Cut a job's items into shards; `preferred` is the model's number of items for one."""
+    size = min(preferred, max(_SMALLEST_OF_FEW, -(-total // _SHARDS_OF_FEW)))
+    if total > _MANY:
+        size = max(size, _SMALLEST_OF_MANY)
+    return [
+        {
+            "job_id": job_id,
+            "first": first,
+            "count": min(size, total - first),
+            "state": ShardState.PENDING,
+        }
+        for first in range(0, total, size)
+    ]
+
+
+def insert_shards(session: Session, job: Job, shards: list[dict[str, Any]]) -> None:
+    """Insert the shards of a job that begins to run, and give it its place among the others."""
+    for start in range(0, len(shards), 1000):
+        session.execute(insert(Shard), shards[start : start + 1000])
+    enter(session, job)
+    job.pending_shards = len(shards)
+
+
+def _find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None) -> Job | None:
+    if idempotency is None:
+        return None
+    with ground.database.read() as session:
+        row = session.get(IdempotencyKey, (tenant_id, idempotency.key))
+        if row is None:
+            return None
+        if row.fingerprint != idempotency.fingerprint:
+            raise IdempotencyMismatch(
+                f"The Idempotency-Key {idempotency.key!r} was used before with another request. "
+                "Use a new key for a new job.",
+                param="Idempotency-Key",
+            )
+        return session.get(Job, row.job_id)
+
+
+def _new_job(submission: Submission) -> Job:
+    return Job(
+        id=new_id("job"),
+        tenant_id=submission.tenant_id,
+        status=JobStatus.VALIDATING,
+        requested=submission.requested,
+        model_name=submission.model.name,
+        model_version=submission.model.version,
+        model_digest=submission.model.digest,
+        pool=submission.pool,
+        params=submission.params,
+        priority=submission.priority,
+        input_file_id=submission.input_file_id,
+        metadata_=submission.metadata or {},
+        webhook=submission.webhook,
+        completion_window=submission.completion_window,
+        output_expires_after=submission.output_expires_after,
+        delete_inputs=submission.delete_inputs,
+    )
+
+
+def _prepare_inline(ground: Ground, submission: Submission, job: Job) -> list[dict[str, Any]]:
+    job.manifest = manifest_name(job.id)
+    with Pack(ground.storage, job.id) as pack:
+        job.total = write_manifest(
+            ground.storage,
+            job.manifest,
+            _inline_items(ground, submission, pack),
+            max_items=ground.settings.max_inline_items,
+            max_errors=ground.settings.max_line_errors,
+        )
+    return cut_shards(job.id, job.total, submission.model.record["shard_items"])
+
+
+def _inline_items(ground: Ground, submission: Submission, pack: Pack) -> Iterator[Item]:
+    if submission.requests is not None:
+        requests: Iterable[Request] = submission.requests
+        return items_of_requests(ground, submission.tenant_id, requests, pack)
+    return items_of_uploads(submission.uploads or (), pack)
+
+
+def _store(
+    ground: Ground,
+    job: Job,
+    shards: list[dict[str, Any]],
+    idempotency: Idempotency | None,
+    window_s: float,
+) -> None:
+    with ground.database.write() as session:
+        job.created_at = session.scalar(select(db_now())) or 0.0
+        job.expires_at = job.created_at + window_s
+        if shards:
+            job.status = JobStatus.IN_PROGRESS
+            job.in_progress_at = job.created_at
+        session.add(job)
+        session.flush()
+        if idempotency is not None:
+            session.add(
+                IdempotencyKey(
+                    tenant_id=job.tenant_id,
+                    key=idempotency.key,
+                    fingerprint=idempotency.fingerprint,
+                    job_id=job.id,
+                    created_at=job.created_at,
+                )
+            )
+            session.flush()
+        if shards:
+            insert_shards(session, job, shards)
+
+
+def _discard(ground: Ground, job: Job) -> None:
+    """Delete what was written for a job that did not come to exist."""
+    ground.storage.delete(list(ground.storage.list(f"jobs/{job.id}/")))

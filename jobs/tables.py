@@ -1,0 +1,318 @@
+"""The tables. Times are seconds since 1970 (UTC) by the database's clock; sizes are bytes.
+
+    tenants ──< api_keys
+       ├──< files
+       ├──< jobs ──< shards          one row a shard, never one an item
+       │      └──< deliveries        one row an event and receiver
+       └──< idempotency_keys
+    model_versions, model_aliases    shared by all tenants
+
+Only `jobs` (the package) touches these; nothing here knows what the rows mean.
+"""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from jobs.states import ItemStatus, JobStatus, Outcome, ShardState
+
+# SQLite numbers rows by itself only in a column of exactly INTEGER.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _words(kind: type[StrEnum]) -> Enum:
+    """Store an enumeration as its words: readable in a console, cheap to extend."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Table(DeclarativeBase):
+    """Base of every table; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        str: Text,
+        int: BigInteger,
+        JobStatus: _words(JobStatus),
+        Outcome: _words(Outcome),
+        ShardState: _words(ShardState),
+        ItemStatus: _words(ItemStatus),
+    }
+
+
+class Tenant(Table):
+    """Who owns jobs, files and keys."""
+
+    __tablename__ = "tenants"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    weight: Mapped[float] = mapped_column(default=1.0)
+    # Stride scheduling: device seconds used so far, over the weight.
+    share: Mapped[float] = mapped_column(default=0.0)
+    # Signs the webhooks of jobs that name no secret of their own.
+    webhook_secret: Mapped[str]
+    created_at: Mapped[float]
+
+
+class ApiKey(Table):
+    """A key's hash; the secret itself is shown once, at creation, and kept nowhere."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    name: Mapped[str] = mapped_column(default="")
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float]
+    revoked_at: Mapped[float | None]
+
+
+class File(Table):
+    """Bytes that a tenant uploaded."""
+
+    __tablename__ = "files"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    filename: Mapped[str]
+    purpose: Mapped[str]
+    bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    blob: Mapped[str]
+    created_at: Mapped[float]
+
+    __table_args__ = (Index("ix_files_tenant_id_id", "tenant_id", "id"),)
+
+
+class Job(Table):
+    """What a caller submitted, where it stands, and its counts."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    status: Mapped[JobStatus]
+    outcome: Mapped[Outcome | None]
+    status_reason: Mapped[str | None]
+    errors: Mapped[list[Any] | None]
+
+    # What the caller asked for, in the caller's words: `{"model": …, "params": …}`.
+    requested: Mapped[dict[str, Any]]
+    # What runs: pinned at submission, so that no job ever mixes versions.
+    model_name: Mapped[str]
+    model_version: Mapped[int]
+    model_digest: Mapped[str]
+    pool: Mapped[str] = mapped_column(String(16))
+    params: Mapped[dict[str, Any]]
+    priority: Mapped[str] = mapped_column(String(8))
+
+    # What it runs on.
+    input_file_id: Mapped[str | None] = mapped_column(String(32))
+    manifest: Mapped[str | None]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
+    webhook: Mapped[dict[str, Any] | None]
+    completion_window: Mapped[str | None]
+    output_expires_after: Mapped[int | None]
+    delete_inputs: Mapped[bool] = mapped_column(default=False)
+
+    # Preparation is leased like a shard is.
+    prepare_attempt: Mapped[int] = mapped_column(default=0)
+    prepare_until: Mapped[float | None]
+
+    # Counts of items; `total` less the others is what is still being processed.
+    total: Mapped[int] = mapped_column(default=0)
+    completed: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    cancelled: Mapped[int] = mapped_column(default=0)
+    expired: Mapped[int] = mapped_column(default=0)
+
+    # Scheduling: how many shards wait, the job's share of its tenant's time, what it used.
+    pending_shards: Mapped[int] = mapped_column(default=0)
+    share: Mapped[float] = mapped_column(default=0.0)
+    device_s: Mapped[float] = mapped_column(default=0.0)
+    # The number of the last commit: results are read in this order.
+    commits: Mapped[int] = mapped_column(default=0)
+    # Set while the job is being ended early: what items that never ran are called.
+    ending: Mapped[ItemStatus | None]
+
+    created_at: Mapped[float]
+    in_progress_at: Mapped[float | None]
+    last_progress_at: Mapped[float | None]
+    cancelling_at: Mapped[float | None]
+    ended_at: Mapped[float | None]
+    expires_at: Mapped[float]
+    # When the sweeper erased what was to be erased.
+    inputs_erased_at: Mapped[float | None]
+    outputs_erased_at: Mapped[float | None]
+
+    @property
+    def request_counts(self) -> dict[str, int]:
+        """The counts as every face of Pixelmill shows them: they always add up to `total`."""
+        ended = self.completed + self.failed + self.cancelled + self.expired
+        return {
+            "total": self.total,
+            "completed": self.completed,
+            "failed": self.failed,
+            "processing": self.total - ended,
+            "cancelled": self.cancelled,
+            "expired": self.expired,
+        }
+
+    __table_args__ = (
+        Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
+        # The claim reads only these rows: a job with nothing to hand out is not in the index.
+        Index(
+            "ix_jobs_runnable",
+            "pool",
+            "tenant_id",
+            "share",
+            postgresql_where=text("pending_shards > 0"),
+            sqlite_where=text("pending_shards > 0"),
+        ),
+        # The sweeper and the preparation read only jobs that are not over.
+        Index(
+            "ix_jobs_open",
+            "status",
+            "expires_at",
+            postgresql_where=text("ended_at IS NULL"),
+            sqlite_where=text("ended_at IS NULL"),
+        ),
+    )
+
+
+class Shard(Table):
+    """A run of consecutive items: the unit of scheduling, leasing, retry and commit."""
+
+    __tablename__ = "shards"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    first: Mapped[int]
+    count: Mapped[int]
+    state: Mapped[ShardState]
+    # The fencing number: a commit counts only with the number of the latest claim.
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    owner: Mapped[str | None]
+    lease_until: Mapped[float | None]
+    charged_s: Mapped[float] = mapped_column(default=0.0)
+    # Why earlier attempts ended: the process died, the lease ran out, the worker said so.
+    deaths: Mapped[int] = mapped_column(Integer, default=0)
+    expiries: Mapped[int] = mapped_column(Integer, default=0)
+    errors: Mapped[int] = mapped_column(Integer, default=0)
+    not_before: Mapped[float] = mapped_column(default=0.0)
+    # Set by the commit.
+    segment: Mapped[str | None]
+    commit_number: Mapped[int | None]
+
+    __table_args__ = (
+        Index(
+            "ix_shards_pending",
+            "job_id",
+            "first",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_shards_leased",
+            "lease_until",
+            postgresql_where=text("state = 'leased'"),
+            sqlite_where=text("state = 'leased'"),
+        ),
+        Index("ix_shards_job_id_commit_number", "job_id", "commit_number"),
+    )
+
+
+class Delivery(Table):
+    """One event on its way to one receiver, with the outcome of its last attempt."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(32))
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    url: Mapped[str]
+    body: Mapped[str]
+    state: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[float]
+    last_status: Mapped[int | None] = mapped_column(Integer)
+    last_error: Mapped[str | None]
+    created_at: Mapped[float]
+    ended_at: Mapped[float | None]
+
+    __table_args__ = (
+        Index(
+            "ix_deliveries_due",
+            "due_at",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+    )
+
+
+class IdempotencyKey(Table):
+    """The first request under a key, and the answer that any repetition gets."""
+
+    __tablename__ = "idempotency_keys"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    created_at: Mapped[float]
+
+
+class ModelVersion(Table):
+    """An immutable trained model: its record, and where its weights lie."""
+
+    __tablename__ = "model_versions"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(80))
+    record: Mapped[dict[str, Any]]
+    weights: Mapped[str]
+    created_at: Mapped[float]
+
+    __table_args__ = (UniqueConstraint("name", "digest"),)
+
+
+class ModelAlias(Table):
+    """A movable name for a version."""
+
+    __tablename__ = "model_aliases"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    alias: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    updated_at: Mapped[float]

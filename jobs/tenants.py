@@ -1,0 +1,115 @@
+"""Tenants and their API keys.
+
+A key is `pm_live_<key id>_<secret><checksum>`: the key id finds the row, the secret has 190 random
+bits, and six characters of CRC-32 tell a mistyped key from a wrong one without a look at the
+database (the form that GitHub's tokens have). Only the SHA-256 of the secret is kept: a random
+secret of this length needs no slow hash.
+"""
+
+import hashlib
+import hmac
+import secrets
+import string
+import zlib
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs.database import Database, db_now
+from jobs.errors import Unauthenticated
+from jobs.ids import new_id
+from jobs.tables import ApiKey, Tenant
+from jobs.webhooks import new_secret
+
+_PREFIX = "pm_live_"
+_BASE62 = string.digits + string.ascii_letters
+_SECRET_LENGTH = 32
+_CHECKSUM_LENGTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key as its owner sees it, once."""
+
+    key: str = field(repr=False)
+    key_id: str
+    tenant_id: str
+    webhook_secret: str = field(repr=False)
+
+
+def create_key(database: Database, tenant: str, *, weight: float = 1.0, name: str = "") -> NewKey:
+    """Make a key for a tenant, and the tenant too if there is none of this name."""
+    key_id = new_id("key").removeprefix("key_")
+    secret = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_LENGTH))
+    with database.write() as session:
+        row = _get_or_make_tenant(session, tenant, weight)
+        session.add(
+            ApiKey(
+                id=key_id,
+                tenant_id=row.id,
+                name=name,
+                secret_sha256=_hash(secret),
+                created_at=row.created_at,
+            )
+        )
+    return NewKey(
+        key=f"{_PREFIX}{key_id}_{secret}{_checksum(key_id + secret)}",
+        key_id=key_id,
+        tenant_id=row.id,
+        webhook_secret=row.webhook_secret,
+    )
+
+
+def tenant_of(session: Session, key: str) -> str:
+    """Give the id of the tenant that a key belongs to; raises Unauthenticated."""
+    key_id, secret = _parse(key)
+    row = session.get(ApiKey, key_id)
+    stored = row.secret_sha256 if row is not None else "0" * 64
+    # Compared even when there is no such key, so that timing does not tell which ids exist.
+    if not hmac.compare_digest(stored, _hash(secret)) or row is None:
+        raise Unauthenticated("This API key is not known here. Check that it was copied whole.")
+    if row.revoked_at is not None:
+        raise Unauthenticated("This API key was revoked. Ask an operator for a new one.")
+    return row.tenant_id
+
+
+def _get_or_make_tenant(session: Session, name: str, weight: float) -> Tenant:
+    row = session.scalar(select(Tenant).where(Tenant.name == name))
+    if row is None:
+        row = Tenant(
+            id=new_id("ten"),
+            name=name,
+            weight=weight,
+            webhook_secret=new_secret(),
+            created_at=session.scalar(select(db_now())) or 0.0,
+        )
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _parse(key: str) -> tuple[str, str]:
+    malformed = Unauthenticated(
+        "This is not a Pixelmill API key. It has the form pm_live_<key id>_<secret> and is sent "
+        "as `Authorization: Bearer <key>`."
+    )
+    key_id, _, rest = key.removeprefix(_PREFIX).partition("_")
+    secret, checksum = rest[:_SECRET_LENGTH], rest[_SECRET_LENGTH:]
+    if not key.startswith(_PREFIX) or not key.isascii() or len(secret) != _SECRET_LENGTH:
+        raise malformed
+    if checksum != _checksum(key_id + secret):
+        raise malformed
+    return key_id, secret
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _checksum(text: str) -> str:
+    number, digits = zlib.crc32(text.encode()), ""
+    for _ in range(_CHECKSUM_LENGTH):
+        number, remainder = divmod(number, len(_BASE62))
+        digits = _BASE62[remainder] + digits
+    return digits

@@ -1,0 +1,42 @@
+"""Bring a database to the newest tables: `python -m migrations.upgrade [--down]`."""
+
+import sys
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from jobs.database import Database
+from jobs.settings import load_settings
+
+
+def config_for(database: Database) -> Config:
+    """Make Alembic's configuration for one database; there is no alembic.ini to keep in step."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["database"] = database
+    return config
+
+
+def upgrade(database: Database) -> None:
+    """Upgrade to the head; does nothing when the database is there already."""
+    command.upgrade(config_for(database), "head")
+
+
+def downgrade(database: Database) -> None:
+    """Take every migration back."""
+    command.downgrade(config_for(database), "base")
+
+
+def main() -> None:
+    """Upgrade the database of the settings, or take every migration back."""
+    database = Database(load_settings().database_url)
+    try:
+        (downgrade if "--down" in sys.argv[1:] else upgrade)(database)
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""What can go wrong between bytes and predictions.
+
+::
+
+    ModelError
+    ├── InputError               the item is at fault: it costs one item, never a batch
+    │   ├── ImageDecodeFailed        image_decode_failed
+    │   ├── ImageTooLarge            image_too_large
+    │   └── UnsupportedMedia         unsupported_media
+    ├── WeightsError             bad_weights: digest, format, names or shapes are not what they must be
+    │   └── WeightsUnavailable       weights_unavailable: the hub did not answer (a retry may help)
+    ├── UnknownArchitecture      unknown_architecture
+    ├── RecordError              bad_record: a model's record contradicts itself
+    └── ParamsError              invalid_params: names the parameter in `param`
+
+Every message is a finished sentence for the person who sent the item, the parameter or the file.
+`code` is stable and goes into results; `retryable` says whether the same call may succeed later.
+"""
+
+from typing import ClassVar
+
+
+class ModelError(Exception):
+    """Anything this package refuses to do."""
+
+    code: ClassVar[str] = "model_error"
+    retryable: ClassVar[bool] = False
+
+
+class InputError(ModelError):
+    """One item cannot be used; the others of its batch are unharmed."""
+
+    code = "bad_input"
+
+
+class ImageDecodeFailed(InputError):
+    """The bytes claim to be an image but are cut short or corrupt."""
+
+    code = "image_decode_failed"
+
+
+class ImageTooLarge(InputError):
+    """The image has more bytes or more pixels than the model accepts."""
+
+    code = "image_too_large"
+
+
+class UnsupportedMedia(InputError):
+    """The bytes are not one of the still image formats that are read."""
+
+    code = "unsupported_media"
+
+
+class WeightsError(ModelError):
+    """Weights that are refused: wrong digest, format, names or shapes."""
+
+    code = "bad_weights"
+
+
+class WeightsUnavailable(WeightsError):
+    """Published weights could not be fetched from their hub."""
+
+    code = "weights_unavailable"
+    retryable = True
+
+
+class UnknownArchitecture(ModelError):
+    """No architecture of that name is on the allow-list."""
+
+    code = "unknown_architecture"
+
+
+class RecordError(ModelError):
+    """A model's record is incomplete or contradicts itself."""
+
+    code = "bad_record"
+
+
+class ParamsError(ModelError):
+    """A parameter of a task is unknown or out of range."""
+
+    code = "invalid_params"
+
+    def __init__(self, message: str, param: str) -> None:
+        """Keep the dotted name of the parameter beside the sentence about it."""
+        super().__init__(message)
+        self.param = param

@@ -1,0 +1,1 @@
+"""Architectures: one whole network, or one family that is built elsewhere, in one file."""

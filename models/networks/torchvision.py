@@ -1,0 +1,111 @@
+"""torchvision's classification networks: built by torchvision, described in our plain record.
+
+Preprocessing, category names and figures are those that torchvision publishes with its weights
+(`get_model_weights(name)`): they come with the package and need no download.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from torch import nn
+from torchvision import models as tv  # type: ignore[import-untyped]  # ships no types
+
+from models.catalog import TORCHVISION_PREFIX, is_torchvision_classifier
+from models.errors import RecordError, UnknownArchitecture
+from models.record import ModelRecord
+
+# Both were published with inputs re-scaled inside the network, and with extra heads that only
+# training uses: torchvision sets the same two when it loads their weights.
+_INCEPTIONS = {"transform_input": True, "aux_logits": False, "init_weights": False}
+_BUILD_OPTIONS: dict[str, dict[str, Any]] = {"googlenet": _INCEPTIONS, "inception_v3": _INCEPTIONS}
+
+# One CPU core's pace, to cut shards of about three seconds: measured with ResNet-18 and
+# MobileNetV3-small at 224 pixels, good to a factor of two.
+_SHARD_SECONDS = 3.0
+_CORE_GFLOPS = 30.0
+_DECODE_SECONDS = 0.003
+
+
+def builders() -> Iterator[tuple[str, Callable[[int], nn.Module]]]:
+    """Yield (our name, builder that takes the number of classes) for every network."""
+    for name in tv.list_models(module=tv):
+        yield TORCHVISION_PREFIX + name, partial(_build, name)
+
+
+def torchvision_record(architecture: str, weights_name: str | None = None) -> ModelRecord:
+    """Describe a torchvision network with its published weights, without fetching them.
+
+    `architecture` is "torchvision/resnet50"; `weights_name` "IMAGENET1K_V1", or None for the
+    set that torchvision recommends. Raises UnknownArchitecture or RecordError.
+    """
+    weights = published_weights(architecture, weights_name)
+    labels = tuple(weights.meta.get("categories") or ())
+    if not labels:
+        raise RecordError(
+            f"The weights {weights.name} of {architecture} are features without categories; "
+            "choose another set of weights."
+        )
+    figures: dict[str, float] = next(iter(weights.meta.get("_metrics", {}).values()), {})
+    return ModelRecord(
+        name=architecture,
+        task="classification",
+        architecture=architecture,
+        labels=labels,
+        preprocess=_preprocess(weights.transforms()),
+        max_batch=32,
+        shard_items=_shard_items(float(weights.meta.get("_ops", 1.0))),
+        metrics={
+            **{f"published_{name}": float(value) for name, value in figures.items()},
+            "parameters": int(weights.meta.get("num_params", 0)),
+        },
+        description=f"{architecture} of torchvision with its published weights {weights.name}.",
+    )
+
+
+def published_weights(architecture: str, weights_name: str | None = None) -> Any:
+    """Return torchvision's weights entry; None asks for the recommended one.
+
+    Raises UnknownArchitecture, or RecordError when there are no such weights.
+    """
+    if not is_torchvision_classifier(architecture):
+        raise UnknownArchitecture(
+            f"{architecture!r} is no classification network of torchvision; "
+            f"write it as, for example, '{TORCHVISION_PREFIX}resnet50'."
+        )
+    choices = tv.get_model_weights(architecture.removeprefix(TORCHVISION_PREFIX))
+    if weights_name is None:
+        return choices["DEFAULT"]
+    if weights_name not in choices.__members__:
+        raise RecordError(
+            f"{architecture} has no weights {weights_name!r}; "
+            f"there are: {', '.join(choices.__members__)}."
+        )
+    return choices[weights_name]
+
+
+def _build(name: str, classes: int) -> nn.Module:
+    """Build one network without weights (and so without a download)."""
+    network: nn.Module = tv.get_model_builder(name)(
+        weights=None, num_classes=classes, **_BUILD_OPTIONS.get(name, {})
+    )
+    return network
+
+
+def _preprocess(published: Any) -> dict[str, Any]:
+    """Turn torchvision's `ImageClassification` preset into the record's plain data."""
+    return {
+        "resize": published.resize_size[0],
+        "crop": published.crop_size[0],
+        "interpolation": published.interpolation.value,
+        "antialias": bool(published.antialias),
+        "channels": 3,
+        "mean": list(published.mean),
+        "std": list(published.std),
+    }
+
+
+def _shard_items(gflops: float) -> int:
+    """Estimate how many images keep one core busy for about `_SHARD_SECONDS`."""
+    seconds = _DECODE_SECONDS + gflops / _CORE_GFLOPS
+    return max(8, min(1024, round(_SHARD_SECONDS / seconds)))

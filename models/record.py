@@ -1,0 +1,81 @@
+"""A model's record: all that is needed to run one version of a model, except its weights.
+
+Plain data, so that it can lie in a database row and travel as JSON. Needs no torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from models.errors import RecordError
+
+# The wall that OpenCV itself keeps (see models/opencv.py). No record may promise more.
+PIXEL_CEILING = 250_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one item may be at most. A 50-megapixel phone picture fits the defaults.
+
+    `max_pixels` counts width x height, before and after resizing; `max_bytes` the encoded file.
+    """
+
+    max_pixels: int = 64_000_000
+    max_bytes: int = 64_000_000
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What a version of a model is.
+
+    `preprocess` is plain JSON data; for images: `resize` (pixels of the shorter side), `crop`
+    (pixels of the centred square), `interpolation` ("bilinear", "bicubic" or "nearest"),
+    `antialias`, `channels` (1 or 3), `mean` and `std` (one number a channel, for values in [0, 1]).
+    `max_batch` is the batch that the engine starts with. `shard_items` is how many items take
+    about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures.
+    """
+
+    name: str
+    task: str
+    architecture: str
+    labels: tuple[str, ...]
+    preprocess: Mapping[str, Any]
+    input_kind: str = "image"
+    max_batch: int = 32
+    shard_items: int = 128
+    limits: Limits = field(default_factory=Limits)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a record that could only fail later; raises RecordError."""
+        for size in ("max_batch", "shard_items"):
+            if getattr(self, size) < 1:
+                raise RecordError(f"Model {self.name!r}: {size} must be at least 1.")
+        if not 1 <= self.limits.max_pixels <= PIXEL_CEILING or self.limits.max_bytes < 1:
+            raise RecordError(
+                f"Model {self.name!r}: limits.max_pixels must be 1 to {PIXEL_CEILING:,} "
+                "and limits.max_bytes at least 1."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as a plain dict that `json.dumps` takes."""
+        return {**asdict(self), "labels": list(self.labels)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ModelRecord":
+        """Build a record from what `to_json` gave; raises RecordError naming odd fields."""
+        known = {each.name for each in fields(cls)}
+        unknown = sorted(set(data) - known)
+        if unknown:
+            raise RecordError(f"A model record has no field {', '.join(unknown)}.")
+        try:
+            return cls(
+                **{
+                    **data,
+                    "labels": tuple(data["labels"]),
+                    "limits": Limits(**data.get("limits", {})),
+                }
+            )
+        except (KeyError, TypeError) as err:
+            raise RecordError(f"A model record is incomplete or malformed: {err}.") from err

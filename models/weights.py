@@ -1,0 +1,184 @@
+"""Weights as bytes: safetensors only, checked before they are believed.
+
+Pickles can run code when they are read. They are met in one place, `convert`, which an operator
+calls on a file of their own and which reads them with `weights_only=True`.
+"""
+
+import hashlib
+import io
+import pickle
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.error import URLError
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from models.errors import WeightsError, WeightsUnavailable
+from models.networks.torchvision import published_weights
+
+# The largest network of torchvision (vit_h_14 at 518 pixels) has 2.5 GB.
+MAX_BYTES = 8 * 2**30
+# A header is about 100 bytes a tensor; the format itself allows 100 MB of JSON.
+MAX_HEADER_BYTES = 16 * 2**20
+# Auxiliary classifiers of GoogLeNet and Inception: used in training only, so never built.
+_TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.")
+_NAMES_SHOWN = 5
+
+Tensors = dict[str, torch.Tensor]
+
+
+def digest(data: bytes) -> str:
+    """Return the digest by which a version is known: "sha256:<64 hex digits>"."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def check_digest(data: bytes, expected: str) -> None:
+    """Raise WeightsError unless the bytes have this digest."""
+    found = digest(data)
+    if found != expected:
+        raise WeightsError(
+            f"The weights are not the registered ones: expected {expected}, found {found}. "
+            "They were changed or damaged; register them again as a new version."
+        )
+
+
+def read(data: bytes) -> Tensors:
+    """Read safetensors bytes; raises WeightsError for anything else, pickles included."""
+    _check_header(data)
+    try:
+        return safetensors.torch.load(data)
+    except (SafetensorError, KeyError, ValueError) as err:
+        raise WeightsError(f"The safetensors weights cannot be read: {err}.") from err
+
+
+def write(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Write tensors as safetensors; the same tensors give the same bytes."""
+    # Sorted, contiguous copies: neither order, strides nor shared storage leave a trace.
+    plain = {
+        name: tensors[name].detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name in sorted(tensors)
+    }
+    return safetensors.torch.save(plain)
+
+
+def convert(source: Path | str | bytes) -> bytes:
+    """Turn a local .safetensors, .pth or .pt state dict into safetensors bytes.
+
+    A checkpoint that holds its state dict under "state_dict" or "model" is unwrapped. Raises
+    WeightsError for a file that is missing, no state dict, or a pickle that needs code to load.
+    """
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as err:
+        raise WeightsError(f"The weights file cannot be read: {err}.") from err
+    return write(_unpickle(data) if looks_pickled(data) else read(data))
+
+
+def looks_pickled(data: bytes) -> bool:
+    """Say whether the bytes are a torch checkpoint (a zip archive, or a bare pickle)."""
+    return data.startswith((b"PK\x03\x04", b"\x80"))
+
+
+def fetch_torchvision(architecture: str, weights_name: str | None = None) -> bytes:
+    """Fetch published weights from torchvision's hub, as safetensors.
+
+    For an operator's registration only: workers never download. Raises WeightsUnavailable where
+    this machine cannot reach the hub, UnknownArchitecture or RecordError for unknown names.
+    """
+    weights = published_weights(architecture, weights_name)
+    try:
+        tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (URLError, OSError, RuntimeError) as err:
+        raise WeightsUnavailable(
+            f"The weights {weights.name} of {architecture} could not be fetched from {weights.url} "
+            f"({err}). Download that file where there is a network, and give its local path "
+            "instead."
+        ) from err
+    return write(tensors)
+
+
+def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
+    """Put the tensors into the network; raises WeightsError naming what does not fit.
+
+    Every name and shape must agree, both ways; `name` is the model's, for the message.
+    """
+    wanted = module.state_dict()
+    given = {key: value for key, value in tensors.items() if not key.startswith(_TRAINING_HEADS)}
+    shapes = [
+        f"{key} {tuple(given[key].shape)} instead of {tuple(wanted[key].shape)}"
+        for key in sorted(wanted.keys() & given.keys())
+        if given[key].shape != wanted[key].shape
+    ]
+    faults = [
+        _some("missing", sorted(wanted.keys() - given.keys())),
+        _some("unexpected", sorted(given.keys() - wanted.keys())),
+        _some("of another shape", shapes),
+        _some("not finite", [key for key, value in given.items() if not value.isfinite().all()]),
+    ]
+    if any(faults):
+        raise WeightsError(
+            f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
+            "Check that architecture and number of labels are those of the weights."
+        )
+    module.load_state_dict(given)
+
+
+def _check_header(data: bytes) -> None:
+    """Refuse, before parsing, what is no safetensors file or states absurd lengths."""
+    if looks_pickled(data):
+        raise WeightsError(
+            "The weights are a Python pickle (.pth, .pt), which could run code. Convert them to "
+            "safetensors with models.weights.convert and register those."
+        )
+    if len(data) > MAX_BYTES:
+        raise WeightsError(f"The weights have {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
+    if len(data) < 8:
+        raise WeightsError(f"The weights have only {len(data)} bytes: no safetensors file.")
+    (header_bytes,) = struct.unpack_from("<Q", data)
+    if header_bytes > min(MAX_HEADER_BYTES, len(data) - 8):
+        raise WeightsError(
+            f"The weights state a header of {header_bytes:,} bytes in a file of {len(data):,}: "
+            "no safetensors file, or a damaged one."
+        )
+
+
+def _unpickle(data: bytes) -> Tensors:
+    """Read a torch checkpoint without letting it run code; raises WeightsError."""
+    try:
+        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as err:
+        raise WeightsError(
+            "The pickle is refused: it is damaged, or needs code to load. Save a plain "
+            f"state dict instead: torch.save(network.state_dict(), path). ({_first_line(err)})"
+        ) from err
+    for wrapper in ("state_dict", "model"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, Mapping) or not loaded or not _all_tensors(loaded):
+        raise WeightsError(
+            "The file holds no state dict (names to tensors). "
+            "Save one with torch.save(network.state_dict(), path)."
+        )
+    return dict(loaded)
+
+
+def _all_tensors(loaded: Mapping[object, object]) -> bool:
+    return all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in loaded.items()
+    )
+
+
+def _some(what: str, names: list[str]) -> str:
+    """List the first few names: "missing: a, b and 3 more"; empty for none."""
+    if not names:
+        return ""
+    rest = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return f"{what}: {', '.join(names[:_NAMES_SHOWN])}{rest}"
+
+
+def _first_line(err: Exception) -> str:
+    return str(err).strip().split("\n", 1)[0]

@@ -1,0 +1,48 @@
+"""Pixelmill: batch image inference as a service. This package is what callers import and type."""
+
+from pixelmill.client import Client
+from pixelmill.errors import (
+    ApiError,
+    AuthenticationError,
+    Conflict,
+    ConnectionFailed,
+    InvalidInput,
+    InvalidRequest,
+    JobFailed,
+    NotConfigured,
+    NotFound,
+    PermissionDenied,
+    PixelmillError,
+    RateLimited,
+    ServerError,
+    TooLarge,
+    UnexpectedAnswer,
+    WaitTimeout,
+)
+from pixelmill.records import File, Job, Model, Result
+from pixelmill.retrying import RetryPolicy
+
+__all__ = [
+    "ApiError",
+    "AuthenticationError",
+    "Client",
+    "Conflict",
+    "ConnectionFailed",
+    "File",
+    "InvalidInput",
+    "InvalidRequest",
+    "Job",
+    "JobFailed",
+    "Model",
+    "NotConfigured",
+    "NotFound",
+    "PermissionDenied",
+    "PixelmillError",
+    "RateLimited",
+    "Result",
+    "RetryPolicy",
+    "ServerError",
+    "TooLarge",
+    "UnexpectedAnswer",
+    "WaitTimeout",
+]

@@ -1,0 +1,187 @@
+"""The command line: `pixelmill submit photos/ --model digits --wait`."""
+
+import sys
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from pixelmill import operator_commands
+from pixelmill.client import Client
+from pixelmill.display import aligned, job_lines, say, timestamp, upload_progress
+from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
+from pixelmill.formats import Format, outcome_text, target, write_results
+from pixelmill.options import (
+    AsJson,
+    JobId,
+    ModelName,
+    Output,
+    ParamList,
+    Timeout,
+    Wait,
+    read_metadata,
+    read_params,
+)
+from pixelmill.records import Job
+from pixelmill.transport import installed_version
+from pixelmill.watching import finish, how_to_resume, print_json
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    # A traceback with values of variables could show a key.
+    pretty_exceptions_show_locals=False,
+    help="Batch image inference as a service. The server and key are those of PIXELMILL_URL and "
+    "PIXELMILL_API_KEY, else of the local stack in PIXELMILL_DATA (./.pixelmill).",
+    epilog=EXIT_HELP,
+)
+
+
+@app.command(epilog=EXIT_HELP)
+def submit(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Images and folders, or one archive or JSONL file, or URLs.",
+            show_default=False,
+        ),
+    ],
+    model: ModelName,
+    param: ParamList = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option("--metadata", metavar="NAME=VALUE", help="A note of yours; repeatable."),
+    ] = None,
+    priority: Annotated[
+        str | None, typer.Option("--priority", help="Before or after your other jobs.")
+    ] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option("--webhook-url", help="Who is called when the job is over.")
+    ] = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a batch; its job's id goes to stdout."""
+    with Client() as client:
+        with upload_progress() as on_upload:
+            job = client.submit(
+                paths,
+                model=model,
+                params=read_params(param),
+                metadata=read_metadata(metadata),
+                priority=priority,
+                webhook=webhook_url,
+                on_upload=on_upload,
+            )
+        if not as_json:
+            # At once: whoever interrupts the wait needs it to find the job again.
+            print(job.id, flush=True)
+        finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
+
+
+@app.command(epilog=EXIT_HELP)
+def status(
+    job_id: JobId, wait: Wait = False, timeout: Timeout = None, as_json: AsJson = False
+) -> None:
+    """Show how far a job is."""
+    with Client() as client:
+        finish(client, client.job(job_id), wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command(epilog=EXIT_HELP)
+def predict(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="One image: a file or a URL.")],
+    model: ModelName,
+    param: ParamList = None,
+    wait: Annotated[float, typer.Option("--timeout", help="Seconds to wait for it.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Predict for one image and print what was found."""
+    with Client() as client:
+        answer = client.predict(path, model=model, params=read_params(param), wait=wait)
+    if as_json:
+        print_json(answer.raw)
+    if isinstance(answer, Job):
+        say(f"not there within {wait:g} s; it goes on. To resume: {how_to_resume(answer)}")
+        raise typer.Exit(ExitCode.TIMED_OUT)
+    if not as_json:
+        print(outcome_text(answer))
+    raise typer.Exit(ExitCode.OK if answer.succeeded else ExitCode.JOB_FAILED)
+
+
+@app.command()
+def jobs(
+    status: Annotated[str | None, typer.Option("--status", help="Only those.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Only its jobs.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs, newest first."""
+    with Client() as client:
+        found = list(islice(client.jobs(status=status, model=model), limit))
+    if as_json:
+        return print_json([job.raw for job in found])
+    header = ("JOB", "STATUS", "OUTCOME", "MODEL", "DONE", "FAILED", "CREATED")
+    sys.stdout.write(aligned(header, [_job_row(job) for job in found]))
+
+
+@app.command(epilog=EXIT_HELP)
+def results(
+    job_id: JobId,
+    form: Annotated[Format, typer.Option("--format", "-f")] = Format.TABLE,
+    output: Output = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on as results arrive, until the job is over.")
+    ] = False,
+) -> None:
+    """Print one row for every image that is done."""
+    with Client() as client:
+        with target(output) as out:
+            live = follow or out.isatty()
+            write_results(client.results(job_id, follow=follow), form, out, live=live)
+        if follow:
+            raise typer.Exit(code_of_job(client.job(job_id)))
+
+
+@app.command()
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel a job; results that are there stay."""
+    with Client() as client:
+        job = client.cancel(job_id)
+    if as_json:
+        return print_json(job.raw)
+    sys.stdout.write(job_lines(job))
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the models that jobs can name."""
+    with Client() as client:
+        found = client.models()
+    if as_json:
+        return print_json([model.raw for model in found])
+    rows = [(model.name, model.task or "", ", ".join(model.aliases)) for model in found]
+    sys.stdout.write(aligned(("MODEL", "TASK", "ALIASES"), rows))
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version of this program."""
+    print(installed_version())
+
+
+operator_commands.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; it ends in an exit status."""
+    app(prog_name="pixelmill")
+
+
+def _job_row(job: Job) -> tuple[str, ...]:
+    counts = job.request_counts
+    done = f"{counts.finished}/{counts.total}"
+    outcome, created = job.outcome or "", timestamp(job.created_at)
+    return (job.id, job.status, outcome, str(job.model), done, str(counts.failed), created)

@@ -1,0 +1,255 @@
+"""The Python client: submit a batch, wait for it, read one result for every image.
+
+with Client() as client:
+    job = client.submit("photos/", model="digits")
+    for result in client.results(job, follow=True):
+        print(result.custom_id, result.predictions)
+"""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+from urllib.parse import quote
+
+from pixelmill.connection import find_connection
+from pixelmill.inputs import Gathered, Inputs, PathLike, Plan, Upload, plan_inputs
+from pixelmill.pages import pages
+from pixelmill.records import File, Job, Model, Result
+from pixelmill.retrying import RetryPolicy
+from pixelmill.single import predict_body
+from pixelmill.tarstream import tar_stream
+from pixelmill.transport import Call, Transport, json_object
+from pixelmill.uploads import OnUpload, file_upload, path_upload, upload_call
+from pixelmill.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
+
+# As many rows as one page of results holds: large enough that the round trip does not matter.
+PAGE = 1000
+
+
+class Client:
+    """Speaks to one Pixelmill server; safe to share between threads; close it after use.
+
+    Server and key are looked for in the arguments, then in PIXELMILL_URL and PIXELMILL_API_KEY,
+    then in the local stack that `pixelmill up` runs (`data` or PIXELMILL_DATA, ./.pixelmill).
+    `timeout` is in seconds and for one exchange, not for a job. Requests that broke, or that the
+    server could not take just then, are repeated up to `retry.attempts` times where that is safe.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        *,
+        data: PathLike | None = None,
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        connection = find_connection(url, api_key, Path(data) if data is not None else None)
+        self._sleep = sleep
+        self._transport = Transport(connection, timeout, retry or RetryPolicy(), sleep)
+
+    def __enter__(self) -> Self:
+        """Give the client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def upload(
+        self,
+        file: PathLike | BinaryIO,
+        filename: str | None = None,
+        *,
+        on_upload: OnUpload | None = None,
+    ) -> File:
+        """Upload a file, or what a binary file object holds from its position on.
+
+        It is read as it is sent. An upload that broke is begun anew where the source can be read
+        again; in the worst case an unused second copy stays with the server.
+        """
+        if isinstance(file, str | os.PathLike):
+            call = path_upload(Path(file), filename, on_upload)
+        else:
+            call = file_upload(file, filename, on_upload)
+        return File.from_raw(self._json(call))
+
+    def submit(
+        self,
+        inputs: Inputs | None = None,
+        *,
+        model: str,
+        params: Mapping[str, Any] | None = None,
+        priority: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        webhook: str | Mapping[str, Any] | None = None,
+        completion_window: str | None = None,
+        output_expires_after: int | None = None,
+        delete_inputs: bool | None = None,
+        prefix: str | None = None,
+        idempotency_key: str | None = None,
+        on_upload: OnUpload | None = None,
+    ) -> Job:
+        """Submit a batch and give its job at once.
+
+        `inputs` is a path (image, folder, archive, JSONL file), a list of paths, a list of URLs, a
+        list of request dicts, or a File uploaded before; `prefix` instead names a place in the
+        server's storage. A folder goes as a tar that is made on the way: each image's `custom_id`
+        is its path in the folder. `on_upload` is told the number of bytes sent so far.
+
+        With an `idempotency_key` of your own, repeat a submission of local files by their File:
+        a second upload is another file, and so another request.
+        """
+        body = {
+            "model": model,
+            "params": params,
+            "priority": priority,
+            "metadata": metadata,
+            "webhook": {"url": webhook} if isinstance(webhook, str) else webhook,
+            "completion_window": completion_window,
+            "output_expires_after": output_expires_after,
+            "delete_inputs": delete_inputs,
+            "prefix": prefix,
+        }
+        if inputs is not None:
+            body |= self._deliver(plan_inputs(inputs), on_upload)
+        return Job.from_raw(self._json(_create("/v1/jobs", body, idempotency_key)))
+
+    def _deliver(self, plan: Plan, on_upload: OnUpload | None) -> dict[str, Any]:
+        """Bring inputs to the server; gives the member of the submission that names them."""
+        if isinstance(plan, Upload):
+            return {"input_file_id": self.upload(plan.path, on_upload=on_upload).id}
+        if isinstance(plan, Gathered):
+            name = f"{plan.roots[0].absolute().name or 'inputs'}.tar"
+            call = upload_call(name, lambda: tar_stream(plan), on_upload, repeatable=True)
+            return {"input_file_id": File.from_raw(self._json(call)).id}
+        return {plan.member: plan.value}
+
+    def predict(
+        self,
+        input: PathLike | bytes | File | Mapping[str, Any],
+        *,
+        model: str,
+        params: Mapping[str, Any] | None = None,
+        wait: float = 10,
+    ) -> Result | Job:
+        """Predict for one image: a path, URL, the image's bytes, a File or an `input` object.
+
+        Gives the Result, or the Job if it is not there within `wait` seconds.
+        """
+        body = {"model": model, "input": predict_body(input), "params": params}
+        call = _create("/v1/predictions", body, None, hold_s=wait)
+        response = self._transport.send(call)
+        answer = json_object(response)
+        return Job.from_raw(answer) if response.status_code == 202 else Result.from_raw(answer)
+
+    def job(self, job: str | Job, wait: float | None = None) -> Job:
+        """Give a job; with `wait`, the server holds the answer up to so many seconds (≤ 60)."""
+        call = Call("GET", _job_path(job), repeatable=True, hold_s=wait or 0.0)
+        return Job.from_raw(self._json(call))
+
+    def jobs(self, *, status: str | None = None, model: str | None = None) -> Iterator[Job]:
+        """Give the tenant's jobs, newest first, fetching pages as they are needed."""
+        for page in pages(self._transport, "/v1/jobs", {"status": status, "model": model}):
+            yield from map(Job.from_raw, page.rows)
+
+    def wait(
+        self,
+        job: str | Job,
+        timeout: float | None = None,
+        on_progress: Progress | None = None,
+    ) -> Job:
+        """Wait until a job is over and give it, however it ended (`.check()` raises if badly).
+
+        `on_progress` is called with the job about every two seconds. Raises WaitTimeout after
+        `timeout` seconds. A server that is away for a short while does not end the wait.
+        """
+        return wait_until_over(self._poller(job), timeout, on_progress)
+
+    def cancel(self, job: str | Job) -> Job:
+        """Cancel a job: what runs already is finished and counted, the rest never starts."""
+        # Cancelling twice is cancelling once, so it may be repeated.
+        call = Call("POST", _job_path(job) + "/cancel", repeatable=True)
+        return Job.from_raw(self._json(call))
+
+    def results(
+        self, job: str | Job, *, follow: bool = False, status: str | None = None
+    ) -> Iterator[Result]:
+        """Give the results there are, in the order of their commit, none lost and none repeated.
+
+        With `follow`, go on as more arrive, until the job is over.
+        """
+        rows = self._follow_rows(job, status) if follow else self._rows(job, status)
+        return map(Result.from_raw, rows)
+
+    def results_ndjson(self, job: str | Job) -> Iterator[bytes]:
+        """Give the results there are as raw NDJSON blocks; memory stays bounded.
+
+        Raises ConnectionFailed if the stream breaks: `results` goes on where it was, this cannot.
+        """
+        call = Call("GET", _results_path(job), params={"format": "ndjson"}, repeatable=True)
+        with self._transport.stream(call) as response:
+            yield from response.iter_bytes()
+
+    def models(self) -> list[Model]:
+        """Give the models that jobs can name."""
+        found = pages(self._transport, "/v1/models", {})
+        return [Model.from_raw(row) for page in found for row in page.rows]
+
+    def _rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
+        for page in pages(self._transport, _results_path(job), {"limit": PAGE, "status": status}):
+            yield from page.rows
+
+    def _follow_rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
+        poller, after = self._poller(job), None
+        while True:
+            # Read before the rows: rows of a job that was over then are all there.
+            is_last_round = poller.job.is_terminal
+            params = {"limit": PAGE, "status": status}
+            for page in pages(self._transport, _results_path(job), params, after):
+                yield from page.rows
+                after = page.cursor
+            if is_last_round:
+                return
+            poller.next(WATCHED_HOLD_S)
+
+    def _poller(self, job: str | Job) -> Poller:
+        return Poller(self._transport, _job_path(job), sleep=self._sleep)
+
+    def _json(self, call: Call) -> dict[str, Any]:
+        return json_object(self._transport.send(call))
+
+
+def _job_path(job: str | Job) -> str:
+    # Quoted: what somebody typed as an id must not reach another call.
+    return "/v1/jobs/" + quote(job if isinstance(job, str) else job.id, safe="")
+
+
+def _results_path(job: str | Job) -> str:
+    return _job_path(job) + "/results"
+
+
+def _create(path: str, body: Mapping[str, Any], key: str | None, hold_s: float = 0.0) -> Call:
+    # With a key the server answers a repetition with the first one's job, so repeating is safe.
+    return Call(
+        "POST",
+        path,
+        json={name: value for name, value in body.items() if value is not None},
+        headers={"Idempotency-Key": key or str(uuid.uuid4())},
+        repeatable=True,
+        hold_s=hold_s,
+    )

@@ -1,0 +1,147 @@
+"""Results as text, written row by row in bounded memory: table, JSON, JSON lines or CSV."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TextIO
+
+from pixelmill.display import printable
+from pixelmill.errors import InvalidInput
+from pixelmill.records import Result
+
+CSV_COLUMNS = (
+    "index", "custom_id", "status", "class", "confidence", "predictions",
+    "error_code", "error_message", "attempts", "model", "input_sha256",
+)  # fmt: skip
+
+# A spreadsheet runs a cell that begins with one of these as a formula; an apostrophe makes it text
+# (https://owasp.org/www-community/attacks/CSV_Injection).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+_SHOWN_PREDICTIONS = 3
+_SHOWN_CHARACTERS = 60
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+@contextmanager
+def target(output: Path | None) -> Iterator[TextIO]:
+    """Give stdout, or a file that appears under its name only when all of it is written."""
+    if output is None:
+        yield sys.stdout
+        return
+    part = output.with_name(output.name + ".part")
+    try:
+        # No newline translation: CSV cells may hold line ends of their own.
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        os.replace(part, output)
+    except OSError as err:
+        raise InvalidInput(f"{output} cannot be written: {err.strerror or err}.") from err
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_results(results: Iterable[Result], form: Format, out: TextIO, *, live: bool) -> None:
+    """Write results to `out` in a form; `live` sends each row on its way at once."""
+
+    def flushed() -> Iterable[Result]:
+        for result in results:
+            yield result
+            if live:
+                out.flush()
+
+    _WRITERS[form](flushed(), out)
+
+
+def _write_table(results: Iterable[Result], out: TextIO) -> None:
+    # Fixed widths and the free text last: the width of rows to come is not known.
+    out.write(f"{'INDEX':>8}  {'STATUS':<10}  {'CUSTOM_ID':<32}  PREDICTION\n")
+    for result in results:
+        name = printable(result.custom_id or "")
+        out.write(f"{result.index:>8}  {result.status:<10}  {name:<32}  {outcome_text(result)}\n")
+
+
+def _write_json(results: Iterable[Result], out: TextIO) -> None:
+    before = "[\n"
+    for result in results:
+        out.write(before + json.dumps(result.raw))
+        before = ",\n"
+    out.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+def _write_jsonl(results: Iterable[Result], out: TextIO) -> None:
+    for result in results:
+        out.write(json.dumps(result.raw) + "\n")
+
+
+def _write_csv(results: Iterable[Result], out: TextIO) -> None:
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(CSV_COLUMNS)
+    for result in results:
+        rows.writerow([defused(cell) for cell in _csv_cells(result)])
+
+
+_WRITERS: dict[Format, Callable[[Iterable[Result], TextIO], None]] = {
+    Format.TABLE: _write_table,
+    Format.JSON: _write_json,
+    Format.JSONL: _write_jsonl,
+    Format.CSV: _write_csv,
+}
+
+
+def defused(cell: Any) -> Any:
+    """Give a cell that no spreadsheet takes for a formula; numbers stay as they are."""
+    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
+        return "'" + cell
+    return cell
+
+
+def _csv_cells(result: Result) -> list[Any]:
+    best = (result.predictions or [{}])[0]
+    error = result.error
+    return [
+        result.index,
+        result.custom_id,
+        result.status,
+        best.get("class"),
+        best.get("confidence"),
+        None if result.predictions is None else json.dumps(result.predictions),
+        error.code if error else None,
+        error.message if error else None,
+        result.attempts,
+        result.model,
+        result.input_sha256,
+    ]
+
+
+def outcome_text(result: Result) -> str:
+    """Say in one short line what became of an item: its first predictions, or its error."""
+    if result.error:
+        return printable(f"{result.error.code}: {result.error.message}")
+    predictions = result.predictions or []
+    shown = ", ".join(_prediction_text(each) for each in predictions[:_SHOWN_PREDICTIONS])
+    more = len(predictions) - _SHOWN_PREDICTIONS
+    return printable(shown + (f", and {more} more" if more > 0 else ""))
+
+
+def _prediction_text(prediction: dict[str, Any]) -> str:
+    if "class" not in prediction:
+        text = json.dumps(prediction)
+        return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    confidence = prediction.get("confidence")
+    if not isinstance(confidence, int | float):
+        return str(prediction["class"])
+    return f"{prediction['class']} {confidence:.3f}"

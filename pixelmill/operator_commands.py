@@ -1,0 +1,69 @@
+"""Commands for who runs the machines. They start processes; this package imports none of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pixelmill.connection import DEFAULT_DATA
+from pixelmill.exits import Commands
+
+PANEL = "Operators"
+DEFAULT_PORT = 8080
+
+keys = typer.Typer(cls=Commands, no_args_is_help=True, help="The keys of tenants.")
+
+
+def up(
+    data: Annotated[
+        Path, typer.Option("--data", envvar="PIXELMILL_DATA", help="Where everything is kept.")
+    ] = DEFAULT_DATA,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535)] = DEFAULT_PORT,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes on the CPU.")] = 1,
+    gpus: Annotated[
+        str | None, typer.Option("--gpus", help="GPUs to use, such as 0,1; all by default.")
+    ] = None,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Use no GPU.")] = False,
+) -> None:
+    """Run the whole of Pixelmill on this machine, until Ctrl-C."""
+    if cpu and gpus is not None:
+        raise typer.BadParameter("--cpu and --gpus exclude each other; give one of them.")
+    # Here and not above: the stack's imports would slow every other command down.
+    from pixelmill.stack import up as run_stack
+
+    raise typer.Exit(run_stack(data, port, workers, "" if cpu else gpus))
+
+
+def register(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+) -> None:
+    """Register a model, so that jobs can name it.
+
+    What stands behind NAME, such as --weights FILE, goes to `python -m workers.register` as it is.
+    """
+    raise typer.Exit(_run("-m", "workers.register", name, *context.args))
+
+
+@keys.command("create")
+def create_key(
+    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", show_default=False)],
+) -> None:
+    """Create a key for a tenant, who is created as well if there is none; it is shown once."""
+    flask = ("-m", "flask", "--app", "api.wsgi")
+    raise typer.Exit(_run(*flask, "keys", "create", "--tenant", tenant))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the operators' commands into the command line."""
+    app.command(rich_help_panel=PANEL)(up)
+    passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(rich_help_panel=PANEL, context_settings=passed_on)(register)
+    app.add_typer(keys, name="keys", rich_help_panel=PANEL)
+
+
+def _run(*arguments: str) -> int:
+    """Run a Python process in this one's place, with its environment, and give its exit status."""
+    return subprocess.run([sys.executable, *arguments], check=False).returncode

@@ -1,0 +1,51 @@
+"""The options that several commands share, and how `name=value` arguments are read."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
+ModelName = Annotated[
+    str,
+    typer.Option("--model", "-m", help="A model, such as digits or digits@3.", show_default=False),
+]
+ParamList = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the model; repeatable."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is over.")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", help="With --wait: give up after so many seconds.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write to this file, complete or not at all."),
+]
+
+
+def read_params(pairs: list[str] | None) -> dict[str, Any] | None:
+    """Read `top_k=3` as `{"top_k": 3}`: a value that is JSON is taken as such, else as text."""
+    return {name: _value(text) for name, text in _split(pairs, "--param")} or None
+
+
+def read_metadata(pairs: list[str] | None) -> dict[str, str] | None:
+    """Read `run=7` as `{"run": "7"}`."""
+    return dict(_split(pairs, "--metadata")) or None
+
+
+def _split(pairs: list[str] | None, option: str) -> list[tuple[str, str]]:
+    split = [pair.partition("=") for pair in pairs or []]
+    for pair, (name, equals, _) in zip(pairs or [], split, strict=True):
+        if not name or not equals:
+            raise typer.BadParameter(f"{option} {pair!r} should look like NAME=VALUE.")
+    return [(name, value) for name, _, value in split]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,82 @@
+"""A tar archive made while it is being sent: never on disk, never whole in memory.
+
+    entries ──► header, bytes, padding of each ──► blocks of about 256 KiB
+
+The same files give the same bytes, so that a repeated upload is a true repetition.
+"""
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelmill.errors import InvalidInput
+
+# Larger than most pictures, so that few writes carry many of them.
+BLOCK_BYTES = 256 * 1024
+_END = bytes(2 * tarfile.BLOCKSIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file to send, and the name that its result will carry."""
+
+    name: str
+    path: Path
+
+
+def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """Give the archive of `entries`, in their order, block by block."""
+    return _coalesce(_pieces(entries))
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """Give a file's bytes, exactly as many as it has at the start.
+
+    Raises InvalidInput if it cannot be read, or shrinks meanwhile: what was announced must come.
+    """
+    try:
+        with path.open("rb") as file:
+            left = path.stat().st_size
+            while left:
+                block = file.read(min(BLOCK_BYTES, left))
+                if not block:
+                    raise InvalidInput(f"{path} shrank while it was being sent; submit again.")
+                left -= len(block)
+                yield block
+    except OSError as err:
+        raise InvalidInput(f"{path} cannot be read: {err.strerror or err}.") from err
+
+
+def _pieces(entries: Iterable[Entry]) -> Iterator[bytes]:
+    for entry in entries:
+        yield from _member(entry)
+    yield _END
+
+
+def _member(entry: Entry) -> Iterator[bytes]:
+    info = tarfile.TarInfo(entry.name)
+    try:
+        # The size is in the header, so it has to be known before the bytes are.
+        info.size = entry.path.stat().st_size
+    except OSError as err:
+        raise InvalidInput(f"{entry.path} cannot be read: {err.strerror or err}.") from err
+    yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+    sent = 0
+    for block in read_blocks(entry.path):
+        sent += len(block)
+        yield block
+    if sent != info.size:
+        raise InvalidInput(f"{entry.path} changed while it was being sent; submit again.")
+    yield bytes(-sent % tarfile.BLOCKSIZE)
+
+
+def _coalesce(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    pending = bytearray()
+    for piece in pieces:
+        pending += piece
+        if len(pending) >= BLOCK_BYTES:
+            yield bytes(pending)
+            pending.clear()
+    if pending:
+        yield bytes(pending)

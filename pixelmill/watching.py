@@ -1,0 +1,56 @@
+"""Waiting for a job before the user's eyes, and the exit status that comes of it."""
+
+import json
+import sys
+from typing import Any
+
+import typer
+
+from pixelmill.client import Client
+from pixelmill.display import job_lines, job_progress, say
+from pixelmill.errors import WaitTimeout
+from pixelmill.exits import ExitCode, code_of_job
+from pixelmill.records import Job
+
+
+def finish(
+    client: Client,
+    job: Job,
+    *,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
+    quiet: bool = False,
+) -> None:
+    """Wait if asked to, print the job, and exit with the status that it stands for."""
+    code: ExitCode | None = None
+    if wait:
+        job, code = _watch(client, job, timeout)
+    if as_json:
+        print_json(job.raw)
+    elif not quiet:
+        sys.stdout.write(job_lines(job))
+    raise typer.Exit(code_of_job(job) if code is None else code)
+
+
+def _watch(client: Client, job: Job, timeout: float | None) -> tuple[Job, ExitCode | None]:
+    """Wait for a job before the user's eyes; gives a status where the wait ended before it."""
+    try:
+        with job_progress() as show:
+            return client.wait(job, timeout, show), None
+    except WaitTimeout as err:
+        say(f"{err} To resume: {how_to_resume(job)}")
+        return err.job, ExitCode.TIMED_OUT
+    except KeyboardInterrupt as err:
+        say(f"interrupted; job {job.id} goes on. To resume: {how_to_resume(job)}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from err
+
+
+def how_to_resume(job: Job) -> str:
+    """Give the command that watches a job again."""
+    return f"pixelmill status {job.id} --wait"
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document to stdout."""
+    print(json.dumps(value, indent=2))

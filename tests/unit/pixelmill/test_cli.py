@@ -1,0 +1,278 @@
+"""The command line: what goes to stdout, what to stderr, and the exit status."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from pixelmill.cli import app
+
+RESULTS = "/v1/jobs/job_1/results"
+COMMAND = [sys.executable, "-c", "from pixelmill.cli import main; main()"]
+
+
+@pytest.fixture
+def env(server, tmp_path):
+    return {
+        "PIXELMILL_URL": server.url,
+        "PIXELMILL_API_KEY": "key",
+        "PIXELMILL_DATA": str(tmp_path / "none"),
+    }
+
+
+@pytest.fixture
+def run(env):
+    return lambda *args, **more: CliRunner().invoke(app, list(args), env=env | more)
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"png")
+    return str(path)
+
+
+@pytest.fixture
+def accepting(server, say):
+    server.on("POST", "/v1/files", say.answer(201, {"id": "file_1"}))
+    server.on("POST", "/v1/jobs", say.job())
+    return server
+
+
+def test_submit_prints_the_jobs_id_and_nothing_else(accepting, run, image):
+    options = "-m digits --param top_k=3 --param mode=fast --metadata run=7 --priority high"
+    done = run("submit", image, *options.split(), "--webhook-url", "http://h/")
+    assert (done.exit_code, done.stdout) == (0, "job_1\n")
+    assert accepting.seen[-1].json == {
+        "model": "digits",
+        "input_file_id": "file_1",
+        "params": {"top_k": 3, "mode": "fast"},
+        "metadata": {"run": "7"},
+        "priority": "high",
+        "webhook": {"url": "http://h/"},
+    }
+
+
+def test_submit_and_wait_prints_one_json_document(accepting, run, image, say):
+    accepting.on("GET", "/v1/jobs/job_1", say.job(status="completed", completed=10))
+    done = run("submit", image, "-m", "digits", "--wait", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["status"] == "completed"
+    assert "10/10 images, 0 failed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ({"status": "in_progress"}, 0),
+        ({"status": "completed", "completed": 10}, 0),
+        ({"status": "completed", "completed": 9, "failed": 1}, 1),
+        ({"status": "failed"}, 1),
+        ({"status": "cancelled"}, 1),
+        ({"status": "expired"}, 1),
+    ],
+)
+def test_status_exits_with_what_became_of_the_job(server, run, say, state, code):
+    server.on("GET", "/v1/jobs/job_1", say.job(**state))
+    done = run("status", "job_1")
+    assert done.exit_code == code
+    assert f"status   {state['status']}" in done.stdout
+
+
+def test_refusals_exit_3_with_the_servers_words_on_stderr(server, run, say):
+    done = run("status", "job_2")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr == "error: there is no such thing\n"
+
+
+def test_wrong_usage_and_missing_configuration_exit_2(run, image, tmp_path):
+    assert run("submit", image).exit_code == 2
+    assert run("submit", image, "-m", "digits", "--param", "top_k").exit_code == 2
+    assert run("up", "--cpu", "--gpus", "0").exit_code == 2
+    assert run("submit", str(tmp_path / "none"), "-m", "digits").exit_code == 2
+    lost = run("status", "job_1", PIXELMILL_URL="")
+    assert lost.exit_code == 2
+    assert "pixelmill up" in lost.stderr
+
+
+def test_a_wait_that_is_too_long_exits_4_and_says_how_to_resume(server, run, say):
+    server.on("GET", "/v1/jobs/job_1", say.job())
+    done = run("status", "job_1", "--wait", "--timeout", "0", "--json")
+    assert done.exit_code == 4
+    assert "pixelmill status job_1 --wait" in done.stderr
+    assert json.loads(done.stdout)["id"] == "job_1"
+
+
+def test_predict_prints_what_was_found(server, run, say, image):
+    accepted = say.job()
+    accepted.status = 202
+    answers = [say.answer(200, row) for row in (say.result(0), say.result(0, "errored"))]
+    server.on("POST", "/v1/predictions", *answers, accepted)
+    predict = ("predict", image, "-m", "digits")
+    good, bad, late = run(*predict), run(*predict), run(*predict)
+    assert (good.exit_code, good.stdout) == (0, "7 0.998\n")
+    assert (bad.exit_code, bad.stdout) == (1, "undecodable: no image\n")
+    assert late.exit_code == 4
+    assert "pixelmill status job_1 --wait" in late.stderr
+
+
+@pytest.fixture
+def two_results(server, say):
+    rows = [say.result(0), say.result(1, "errored", custom_id='=HYPERLINK("http://x")')]
+    server.on("GET", RESULTS, say.page(rows, "c2"))
+    return rows
+
+
+def test_results_in_each_form(run, two_results):
+    assert json.loads(run("results", "job_1", "--format", "json").stdout) == two_results
+    lines = run("results", "job_1", "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == two_results
+    table = run("results", "job_1").stdout.splitlines()
+    assert table[1].split() == ["0", "succeeded", "0.png", "7", "0.998"]
+    assert table[2].endswith("undecodable: no image")
+
+
+def test_no_results_are_still_a_document(server, run, say):
+    server.on("GET", RESULTS, say.page([]))
+    assert json.loads(run("results", "job_1", "--format", "json").stdout) == []
+    assert run("results", "job_1", "--format", "csv").stdout.startswith("index,custom_id,")
+
+
+def test_csv_holds_no_formula(server, run, say):
+    starts = ["=1", "+1", "-1", "@x", "\tx", "\r\n=x", "plain"]
+    rows = [say.result(i, custom_id=start) for i, start in enumerate(starts)]
+    rows.append(say.result(7, "errored", error={"code": "x", "message": "=cmd|'/C calc'!A0"}))
+    server.on("GET", RESULTS, say.page(rows, "c8"))
+    text = run("results", "job_1", "--format", "csv").stdout_bytes.decode()
+    cells = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["custom_id"] for row in cells[:7]] == ["'" + s for s in starts[:6]] + ["plain"]
+    assert cells[7]["error_message"].startswith("'=")
+    assert cells[0]["confidence"] == "0.998"
+
+
+def test_results_go_to_a_file_complete_or_not_at_all(server, run, say, two_results, tmp_path):
+    target = tmp_path / "out.jsonl"
+    assert run("results", "job_1", "-f", "jsonl", "-o", str(target)).stdout == ""
+    assert len(target.read_text().splitlines()) == 2
+    target.write_text("before")
+    broken = say.page([say.result(0)], "c1", has_more=True)
+    server.on("GET", RESULTS, broken, say.problem(404, "not_found", "erased"))
+    assert run("results", "job_1", "-f", "jsonl", "-o", str(target)).exit_code == 3
+    assert target.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+    assert run("results", "job_1", "-o", str(tmp_path / "no" / "x")).exit_code == 2
+
+
+def test_following_results_exits_with_what_became_of_the_job(server, run, say, two_results):
+    server.on("GET", "/v1/jobs/job_1", say.job(status="completed", completed=9, failed=1))
+    done = run("results", "job_1", "--follow", "--format", "jsonl")
+    assert done.exit_code == 1
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_names_of_others_cannot_move_the_cursor(server, run, say):
+    server.on("GET", RESULTS, say.page([say.result(0, custom_id="\x1b[2Jevil")], "c1"))
+    assert "\x1b" not in run("results", "job_1").stdout
+    server.on("GET", "/v1/jobs/job_1", say.problem(403, "x", "\x1b]0;evil\x07"))
+    assert "\x1b" not in run("status", "job_1").stderr
+
+
+def test_lists_show_whole_ids_or_one_json_document(server, run, say):
+    server.on("GET", "/v1/jobs", say.page([say.job(id=f"job_{i}").body for i in range(5)]))
+    server.on("GET", "/v1/models", say.page([{"name": "digits", "aliases": {"production": 1}}]))
+    assert [line.split()[0] for line in run("jobs", "--limit", "2").stdout.splitlines()] == [
+        "JOB", "job_0", "job_1",
+    ]  # fmt: skip
+    assert len(json.loads(run("jobs", "--json").stdout)) == 5
+    assert "production" in run("models").stdout
+    assert json.loads(run("models", "--json").stdout)[0]["name"] == "digits"
+
+
+def test_cancel_prints_the_job(server, run, say):
+    server.on("POST", "/v1/jobs/job_1/cancel", say.job(status="cancelling"))
+    assert "cancelling" in run("cancel", "job_1").stdout
+
+
+def test_the_help_lists_the_exit_statuses(run):
+    words = " ".join(run("--help").stdout.split())
+    for said in ("0 ok", "1 the job has failed", "2 wrong usage", "3 not found", "4 timed out"):
+        assert said in words
+    assert "130 interrupted" in words
+
+
+def test_version(run):
+    assert run("version").stdout.strip()
+
+
+def start(env, *args, **more):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*COMMAND, *args], env={**os.environ, **env}, **pipes, **more)
+
+
+def test_interrupting_a_wait_leaves_the_job_alone(server, env, say):
+    server.on("GET", "/v1/jobs/job_1", say.job())
+    waiting = start(env, "status", "job_1", "--wait")
+    server.wait_for("GET", "/v1/jobs/job_1", count=3)
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=10)
+    assert waiting.returncode == 130
+    assert "pixelmill status job_1 --wait" in err
+    assert "Traceback" not in err
+    assert {seen.method for seen in server.seen} == {"GET"}
+
+
+def test_a_reader_that_leaves_early_is_no_error(server, env, say):
+    rows = [say.result(index) for index in range(1000)]
+    # Endless: what ends it is the reader who is gone.
+    server.on(
+        "GET",
+        RESULTS,
+        lambda seen: say.page(rows, "c" + seen.query.get("after", ""), has_more=True),
+    )
+    reading = start(env, "results", "job_1", "--format", "jsonl")
+    assert json.loads(reading.stdout.readline())["index"] == 0
+    reading.stdout.close()
+    err = reading.stderr.read()
+    assert (reading.wait(timeout=10), err) == (0, "")
+    reading.stderr.close()
+
+
+def test_a_short_answer_to_a_reader_that_is_gone_is_quiet_too(server, env, say):
+    server.on("GET", "/v1/jobs/job_1", say.job())
+    left, right = os.pipe()
+    os.close(left)
+    done = subprocess.run([*COMMAND, "status", "job_1"], env={**os.environ, **env}, check=False,
+                          stdout=right, stderr=subprocess.PIPE)  # fmt: skip
+    os.close(right)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_operator_commands_start_their_processes_with_their_arguments(env, tmp_path):
+    for package, module in (("workers", "register"), ("flask", "__main__")):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+        (tmp_path / package / f"{module}.py").write_text(
+            "import sys, os\nprint(sys.argv[1:], os.environ['PIXELMILL_DATA'])\nsys.exit(7)\n"
+        )
+    register = start(env, "register", "digits", "--weights", "w.safetensors", cwd=tmp_path)
+    out, _ = register.communicate(timeout=10)
+    assert out == f"['digits', '--weights', 'w.safetensors'] {env['PIXELMILL_DATA']}\n"
+    assert register.returncode == 7
+    keys = start(env, "keys", "create", "--tenant", "lab", cwd=tmp_path)
+    out, _ = keys.communicate(timeout=10)
+    assert out.startswith("['--app', 'api.wsgi', 'keys', 'create', '--tenant', 'lab']")
+
+
+def test_the_client_imports_none_of_the_server(env):
+    code = (
+        "import sys, pixelmill, pixelmill.cli\n"
+        "print({'api', 'jobs', 'models', 'workers', 'torch', 'cv2', 'flask'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,0 +1,62 @@
+"""Where server and key come from."""
+
+import json
+
+import pytest
+
+from pixelmill import NotConfigured
+from pixelmill.connection import find_connection
+
+
+@pytest.fixture
+def stack(tmp_path):
+    members = {"url": "http://127.0.0.1:1234", "api_key": "stack-key", "pids": [1]}
+    (tmp_path / "stack.json").write_text(json.dumps(members))
+    return tmp_path
+
+
+def test_arguments_come_before_the_environment(stack):
+    env = {"PIXELMILL_URL": "http://env", "PIXELMILL_API_KEY": "env-key"}
+    found = find_connection("http://arg/", "arg-key", stack, env)
+    assert (found.url, found.api_key) == ("http://arg", "arg-key")
+
+
+def test_the_environment_comes_before_the_local_stack(stack):
+    env = {"PIXELMILL_URL": "http://env", "PIXELMILL_API_KEY": "env-key"}
+    assert find_connection(data=stack, env=env).url == "http://env"
+
+
+def test_the_local_stack_is_found_by_its_folder(stack):
+    for found in (
+        find_connection(data=stack, env={}),
+        find_connection(env={"PIXELMILL_DATA": str(stack)}),
+    ):
+        assert (found.url, found.api_key) == ("http://127.0.0.1:1234", "stack-key")
+        assert found.source == str(stack / "stack.json")
+        assert found.is_local
+
+
+def test_the_stacks_key_is_not_sent_to_another_server(stack):
+    with pytest.raises(NotConfigured, match="PIXELMILL_API_KEY"):
+        find_connection("http://elsewhere", None, stack, {})
+
+
+def test_nothing_known_says_what_to_do(tmp_path):
+    with pytest.raises(NotConfigured, match="pixelmill up"):
+        find_connection(data=tmp_path, env={})
+
+
+def test_a_broken_stack_file_is_named(tmp_path):
+    (tmp_path / "stack.json").write_text("{")
+    with pytest.raises(NotConfigured, match=r"stack\.json cannot be read"):
+        find_connection(data=tmp_path, env={})
+
+
+@pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "http://"])
+def test_an_address_that_is_no_url_is_refused(url):
+    with pytest.raises(NotConfigured, match="should look like"):
+        find_connection(url, "key", env={})
+
+
+def test_the_version_in_an_address_is_not_doubled():
+    assert find_connection("http://a:1/v1/", "k", env={}).url == "http://a:1"

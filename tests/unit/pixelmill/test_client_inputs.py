@@ -1,0 +1,227 @@
+"""What submit takes, and what reaches the server of it."""
+
+import io
+import os
+import tarfile
+import tracemalloc
+
+import pytest
+
+from pixelmill import File, InvalidInput
+from pixelmill.inputs import Gathered, Listed, Upload, plan_inputs
+from pixelmill.tarstream import tar_stream
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def accepting(server, say):
+    server.on("POST", "/v1/files", say.answer(201, {"id": "file_1", "filename": "x", "bytes": 3}))
+    server.on("POST", "/v1/jobs", say.job())
+    return server
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    names = "b.png a.jpg a/z.JPEG a/y.bmp a-b/c.webp a.txt .hidden.png .git/x.png deep/er/v.mp4"
+    for name in names.split():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return folder
+
+
+WANTED = ["a-b/c.webp", "a.jpg", "a/y.bmp", "a/z.JPEG", "b.png", "deep/er/v.mp4"]
+
+
+def names_in(body):
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        return archive.getnames()
+
+
+def names_of(inputs):
+    return [entry.name for entry in plan_inputs(inputs)]
+
+
+def test_a_folder_goes_as_a_sorted_tar_named_by_relative_paths(accepting, client, photos):
+    client.submit(photos, model="digits")
+    upload, submission = accepting.seen
+    assert upload.query == {"filename": "photos.tar"}
+    assert upload.headers["content-type"] == "application/octet-stream"
+    assert names_in(upload.body) == WANTED == sorted(WANTED)
+    assert submission.json == {"model": "digits", "input_file_id": "file_1"}
+    with tarfile.open(fileobj=io.BytesIO(upload.body)) as archive:
+        for name in WANTED:
+            assert archive.extractfile(name).read() == name.encode()
+
+
+def test_an_upload_that_broke_is_begun_anew_with_the_same_bytes(server, client, photos, say):
+    server.on("POST", "/v1/files", say.drop, say.answer(503), say.answer(201, {"id": "file_1"}))
+    server.on("POST", "/v1/jobs", say.job())
+    client.submit(photos, model="digits")
+    bodies = [seen.body for seen in server.to("POST", "/v1/files")]
+    assert len(bodies) == 3
+    assert len(set(bodies)) == 1
+
+
+def test_a_large_folder_is_sent_in_bounded_memory(accepting, client, tmp_path):
+    accepting.keep_bodies = False
+    for number in range(64):
+        with (tmp_path / f"{number:02}.png").open("wb") as file:
+            file.truncate(2 * MIB)
+    client.submit(tmp_path, model="digits")  # Warm: imports and buffers of the first request.
+    tracemalloc.start()
+    client.submit(tmp_path, model="digits")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert accepting.to("POST", "/v1/files")[-1].size > 128 * MIB
+    assert peak < 6 * MIB
+
+
+def test_an_archive_goes_as_it_is_with_its_length(accepting, client, tmp_path):
+    archive = tmp_path / "batch.ZIP"
+    archive.write_bytes(b"PK...")
+    client.submit(archive, model="digits")
+    upload = accepting.seen[0]
+    assert upload.body == b"PK..."
+    assert upload.query == {"filename": "batch.ZIP"}
+
+
+def test_a_list_of_files_keeps_its_order_and_names_them_from_their_common_folder(photos):
+    assert names_of([photos / "b.png", photos / "a/z.JPEG"]) == ["b.png", "a/z.JPEG"]
+    assert names_of([photos / "a/z.JPEG", photos / "a/y.bmp"]) == ["z.JPEG", "y.bmp"]
+    assert names_of([str(photos / "b.png")]) == names_of(photos / "b.png") == ["b.png"]
+
+
+def test_several_folders_keep_their_own_names_apart(photos):
+    assert names_of([photos / "a", photos / "deep"]) == ["a/y.bmp", "a/z.JPEG", "deep/er/v.mp4"]
+
+
+def test_urls_and_requests_travel_in_the_submission(accepting, client):
+    urls = ["https://example.org/a.png", "s3://bucket/b.png"]
+    requests = [{"custom_id": "x", "input": {"url": urls[0]}}]
+    client.submit(urls, model="digits")
+    client.submit(urls[0], model="digits")
+    client.submit(requests, model="digits")
+    assert [seen.json for seen in accepting.seen] == [
+        {"model": "digits", "urls": urls},
+        {"model": "digits", "urls": urls[:1]},
+        {"model": "digits", "requests": requests},
+    ]
+
+
+def test_a_file_uploaded_before_is_named_by_its_id():
+    assert plan_inputs(File.from_raw({"id": "file_9"})) == Listed("input_file_id", "file_9")
+
+
+def test_every_argument_reaches_the_submission(accepting, client):
+    client.submit(
+        model="digits",
+        prefix="s3://bucket/photos/",
+        params={"top_k": 3},
+        priority="high",
+        metadata={"run": "7"},
+        webhook="https://example.org/hook",
+        completion_window="24h",
+        output_expires_after=60,
+        delete_inputs=True,
+    )
+    assert accepting.seen[0].json == {
+        "model": "digits",
+        "prefix": "s3://bucket/photos/",
+        "params": {"top_k": 3},
+        "priority": "high",
+        "metadata": {"run": "7"},
+        "webhook": {"url": "https://example.org/hook"},
+        "completion_window": "24h",
+        "output_expires_after": 60,
+        "delete_inputs": True,
+    }
+
+
+def test_what_cannot_be_sent_is_refused_before_anything_is(server, client, photos, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (photos / "batch.zip").write_bytes(b"PK")
+    cases = {
+        "holds no image": tmp_path / "empty",
+        "does not exist": photos / "nowhere.png",
+        "neither an image": photos / "a.txt",
+        "submit it alone": [photos / "batch.zip", photos / "b.png"],
+        "is empty": [],
+        "given twice": [photos / "b.png", photos / "a" / ".." / "b.png"],
+        "in a folder that is given": [photos, photos / "b.png"],
+        "as two jobs": ["https://example.org/a.png", str(photos / "b.png")],
+        "input 1 is a dict": [photos / "b.png", {"input": {}}],
+    }
+    for message, inputs in cases.items():
+        with pytest.raises(InvalidInput, match=message):
+            client.submit(inputs, model="digits")
+    assert server.seen == []
+
+
+def test_a_link_that_leads_nowhere_or_around_is_named(photos):
+    (photos / "gone.png").symlink_to("nowhere.png")
+    with pytest.raises(InvalidInput, match=r"gone\.png.*broken link"):
+        names_of(photos)
+    (photos / "gone.png").unlink()
+    (photos / "loop").symlink_to(photos)
+    with pytest.raises(InvalidInput, match="link to a folder around it"):
+        names_of(photos)
+
+
+def test_a_linked_image_keeps_the_name_of_the_link(photos, tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "mine.png").symlink_to(photos / "b.png")
+    assert names_of(tmp_path / "links") == ["mine.png"]
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    with open(os.fsencode(tmp_path) + b"/\xff.png", "wb"):
+        pass
+    with pytest.raises(InvalidInput, match="UTF-8"):
+        names_of(tmp_path)
+
+
+def test_long_and_foreign_names_survive_the_tar(tmp_path):
+    name = "ü" * 60 + "/" + "日本" * 20 + ".png"
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_bytes(b"x" * 700)
+    body = b"".join(tar_stream(plan_inputs(tmp_path)))
+    assert names_in(body) == [name]
+
+
+def test_a_file_that_changes_while_it_is_sent_breaks_the_upload_off(server, client, tmp_path, say):
+    server.on("POST", "/v1/files", say.answer(201, {"id": "file_1"}))
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(bytes(MIB))
+    grow = lambda sent: (tmp_path / "b.png").unlink(missing_ok=True)  # noqa: E731
+    with pytest.raises(InvalidInput, match=r"b\.png cannot be read"):
+        client.submit(tmp_path, model="digits", on_upload=grow)
+    assert server.to("POST", "/v1/jobs") == []
+
+
+def test_kinds_of_plan(photos, tmp_path):
+    (tmp_path / "x.jsonl").write_text("{}")
+    assert isinstance(plan_inputs(tmp_path / "x.jsonl"), Upload)
+    assert isinstance(plan_inputs(photos), Gathered)
+
+
+def test_progress_of_an_upload_counts_the_bytes(accepting, client, photos):
+    seen = []
+    client.submit(photos, model="digits", on_upload=seen.append)
+    assert seen[-1] == accepting.seen[0].size
+
+
+def test_a_file_object_is_uploaded_from_where_it_stands(accepting, client):
+    file = io.BytesIO(b"skip-bytes")
+    file.seek(5)
+    assert client.upload(file, "a.zip").id == "file_1"
+    assert accepting.seen[0].body == b"bytes"
+
+
+def test_a_file_object_must_have_a_name_and_be_binary(client):
+    with pytest.raises(InvalidInput, match="filename"):
+        client.upload(io.BytesIO(b"x"))
+    with pytest.raises(InvalidInput, match="binary"):
+        client.upload(io.StringIO("x"), "a.zip")
