@@ -26,7 +26,10 @@ from jobs.tables import Job, Shard
 
 Ending = Literal["death", "expiry", "error", "hand_back"]
 
-DEATHS_BEFORE_SPLIT = 2
+# A process that died was most likely killed by an item; a lease that ran out says less: the machine
+# or its network may have been away.
+_DEATHS = 2
+_EXPIRIES = 3
 
 # Longest pause before a shard that its worker could not run is tried again.
 _LONGEST_PAUSE_S = 60.0
@@ -50,13 +53,24 @@ def renew(database: Database, owner: str, leases: Collection[Lease], lease_s: fl
             .values(lease_until=db_now() + lease_s)
             .returning(Shard.id, Shard.attempt)
         ).all()
-        held = {shard_id for shard_id, attempt in renewed if attempts[shard_id] == attempt}
-        ending = session.execute(
+    held = {shard_id for shard_id, attempt in renewed if attempts[shard_id] == attempt}
+    return Renewal(frozenset(attempts) - held, ending_of(database, held))
+
+
+def ending_of(database: Database, shard_ids: Collection[int]) -> dict[int, ItemStatus]:
+    """Say which of these shards belong to a job that is being ended, and how; only reads."""
+    with database.read() as session:
+        found = session.execute(
             select(Shard.id, Job.ending)
             .join(Job, Job.id == Shard.job_id)
-            .where(Shard.id.in_(held), Job.ending.is_not(None))
+            .where(Shard.id.in_(shard_ids), Job.ending.is_not(None))
         ).all()
-    return Renewal(frozenset(attempts) - held, {shard_id: end for shard_id, end in ending if end})
+    return {shard_id: ending for shard_id, ending in found if ending is not None}
+
+
+def is_crasher(lease: Lease) -> bool:
+    """Say whether a shard is a single item that has ended its worker too often to be run again."""
+    return lease.count == 1 and _is_suspect(lease)
 
 
 def hand_back(database: Database, lease: Lease) -> bool:
@@ -122,7 +136,8 @@ def _return_shards(session: Session, shards: Sequence[Shard], ending: Ending) ->
     session.flush()
     added = Counter[str]()
     for shard in shards:
-        added[shard.job_id] += _cut_in_two(session, shard) if _is_suspect(shard) else 1
+        cut = shard.count > 1 and _is_suspect(shard)
+        added[shard.job_id] += _cut_in_two(session, shard) if cut else 1
     # In the order of ids, so that two sweepers cannot wait for each other.
     for job_id, count in sorted(added.items()):
         session.execute(
@@ -131,8 +146,8 @@ def _return_shards(session: Session, shards: Sequence[Shard], ending: Ending) ->
         close_if_over(session, job_id)
 
 
-def _is_suspect(shard: Shard) -> bool:
-    return shard.count > 1 and shard.deaths + shard.expiries >= DEATHS_BEFORE_SPLIT
+def _is_suspect(shard: Shard | Lease) -> bool:
+    return shard.deaths >= _DEATHS or shard.expiries >= _EXPIRIES
 
 
 def _cut_in_two(session: Session, shard: Shard) -> int:

@@ -46,7 +46,7 @@ class Page:
 def parse_cursor(text: str) -> Cursor:
     """Read a cursor that an earlier page gave; raises InvalidRequest."""
     commit, dot, row = text.partition(".")
-    if not (dot and commit.isdecimal() and row.isdecimal() and len(text) < 40):
+    if not (dot and commit.isdecimal() and row.isdecimal() and len(text) < 20):
         raise InvalidRequest(
             f"`after` is {text!r}, which is no cursor of these results: pass the last_id of the "
             "page before, unchanged.",

@@ -46,6 +46,8 @@ class Lease:
     first: int
     count: int
     deaths: int
+    expiries: int
+    errors: int
     charged_s: float
     manifest: str
     model_name: str
@@ -163,6 +165,8 @@ def _charged_lease(session: Session, job: Job, shard: Shard) -> Lease:
         first=shard.first,
         count=shard.count,
         deaths=shard.deaths,
+        expiries=shard.expiries,
+        errors=shard.errors,
         charged_s=estimate,
         manifest=job.manifest or "",
         model_name=job.model_name,

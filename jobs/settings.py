@@ -4,7 +4,7 @@ import os
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:///.pixelmill/pixelmill.db"
     redis_url: str = "redis://127.0.0.1:6379/0"
     storage_url: str = "file://.pixelmill/blobs"
+
+    # Which pool new jobs go to: that of the workers which this installation has.
+    pool_for_jobs: Literal["cpu", "gpu"] = "cpu"
 
     # What a caller may send.
     max_body_bytes: int = Field(10 * GIB, ge=KIB, description="one request's body")

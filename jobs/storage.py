@@ -68,11 +68,20 @@ class Storage:
 
     def ranges(self, name: str, starts: Sequence[int], lengths: Sequence[int]) -> list[memoryview]:
         """Read several runs of bytes of one blob; those that lie near each other in one request."""
-        if not starts:
-            return []
-        with _translated(name):
-            parts = obstore.get_ranges(self._store, name, starts=starts, lengths=lengths)
-        return [memoryview(part) for part in parts]
+        # An empty run is no request that a store would answer.
+        wanted = [number for number, length in enumerate(lengths) if length]
+        parts = [memoryview(b"")] * len(lengths)
+        if wanted:
+            with _translated(name):
+                found = obstore.get_ranges(
+                    self._store,
+                    name,
+                    starts=[starts[number] for number in wanted],
+                    lengths=[lengths[number] for number in wanted],
+                )
+            for number, part in zip(wanted, found, strict=True):
+                parts[number] = memoryview(part)
+        return parts
 
     def open(self, name: str) -> BinaryIO:
         """Open a blob as a seekable, read-only binary file."""

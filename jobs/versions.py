@@ -80,6 +80,14 @@ def resolve(session: Session, reference: str) -> ModelVersion:
     return version
 
 
+def read_version(session: Session, name: str, version: int) -> ModelVersion:
+    """Give a version that a job has pinned; raises UnknownModel."""
+    found = session.get(ModelVersion, (name, version))
+    if found is None:
+        raise UnknownModel(f"Version {version} of model {name!r} is gone.", param="model")
+    return found
+
+
 def newest_versions(session: Session) -> list[ModelVersion]:
     """Give the newest version of every model, by name."""
     newest = (

@@ -30,9 +30,12 @@ Confusion (rows: true class, columns: predicted class):
     {command}
 
 Adam, cross-entropy, {recipe.epochs} epochs, batches of {recipe.batch}, learning rate
-{recipe.learning_rate} falling along a half cosine, seed {recipe.seed}, each batch shifted by up to
+{recipe.learning_rate} falling along a half cosine, seed {recipe.seed}, each batch rolled by up to
 two pixels. Final training loss {loss:.4f}. One CPU thread, torch {torch_version}.
-Nothing was chosen by looking at the held-out set.
+
+The recipe was fixed first and then tried beside one with half its learning rate, with three seeds
+each: 0.989 to 0.992 against 0.975 to 0.981 on the held-out set. There is no third set, so the
+figure is that of a recipe which was seen to do well on these very pictures.
 
 ## Data
 

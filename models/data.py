@@ -1,4 +1,4 @@
-"""The pictures that training, tests and benchmarks use; all come with scikit-learn, none is fetched.
+"""The pictures for training, tests and benchmarks: all come with scikit-learn, none is fetched.
 
 Digits: UCI "Optical Recognition of Handwritten Digits" (Alpaydin, Kaynak 1998; CC BY 4.0), the
 1,797 pictures of scikit-learn's copy, 8 x 8 with values 0 to 16, light on dark. Photos:
@@ -10,13 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import (  # type: ignore[import-untyped]  # scikit-learn ships no types
-    load_digits,
-    load_sample_images,
-)
-from sklearn.model_selection import (  # type: ignore[import-untyped]  # as above
-    train_test_split,
-)
+from sklearn.datasets import load_digits, load_sample_images
+from sklearn.model_selection import train_test_split
 
 from models.opencv import cv2
 
@@ -94,7 +89,7 @@ def _digits() -> tuple[Pixels, Labels]:
         for image in loaded.images
     ]
     images = np.clip(np.rint(np.stack(enlarged)), 0, 255).astype(np.uint8)
-    return images, loaded.target.astype(np.int64)
+    return images, np.asarray(loaded.target, np.int64)
 
 
 def _split(labels: Labels) -> tuple[Labels, Labels]:
@@ -120,5 +115,5 @@ def _vary(photo: Pixels, random: np.random.Generator) -> Pixels:
     if random.random() < 0.25:
         size.reverse()
     resized = cv2.resize(np.ascontiguousarray(cut), size, interpolation=cv2.INTER_AREA)
-    bright = resized.astype(np.float32) * random.uniform(0.7, 1.3)
-    return np.clip(bright, 0, 255).astype(np.uint8)
+    bright = np.asarray(resized, np.float32) * random.uniform(0.7, 1.3)
+    return np.asarray(np.clip(bright, 0, 255), np.uint8)

@@ -7,7 +7,7 @@
     │   ├── ImageDecodeFailed        image_decode_failed
     │   ├── ImageTooLarge            image_too_large
     │   └── UnsupportedMedia         unsupported_media
-    ├── WeightsError             bad_weights: digest, format, names or shapes are not what they must be
+    ├── WeightsError             bad_weights: wrong digest, format, names or shapes
     │   └── WeightsUnavailable       weights_unavailable: the hub did not answer (a retry may help)
     ├── UnknownArchitecture      unknown_architecture
     ├── RecordError              bad_record: a model's record contradicts itself

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from torchvision.transforms import (  # type: ignore[import-untyped]  # ships no types
-    InterpolationMode,
-)
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from models.decode import Pixels

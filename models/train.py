@@ -1,5 +1,6 @@
 """`python -m models.train digits --out DIR`: train a shipped network, write weights and card."""
 
+# ruff: noqa: T201  # a command: what it prints is what it is for
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     record = SHIPPED[options.network]
     recipe = Recipe(options.epochs, options.batch, options.learning_rate, options.seed)
     training, heldout = train_digits(), heldout_digits()
-    trained = train(record, training, heldout, recipe)
+    trained = train(record, training, heldout, recipe, print)
     print(confusion_table(trained.confusion, record.labels))
     print(f"held-out accuracy {trained.accuracy:.4f} in {trained.seconds:.1f} s")
     command = (

@@ -159,7 +159,7 @@ class Client:
 
     def job(self, job: str | Job, wait: float | None = None) -> Job:
         """Give a job; with `wait`, the server holds the answer up to so many seconds (≤ 60)."""
-        call = Call("GET", _job_path(job), repeatable=True, hold_s=wait or 0.0)
+        call = Call("GET", _job_path(job), repeatable=True, hold_s=wait)
         return Job.from_raw(self._json(call))
 
     def jobs(self, *, status: str | None = None, model: str | None = None) -> Iterator[Job]:
@@ -243,7 +243,9 @@ def _results_path(job: str | Job) -> str:
     return _job_path(job) + "/results"
 
 
-def _create(path: str, body: Mapping[str, Any], key: str | None, hold_s: float = 0.0) -> Call:
+def _create(
+    path: str, body: Mapping[str, Any], key: str | None, hold_s: float | None = None
+) -> Call:
     # With a key the server answers a repetition with the first one's job, so repeating is safe.
     return Call(
         "POST",

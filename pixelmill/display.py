@@ -3,9 +3,10 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -17,6 +18,8 @@ _WINDOW_S = 30.0
 # Where no bar can be drawn, in a log, one line in so many seconds is enough.
 _LINE_EVERY_S = 10.0
 _MIB = 1024 * 1024
+# More faults of one manifest tell little more; --json has them all.
+_SHOWN_FAULTS = 10
 
 
 def say(message: str) -> None:
@@ -123,7 +126,13 @@ def job_lines(job: Job) -> str:
         ("images", f"{counts.total}: {', '.join(parts)}" if parts else str(counts.total)),
         ("created", timestamp(job.created_at)),
     ]
+    rows += [("error", _fault_text(fault)) for fault in job.errors[:_SHOWN_FAULTS]]
     return "".join(f"{name:<9}{printable(value)}\n" for name, value in rows if value)
+
+
+def _fault_text(fault: Mapping[str, Any]) -> str:
+    where = f"line {fault['line']}: " if fault.get("line") is not None else ""
+    return f"{where}{fault.get('message') or fault.get('code')}"
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -27,7 +27,7 @@ IMAGE_SUFFIXES = frozenset(
 ) | {".pbm", ".pgm", ".ppm", ".pnm", ".avif"}
 VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"))
 MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-BATCH_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".jsonl", ".ndjson")
+BATCH_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".jsonl", ".ndjson")
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 

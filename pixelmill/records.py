@@ -123,6 +123,14 @@ class Job:
         """Whether the job completed with every item succeeded."""
         return self.status == "completed" and self.request_counts.failed == 0
 
+    @property
+    def errors(self) -> list[Mapping[str, Any]]:
+        """What was wrong with the input: `{code, message, param, line}` of each fault found."""
+        errors = self.raw.get("errors")
+        # OpenAI's form wraps the list.
+        found = errors.get("data") if isinstance(errors, Mapping) else errors
+        return list(found or [])
+
     def check(self) -> Self:
         """Give the job itself; raises JobFailed if it ended with less than all items succeeded."""
         if self.is_terminal and not self.succeeded:

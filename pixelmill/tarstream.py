@@ -30,22 +30,31 @@ def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
     return _coalesce(_pieces(entries))
 
 
-def read_blocks(path: Path) -> Iterator[bytes]:
-    """Give a file's bytes, exactly as many as it has at the start.
+def file_size(path: Path) -> int:
+    """Give a file's size in bytes; raises InvalidInput if it cannot be read."""
+    try:
+        return path.stat().st_size
+    except OSError as err:
+        raise InvalidInput(f"{path} cannot be read: {err.strerror or err}.") from err
 
-    Raises InvalidInput if it cannot be read, or shrinks meanwhile: what was announced must come.
+
+def read_blocks(path: Path, size: int) -> Iterator[bytes]:
+    """Give the `size` bytes of a file, no more and no fewer, because that many were announced.
+
+    Raises InvalidInput if it cannot be read, or if it has another size by now.
     """
+    left = size
     try:
         with path.open("rb") as file:
-            left = path.stat().st_size
-            while left:
-                block = file.read(min(BLOCK_BYTES, left))
-                if not block:
-                    raise InvalidInput(f"{path} shrank while it was being sent; submit again.")
+            while block := file.read(min(BLOCK_BYTES, left + 1)):
                 left -= len(block)
+                if left < 0:
+                    break
                 yield block
     except OSError as err:
         raise InvalidInput(f"{path} cannot be read: {err.strerror or err}.") from err
+    if left:
+        raise InvalidInput(f"{path} changed while it was being sent; submit again.")
 
 
 def _pieces(entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -56,19 +65,11 @@ def _pieces(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 def _member(entry: Entry) -> Iterator[bytes]:
     info = tarfile.TarInfo(entry.name)
-    try:
-        # The size is in the header, so it has to be known before the bytes are.
-        info.size = entry.path.stat().st_size
-    except OSError as err:
-        raise InvalidInput(f"{entry.path} cannot be read: {err.strerror or err}.") from err
+    # The size is in the header, so it has to be known before the bytes are.
+    info.size = file_size(entry.path)
     yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
-    sent = 0
-    for block in read_blocks(entry.path):
-        sent += len(block)
-        yield block
-    if sent != info.size:
-        raise InvalidInput(f"{entry.path} changed while it was being sent; submit again.")
-    yield bytes(-sent % tarfile.BLOCKSIZE)
+    yield from read_blocks(entry.path, info.size)
+    yield bytes(-info.size % tarfile.BLOCKSIZE)
 
 
 def _coalesce(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -19,6 +19,9 @@ from pixelmill.connection import Connection
 from pixelmill.errors import ApiError, ConnectionFailed, UnexpectedAnswer, error_class
 from pixelmill.retrying import STILL_RUNNING, TRANSIENT_STATUSES, RetryPolicy, parse_retry_after
 
+# The contract: no server holds an answer for longer.
+LONGEST_HOLD_S = 60.0
+
 Params = Mapping[str, str | int | None]
 
 
@@ -33,7 +36,8 @@ def installed_version() -> str:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. `body` makes the bytes anew for each try; `hold_s` is how long the server may
-    keep the answer back; `repeatable` says that sending it twice does no harm."""
+    keep the answer back (None: as it likes); `repeatable` says that sending it twice does no harm.
+    """
 
     method: str
     path: str
@@ -42,7 +46,7 @@ class Call:
     body: Callable[[], Iterator[bytes]] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
-    hold_s: float = 0.0
+    hold_s: float | None = None
 
 
 class Transport:
@@ -126,8 +130,9 @@ class Transport:
 
     def _request(self, call: Call) -> httpx.Request:
         headers = dict(call.headers)
-        if call.hold_s >= 1:
-            headers["Prefer"] = f"wait={int(call.hold_s)}"
+        hold_s = min(call.hold_s or 0.0, LONGEST_HOLD_S)
+        if call.hold_s is not None:
+            headers["Prefer"] = f"wait={int(hold_s)}"
         return self._http.build_request(
             call.method,
             call.path,
@@ -135,7 +140,7 @@ class Transport:
             json=call.json,
             content=call.body() if call.body else None,
             headers=headers,
-            timeout=httpx.Timeout(self._timeout_s, read=self._timeout_s + call.hold_s),
+            timeout=httpx.Timeout(self._timeout_s, read=self._timeout_s + hold_s),
         )
 
     def _unreachable(self, err: httpx.TransportError) -> ConnectionFailed:

@@ -1,11 +1,12 @@
 """The requests that bring bytes to the server, read from their source while they are sent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from pixelmill.errors import InvalidInput
-from pixelmill.tarstream import BLOCK_BYTES, read_blocks
+from pixelmill.tarstream import BLOCK_BYTES, file_size, read_blocks
 from pixelmill.transport import Call
 
 OnUpload = Callable[[int], None]
@@ -16,7 +17,15 @@ def path_upload(path: Path, filename: str | None, on_upload: OnUpload | None) ->
     """Give the upload of a file on disk."""
     if not path.is_file():
         raise InvalidInput(f"{path} is no file that can be uploaded; submit takes folders.")
-    return upload_call(filename or path.name, lambda: read_blocks(path), on_upload, repeatable=True)
+    size = file_size(path)
+    # The length lets the server refuse a file that is too large before it was sent.
+    return upload_call(
+        filename or path.name,
+        lambda: read_blocks(path, size),
+        on_upload,
+        repeatable=True,
+        headers={"Content-Length": str(size)},
+    )
 
 
 def file_upload(file: BinaryIO, filename: str | None, on_upload: OnUpload | None) -> Call:
@@ -38,14 +47,21 @@ def file_upload(file: BinaryIO, filename: str | None, on_upload: OnUpload | None
     return upload_call(Path(name).name, body, on_upload, repeatable=repeatable)
 
 
-def upload_call(name: str, body: Body, on_upload: OnUpload | None, *, repeatable: bool) -> Call:
+def upload_call(
+    name: str,
+    body: Body,
+    on_upload: OnUpload | None,
+    *,
+    repeatable: bool,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Call:
     """Give the upload of what `body` makes, under the name `name`."""
     return Call(
         "POST",
         "/v1/files",
         params={"filename": name},
         body=(lambda: _counted(body(), on_upload)) if on_upload else body,
-        headers={"Content-Type": "application/octet-stream"},
+        headers={"Content-Type": "application/octet-stream", **headers},
         repeatable=repeatable,
     )
 

@@ -44,7 +44,7 @@ class Poller:
         self._etag: str | None = None
         self._pause_s = 0.0
         self._heard_at = clock()
-        self.job = self._ask(0.0)
+        self.job = self._ask(None)
         # The first question was not asked to be held, so the second need not wait.
         self._pause_s = 0.0
 
@@ -66,7 +66,7 @@ class Poller:
             self._pause_s = 0.0
         return self.job
 
-    def _ask(self, hold_s: float) -> Job:
+    def _ask(self, hold_s: float | None) -> Job:
         headers = {"If-None-Match": self._etag} if self._etag else {}
         response = self._transport.send(
             Call("GET", self._path, headers=headers, repeatable=True, hold_s=hold_s)

@@ -138,8 +138,8 @@ def _pax_records(payload: bytes, position: int) -> Iterator[tuple[bytes, bytes]]
         space = payload.find(b" ", at, at + 20)
         # -1, no space, leaves nothing to be a number
         stop = at + _decimal(payload[at : max(space, at)], position)
-        key, equals, value = payload[space + 1 : stop].partition(b"=")
-        if not equals or not value.endswith(b"\n") or stop > len(payload):
+        key, _, value = payload[space + 1 : stop].partition(b"=")
+        if not value.endswith(b"\n") or stop > len(payload):
             _corrupt(f"The tar's extended header at byte {position:,} is broken")
         yield key, value[:-1]
         at = stop

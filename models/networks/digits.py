@@ -4,8 +4,6 @@ LeCun, Bottou, Bengio, Haffner: "Gradient-Based Learning Applied to Document Rec
 with ReLU and max-pooling in place of their tanh and averages.
 """
 
-from typing import cast
-
 import torch
 from torch import nn
 
@@ -28,7 +26,8 @@ class Digits(nn.Module):
         x = self.pool(torch.relu(self.conv2(x)))  # (B, 64, 7, 7)
         x = torch.flatten(x, start_dim=1)  # (B, 3136)
         x = torch.relu(self.dense1(x))  # (B, 64)
-        return cast(torch.Tensor, self.dense2(x))  # (B, classes)
+        scores: torch.Tensor = self.dense2(x)  # (B, classes)
+        return scores
 
 
 def build(classes: int) -> Digits:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from torch import nn
-from torchvision import models as tv  # type: ignore[import-untyped]  # ships no types
+from torchvision import models as tv
 
 from models.catalog import TORCHVISION_PREFIX, is_torchvision_classifier
 from models.errors import RecordError, UnknownArchitecture

@@ -361,9 +361,8 @@ def test_a_connection_is_not_used_again_when_the_host_moved(world):
 
 def test_a_kept_connection_that_the_server_dropped_is_replaced(world):
     def once(server, sock):
-        if len(server.requests) == 2:
-            return False  # the second request of the first connection gets no answer
-        sock.sendall(answer())
+        # The second request of the first connection gets no answer.
+        return len(server.requests) != 2 and sock.sendall(answer())
 
     server = world.server(once)
     egress = world.egress()
@@ -390,6 +389,42 @@ def test_bytes_after_an_answer_do_not_become_the_next_answer(world):
     egress = world.egress()
     assert [egress.get(f"http://a.example:{server.port}/") for _ in range(3)] == [b"true"] * 3
     assert server.connections == 2
+
+
+def test_bytes_sent_to_an_idle_connection_do_not_become_the_next_answer(world):
+    go, sent = threading.Event(), threading.Event()
+
+    def late(server, sock):
+        sock.sendall(answer(b"true"))
+        if len(server.requests) == 1 and go.wait(SLOW):
+            sock.sendall(answer(b"forged"))
+            sent.set()
+
+    server = world.server(late)
+    egress = world.egress()
+    url = f"http://a.example:{server.port}/"
+    assert egress.get(url) == b"true"
+    go.set()
+    assert sent.wait(SLOW)
+    assert egress.get(url) == b"true"
+    assert server.connections == 2
+
+
+def test_no_more_than_64_connections_wait(world):
+    hung_up = threading.Semaphore(0)
+
+    def behave(server, sock):
+        sock.sendall(answer())
+        if not sock.recv(1):
+            hung_up.release()
+        return False
+
+    server = world.server(behave)
+    egress = world.egress()
+    for number in range(66):
+        egress.get(f"http://host{number}.example:{server.port}/")
+    assert all(hung_up.acquire(timeout=SLOW) for _ in range(2))
+    assert not hung_up.acquire(blocking=False)
 
 
 def test_closing_hangs_up_idle_connections(world):
@@ -510,19 +545,20 @@ def test_a_declared_length_over_the_limit_is_refused_before_the_body_comes(world
 
 
 @pytest.mark.parametrize(
-    "behave",
+    ("behave", "message"),
     [
-        forever(b"HTTP/1.1 200 OK\r\n\r\n", bytes(65536)),
-        forever(CHUNKED, b"10000\r\n" + bytes(65536) + b"\r\n"),
-        forever(CHUNKED, b"1\r\nx\r\n" * 1000),
-        forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
-        forever(CHUNKED, b"1;" + b"x" * 30000 + b"\r\nx\r\n"),
+        (forever(b"HTTP/1.1 200 OK\r\n\r\n", bytes(65536)), "larger than 100000 bytes"),
+        (forever(CHUNKED, b"10000\r\n" + bytes(65536) + b"\r\n"), "larger than 100000 bytes"),
+        (forever(CHUNKED, b"1\r\nx\r\n" * 1000), "more bytes"),
+        (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), "more bytes"),
+        (forever(CHUNKED, b"1;" + b"x" * 30000 + b"\r\nx\r\n"), "more bytes"),
     ],
     ids=["no length", "chunked", "chunks of one byte", "endless 100s", "chunk extensions"],
 )
-def test_an_endless_answer_is_cut_off(world, behave):
+def test_an_endless_answer_is_cut_off(world, behave, message):
     server = world.server(behave)
     error = failure(world.egress(max_bytes=100_000).get, f"http://a.example:{server.port}/")
+    assert message in str(error)
     assert (error.code, error.retryable) == ("url_too_large", False)
 
 

@@ -31,6 +31,7 @@ class Resolver:
 
         Raises:
             EgressError: any address is forbidden, or the name has none, or no answer came in time.
+
         """
         found = [url.literal] if url.literal else self._look_up(url, deadline)
         rule = self._policy

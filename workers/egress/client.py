@@ -45,6 +45,7 @@ class Egress:
 
         Raises:
             EgressError: `url_not_allowed`.
+
         """
         self._checked(url)
 
@@ -53,6 +54,7 @@ class Egress:
 
         Raises:
             EgressError: in every other case.
+
         """
         target = self._checked(url)
         deadline = Deadline.after(self._policy.total_timeout_s)
@@ -76,6 +78,7 @@ class Egress:
         Raises:
             EgressError: no answer came.
             ValueError: a header is not text for HTTP, or is one that only this room may set.
+
         """
         start = time.monotonic()
         target = self._checked(url)

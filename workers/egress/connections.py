@@ -28,6 +28,7 @@ class Connection:
 
         Raises:
             TimeoutError, OSError, h11.RemoteProtocolError, EgressError: it did not come.
+
         """
         self._sock.begin(deadline, budget)
         parts = (outgoing.head, h11.Data(data=outgoing.body), h11.EndOfMessage())
@@ -116,5 +117,6 @@ def dial(endpoint: Endpoint, tls: SSLContext, deadline: Deadline) -> Connection:
 
     Raises:
         TimeoutError, OSError: as the socket says; `ssl.SSLCertVerificationError` among them.
+
     """
     return Connection(endpoint, CappedSocket(open_socket(endpoint, tls, deadline)))

@@ -14,9 +14,11 @@ REPLY_BYTES = 4096  # of a webhook's answer; enough for its log
 
 # A caller that set one of these could send the request elsewhere or change its framing.
 _OURS = frozenset(
-    ("host", "user-agent", "accept-encoding", "connection", "keep-alive", "content-length")
-    + ("transfer-encoding", "te", "trailer", "expect", "upgrade")
-    + ("proxy-authorization", "proxy-connection")
+    {
+        *("host", "user-agent", "accept-encoding", "connection", "keep-alive", "content-length"),
+        *("transfer-encoding", "te", "trailer", "expect", "upgrade"),
+        *("proxy-authorization", "proxy-connection"),
+    }
 )
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")  # no space at its ends
@@ -74,6 +76,7 @@ def post_request(
 
     Raises:
         ValueError: a header is not text for HTTP, or is one that only this room may set.
+
     """
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
@@ -102,6 +105,7 @@ def require_plain_success(answer: Answer, host: str) -> None:
 
     Raises:
         EgressError: `url_fetch_failed`, with the status.
+
     """
     status = answer.status
     if 300 <= status < 400:
@@ -119,6 +123,10 @@ def require_plain_success(answer: Answer, host: str) -> None:
             retryable=status >= 500 or status in _RETRYABLE_4XX,
             status=status,
         )
+    _require_undecoded(answer, host)
+
+
+def _require_undecoded(answer: Answer, host: str) -> None:
     encoding = answer.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         # Not decoded at all, so no small body can become a large one.
@@ -127,7 +135,7 @@ def require_plain_success(answer: Answer, host: str) -> None:
             "Content-Encoding, or upload it.",
             code="url_fetch_failed",
             retryable=False,
-            status=status,
+            status=answer.status,
         )
 
 

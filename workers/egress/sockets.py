@@ -34,6 +34,7 @@ class Deadline:
 
         Raises:
             TimeoutError: none is.
+
         """
         left = self.at - time.monotonic()
         if left <= 0:
@@ -79,6 +80,7 @@ class CappedSocket:
         Raises:
             TimeoutError, OSError: as the socket says.
             EgressError: the budget is spent.
+
         """
         self._sock.settimeout(self._deadline.left())
         data = self._sock.recv(_READ_BYTES)
@@ -97,6 +99,7 @@ class CappedSocket:
 
         Raises:
             TimeoutError, OSError: as the socket says.
+
         """
         rest = memoryview(data)
         while rest:
@@ -119,6 +122,7 @@ def open_socket(endpoint: Endpoint, tls: ssl.SSLContext, deadline: Deadline) -> 
 
     Raises:
         TimeoutError, OSError: as the socket says; `ssl.SSLCertVerificationError` among them.
+
     """
     family = socket.AF_INET if endpoint.address.version == 4 else socket.AF_INET6
     sock = socket.socket(family, socket.SOCK_STREAM)

@@ -85,6 +85,12 @@ def test_status_exits_with_what_became_of_the_job(server, run, say, state, code)
     assert f"status   {state['status']}" in done.stdout
 
 
+def test_status_says_what_was_wrong_with_the_input(server, run, say):
+    fault = {"code": "invalid_json", "message": "this is no JSON", "param": None, "line": 3}
+    server.on("GET", "/v1/jobs/job_1", say.job(status="failed", errors={"data": [fault]}))
+    assert "error    line 3: this is no JSON\n" in run("status", "job_1").stdout
+
+
 def test_refusals_exit_3_with_the_servers_words_on_stderr(server, run, say):
     done = run("status", "job_2")
     assert (done.exit_code, done.stdout) == (3, "")
@@ -212,7 +218,10 @@ def test_version(run):
 
 def start(env, *args, **more):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*COMMAND, *args], env={**os.environ, **env}, **pipes, **more)
+    # A shell starts background jobs deaf to Ctrl-C, and children inherit that.
+    hearing = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    env = {**os.environ, **env}
+    return subprocess.Popen([*COMMAND, *args], env=env, **pipes, **hearing, **more)
 
 
 def test_interrupting_a_wait_leaves_the_job_alone(server, env, say):

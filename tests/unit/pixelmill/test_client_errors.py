@@ -4,6 +4,7 @@ import pytest
 
 import pixelmill
 from pixelmill import ApiError, Job, JobFailed, Result, UnexpectedAnswer
+from pixelmill.connection import find_connection
 
 CASES = [
     (400, pixelmill.InvalidRequest),
@@ -60,6 +61,13 @@ def test_a_job_keeps_what_this_version_does_not_know(server, client, say):
     assert isinstance(job.created_at, int)
 
 
+def test_faults_of_a_manifest_are_listed_in_either_form(say):
+    fault = {"code": "invalid_json", "message": "no JSON", "param": None, "line": 3}
+    for errors in ([fault], {"object": "list", "data": [fault]}):
+        assert Job.from_raw(say.job(status="failed", errors=errors).body).errors == [fault]
+    assert Job.from_raw(say.job().body).errors == []
+
+
 def test_a_result_is_typed(say):
     good = Result.from_raw(say.result(3))
     assert (good.index, good.custom_id, good.succeeded, good.error) == (3, "3.png", True, None)
@@ -79,8 +87,6 @@ def test_the_key_is_sent_and_never_shown(server, client, say):
     server.on("GET", "/v1/jobs/job_1", say.job())
     client.job("job_1")
     assert server.seen[0].headers["authorization"] == "Bearer pm_live_test_secret"
-    from pixelmill.connection import find_connection
-
     assert "secret" not in repr(find_connection("http://a", "pm_live_test_secret"))
 
 

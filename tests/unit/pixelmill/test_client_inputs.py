@@ -9,7 +9,7 @@ import pytest
 
 from pixelmill import File, InvalidInput
 from pixelmill.inputs import Gathered, Listed, Upload, plan_inputs
-from pixelmill.tarstream import tar_stream
+from pixelmill.tarstream import read_blocks, tar_stream
 
 MIB = 1024 * 1024
 
@@ -86,6 +86,8 @@ def test_an_archive_goes_as_it_is_with_its_length(accepting, client, tmp_path):
     upload = accepting.seen[0]
     assert upload.body == b"PK..."
     assert upload.query == {"filename": "batch.ZIP"}
+    assert upload.headers["content-length"] == "5"
+    assert "transfer-encoding" not in upload.headers
 
 
 def test_a_list_of_files_keeps_its_order_and_names_them_from_their_common_folder(photos):
@@ -174,6 +176,7 @@ def test_a_linked_image_keeps_the_name_of_the_link(photos, tmp_path):
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "mine.png").symlink_to(photos / "b.png")
     assert names_of(tmp_path / "links") == ["mine.png"]
+    assert names_of(tmp_path / "links" / "mine.png") == ["mine.png"]
 
 
 def test_a_name_that_is_no_text_is_refused(tmp_path):
@@ -189,15 +192,36 @@ def test_long_and_foreign_names_survive_the_tar(tmp_path):
     (tmp_path / name).write_bytes(b"x" * 700)
     body = b"".join(tar_stream(plan_inputs(tmp_path)))
     assert names_in(body) == [name]
+    # Readers stricter than Python's want whole blocks and the two empty ones at the end.
+    assert len(body) % 512 == 0
+    assert body.endswith(bytes(1024))
+
+
+@pytest.mark.parametrize("size", [2 * MIB - 1, 2 * MIB + 1, 0])
+def test_a_file_of_another_size_than_announced_is_noticed(tmp_path, size):
+    (tmp_path / "a.png").write_bytes(bytes(2 * MIB))
+    blocks = read_blocks(tmp_path / "a.png", 2 * MIB)
+    next(blocks)
+    os.truncate(tmp_path / "a.png", size)
+    with pytest.raises(InvalidInput, match="changed while"):
+        list(blocks)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match="cannot be read: Is a directory"):
+        list(read_blocks(tmp_path, 1))
 
 
 def test_a_file_that_changes_while_it_is_sent_breaks_the_upload_off(server, client, tmp_path, say):
     server.on("POST", "/v1/files", say.answer(201, {"id": "file_1"}))
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(bytes(MIB))
-    grow = lambda sent: (tmp_path / "b.png").unlink(missing_ok=True)  # noqa: E731
+
+    def remove(_):
+        (tmp_path / "b.png").unlink(missing_ok=True)
+
     with pytest.raises(InvalidInput, match=r"b\.png cannot be read"):
-        client.submit(tmp_path, model="digits", on_upload=grow)
+        client.submit(tmp_path, model="digits", on_upload=remove)
     assert server.to("POST", "/v1/jobs") == []
 
 

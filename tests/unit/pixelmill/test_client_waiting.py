@@ -2,7 +2,9 @@
 
 import pytest
 
-from pixelmill import ConnectionFailed, NotFound, WaitTimeout
+from pixelmill import ConnectionFailed, NotFound, RetryPolicy, WaitTimeout
+from pixelmill.connection import find_connection
+from pixelmill.transport import Transport
 from pixelmill.waiting import Poller, wait_until_over
 
 JOB = "/v1/jobs/job_1"
@@ -19,6 +21,13 @@ class Clock:
 
     def sleep(self, seconds):
         self.now += seconds
+
+
+@pytest.fixture
+def transport(server, pauses):
+    made = Transport(find_connection(server.url, "key"), 60.0, RetryPolicy(), pauses.append)
+    yield made
+    made.close()
 
 
 def test_waiting_ends_with_the_job_and_tells_of_every_state(server, client, say):
@@ -63,10 +72,10 @@ def test_the_time_to_wait_ends_with_the_last_known_state(server, client, say):
     assert caught.value.job.status == "in_progress"
 
 
-def test_a_timeout_is_kept_where_the_server_never_holds(server, client, say):
+def test_a_timeout_is_kept_where_the_server_never_holds(server, transport, say):
     server.on("GET", JOB, say.job())
     clock = Clock()
-    poller = Poller(client._transport, JOB, clock, clock.sleep)
+    poller = Poller(transport, JOB, clock, clock.sleep)
     with pytest.raises(WaitTimeout):
         wait_until_over(poller, 60.0, None, clock)
     assert clock.now == 1060.0
@@ -79,10 +88,10 @@ def test_a_restart_of_the_server_does_not_end_a_wait(server, client, say):
     assert client.wait("job_1").status == "completed"
 
 
-def test_a_server_that_stays_away_does(server, client, say):
+def test_a_server_that_stays_away_does(server, transport, say):
     server.on("GET", JOB, say.job(), say.drop)
     clock = Clock()
-    poller = Poller(client._transport, JOB, clock, clock.sleep)
+    poller = Poller(transport, JOB, clock, clock.sleep)
     with pytest.raises(ConnectionFailed):
         wait_until_over(poller, None, None, clock)
     assert clock.now > 1100

@@ -1,0 +1,55 @@
+"""Who calls: every call needs a key, except the few that are named here.
+
+The rule is turned round on purpose: a new route is protected unless somebody writes it into
+`OPEN_ENDPOINTS`.
+"""
+
+from apiflask import APIFlask
+from flask import g, request
+
+from api.current import ground
+from jobs.errors import Unauthenticated
+from jobs.tenants import tenant_of
+
+OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "openapi.spec", "docs.page"})
+
+SCHEME = "bearerKey"
+
+# Names under which other services take keys from the query; a key there ends up in access logs.
+_KEY_NAMES = frozenset({"api_key", "apikey", "key", "token", "access_token"})
+_KEY_PREFIX = "pm_live_"
+
+
+def protect(app: APIFlask) -> None:
+    """Let nobody in without a key."""
+    app.before_request(_authenticate)
+
+
+def _authenticate() -> None:
+    # A path that leads nowhere is answered 404 or 405, whoever asks.
+    if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
+        return
+    _refuse_key_in_query()
+    key = _bearer_key()
+    with ground().database.read() as session:
+        g.tenant_id = tenant_of(session, key)
+
+
+def _bearer_key() -> str:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthenticated(
+            "This call needs an API key. Send it as the header `Authorization: Bearer <key>`; an "
+            "operator makes one with `pixelmill keys create`."
+        )
+    return key.strip()
+
+
+def _refuse_key_in_query() -> None:
+    for name, value in request.args.items(multi=True):
+        if value.startswith(_KEY_PREFIX) or name.lower() in _KEY_NAMES:
+            raise Unauthenticated(
+                "An API key must not be part of a URL, where logs and proxies keep it. Send it as "
+                "the header `Authorization: Bearer <key>`, and have this one revoked.",
+                param=name,
+            )

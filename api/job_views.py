@@ -1,0 +1,152 @@
+"""What callers get to see of a job. Times are whole seconds since 1970 (UTC)."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from jobs.states import JobStatus, Outcome
+from jobs.tables import Job
+
+Kind = Literal["job", "batch"]
+
+
+class ModelRef(BaseModel):
+    """The version that a job runs, pinned when it was submitted."""
+
+    name: str
+    version: int
+    digest: str
+
+
+class Counts(BaseModel):
+    """A job's items by what became of them; `total` is the sum of the others."""
+
+    total: int
+    completed: int
+    failed: int
+    processing: int
+    cancelled: int
+    expired: int
+
+
+class Queue(BaseModel):
+    """Where the job stands; null where that cannot be said."""
+
+    position: int | None = Field(description="Jobs that would be served before this one.")
+    eta_seconds: int | None = Field(description="From the job's own throughput so far.")
+
+
+class LineFault(BaseModel):
+    """One fault of an input, with its line where it has one."""
+
+    code: str
+    message: str
+    param: str | None
+    line: int | None
+
+
+class JobErrors(BaseModel):
+    """Why an input was refused."""
+
+    object: Literal["list"] = "list"
+    data: list[LineFault]
+
+
+class WebhookView(BaseModel):
+    """Whom the job calls; never the secret."""
+
+    url: str
+    events: list[str]
+
+
+class JobView(BaseModel):
+    """A job at the moment of the answer."""
+
+    id: str
+    object: Kind
+    endpoint: str
+    status: JobStatus
+    outcome: Outcome | None
+    status_reason: str | None
+    errors: JobErrors | None
+    model: ModelRef
+    params: dict[str, Any]
+    priority: str
+    request_counts: Counts
+    queue: Queue
+    created_at: int
+    in_progress_at: int | None
+    last_progress_at: int | None
+    finalizing_at: None
+    completed_at: int | None
+    failed_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+    expired_at: int | None
+    expires_at: int
+    completion_window: str | None
+    output_expires_after: int | None
+    delete_inputs: bool
+    input_file_id: str | None
+    output_file_id: None
+    error_file_id: None
+    metadata: dict[str, str]
+    webhook: WebhookView | None
+    results_url: str
+
+
+def job_view(job: Job, kind: Kind, position: int | None, now: float) -> JobView:
+    """Show a job; `now` is the database's time."""
+    return JobView(
+        id=job.id,
+        object=kind,
+        endpoint="/v1/predictions",
+        status=job.status,
+        outcome=job.outcome,
+        status_reason=job.status_reason,
+        errors=JobErrors(data=job.errors) if job.errors else None,
+        model=ModelRef(name=job.model_name, version=job.model_version, digest=job.model_digest),
+        params=job.params,
+        priority=job.priority,
+        request_counts=Counts(**job.request_counts),
+        queue=Queue(position=position, eta_seconds=eta_seconds(job, now)),
+        completion_window=job.completion_window,
+        output_expires_after=job.output_expires_after,
+        delete_inputs=job.delete_inputs,
+        input_file_id=job.input_file_id,
+        output_file_id=None,
+        error_file_id=None,
+        metadata=job.metadata_,
+        webhook=WebhookView(**job.webhook) if job.webhook else None,
+        results_url=f"/v1/jobs/{job.id}/results",
+        **_times(job),
+    )
+
+
+def _times(job: Job) -> dict[str, Any]:
+    ended = _whole(job.ended_at)
+    endings = ("completed", "failed", "cancelled", "expired")
+    was_cancelled = job.status in (JobStatus.CANCELLING, JobStatus.CANCELLED)
+    return {
+        "created_at": int(job.created_at),
+        "in_progress_at": _whole(job.in_progress_at),
+        "last_progress_at": _whole(job.last_progress_at),
+        "finalizing_at": None,
+        "cancelling_at": _whole(job.cancelling_at) if was_cancelled else None,
+        "expires_at": int(job.expires_at),
+        **{f"{word}_at": ended if job.status == word else None for word in endings},
+    }
+
+
+def eta_seconds(job: Job, now: float) -> int | None:
+    """Say how long the rest takes at the job's throughput so far; None when that is unknown."""
+    counts = job.request_counts
+    done = counts["completed"] + counts["failed"]
+    if job.status is not JobStatus.IN_PROGRESS or not done or job.in_progress_at is None:
+        return None
+    elapsed = max(now - job.in_progress_at, 0.001)
+    return round(counts["processing"] * elapsed / done)
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds)

@@ -1,0 +1,136 @@
+"""How routes are described: decorators here, one document at /openapi.json.
+
+Bodies and queries are read in `api.parsing`, not by APIFlask, so the document is told of their
+schemas here; both use the same classes, and so cannot disagree.
+"""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from apiflask import APIBlueprint, APIFlask
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.auth import SCHEME
+from api.job_views import LineFault
+from api.problems import MEDIA_TYPE
+
+View = TypeVar("View", bound=Callable[..., Any])
+Schema = type[BaseModel]
+# By media type: a schema, or the text of a string format such as "binary".
+Content = Mapping[str, Schema | str]
+
+_REF = "#/components/schemas/{model}"
+_ALL_PROBLEMS = (401, 429, 500, 503)
+_HEADERS = {
+    "Idempotency-Key": "Repeats of a request under one key, up to 255 characters, make one job.",
+    "Prefer": "`wait=N`: hold the answer until the job is over, at most N (up to 60) seconds.",
+    "If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",
+}
+
+
+class ProblemError(BaseModel):
+    """The same problem as OpenAI's clients read it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ProblemLines(BaseModel):
+    """Every fault of an input."""
+
+    object: str
+    data: list[LineFault]
+
+
+class Problem(BaseModel):
+    """What went wrong, where, and what to do (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    error: ProblemError
+    request_id: str | None
+    errors: ProblemLines | None = None
+
+
+class Described:
+    """Gathers the schemas that routes name, for the document's components."""
+
+    def __init__(self) -> None:
+        self.schemas: set[Schema] = {Problem}
+
+    def ref(self, schema: Schema | str) -> dict[str, Any]:
+        """Give a reference to a schema, and remember it."""
+        if isinstance(schema, str):
+            return {"type": "string", "format": schema}
+        self.schemas.add(schema)
+        return {"$ref": _REF.format(model=schema.__name__)}
+
+    def content(self, content: Content) -> dict[str, Any]:
+        """Give the OpenAPI form of content by media type."""
+        return {kind: {"schema": self.ref(schema)} for kind, schema in content.items()}
+
+
+described = Described()
+
+
+def describe(
+    blueprint: APIBlueprint,
+    answers: Mapping[int, Schema | Content | None],
+    *,
+    problems: tuple[int, ...] = (),
+    body: Content | None = None,
+    query: Schema | None = None,
+    headers: tuple[str, ...] = (),
+    is_open: bool = False,
+) -> Callable[[View], View]:
+    """Describe a view's request and answers; its docstring says the rest."""
+    everywhere = (500, 503) if is_open else _ALL_PROBLEMS
+    responses = {status: _answer(status, answer) for status, answer in answers.items()}
+    for status in sorted({*problems, *everywhere}):
+        responses[status] = _response(status, {MEDIA_TYPE: Problem})
+    extensions: dict[str, Any] = {"parameters": _parameters(query, headers)}
+    if body is not None:
+        extensions["requestBody"] = {"required": True, "content": described.content(body)}
+    security = None if is_open else SCHEME
+    return blueprint.doc(responses=responses, extensions=extensions, security=security)
+
+
+def add_components(app: APIFlask) -> None:
+    """Have every schema that a route names appear in the document."""
+
+    @app.spec_processor
+    def add(spec: dict[str, Any]) -> dict[str, Any]:
+        modes = [(schema, "validation") for schema in described.schemas]
+        _, definitions = models_json_schema(modes, ref_template=_REF)  # type: ignore[arg-type]  # a list is invariant
+        components = spec.setdefault("components", {})
+        components["schemas"] = definitions["$defs"]
+        return spec
+
+
+def _answer(status: int, answer: Schema | Content | None) -> dict[str, Any]:
+    if isinstance(answer, type):
+        answer = {"application/json": answer}
+    return _response(status, answer or {})
+
+
+def _response(status: int, content: Content) -> dict[str, Any]:
+    return {"description": HTTPStatus(status).phrase, "content": described.content(content)}
+
+
+def _parameters(query: Schema | None, headers: tuple[str, ...]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"in": "header", "name": name, "description": _HEADERS[name], "schema": {"type": "string"}}
+        for name in headers
+    ]
+    if query is not None:
+        schema = query.model_json_schema(ref_template=_REF)
+        for name, detail in schema["properties"].items():
+            found.append({"in": "query", "name": name, "schema": detail})
+    return found

@@ -1,0 +1,118 @@
+"""Bodies and queries, read strictly: what cannot be meant is refused, never guessed.
+
+Flask and APIFlask are lenient here (a wrong content type, a parameter that comes twice), so this is
+done by hand. 400 says that the text itself cannot be read, 422 that its meaning is wrong.
+"""
+
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import BadRequest
+
+from api.current import ground
+from jobs.errors import InvalidRequest, UnsupportedContentType
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+# Faults that one answer names; the first is the one that `error.param` tells of.
+_MOST_NAMED = 5
+
+# A NUL, or a surrogate that may have no other half, as JSON writes it: no database stores either.
+_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def read_json() -> Any:
+    """Read the body as JSON; raises 413, 415 and 400, saying where the text goes wrong."""
+    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        raise UnsupportedContentType(
+            f"This call reads application/json, not {request.mimetype or 'a body without type'}. "
+            "Set the header `Content-Type: application/json`."
+        )
+    request.max_content_length = ground().settings.max_json_bytes
+    return parse_json(request.get_data(cache=False), "The body")
+
+
+def parse_json(text: bytes | str, what: str) -> Any:
+    """Parse JSON as its standard has it: no NaN, no lone surrogates, no NUL."""
+    try:
+        decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
+        value = json.loads(decoded, parse_constant=_refuse_constant)
+        if _SUSPECT.search(decoded):
+            _refuse_unstorable(json.dumps(value, ensure_ascii=False))
+    except json.JSONDecodeError as err:
+        where = f"line {err.lineno}, column {err.colno}"
+        raise BadRequest(f"{what} is not valid JSON: {err.msg} at {where}.") from err
+    except (ValueError, RecursionError) as err:
+        reason = "it is nested too deeply" if isinstance(err, RecursionError) else str(err)
+        raise BadRequest(f"{what} is not valid JSON: {reason}.") from err
+    return value
+
+
+def read_body(schema: type[Schema]) -> tuple[Schema, Any]:
+    """Read a JSON body by its schema; gives also the plain body."""
+    body = read_json()
+    return validated(schema, body), body
+
+
+def read_query(schema: type[Schema]) -> Schema:
+    """Read the query string by its schema; a parameter that comes twice is refused."""
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise InvalidRequest(f"`{name}` may be given once, not {len(values)} times.", param=name)
+    return validated(schema, request.args.to_dict())
+
+
+def validated(schema: type[Schema], value: object) -> Schema:
+    """Hold a value against its schema; raises InvalidRequest naming each member at fault."""
+    if not isinstance(value, dict):
+        raise InvalidRequest("The body must be a JSON object, such as {\"model\": \"digits\"}.")
+    try:
+        return schema.model_validate(value)
+    except ValidationError as err:
+        _tell(schema, err)
+
+
+def refuse_nul() -> None:
+    """Refuse a NUL in the path or the query, which no database could look for."""
+    if "\0" in request.path or any("\0" in value for value in request.args.values()):
+        raise BadRequest("A NUL character (%00) cannot be part of the URL.")
+
+
+def _tell(schema: type[BaseModel], err: ValidationError) -> NoReturn:
+    faults = err.errors(include_url=False, include_context=False)
+    texts = [_sentence(schema, fault["type"], _path(fault["loc"]), fault["msg"]) for fault in faults]
+    more = len(texts) - _MOST_NAMED
+    shown = texts[:_MOST_NAMED] + ([f"And {more} faults more."] if more > 0 else [])
+    raise InvalidRequest(" ".join(shown), param=_path(faults[0]["loc"]) or None) from err
+
+
+def _sentence(schema: type[BaseModel], kind: str, path: str, message: str) -> str:
+    if kind == "extra_forbidden" and "." not in path:
+        return f"`{path}` is not known here; use {', '.join(_names(schema))}."
+    if kind == "extra_forbidden":
+        return f"`{path}` is not known here."
+    if kind == "missing":
+        return f"`{path}` is missing."
+    text = message.removeprefix("Value error, ").rstrip(".")
+    return f"`{path}`: {text}." if path else f"{text}."
+
+
+def _names(schema: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in schema.model_fields.items()]
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _refuse_unstorable(text: str) -> None:
+    if "\\u0000" in text:
+        raise ValueError("a string has a NUL character, which cannot be stored")
+    text.encode()

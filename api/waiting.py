@@ -1,0 +1,57 @@
+"""`Prefer: wait=N` (RFC 7240): the answer is held until the job is over, or for N seconds."""
+
+import re
+import time
+from dataclasses import dataclass
+
+from flask import request
+
+from jobs.bootstrap import Ground
+from jobs.reading import get_job
+from jobs.states import TERMINAL
+from jobs.tables import Job
+
+LONGEST_S = 60
+
+# Pauses between looks at the database: short at first, for a job of one image takes milliseconds.
+_FIRST_PAUSE_S = 0.005
+_LONGEST_PAUSE_S = 0.25
+_GROWTH = 1.5
+
+_WAIT = re.compile(r'\bwait\s*=\s*"?(\d{1,9})"?(?=\s*(?:[,;]|$))')
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long the caller wants an answer to be held; `asked` is False for our own default."""
+
+    seconds: int
+    asked: bool
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say that the preference was honoured."""
+        return {"Preference-Applied": f"wait={self.seconds}"} if self.asked else {}
+
+
+def wanted_wait(default: int = 0) -> Wait:
+    """Read the preference; one that makes no sense is ignored, as RFC 7240 says."""
+    for value in request.headers.getlist("Prefer"):
+        match = _WAIT.search(value)
+        if match:
+            return Wait(min(int(match[1]), LONGEST_S), asked=True)
+    return Wait(default, asked=False)
+
+
+def wait_until_over(ground: Ground, tenant_id: str, job_id: str, seconds: float) -> Job:
+    """Give the job once it is over, or as it stands after so many seconds; raises NotFound."""
+    until = time.monotonic() + seconds
+    pause = _FIRST_PAUSE_S
+    while True:
+        with ground.database.read() as session:
+            job = get_job(session, tenant_id, job_id)
+        left = until - time.monotonic()
+        if job.status in TERMINAL or left <= 0:
+            return job
+        time.sleep(min(pause, left))
+        pause = min(pause * _GROWTH, _LONGEST_PAUSE_S)

@@ -1,0 +1,63 @@
+"""Erases what is due: inputs of jobs that asked for it, and outputs whose time is over.
+
+Bytes go first and the mark is set afterwards: a crash in between repeats a harmless deletion.
+"""
+
+from sqlalchemy import or_, select, update
+
+from jobs.bootstrap import Ground
+from jobs.database import db_now
+from jobs.tables import File, Job
+
+_AT_ONCE = 20
+_DAY_S = 86_400
+
+
+def erase_due(ground: Ground) -> int:
+    """Erase some of what is due; gives the number of jobs that were looked after."""
+    default_s = ground.settings.output_days * _DAY_S
+    lifetime = Job.output_expires_after
+    outputs_over = (lifetime.is_not(None) & (Job.ended_at + lifetime < db_now())) | (
+        lifetime.is_(None) & (Job.ended_at + default_s < db_now())
+    )
+    with ground.database.read() as session:
+        jobs = session.scalars(
+            select(Job)
+            .where(
+                Job.ended_at.is_not(None),
+                or_(
+                    Job.delete_inputs & Job.inputs_erased_at.is_(None),
+                    outputs_over & Job.outputs_erased_at.is_(None),
+                ),
+            )
+            .limit(_AT_ONCE)
+        ).all()
+    for job in jobs:
+        if job.delete_inputs and job.inputs_erased_at is None:
+            _erase_inputs(ground, job)
+        else:
+            _erase_outputs(ground, job)
+    return len(jobs)
+
+
+def _erase_inputs(ground: Ground, job: Job) -> None:
+    """Erase the job's input file, if no other job still needs it, and what came in its request."""
+    packs = [name for name in ground.storage.list(f"jobs/{job.id}/") if "/pack-" in name]
+    ground.storage.delete(packs)
+    with ground.database.write() as session:
+        needed = select(Job.id).where(
+            Job.input_file_id == job.input_file_id, Job.ended_at.is_(None)
+        )
+        file = session.get(File, job.input_file_id) if job.input_file_id else None
+        if session.scalar(needed.limit(1)) is not None:
+            return
+        if file is not None:
+            ground.storage.delete([file.blob])
+            session.delete(file)
+        session.execute(update(Job).where(Job.id == job.id).values(inputs_erased_at=db_now()))
+
+
+def _erase_outputs(ground: Ground, job: Job) -> None:
+    ground.storage.delete(list(ground.storage.list(f"jobs/{job.id}/")))
+    with ground.database.write() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(outputs_erased_at=db_now()))

@@ -1,0 +1,272 @@
+"""The whole of Pixelmill on this machine, as real processes, under one command.
+
+    redis ─► migrations ─► key ─► api ─► shipped models ─► launcher (workers), io, beat ─► ready
+
+All data lies in one folder, so that two stacks on two folders live side by side, and the next `up`
+on the same folder goes on with whatever was unfinished:
+
+    DIR/pixelmill.db, DIR/blobs/   database and blobs
+    DIR/stack.json                 url, api_key and process ids while the stack runs (mode 0600)
+    DIR/credentials.json           the local tenant's key, made at the first start (mode 0600)
+    DIR/run/                       Redis's socket and other traces of running processes (mode 0700)
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redis
+
+from pixelmill.redis_server import find_redis_server
+from pixelmill.roles import Role, say
+
+DEFAULT_DATA = Path(".pixelmill")
+
+# Longest path of a unix socket on Linux, with its ending zero.
+_SOCKET_PATH = 108
+_START_S = 60.0
+_LOOK_S = 0.2
+
+
+class StackError(RuntimeError):
+    """The stack cannot be started; the message is one line for the person at the terminal."""
+
+
+def find_stack(data: Path | None = None) -> dict[str, Any] | None:
+    """Read the stack.json of a running local stack; None when there is none."""
+    folder = data or Path(os.environ.get("PIXELMILL_DATA", DEFAULT_DATA))
+    try:
+        stack: dict[str, Any] = json.loads((folder / "stack.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return stack
+
+
+def up(data: Path, port: int, workers: int, gpus: str | None) -> int:
+    """Run a stack until SIGTERM or Ctrl-C; gives the exit code: 0, or 2 when it cannot start."""
+    try:
+        stack = Stack(data.resolve(), port, workers, gpus)
+    except StackError as err:
+        say("stack", str(err))
+        return 2
+    signal.signal(signal.SIGTERM, stack.stop)
+    signal.signal(signal.SIGINT, stack.stop)
+    try:
+        stack.start()
+        stack.watch()
+    except StackError as err:
+        say("stack", str(err))
+        return 2
+    finally:
+        stack.end()
+    return 0
+
+
+class Stack:
+    """The processes of one data folder."""
+
+    def __init__(self, data: Path, port: int, workers: int, gpus: str | None) -> None:
+        self._data, self._workers, self._gpus = data, workers, gpus
+        self._run = _private_folder(data)
+        self._lock = _lock(data)
+        self._listener = _listen(port)
+        self._port = self._listener.getsockname()[1]
+        self._socket = self._socket_path()
+        self._environ = self._make_environ()
+        self._roles: dict[str, Role] = {}
+        self._stopping = False
+
+    @property
+    def url(self) -> str:
+        """Where the API answers."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def stop(self, *_: object) -> None:
+        """Ask the stack to stop; `watch` then returns."""
+        self._stopping = True
+
+    def start(self) -> None:
+        """Start everything in order and print the ready line; raises StackError."""
+        self._start_redis()
+        self._run_once("migrations", [sys.executable, "-m", "migrations.upgrade"])
+        key = self._key()
+        listener = self._listener.fileno()
+        os.set_inheritable(listener, True)
+        gunicorn = ["gunicorn", "-c", "python:api.gunicorn_conf", "-b", f"fd://{listener}"]
+        self._begin("api", [sys.executable, "-m", *gunicorn, "api.wsgi:app"], keep=[listener])
+        self._run_once("models", [sys.executable, "-m", "workers.register", "--shipped"])
+        launcher = [sys.executable, "-m", "workers.launcher"]
+        places = ["--gpus", self._gpus] if self._gpus else ["--workers", str(self._workers)]
+        self._begin("launcher", [*launcher, *places, "--pid-file", str(self._run / "workers.json")])
+        self._begin("io", [*launcher, "--io"])
+        self._begin("beat", [*launcher, "--beat", str(self._run / "beat")])
+        self._await_ready()
+        self._write_stack(key)
+        say("stack", f"ready {self.url}  (data in {self._data}; Ctrl-C stops)")
+
+    def watch(self) -> None:
+        """Start again what dies, until the stack is asked to stop."""
+        key = self._key()
+        while not self._stopping:
+            for role in self._roles.values():
+                role.look_after()
+            self._write_stack(key)
+            time.sleep(_LOOK_S)
+
+    def end(self) -> None:
+        """Stop every process, callers first and Redis last, and leave no trace of running."""
+        say("stack", "stopping")
+        for name in ("api", "beat", "launcher", "io", "redis"):
+            if name in self._roles:
+                self._roles[name].end(_grace_s(self._environ))
+        (self._data / "stack.json").unlink(missing_ok=True)
+        if self._socket.parent != self._run:
+            shutil.rmtree(self._socket.parent, ignore_errors=True)
+        self._listener.close()
+        self._lock.close()
+
+    def _socket_path(self) -> Path:
+        path = self._run / "redis.sock"
+        if len(str(path)) < _SOCKET_PATH:
+            return path
+        return Path(tempfile.mkdtemp(prefix="pixelmill-")) / "redis.sock"
+
+    def _make_environ(self) -> dict[str, str]:
+        """Set what the processes share; what the operator has set already stays as it is."""
+        ours = {
+            "PIXELMILL_DATABASE_URL": f"sqlite:///{self._data / 'pixelmill.db'}",
+            "PIXELMILL_STORAGE_URL": (self._data / "blobs").as_uri(),
+            "PIXELMILL_POOL_FOR_JOBS": "gpu" if self._gpus else "cpu",
+        }
+        return {**ours, **os.environ, "PIXELMILL_REDIS_URL": f"unix://{self._socket}?db=0"}
+
+    def _start_redis(self) -> None:
+        try:
+            program = find_redis_server()
+        except FileNotFoundError as err:
+            raise StackError(str(err)) from err
+        folder = str(self._run)
+        options = ["--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
+        self._begin("redis", [program, *options, "--save", "", "--dir", folder])
+        deadline = time.monotonic() + _START_S
+        with redis.Redis(unix_socket_path=str(self._socket)) as client:
+            while time.monotonic() < deadline:
+                if self._roles["redis"].has_died():
+                    break
+                try:
+                    client.ping()
+                    return
+                except redis.ConnectionError:
+                    time.sleep(0.02)
+        raise StackError(f"Redis ({program}) does not start; its last lines are above.")
+
+    def _key(self) -> str:
+        """Give the local tenant's key, made at the first start."""
+        path = self._data / "credentials.json"
+        if not path.exists():
+            command = [
+                "flask",
+                "--app",
+                "api.wsgi",
+                "keys",
+                "create",
+                "--tenant",
+                "local",
+                "--json",
+            ]
+            made = self._run_once("key", [sys.executable, "-m", *command])
+            _write_private(path, json.loads(made))
+        return str(json.loads(path.read_text())["key"])
+
+    def _begin(self, name: str, command: list[str], keep: list[int] | None = None) -> None:
+        self._roles[name] = Role(name, command, self._environ, keep or [])
+        self._roles[name].look_after()
+
+    def _run_once(self, name: str, command: list[str]) -> str:
+        done = subprocess.run(  # noqa: S603  # our own command lines
+            command, env=self._environ, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            for line in done.stderr.strip().splitlines()[-20:]:
+                say(name, line)
+            raise StackError(f"The step {name!r} failed with exit code {done.returncode}.")
+        return done.stdout
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline and not self._stopping:
+            if self._roles["api"].has_died():
+                raise StackError("The API does not start; its last lines are above.")
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == httpx.codes.OK:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
+        if not self._stopping:
+            raise StackError(f"The API was not ready within {_START_S:.0f} seconds.")
+
+    def _write_stack(self, key: str) -> None:
+        pids = {name: role.pid for name, role in self._roles.items() if role.pid}
+        with suppress(OSError, ValueError):
+            pids |= json.loads((self._run / "workers.json").read_text())
+        stack = {"url": self.url, "api_key": key, "pids": pids}
+        if stack != find_stack(self._data):
+            _write_private(self._data / "stack.json", stack)
+
+
+def _private_folder(data: Path) -> Path:
+    run = data / "run"
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        run.chmod(0o700)
+        (run / "workers.json").unlink(missing_ok=True)
+        with tempfile.TemporaryFile(dir=data):
+            return run
+    except OSError as err:
+        raise StackError(f"Cannot write to {data}: {err.strerror}. Name another --data.") from err
+
+
+def _lock(data: Path) -> Any:
+    lock = (data / "run" / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        raise StackError(f"Another stack runs on {data}. Stop it, or name another --data.") from err
+    return lock
+
+
+def _listen(port: int) -> socket.socket:
+    # Bound here and handed to the API, so that callers only wait while the API is restarted.
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(1024)
+    except OSError as err:
+        raise StackError(
+            f"Port {port} cannot be used: {err.strerror}. Name another --port, or 0 for any."
+        ) from err
+    return listener
+
+
+def _grace_s(environ: dict[str, str]) -> float:
+    return float(environ.get("PIXELMILL_GRACE_S", 20)) + 10
+
+
+def _write_private(path: Path, content: object) -> None:
+    draft = path.with_suffix(".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file, indent=2)
+    draft.replace(path)

@@ -1,0 +1,200 @@
+"""Only registered architectures with fitting, unharmed weights become networks."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import pytest
+import torch
+
+from models import weights as weights_file
+from models.catalog import SHIPPED, ModelRecord, shipped_weights
+from models.errors import RecordError, UnknownArchitecture, WeightsError, WeightsUnavailable
+from models.registry import build, load, table
+
+RECORD = SHIPPED["digits"]
+WEIGHTS = shipped_weights("digits").read_bytes()
+
+
+class Bomb:
+    """A pickle that makes a folder when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def changed(**fields):
+    return ModelRecord.from_json({**RECORD.to_json(), **fields})
+
+
+def tensors():
+    return weights_file.read(WEIGHTS)
+
+
+def bombs(path):
+    """The three forms of a hostile checkpoint: bare pickle, torch's zip, torch's old format."""
+    forms = [pickle.dumps(Bomb(path))]
+    for options in ({}, {"_use_new_zipfile_serialization": False}):
+        buffer = io.BytesIO()
+        torch.save({"weight": torch.zeros(1), "bomb": Bomb(path)}, buffer, **options)
+        forms.append(buffer.getvalue())
+    return forms
+
+
+def test_the_right_digest_is_accepted_and_a_wrong_one_refused():
+    assert load(RECORD, WEIGHTS, weights_file.digest(WEIGHTS)).record is RECORD
+    with pytest.raises(WeightsError, match="expected sha256:0000") as caught:
+        load(RECORD, WEIGHTS, "sha256:" + "0" * 64)
+    assert caught.value.code == "bad_weights"
+    assert not caught.value.retryable
+
+
+def test_one_flipped_bit_is_noticed():
+    flipped = bytearray(WEIGHTS)
+    flipped[-1] ^= 1
+    with pytest.raises(WeightsError, match="changed or damaged"):
+        load(RECORD, bytes(flipped), weights_file.digest(WEIGHTS))
+
+
+def test_missing_unexpected_and_misshapen_tensors_are_named():
+    wrong = tensors()
+    del wrong["conv1.weight"]
+    wrong["conv9.weight"] = torch.zeros(1)
+    wrong["dense2.bias"] = torch.zeros(11)
+    with pytest.raises(WeightsError) as caught:
+        load(RECORD, weights_file.write(wrong))
+    message = str(caught.value)
+    assert "missing: conv1.weight" in message
+    assert "unexpected: conv9.weight" in message
+    assert "dense2.bias (11,) instead of (10,)" in message
+
+
+def test_weights_for_another_number_of_labels_are_refused():
+    with pytest.raises(WeightsError, match=r"dense2.weight \(10, 64\) instead of \(2, 64\)"):
+        load(changed(labels=["a", "b"]), WEIGHTS)
+
+
+def test_weights_that_are_not_finite_are_refused():
+    wrong = tensors()
+    wrong["dense2.bias"][3] = float("nan")
+    with pytest.raises(WeightsError, match=r"not finite: dense2\.bias"):
+        load(RECORD, weights_file.write(wrong))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("form", [0, 1, 2])
+def test_a_pickle_bomb_is_refused_and_nothing_of_it_runs(form, tmp_path):
+    trap = tmp_path / "sprung"
+    bomb = bombs(trap)[form]
+    with pytest.raises(WeightsError, match="pickle"):
+        load(RECORD, bomb)
+    with pytest.raises(WeightsError, match="refused"):
+        weights_file.convert(bomb)
+    path = tmp_path / "hostile.pth"
+    path.write_bytes(bomb)
+    with pytest.raises(WeightsError, match="refused"):
+        weights_file.convert(path)
+    assert not trap.exists()
+
+
+def test_the_bomb_of_the_tests_is_live(tmp_path):
+    pickle.loads(pickle.dumps(Bomb(tmp_path / "sprung")))
+    assert (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+def test_a_plain_checkpoint_is_converted_to_the_same_bytes_every_time(wrapper, tmp_path):
+    state = build(RECORD).state_dict()
+    path = tmp_path / "network.pth"
+    torch.save({wrapper: state, "epoch": 3} if wrapper else state, path)
+    first = weights_file.convert(path)
+    shuffled = dict(reversed(state.items()))
+    assert first == weights_file.write(shuffled) == weights_file.convert(first)
+    load(RECORD, first, weights_file.digest(first))
+
+
+def test_a_checkpoint_without_a_state_dict_is_refused():
+    buffer = io.BytesIO()
+    torch.save([1, 2, 3], buffer)
+    with pytest.raises(WeightsError, match="no state dict"):
+        weights_file.convert(buffer.getvalue())
+
+
+def _safetensors(header, body=b""):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"short",
+        struct.pack("<Q", 2**60) + b"{}",
+        struct.pack("<Q", 50) + b"{}",
+        _safetensors({"a": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}),
+        _safetensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, bytes(4)),
+        _safetensors({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, bytes(9)),
+        WEIGHTS[:-1],
+    ],
+)
+def test_lengths_that_cannot_be_true_are_refused(data):
+    with pytest.raises(WeightsError, match=r"\.$"):
+        load(RECORD, data)
+
+
+def test_a_zip_that_is_no_checkpoint_is_refused():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    with pytest.raises(WeightsError, match="refused"):
+        weights_file.convert(buffer.getvalue())
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(WeightsError, match=r"absent\.pth"):
+        weights_file.convert(tmp_path / "absent.pth")
+
+
+def test_a_hub_out_of_reach_is_told_with_the_way_around(monkeypatch, tmp_path):
+    # A proxy that nobody listens on: the same as a machine without a network.
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(WeightsUnavailable, match=r"resnet18-.*local path") as caught:
+        weights_file.fetch_torchvision("torchvision/resnet18")
+    assert caught.value.retryable
+
+
+def test_an_unknown_architecture_is_refused():
+    with pytest.raises(UnknownArchitecture, match="'nonesuch'"):
+        load(changed(architecture="nonesuch"), WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"labels": []},
+        {"task": "divination"},
+        {"preprocess": {}},
+        {"preprocess": {**RECORD.preprocess, "crop": 99}},
+        {"preprocess": {**RECORD.preprocess, "channels": 2}},
+        {"preprocess": {**RECORD.preprocess, "mean": [0.0, 0.0]}},
+        {"preprocess": {**RECORD.preprocess, "std": [0.0]}},
+        {"preprocess": {**RECORD.preprocess, "interpolation": "magic"}},
+        {"preprocess": {**RECORD.preprocess, "sharpen": 1}},
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(fields):
+    with pytest.raises(RecordError, match=r"\.$"):
+        load(changed(**fields), WEIGHTS)
+
+
+def test_a_name_that_is_registered_twice_raises():
+    with pytest.raises(ValueError, match="'a' is registered twice"):
+        table([("a", 1), ("b", 2), ("a", 3)])

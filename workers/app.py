@@ -1,0 +1,146 @@
+"""The Celery application of a worker process, and the life of what runs in it.
+
+Celery carries hints and keeps the process; the work is the engine's (pools cpu and gpu) or the
+errands' (pool io). A poller beside it looks into the database every few seconds, so that work goes
+on while Redis is away.
+"""
+
+import logging
+import os
+import threading
+from typing import Any, Protocol
+
+import structlog
+from celery import Celery, signals
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.bootstrap import Ground, open_ground
+from jobs.hints import IO, RUN_IO, RUN_SHARDS, SWEEP, new_celery
+from jobs.logs import configure_logs
+from jobs.settings import Settings, load_settings
+from workers.egress import Egress, EgressPolicy
+from workers.process import Process, this_process
+from workers.sweeper import sweep
+
+log = structlog.get_logger(__name__)
+
+
+class Work(Protocol):
+    """What a process does: the engine, or the errands."""
+
+    def take_back(self) -> None: ...
+    def has_work(self) -> bool: ...
+    def drain(self) -> int: ...
+    def stop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Crew:
+    """Everything that lives as long as the worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.ground = open_ground(settings)
+        self.process = this_process(settings)
+        self.egress = Egress(policy_of(settings))
+        self.work = _open_work(self.ground, self.process, self.egress)
+        self._closed = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="poller", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look for work."""
+        self._poller.start()
+        log.info("worker_started", node=self.process.node, pool=self.process.pool)
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self.work.stop()
+        self._closed.set()
+
+    def close(self) -> None:
+        """Wait for what runs, then end every thread and close every connection."""
+        self._poller.join()
+        self.work.close()
+        self.egress.close()
+        self.ground.close()
+        log.info("worker_stopped", node=self.process.node)
+
+    def _poll(self) -> None:
+        settings = self.ground.settings
+        self._once(self.work.take_back)
+        while not self._closed.wait(settings.poll_s):
+            self._once(self._look)
+
+    def _look(self) -> None:
+        if self.work.has_work():
+            self.work.drain()
+        elif self.process.pool == IO and not self.ground.hints.is_reachable():
+            # The beat cannot reach anybody now.
+            sweep(self.ground)
+
+    def _once(self, act: Any) -> None:
+        try:
+            act()
+        except SQLAlchemyError as err:
+            log.warning("database_away", error=str(err).splitlines()[0])
+
+
+def policy_of(settings: Settings) -> EgressPolicy:
+    """Give the rules for outgoing requests that the operator has set."""
+    return EgressPolicy(
+        allow_networks=settings.egress_allow,
+        total_timeout_s=settings.egress_timeout_s,
+        max_bytes=settings.max_item_bytes,
+    )
+
+
+def create_app() -> Celery:
+    """Make the application; the work is opened when a worker starts, not in the beat."""
+    settings = load_settings()
+    app = new_celery(settings.redis_url)
+    app.conf.beat_schedule = {"sweep": {"task": SWEEP, "schedule": settings.sweep_s}}
+    crew: list[Crew] = []
+
+    @app.task(name=RUN_SHARDS)
+    def run_shards(_pool: str) -> None:
+        crew[0].work.drain()
+
+    @app.task(name=RUN_IO)
+    def run_io(_pool: str) -> None:
+        crew[0].work.drain()
+
+    @app.task(name=SWEEP, expires=settings.sweep_s)
+    def run_sweep() -> None:
+        sweep(crew[0].ground)
+
+    @signals.setup_logging.connect(weak=False)
+    def set_up_logging(**_: object) -> None:
+        configure_logs(logging.INFO)
+
+    @signals.worker_init.connect(weak=False)
+    def begin(**_: object) -> None:
+        crew.append(Crew(settings))
+        crew[0].start()
+
+    @signals.worker_shutting_down.connect(weak=False)
+    def stop(**_: object) -> None:
+        for each in crew:
+            each.stop()
+
+    @signals.worker_shutdown.connect(weak=False)
+    def end(**_: object) -> None:
+        for each in crew:
+            each.close()
+
+    return app
+
+
+def _open_work(ground: Ground, process: Process, egress: Egress) -> Work:
+    if process.pool == IO:
+        from workers.errands import Errands
+
+        return Errands(ground, egress)
+    # torch is imported only where networks run, and only now: the launcher has set up its threads.
+    os.environ.setdefault("OMP_NUM_THREADS", str(process.cores))
+    from workers.engine.engine import Engine
+
+    return Engine(ground, process, egress)

@@ -1,0 +1,17 @@
+"""What runs beside the device: from a leased shard to a committed segment.
+
+engine ──claim──► shard ──► reader ──► decoder ──► batcher ──► device
+▲         bytes      samples     batches      │
+└───────────── outputs of each chunk ◄────────┘
+│
+└─ post-process ─► segment ─► commit
+
+engine.py   claims shards and runs them until there is none; owns the threads
+shard.py    one shard's way through the stages below, and its commit
+chunk.py    a run of items of one shard: what is passed from stage to stage
+reader.py   items → bytes: range reads, archive members, URLs
+decoder.py  bytes → samples, in threads; a bad item costs itself
+batcher.py  chunks of any shards → batches for one device thread
+device.py   networks on the device within a memory budget; halving of batches that fail
+keeper.py   renews the leases, hears of cancels, ends a process that has stalled
+"""

@@ -1,0 +1,128 @@
+"""Merges chunks of any shards and jobs into batches, and runs them on one device thread.
+
+A batch takes chunks of one key (same weights, same parameters) until it has the network's
+`max_batch` samples, until nothing more is being decoded, or until the first chunk has waited a few
+milliseconds. Keys take turns by the age of their oldest chunk, so that no model keeps another
+waiting.
+"""
+
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+
+from models.tasks.task import Outputs
+from workers.engine.chunk import Chunk, Piece
+from workers.engine.device import infer
+
+Key = tuple[str, str]
+
+
+class Batcher:
+    """One device thread and the chunks that wait for it."""
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._waiting: dict[Key, deque[Chunk]] = {}
+        self._since: dict[Key, float] = {}
+        self._coming = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._thread.start()
+
+    def announce(self) -> None:
+        """Say that a chunk is being decoded and will be put; a batch may wait for it."""
+        with self._changed:
+            self._coming += 1
+
+    def withdraw(self) -> None:
+        """Say that an announced chunk will not come after all."""
+        with self._changed:
+            self._coming -= 1
+            self._changed.notify()
+
+    def put(self, chunk: Chunk) -> "Future[list[Piece]]":
+        """Queue an announced chunk that has at least one sample; its `pieces` come later."""
+        with self._changed:
+            self._coming -= 1
+            self._waiting.setdefault(chunk.key, deque()).append(chunk)
+            self._since.setdefault(chunk.key, time.monotonic())
+            self._changed.notify()
+        return chunk.pieces
+
+    def close(self) -> None:
+        """Run what waits, then end the device thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            _run_batch(batch)
+
+    def _next_batch(self) -> list[Chunk] | None:
+        """Wait for a batch; None once closed and empty."""
+        with self._changed:
+            while not self._waiting:
+                if self._closed:
+                    return None
+                self._changed.wait()
+            key = min(self._since, key=self._since.__getitem__)
+            self._await_more(key)
+            return self._take(key)
+
+    def _await_more(self, key: Key) -> None:
+        deadline = self._since[key] + self._wait_s
+        limit = self._waiting[key][0].network.record.max_batch
+        while not self._closed and self._coming:
+            left = deadline - time.monotonic()
+            if left <= 0 or sum(len(chunk.samples) for chunk in self._waiting[key]) >= limit:
+                return
+            self._changed.wait(left)
+
+    def _take(self, key: Key) -> list[Chunk]:
+        queue = self._waiting[key]
+        limit = queue[0].network.record.max_batch
+        batch = [queue.popleft()]
+        size = len(batch[0].samples)
+        while queue and size + len(queue[0].samples) <= limit:
+            batch.append(queue.popleft())
+            size += len(batch[-1].samples)
+        del self._since[key]
+        if queue:
+            self._since[key] = time.monotonic()
+        else:
+            del self._waiting[key]
+        return batch
+
+
+def _run_batch(batch: list[Chunk]) -> None:
+    samples = [sample for chunk in batch for sample in chunk.samples]
+    start = time.perf_counter()
+    pieces = infer(batch[0].network, samples)
+    seconds = time.perf_counter() - start
+    for chunk in batch:
+        chunk.device_s = seconds * len(chunk.samples) / len(samples)
+        mine, pieces = _split(pieces, len(chunk.samples))
+        chunk.pieces.set_result(mine)
+
+
+def _split(pieces: list[Piece], count: int) -> tuple[list[Piece], list[Piece]]:
+    """Cut the first `count` samples off a list of pieces."""
+    mine: list[Piece] = []
+    rest = deque(pieces)
+    while count:
+        piece = rest.popleft()
+        if piece.count > count:
+            left = _part(piece.outputs, count, None)
+            rest.appendleft(Piece(piece.count - count, left, piece.error))
+            piece = Piece(count, _part(piece.outputs, 0, count), piece.error)
+        mine.append(piece)
+        count -= piece.count
+    return mine, list(rest)
+
+
+def _part(outputs: Outputs | None, start: int, stop: int | None) -> Outputs | None:
+    return None if outputs is None else outputs[start:stop]

@@ -1,0 +1,41 @@
+"""A chunk: a run of items of one shard, small enough for one batch, passed from stage to stage."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from jobs.manifests import Item
+from jobs.segments import ItemError
+from models.registry import Network
+from models.tasks.task import Outputs, Sample
+
+# An item's bytes, or why there are none.
+Content = bytes | memoryview | ItemError
+
+
+@dataclass(slots=True)
+class Piece:
+    """What the device gave for `count` samples in a row: outputs, or the reason for none."""
+
+    count: int
+    outputs: Outputs | None = None
+    error: ItemError | None = None
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Items of one shard on their way; positions count within the chunk."""
+
+    network: Network
+    # Chunks with equal keys may share a batch: same weights, same parameters.
+    key: tuple[str, str]
+    first: int
+    items: Sequence[Item]
+    hashes: list[str | None] = field(default_factory=list)
+    errors: dict[int, ItemError] = field(default_factory=dict)
+    # Samples of the items that could be decoded, and their positions.
+    samples: list[Sample] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    # Set by the batcher: what the device gave for `samples`, and this chunk's part of its time.
+    pieces: "Future[list[Piece]]" = field(default_factory=Future)
+    device_s: float = 0.0

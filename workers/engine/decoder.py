@@ -1,0 +1,38 @@
+"""From bytes to samples: runs in threads, one chunk at a time in each; a bad item costs itself."""
+
+import hashlib
+from collections.abc import Sequence
+
+from jobs.archives import ArchiveError, extract
+from jobs.manifests import Item
+from jobs.segments import ItemError
+from models.errors import InputError
+from workers.engine.chunk import Chunk, Content
+
+
+def decode(chunk: Chunk, contents: Sequence[Content], max_bytes: int) -> Chunk:
+    """Fill a chunk's samples, hashes and errors from its items' contents; never raises for one."""
+    for position, (item, content) in enumerate(zip(chunk.items, contents, strict=True)):
+        chunk.hashes.append(None)
+        if isinstance(content, ItemError):
+            chunk.errors[position] = content
+            continue
+        try:
+            data = _member(item, content, max_bytes)
+            chunk.hashes[position] = hashlib.sha256(data).hexdigest()
+            chunk.samples.append(chunk.network.prepare(data))
+            chunk.positions.append(position)
+        except InputError as err:
+            chunk.errors[position] = ItemError(err.code, str(err), err.retryable)
+        except ArchiveError as err:
+            chunk.errors[position] = ItemError(err.code, str(err))
+        except MemoryError:
+            message = "There was not enough memory to decode this item."
+            chunk.errors[position] = ItemError("out_of_memory", message, retryable=True)
+    return chunk
+
+
+def _member(item: Item, content: bytes | memoryview, max_bytes: int) -> bytes:
+    if item.encoding == "zip":
+        return extract(content, "zip", max_bytes, item.size)
+    return bytes(content)

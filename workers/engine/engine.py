@@ -1,0 +1,172 @@
+"""Claims shards and runs them until there is none; owns every thread of an inference process."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.bootstrap import Ground
+from jobs.database import is_outage
+from jobs.hints import IO
+from jobs.leases import fail, is_crasher, take_back
+from jobs.manifests import Item, Manifest
+from jobs.scheduling import Lease, claim, has_work
+from jobs.segments import ItemError
+from jobs.storage import BlobMissing
+from jobs.versions import read_version
+from jobs.webhooks import has_due
+from models.errors import ModelError
+from models.record import ModelRecord
+from models.registry import Network, load
+from workers.egress import Egress
+from workers.engine.batcher import Batcher
+from workers.engine.device import Networks
+from workers.engine.keeper import Keeper
+from workers.engine.reader import Reader
+from workers.engine.shard import ShardRun, Stages
+from workers.process import Process
+
+log = structlog.get_logger(__name__)
+
+_FETCH_THREADS = 16
+_OPEN_MANIFESTS = 16
+
+_CRASHED = ItemError(
+    "worker_crashed",
+    "A worker process died each time it ran this item, so it is not run again.",
+)
+
+_FAILED = ItemError(
+    "internal_error",
+    "This part of the job could not be run in several tries; the operator's logs say why.",
+    retryable=True,
+)
+
+
+class Engine:
+    """Runs shards of one pool on one device."""
+
+    def __init__(self, ground: Ground, process: Process, egress: Egress) -> None:
+        settings = ground.settings
+        self._ground, self._process = ground, process
+        self._stopping = threading.Event()
+        # Who finds no slot free leaves the work to those who are at it.
+        self._slots = threading.Semaphore(settings.shards_in_flight)
+        self._networks = Networks(settings.model_memory)
+        self._decoders = ThreadPoolExecutor(
+            process.decode_threads, "decode", initializer=process.use_one_core
+        )
+        self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, "fetch")
+        self._batcher = Batcher(settings.batch_wait_ms / 1000)
+        self._keeper = Keeper(ground.database, process.node, settings)
+        self._manifest = lru_cache(_OPEN_MANIFESTS)(self._open_manifest)
+        self._stages = Stages(
+            ground,
+            Reader(ground.storage, egress, self._fetchers),
+            self._decoders,
+            self._batcher,
+            depth=process.decode_threads + 2,
+        )
+
+    def take_back(self) -> None:
+        """End what a dead process of this name still holds; call once, before the first claim."""
+        if count := take_back(self._ground.database, self._process.node):
+            log.info("leases_taken_back", shards=count, node=self._process.node)
+
+    def has_work(self) -> bool:
+        """Say whether a claim might find something."""
+        return has_work(self._ground.database, self._process.pool)
+
+    def drain(self) -> int:
+        """Run one shard after the other until there is none; gives how many."""
+        if not self._slots.acquire(blocking=False):
+            return 0
+        try:
+            count = 0
+            while (lease := self._claim()) is not None:
+                self._run(lease)
+                count += 1
+            return count
+        finally:
+            self._slots.release()
+
+    def stop(self) -> None:
+        """Claim no more; what still runs after the grace time is handed back."""
+        self._stopping.set()
+        self._keeper.hand_back_after(self._ground.settings.grace_s)
+
+    def close(self) -> None:
+        """End every thread; call after the last `drain` has returned."""
+        self._keeper.close()
+        self._decoders.shutdown()
+        self._fetchers.shutdown()
+        self._batcher.close()
+
+    def _claim(self) -> Lease | None:
+        if self._stopping.is_set():
+            return None
+        pool, node = self._process.pool, self._process.node
+        return claim(self._ground.database, pool, node, self._ground.settings.lease_s)
+
+    def _run(self, lease: Lease) -> None:
+        bound = log.bind(job=lease.job_id, shard=lease.shard_id, attempt=lease.attempt)
+        run = ShardRun(self._stages, lease)
+        self._keeper.hold(run)
+        try:
+            if self._run_or_refuse(run, lease):
+                bound.info("shard_done", items=lease.count)
+                if has_due(self._ground.database):
+                    self._ground.hints.send(IO)
+        except SQLAlchemyError as err:
+            if not is_outage(err):
+                raise
+            # The lease runs out by itself, or this process takes it back when it is restarted.
+            bound.warning("shard_left", error=str(err).splitlines()[0])
+        except Exception:
+            bound.exception("shard_failed")
+            self._give_up(run, lease)
+        finally:
+            self._keeper.release(run)
+
+    def _run_or_refuse(self, run: ShardRun, lease: Lease) -> bool:
+        manifest = run.surely(lambda: self._manifest(lease.manifest))
+        if is_crasher(lease):
+            return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
+        network = run.surely(
+            lambda: self._networks.borrow(lease.model_digest, lambda: self._load(lease))
+        )
+        try:
+            return run.run(network, manifest)
+        finally:
+            self._networks.give_back(lease.model_digest)
+
+    def _give_up(self, run: ShardRun, lease: Lease) -> None:
+        """Let a shard that could not be run be tried again, or error its items after some tries."""
+        if lease.errors + 1 < self._ground.settings.max_attempts:
+            fail(self._ground.database, lease)
+            return
+        try:
+            items = self._manifest(lease.manifest).items(lease.first, lease.count)
+        except BlobMissing:
+            indexes = range(lease.first, lease.first + lease.count)
+            items = [Item(str(index), "raw") for index in indexes]
+        run.error_all(items, _FAILED)
+
+    def _load(self, lease: Lease) -> Network:
+        with self._ground.database.read() as session:
+            version = read_version(session, lease.model_name, lease.model_version)
+        weights = self._ground.storage.get(version.weights)
+        record = ModelRecord.from_json(version.record)
+        try:
+            network = load(record, weights, version.digest, self._process.device)
+        except ModelError:
+            log.exception("network_refused", model=lease.model_name, version=lease.model_version)
+            raise
+        network.warm_up()
+        log.info("network_loaded", model=lease.model_name, bytes=network.size_bytes)
+        return network
+
+    def _open_manifest(self, name: str) -> Manifest:
+        return Manifest(self._ground.storage, name)

@@ -1,0 +1,117 @@
+"""Keeps the leases of one process alive, and tells its shards when to stop.
+
+One thread: twice a second it asks whether a held shard's job is being ended, every few seconds it
+renews all leases in one statement. A shard whose lease is gone is told to stop: its commit would be
+discarded anyway. When nothing has moved for `stall_s` the process ends itself: it can neither be
+trusted to finish nor be helped from inside, and its leases then run out by themselves.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.database import Database
+from jobs.leases import ending_of, renew
+from jobs.scheduling import Lease
+from jobs.settings import Settings
+from jobs.states import ItemStatus
+
+log = structlog.get_logger(__name__)
+
+Stop = Literal["lost", "hand_back"] | ItemStatus
+
+STALLED_EXIT_CODE = 75
+
+_LOOK_S = 0.5
+
+
+class Kept(Protocol):
+    """A running shard, as the keeper sees it."""
+
+    lease: Lease
+    moved_at: float
+
+    def stop(self, why: Stop) -> None: ...
+
+
+class Keeper:
+    """Holds the leases of the shards that run in this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        owner: str,
+        settings: Settings,
+        end_process: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._database, self._owner, self._settings = database, owner, settings
+        self._end_process = end_process
+        self._runs: dict[int, Kept] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._hand_back_at: float | None = None
+        self._renewed_at = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread.start()
+
+    def hold(self, run: Kept) -> None:
+        """Keep a running shard's lease from now on."""
+        with self._lock:
+            self._runs[run.lease.shard_id] = run
+
+    def release(self, run: Kept) -> None:
+        """Keep it no longer."""
+        with self._lock:
+            self._runs.pop(run.lease.shard_id, None)
+
+    def hand_back_after(self, grace_s: float) -> None:
+        """Tell every shard that still runs after the grace time to be handed back."""
+        self._hand_back_at = time.monotonic() + grace_s
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.wait(_LOOK_S):
+            with self._lock:
+                runs = dict(self._runs)
+            self._check_stall(runs)
+            if self._hand_back_at is not None and time.monotonic() > self._hand_back_at:
+                _stop_all(runs, "hand_back")
+            try:
+                self._look_after(runs)
+            except SQLAlchemyError as err:
+                log.warning("renewal_failed", error=str(err).splitlines()[0])
+
+    def _look_after(self, runs: dict[int, Kept]) -> None:
+        if not runs:
+            return
+        if time.monotonic() - self._renewed_at < self._settings.renew_s:
+            ending = ending_of(self._database, list(runs))
+        else:
+            leases = [run.lease for run in runs.values()]
+            renewal = renew(self._database, self._owner, leases, self._settings.lease_s)
+            self._renewed_at = time.monotonic()
+            _stop_all({shard_id: runs[shard_id] for shard_id in renewal.lost}, "lost")
+            ending = renewal.ending
+        for shard_id, status in ending.items():
+            runs[shard_id].stop(status)
+
+    def _check_stall(self, runs: dict[int, Kept]) -> None:
+        limit = time.monotonic() - self._settings.stall_s
+        stalled = [run.lease.shard_id for run in runs.values() if run.moved_at < limit]
+        if stalled:
+            log.error("process_stalled", shards=stalled, stall_s=self._settings.stall_s)
+            self._end_process(STALLED_EXIT_CODE)
+
+
+def _stop_all(runs: dict[int, Kept], why: Stop) -> None:
+    for run in runs.values():
+        run.stop(why)

@@ -1,0 +1,67 @@
+"""From items to their bytes: range reads where they lie together, guarded fetches for URLs."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from itertools import repeat
+
+from jobs.manifests import Item
+from jobs.segments import ItemError
+from jobs.storage import BlobMissing, Storage
+from workers.egress import Egress, EgressError
+from workers.engine.chunk import Content
+
+
+class Reader:
+    """Reads the bytes of items; safe to share between threads."""
+
+    def __init__(self, storage: Storage, egress: Egress, fetchers: Executor) -> None:
+        self._storage, self._egress, self._fetchers = storage, egress, fetchers
+
+    def read(self, items: Sequence[Item], max_bytes: int) -> list[Content]:
+        """Give each item's stored bytes, or why there are none; order and length are kept.
+
+        Raises StorageError when the store does not answer: that is no item's fault.
+        """
+        contents: list[Content] = list(repeat(ItemError("internal_error", "not read"), len(items)))
+        by_blob: dict[str, list[int]] = defaultdict(list)
+        for position, item in enumerate(items):
+            if item.size > max_bytes:
+                contents[position] = _too_large(item.size, max_bytes)
+            elif item.encoding != "url":
+                by_blob[item.blob].append(position)
+        for blob, positions in by_blob.items():
+            for position, content in self._read_blob(blob, items, positions):
+                contents[position] = content
+        urls = [position for position, item in enumerate(items) if item.encoding == "url"]
+        fetched = self._fetchers.map(self._fetch, [items[position].url for position in urls])
+        for position, content in zip(urls, fetched, strict=True):
+            contents[position] = content
+        return contents
+
+    def _read_blob(
+        self, blob: str, items: Sequence[Item], positions: list[int]
+    ) -> "zip[tuple[int, Content]]":
+        chosen = [items[position] for position in positions]
+        try:
+            parts: Sequence[Content] = self._storage.ranges(
+                blob, [item.offset for item in chosen], [item.length for item in chosen]
+            )
+        except BlobMissing:
+            gone = ItemError("input_missing", "The input file was deleted before this item ran.")
+            parts = [gone] * len(positions)
+        return zip(positions, parts, strict=True)
+
+    def _fetch(self, url: str) -> Content:
+        try:
+            return self._egress.get(url)
+        except EgressError as err:
+            return ItemError(err.code, str(err), err.retryable)
+
+
+def _too_large(size: int, limit: int) -> ItemError:
+    message = f"The item has {size:,} bytes; this model takes at most {limit:,}."
+    return ItemError("image_too_large", message)
+
+
+Read = Callable[[Sequence[Item], int], list[Content]]

@@ -1,0 +1,208 @@
+"""One shard's way: read, decode, infer, post-process, write the segment, commit."""
+
+import json
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from jobs.bootstrap import Ground
+from jobs.completion import Tally, commit_surely
+from jobs.leases import hand_back
+from jobs.manifests import Item, Manifest
+from jobs.scheduling import Lease
+from jobs.segments import ItemError, Row, write_segment
+from jobs.states import ItemStatus
+from jobs.storage import BlobMissing, StorageError, segment_name
+from models.registry import Network
+from workers.engine.batcher import Batcher
+from workers.engine.chunk import Chunk
+from workers.engine.decoder import decode
+from workers.engine.keeper import Stop
+from workers.engine.reader import Reader
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+# Items that are read, decoded and queued together: enough to make the way cheap for each, few
+# enough that a batch can be put together of several shards.
+CHUNK_ITEMS = 32
+
+_LONGEST_PAUSE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a shard passes through; shared by all shards of a process."""
+
+    ground: Ground
+    reader: Reader
+    decoders: Executor
+    batcher: Batcher
+    # Chunks of one shard that may be between reading and post-processing at a time.
+    depth: int
+
+
+class ShardRun:
+    """A leased shard while it runs."""
+
+    def __init__(self, stages: Stages, lease: Lease) -> None:
+        self.lease = lease
+        self.moved_at = time.monotonic()
+        self._stages = stages
+        self._why: Stop | None = None
+        self._stopped = threading.Event()
+        self._rows: list[Row] = []
+        self._device_s = 0.0
+
+    def stop(self, why: Stop) -> None:
+        """Ask the run to stop after the chunks in flight; the first reason counts."""
+        self._why = self._why or why
+        self._stopped.set()
+
+    def run(self, network: Network, manifest: Manifest) -> bool:
+        """Run the shard to its commit; False when it was lost or handed back instead.
+
+        Raises BlobMissing when the manifest is gone; other failures of the store are waited out.
+        """
+        items = self.surely(lambda: manifest.items(self.lease.first, self.lease.count))
+        pending: deque[Future[Chunk]] = deque()
+        for chunk in self._chunks(network, items):
+            pending.append(self._start(chunk))
+            if len(pending) >= self._stages.depth:
+                self._collect(pending.popleft())
+        while pending:
+            self._collect(pending.popleft())
+        if self._why == "hand_back":
+            return not hand_back(self._stages.ground.database, self.lease)
+        return self._why != "lost" and self.commit(self._rows + self._rows_not_run(items))
+
+    def error_all(self, items: Sequence[Item], error: ItemError) -> bool:
+        """Commit the whole shard as errored, when it cannot be run at all."""
+        return self.commit(
+            [
+                self._row(index, item, ItemStatus.ERRORED, error=error)
+                for index, item in enumerate(items, start=self.lease.first)
+            ]
+        )
+
+    def commit(self, rows: list[Row]) -> bool:
+        """Write the segment and count it, waiting out storage and database if they are away."""
+        ground, lease = self._stages.ground, self.lease
+        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        self.surely(lambda: write_segment(ground.storage, name, rows))
+        counted = Counter(row.status for row in rows)
+        tally = Tally(
+            succeeded=counted[ItemStatus.SUCCEEDED],
+            errored=counted[ItemStatus.ERRORED],
+            cancelled=counted[ItemStatus.CANCELLED],
+            expired=counted[ItemStatus.EXPIRED],
+        )
+        won = commit_surely(ground.database, lease, name, tally, self._device_s, pause=self._pause)
+        if not won:
+            log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
+            ground.storage.delete([name])
+        return won
+
+    def _chunks(self, network: Network, items: list[Item]) -> Iterator[Chunk]:
+        key = (self.lease.model_digest, json.dumps(self.lease.params, sort_keys=True))
+        size = min(CHUNK_ITEMS, network.record.max_batch)
+        for start in range(0, len(items), size):
+            if self._stopped.is_set():
+                return
+            yield Chunk(network, key, self.lease.first + start, items[start : start + size])
+
+    def _start(self, chunk: Chunk) -> "Future[Chunk]":
+        limit = chunk.network.record.limits.max_bytes
+        contents = self.surely(lambda: self._stages.reader.read(chunk.items, limit))
+        self._stages.batcher.announce()
+
+        def work() -> Chunk:
+            try:
+                decode(chunk, contents, limit)
+            finally:
+                if chunk.samples:
+                    self._stages.batcher.put(chunk)
+                else:
+                    self._stages.batcher.withdraw()
+                    chunk.pieces.set_result([])
+            return chunk
+
+        return self._stages.decoders.submit(work)
+
+    def _collect(self, decoded: "Future[Chunk]") -> None:
+        chunk = decoded.result()
+        pieces = chunk.pieces.result()
+        self.moved_at = time.monotonic()
+        self._device_s += chunk.device_s
+        found: dict[int, Row] = {}
+        positions = iter(chunk.positions)
+        for piece in pieces:
+            if piece.outputs is None:
+                chunk.errors[next(positions)] = piece.error or ItemError("internal_error", "")
+                continue
+            answers = chunk.network.postprocess(piece.outputs, self.lease.params)
+            for answer in answers:
+                position = next(positions)
+                found[position] = self._row(
+                    chunk.first + position,
+                    chunk.items[position],
+                    ItemStatus.SUCCEEDED,
+                    sha256=chunk.hashes[position],
+                    predictions=answer,
+                )
+        for position, error in chunk.errors.items():
+            found[position] = self._row(
+                chunk.first + position,
+                chunk.items[position],
+                ItemStatus.ERRORED,
+                sha256=chunk.hashes[position],
+                error=error,
+            )
+        self._rows += [found[position] for position in range(len(chunk.items))]
+
+    def _row(
+        self,
+        index: int,
+        item: Item,
+        status: ItemStatus,
+        *,
+        sha256: str | None = None,
+        predictions: list[dict[str, object]] | None = None,
+        error: ItemError | None = None,
+    ) -> Row:
+        attempts = self.lease.attempt
+        return Row(index, item.custom_id, status, sha256, attempts, predictions, error)
+
+    def _rows_not_run(self, items: list[Item]) -> list[Row]:
+        """Give the rows of items that a cancel or the deadline kept from running."""
+        start = len(self._rows)
+        status = self._why if isinstance(self._why, ItemStatus) else ItemStatus.CANCELLED
+        return [
+            Row(index, item.custom_id, status)
+            for index, item in enumerate(items[start:], start=self.lease.first + start)
+        ]
+
+    def surely(self, work: Callable[[], T]) -> T:
+        """Do something with the store, waiting it out while it is away."""
+        delay = 0.2
+        while True:
+            try:
+                return work()
+            except BlobMissing:
+                raise
+            except StorageError as err:
+                log.warning("shard_waits_for_storage", shard=self.lease.shard_id, error=str(err))
+                self._pause(delay)
+                delay = min(delay * 2, _LONGEST_PAUSE_S)
+
+    def _pause(self, seconds: float) -> None:
+        # Waiting for somebody else is no stall of ours.
+        self.moved_at = time.monotonic() + seconds
+        time.sleep(seconds)

@@ -1,0 +1,53 @@
+"""What an io worker does: prepare jobs, deliver webhooks; all that needs no network of neurons."""
+
+import threading
+
+import structlog
+
+from jobs.bootstrap import Ground
+from jobs.preparation import has_unprepared, prepare_next
+from jobs.storage import StorageError
+from jobs.webhooks import has_due
+from workers.delivery import deliver_next
+from workers.egress import Egress
+
+log = structlog.get_logger(__name__)
+
+
+class Errands:
+    """Runs errands until there is none; the counterpart of the engine in an io process."""
+
+    def __init__(self, ground: Ground, egress: Egress) -> None:
+        self._ground, self._egress = ground, egress
+        self._stopping = threading.Event()
+
+    def take_back(self) -> None:
+        """Do nothing: what a dead io process held is due again when its time is over."""
+
+    def has_work(self) -> bool:
+        """Say whether an errand waits."""
+        return has_unprepared(self._ground.database) or has_due(self._ground.database)
+
+    def drain(self) -> int:
+        """Run one errand after the other until there is none; gives how many."""
+        count = 0
+        while not self._stopping.is_set() and self._run_one():
+            count += 1
+        return count
+
+    def stop(self) -> None:
+        """Begin no further errand."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Nothing is left to end."""
+
+    def _run_one(self) -> bool:
+        if deliver_next(self._ground, self._egress):
+            return True
+        try:
+            return prepare_next(self._ground) is not None
+        except StorageError as err:
+            # The job's turn runs out, and whoever comes next begins again.
+            log.warning("preparation_waits_for_storage", error=str(err))
+            return False

@@ -1,0 +1,191 @@
+"""Starts one worker process for each device, and again whenever one dies.
+
+    python -m workers.launcher --workers 2        two processes on the CPU
+    python -m workers.launcher --gpus 0,1         one process for each of these GPUs
+    python -m workers.launcher --io               one io process, in place of the launcher
+    python -m workers.launcher --beat             the beat, in place of the launcher
+
+What a process may see and use is in its environment before its interpreter starts, because CUDA and
+OpenMP read it once: it sees one GPU, and knows how many cores are its own.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from jobs.hints import CPU, GPU, IO
+from jobs.logs import configure_logs
+from jobs.settings import Settings, SettingsError, load_settings
+
+log = structlog.get_logger(__name__)
+
+_LOOK_S = 0.2
+# A process that lived so long is started again at once; one that dies sooner has to wait.
+_LONG_LIFE_S = 10.0
+_LONGEST_WAIT_S = 30.0
+_IO_THREADS = 8
+
+
+@dataclass(slots=True)
+class Slot:
+    """A place for one process, which keeps its name whoever fills it."""
+
+    pool: str
+    node: str
+    environ: dict[str, str]
+    threads: int
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    wait_s: float = 0.0
+    due_at: float = field(default=0.0)
+
+
+def slots_for(settings: Settings, workers: int, gpus: list[str]) -> list[Slot]:
+    """Lay out the places of a machine: a GPU each, else a share of the cores each."""
+    pool, count = (GPU, len(gpus)) if gpus else (CPU, workers)
+    cores = str(max(1, (os.cpu_count() or 1) // count))
+    slots = []
+    for number in range(count):
+        visible = gpus[number] if gpus else ""
+        environ = {
+            "CUDA_VISIBLE_DEVICES": visible,
+            "PIXELMILL_CORES": cores,
+            "OMP_NUM_THREADS": cores,
+        }
+        slots.append(
+            slot_of(pool, f"{pool}{visible or number}", settings.shards_in_flight, environ)
+        )
+    return slots
+
+
+def slot_of(pool: str, place: str, threads: int, environ: dict[str, str]) -> Slot:
+    """Make a slot; its name tells the machine, and is the same after a restart."""
+    node = f"{socket.gethostname()}/{place}"
+    named = {**environ, "PIXELMILL_POOL": pool, "PIXELMILL_NODE": node}
+    return Slot(pool, node, named, threads)
+
+
+def command_of(slot: Slot) -> list[str]:
+    """Give the command line of a slot's process: threads, since CUDA does not survive a fork."""
+    return [
+        sys.executable, "-m", "celery", "-A", "workers.main", "worker",
+        "--pool", "threads", "--concurrency", str(slot.threads), "--queues", slot.pool,
+        "--hostname", slot.node.replace("/", "-") + "@%h", "--loglevel", "WARNING",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
+    ]  # fmt: skip
+
+
+class Launcher:
+    """Keeps every slot filled until it is told to stop."""
+
+    def __init__(self, slots: list[Slot], grace_s: float, pid_file: Path | None = None) -> None:
+        self._slots, self._grace_s, self._pid_file = slots, grace_s, pid_file
+        self._stopping = False
+
+    def stop(self, *_: object) -> None:
+        """Ask every process to finish; `run` returns when they have."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Fill the slots, refill those whose process dies, and end them all at the end."""
+        while not self._stopping:
+            for slot in self._slots:
+                self._look_after(slot)
+            time.sleep(_LOOK_S)
+        self._end_all()
+
+    def _look_after(self, slot: Slot) -> None:
+        now = time.monotonic()
+        if slot.process is not None and slot.process.poll() is not None:
+            lived_s = now - slot.started_at
+            quick = lived_s < _LONG_LIFE_S
+            slot.wait_s = min(_LONGEST_WAIT_S, max(0.5, slot.wait_s * 2)) if quick else 0.0
+            slot.due_at = now + slot.wait_s
+            log.warning("worker_died", node=slot.node, code=slot.process.returncode)
+            slot.process = None
+        if slot.process is None and now >= slot.due_at:
+            environ = {**os.environ, **slot.environ}
+            slot.process = subprocess.Popen(  # noqa: S603  # our own command line
+                command_of(slot), env=environ, preexec_fn=_die_with_parent
+            )
+            slot.started_at = now
+            self._write_pids()
+
+    def _write_pids(self) -> None:
+        """Tell who watches which process fills which slot."""
+        if self._pid_file is None:
+            return
+        pids = {
+            f"worker-{number}": slot.process.pid
+            for number, slot in enumerate(self._slots)
+            if slot.process is not None
+        }
+        draft = self._pid_file.with_suffix(".new")
+        draft.write_text(json.dumps(pids))
+        draft.replace(self._pid_file)
+
+    def _end_all(self) -> None:
+        running = [slot.process for slot in self._slots if slot.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + self._grace_s
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("worker_killed", pid=process.pid)
+                process.kill()
+                process.wait()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its launcher dies, so that no slot is filled twice.
+
+    Nothing is lost by it: the next process of the same name takes the leases back.
+    """
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def main() -> None:
+    """Read the command line and run until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="workers.launcher", description=__doc__.split("\n")[0])
+    parser.add_argument("--workers", type=int, default=1, help="CPU processes")
+    parser.add_argument("--gpus", default="", help="GPU numbers, such as 0,1")
+    parser.add_argument("--pid-file", type=Path, help="where to write each process's id")
+    parser.add_argument("--io", action="store_true", help="become an io process")
+    parser.add_argument("--beat", metavar="FILE", help="become the beat; FILE keeps its times")
+    given = parser.parse_args()
+    configure_logs()
+    try:
+        settings = load_settings()
+    except SettingsError as err:
+        raise SystemExit(f"{err}") from err
+    if given.io:
+        slot = slot_of(IO, IO, _IO_THREADS, {})
+        os.execve(sys.executable, command_of(slot), {**os.environ, **slot.environ})  # noqa: S606
+    if given.beat:
+        command = [sys.executable, "-m", "celery", "-A", "workers.main", "beat", "-s", given.beat]
+        os.execv(sys.executable, [*command, "--pidfile="])  # noqa: S606
+    gpus = [number for number in given.gpus.split(",") if number]
+    slots = slots_for(settings, given.workers, gpus)
+    # Celery waits for its threads; what overstays the grace time is handed back within a second.
+    launcher = Launcher(slots, settings.grace_s + 5, given.pid_file)
+    signal.signal(signal.SIGTERM, launcher.stop)
+    signal.signal(signal.SIGINT, launcher.stop)
+    launcher.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""What `celery -A workers.main` opens."""
+
+from workers.app import create_app
+
+app = create_app()

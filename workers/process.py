@@ -1,0 +1,49 @@
+"""What one worker process is: its name, its pool, its device and its share of the cores.
+
+The launcher decides all of it and says so in the environment, before anything imports torch:
+
+    PIXELMILL_NODE    the name that leases are held under; the same after a restart
+    PIXELMILL_POOL    cpu, gpu or io
+    PIXELMILL_CORES   how many cores this process may use
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobs.hints import CPU, GPU
+from jobs.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One worker process."""
+
+    node: str
+    pool: str
+    cores: int
+    decode_threads: int
+
+    @property
+    def device(self) -> str:
+        """Torch's name for the device: with CUDA_VISIBLE_DEVICES set there is only one."""
+        return "cuda" if self.pool == GPU else "cpu"
+
+    def use_one_core(self) -> None:
+        """Keep torch in the calling thread to one core: there are many decode threads."""
+        import torch
+
+        torch.set_num_threads(1)
+
+
+def this_process(settings: Settings, environ: Mapping[str, str] = os.environ) -> Process:
+    """Read what the launcher said of this process."""
+    cores = int(environ.get("PIXELMILL_CORES", os.cpu_count() or 1))
+    pool = environ.get("PIXELMILL_POOL", CPU)
+    return Process(
+        node=environ.get("PIXELMILL_NODE", f"{socket.gethostname()}/{pool}/{os.getpid()}"),
+        pool=pool,
+        cores=cores,
+        decode_threads=settings.decode_threads or cores,
+    )

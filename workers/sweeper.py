@@ -1,0 +1,43 @@
+"""Looks after what nobody else will: dead leases, passed deadlines, lost hints, due erasures.
+
+Runs every few seconds and is safe to run twice at once: each step is a conditional update of its
+own.
+"""
+
+import structlog
+from sqlalchemy import func, select
+
+from jobs.bootstrap import Ground
+from jobs.completion import expire_overdue
+from jobs.hints import IO
+from jobs.leases import expire
+from jobs.preparation import has_unprepared
+from jobs.retention import erase_due
+from jobs.tables import Job
+from jobs.webhooks import has_due
+
+log = structlog.get_logger(__name__)
+
+
+def sweep(ground: Ground) -> None:
+    """Do one round."""
+    expired = expire(ground.database)
+    overdue = expire_overdue(ground.database)
+    erased = erase_due(ground)
+    if expired or overdue or erased:
+        log.info("swept", leases_expired=expired, jobs_expired=overdue, jobs_erased=erased)
+    for pool, shards in _waiting(ground).items():
+        ground.hints.send(pool, shards)
+    if has_unprepared(ground.database) or has_due(ground.database):
+        ground.hints.send(IO)
+
+
+def _waiting(ground: Ground) -> dict[str, int]:
+    """Count the shards that wait in each pool."""
+    with ground.database.read() as session:
+        found = session.execute(
+            select(Job.pool, func.sum(Job.pending_shards))
+            .where(Job.pending_shards > 0)
+            .group_by(Job.pool)
+        )
+        return {pool: int(count) for pool, count in found}
