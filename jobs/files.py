@@ -55,6 +55,18 @@ def get_file(session: Session, tenant_id: str, file_id: str) -> File:
     return file
 
 
+def list_files(
+    session: Session, tenant_id: str, *, after: str | None, limit: int, purpose: str | None = None
+) -> list[File]:
+    """Give up to `limit` files older than `after`, newest first; ids sort by time."""
+    query = select(File).where(File.tenant_id == tenant_id).order_by(File.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(File.id < after)
+    if purpose is not None:
+        query = query.where(File.purpose == purpose)
+    return list(session.scalars(query))
+
+
 def delete_file(ground: Ground, tenant_id: str, file_id: str) -> File:
     """Delete a file: first its row, so that nothing names bytes that are gone, then its bytes."""
     with ground.database.write() as session:

@@ -75,7 +75,7 @@ def items_of_requests(
 ) -> Iterator[Item]:
     """Give the items of requests that came in one JSON body."""
     faults = _Faults(ground.settings.max_line_errors, "Item")
-    numbered = ((number, request) for number, request in enumerate(requests))
+    numbered = enumerate(requests, start=1)
     yield from _located(ground, tenant_id, numbered, pack, faults)
     faults.raise_if_any()
 

@@ -6,8 +6,8 @@
     take_back   by a restarted worker: what its dead predecessor held is pending again at once
     expire      by the sweeper: what nobody renewed is pending again
 
-A shard that killed or outlived its worker twice is cut in two, so that an item which kills workers
-is found by halving; once such an item is alone it is not run again but errored (`workers.engine`).
+What a shard's end means for the items in it, when its worker did not come back, is decided in
+`jobs.quarantine`.
 """
 
 from collections import Counter
@@ -20,16 +20,12 @@ from sqlalchemy.orm import Session
 
 from jobs.completion import close_if_over
 from jobs.database import Database, db_now
+from jobs.quarantine import Suspect, isolate
 from jobs.scheduling import Lease
 from jobs.states import ItemStatus, ShardState
 from jobs.tables import Job, Shard
 
 Ending = Literal["death", "expiry", "error", "hand_back"]
-
-# A process that died was most likely killed by an item; a lease that ran out says less: the machine
-# or its network may have been away.
-_DEATHS = 2
-_EXPIRIES = 3
 
 # Longest pause before a shard that its worker could not run is tried again.
 _LONGEST_PAUSE_S = 60.0
@@ -68,11 +64,6 @@ def ending_of(database: Database, shard_ids: Collection[int]) -> dict[int, ItemS
     return {shard_id: ending for shard_id, ending in found if ending is not None}
 
 
-def is_crasher(lease: Lease) -> bool:
-    """Say whether a shard is a single item that has ended its worker too often to be run again."""
-    return lease.count == 1 and _is_suspect(lease)
-
-
 def hand_back(database: Database, lease: Lease) -> bool:
     """Give a shard back unharmed; False when the lease was gone already."""
     return _end_one(database, lease, "hand_back")
@@ -83,9 +74,16 @@ def fail(database: Database, lease: Lease) -> bool:
     return _end_one(database, lease, "error")
 
 
-def take_back(database: Database, owner: str) -> int:
-    """End the leases that a dead process of the same name still holds; gives their number."""
-    return _end_all(database, Shard.owner == owner, "death")
+def take_back(
+    database: Database, owner: str, *, crashed: bool = False, suspects: Sequence[Suspect] = ()
+) -> int:
+    """End the leases that a dead process of the same name still holds; gives their number.
+
+    `crashed` tells that it died of itself and was not killed; `suspects` are what its flight record
+    names then.
+    """
+    ending: Ending = "death" if crashed else "expiry"
+    return _end_all(database, Shard.owner == owner, ending, suspects)
 
 
 def expire(database: Database) -> int:
@@ -110,7 +108,9 @@ def _end_one(database: Database, lease: Lease, ending: Ending) -> bool:
         return True
 
 
-def _end_all(database: Database, which: Any, ending: Ending) -> int:
+def _end_all(
+    database: Database, which: Any, ending: Ending, suspects: Sequence[Suspect] = ()
+) -> int:
     with database.write() as session:
         shards = session.scalars(
             select(Shard)
@@ -118,26 +118,23 @@ def _end_all(database: Database, which: Any, ending: Ending) -> int:
             .order_by(Shard.id)
             .with_for_update(skip_locked=True)
         ).all()
-        _return_shards(session, shards, ending)
+        _return_shards(session, shards, ending, suspects)
         return len(shards)
 
 
-def _return_shards(session: Session, shards: Sequence[Shard], ending: Ending) -> None:
+def _return_shards(
+    session: Session, shards: Sequence[Shard], ending: Ending, suspects: Sequence[Suspect] = ()
+) -> None:
     """Make leased shards, whose rows are locked, pending again, or end them with their job."""
     now = session.scalar(select(db_now())) or 0.0
-    for shard in shards:
-        shard.owner = shard.lease_until = None
-        shard.deaths += ending == "death"
-        shard.expiries += ending == "expiry"
-        shard.errors += ending == "error"
-        if ending == "error":
-            shard.not_before = now + min(_LONGEST_PAUSE_S, 2.0**shard.errors)
-        shard.state = ShardState.PENDING
-    session.flush()
     added = Counter[str]()
     for shard in shards:
-        cut = shard.count > 1 and _is_suspect(shard)
-        added[shard.job_id] += _cut_in_two(session, shard) if cut else 1
+        mine = [suspect for suspect in suspects if suspect.shard_id == shard.id]
+        _count_ending(shard, ending, now, is_bystander=bool(suspects) and not mine)
+        shard.owner = shard.lease_until = None
+        shard.state = ShardState.PENDING
+        added[shard.job_id] += isolate(session, shard, mine)
+    session.flush()
     # In the order of ids, so that two sweepers cannot wait for each other.
     for job_id, count in sorted(added.items()):
         session.execute(
@@ -146,15 +143,12 @@ def _return_shards(session: Session, shards: Sequence[Shard], ending: Ending) ->
         close_if_over(session, job_id)
 
 
-def _is_suspect(shard: Shard | Lease) -> bool:
-    return shard.deaths >= _DEATHS or shard.expiries >= _EXPIRIES
-
-
-def _cut_in_two(session: Session, shard: Shard) -> int:
-    """Put two halves in a shard's place; gives how many shards that makes."""
-    half = shard.count // 2
-    shard.state = ShardState.SPLIT
-    for first, count in ((shard.first, half), (shard.first + half, shard.count - half)):
-        session.add(Shard(job_id=shard.job_id, first=first, count=count, state=ShardState.PENDING))
-    session.flush()
-    return 2
+def _count_ending(shard: Shard, ending: Ending, now: float, *, is_bystander: bool) -> None:
+    """Write down why an attempt ended; a crash is no matter of what was not in flight."""
+    if ending == "death" and not is_bystander:
+        shard.deaths += 1
+    elif ending == "expiry":
+        shard.expiries += 1
+    elif ending == "error":
+        shard.errors += 1
+        shard.not_before = now + min(_LONGEST_PAUSE_S, 2.0**shard.errors)

@@ -103,6 +103,21 @@ def submit(
     return job, True
 
 
+def rehearse(ground: Ground, submission: Submission) -> int | None:
+    """Check inline items as `submit` does and keep nothing; gives their number.
+
+    Raises what `submit` would. Gives None for an uploaded file, which nobody has walked yet.
+    """
+    if submission.requests is None and submission.uploads is None:
+        return None
+    job = _new_job(submission)
+    try:
+        _prepare_inline(ground, submission, job)
+    finally:
+        _discard(ground, job)
+    return job.total
+
+
 def cut_shards(job_id: str, total: int, preferred: int) -> list[dict[str, Any]]:
     """Cut a job's items into shards; `preferred` is the model's number of items for one."""
     size = min(preferred, max(_SMALLEST_OF_FEW, -(-total // _SHARDS_OF_FEW)))

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
-from jobs.errors import Unauthenticated
+from jobs.errors import NotFound, Unauthenticated
 from jobs.ids import new_id
 from jobs.tables import ApiKey, Tenant
 from jobs.webhooks import new_secret
@@ -72,6 +72,22 @@ def tenant_of(session: Session, key: str) -> str:
     if row.revoked_at is not None:
         raise Unauthenticated("This API key was revoked. Ask an operator for a new one.")
     return row.tenant_id
+
+
+def list_keys(session: Session) -> list[tuple[str, ApiKey]]:
+    """Give every key with its tenant's name; what is kept of a key tells nothing of its secret."""
+    query = select(Tenant.name, ApiKey).join(Tenant, Tenant.id == ApiKey.tenant_id)
+    return list(session.execute(query.order_by(Tenant.name, ApiKey.id)).tuples())
+
+
+def revoke_key(database: Database, key_id: str) -> None:
+    """Revoke a key from now on; raises NotFound. Repeating it is harmless."""
+    with database.write() as session:
+        row = session.get(ApiKey, key_id.removeprefix("key_"))
+        if row is None:
+            raise NotFound(f"There is no key {key_id!r}. `keys list` shows the ids of all keys.")
+        if row.revoked_at is None:
+            row.revoked_at = session.scalar(select(db_now()))
 
 
 def _get_or_make_tenant(session: Session, name: str, weight: float) -> Tenant:

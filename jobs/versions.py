@@ -88,6 +88,13 @@ def read_version(session: Session, name: str, version: int) -> ModelVersion:
     return found
 
 
+def versions_of(session: Session, name: str) -> list[ModelVersion]:
+    """Give every version of a model, newest first; raises UnknownModel when there is none."""
+    resolve(session, name)
+    query = select(ModelVersion).where(ModelVersion.name == name)
+    return list(session.scalars(query.order_by(ModelVersion.version.desc())))
+
+
 def newest_versions(session: Session) -> list[ModelVersion]:
     """Give the newest version of every model, by name."""
     newest = (

@@ -57,10 +57,10 @@ def read(data: bytes) -> Tensors:
 
 def write(tensors: Mapping[str, torch.Tensor]) -> bytes:
     """Write tensors as safetensors; the same tensors give the same bytes."""
-    # Sorted, contiguous copies: neither order, strides nor shared storage leave a trace.
+    # Contiguous copies: neither strides nor shared storage leave a trace (the format sorts names).
     plain = {
-        name: tensors[name].detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name in sorted(tensors)
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
     }
     return safetensors.torch.save(plain)
 

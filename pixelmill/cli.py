@@ -53,9 +53,7 @@ def submit(
         list[str] | None,
         typer.Option("--metadata", metavar="NAME=VALUE", help="A note of yours; repeatable."),
     ] = None,
-    priority: Annotated[
-        str | None, typer.Option("--priority", help="Before or after your other jobs.")
-    ] = None,
+    priority: Annotated[str | None, typer.Option("--priority", help="high, normal or low.")] = None,
     webhook_url: Annotated[
         str | None, typer.Option("--webhook-url", help="Who is called when the job is over.")
     ] = None,
@@ -77,7 +75,7 @@ def submit(
             )
         if not as_json:
             # At once: whoever interrupts the wait needs it to find the job again.
-            print(job.id, flush=True)
+            typer.echo(job.id)
         finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
 
 
@@ -107,7 +105,7 @@ def predict(
         say(f"not there within {wait:g} s; it goes on. To resume: {how_to_resume(answer)}")
         raise typer.Exit(ExitCode.TIMED_OUT)
     if not as_json:
-        print(outcome_text(answer))
+        typer.echo(outcome_text(answer))
     raise typer.Exit(ExitCode.OK if answer.succeeded else ExitCode.JOB_FAILED)
 
 
@@ -122,9 +120,10 @@ def jobs(
     with Client() as client:
         found = list(islice(client.jobs(status=status, model=model), limit))
     if as_json:
-        return print_json([job.raw for job in found])
-    header = ("JOB", "STATUS", "OUTCOME", "MODEL", "DONE", "FAILED", "CREATED")
-    sys.stdout.write(aligned(header, [_job_row(job) for job in found]))
+        print_json([job.raw for job in found])
+    else:
+        header = ("JOB", "STATUS", "OUTCOME", "MODEL", "DONE", "FAILED", "CREATED")
+        sys.stdout.write(aligned(header, [_job_row(job) for job in found]))
 
 
 @app.command(epilog=EXIT_HELP)
@@ -151,8 +150,9 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
     with Client() as client:
         job = client.cancel(job_id)
     if as_json:
-        return print_json(job.raw)
-    sys.stdout.write(job_lines(job))
+        print_json(job.raw)
+    else:
+        sys.stdout.write(job_lines(job))
 
 
 @app.command()
@@ -161,15 +161,16 @@ def models(as_json: AsJson = False) -> None:
     with Client() as client:
         found = client.models()
     if as_json:
-        return print_json([model.raw for model in found])
-    rows = [(model.name, model.task or "", ", ".join(model.aliases)) for model in found]
-    sys.stdout.write(aligned(("MODEL", "TASK", "ALIASES"), rows))
+        print_json([model.raw for model in found])
+    else:
+        rows = [(model.id, model.task or "", ", ".join(model.aliases)) for model in found]
+        sys.stdout.write(aligned(("MODEL", "TASK", "ALIASES"), rows))
 
 
 @app.command("version")
 def show_version() -> None:
     """Print the version of this program."""
-    print(installed_version())
+    typer.echo(installed_version())
 
 
 operator_commands.add_to(app)

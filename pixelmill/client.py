@@ -90,7 +90,7 @@ class Client:
 
     def submit(
         self,
-        inputs: Inputs | None = None,
+        inputs: Inputs,
         *,
         model: str,
         params: Mapping[str, Any] | None = None,
@@ -100,16 +100,15 @@ class Client:
         completion_window: str | None = None,
         output_expires_after: int | None = None,
         delete_inputs: bool | None = None,
-        prefix: str | None = None,
         idempotency_key: str | None = None,
         on_upload: OnUpload | None = None,
     ) -> Job:
         """Submit a batch and give its job at once.
 
         `inputs` is a path (image, folder, archive, JSONL file), a list of paths, a list of URLs, a
-        list of request dicts, or a File uploaded before; `prefix` instead names a place in the
-        server's storage. A folder goes as a tar that is made on the way: each image's `custom_id`
-        is its path in the folder. `on_upload` is told the number of bytes sent so far.
+        list of request dicts, or a File uploaded before. A folder goes as a tar that is made on the
+        way: each image's `custom_id` is its path in the folder. `on_upload` is told the number of
+        bytes sent so far.
 
         With an `idempotency_key` of your own, repeat a submission of local files by their File:
         a second upload is another file, and so another request.
@@ -123,10 +122,8 @@ class Client:
             "completion_window": completion_window,
             "output_expires_after": output_expires_after,
             "delete_inputs": delete_inputs,
-            "prefix": prefix,
         }
-        if inputs is not None:
-            body |= self._deliver(plan_inputs(inputs), on_upload)
+        body |= self._deliver(plan_inputs(inputs), on_upload)
         return Job.from_raw(self._json(_create("/v1/jobs", body, idempotency_key)))
 
     def _deliver(self, plan: Plan, on_upload: OnUpload | None) -> dict[str, Any]:
@@ -141,7 +138,7 @@ class Client:
 
     def predict(
         self,
-        input: PathLike | bytes | File | Mapping[str, Any],
+        input: PathLike | bytes | File | Mapping[str, Any],  # noqa: A002  # the contract's word
         *,
         model: str,
         params: Mapping[str, Any] | None = None,

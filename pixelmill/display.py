@@ -24,7 +24,8 @@ _SHOWN_FAULTS = 10
 
 def say(message: str) -> None:
     """Write a message to stderr."""
-    print(printable(message), file=sys.stderr, flush=True)
+    sys.stderr.write(printable(message) + "\n")
+    sys.stderr.flush()
 
 
 def printable(text: str) -> str:

@@ -22,9 +22,7 @@ def up(
     ] = DEFAULT_DATA,
     port: Annotated[int, typer.Option("--port", min=0, max=65535)] = DEFAULT_PORT,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes on the CPU.")] = 1,
-    gpus: Annotated[
-        str | None, typer.Option("--gpus", help="GPUs to use, such as 0,1; all by default.")
-    ] = None,
+    gpus: Annotated[str | None, typer.Option("--gpus", help="GPUs to use, such as 0,1.")] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Use no GPU.")] = False,
 ) -> None:
     """Run the whole of Pixelmill on this machine, until Ctrl-C."""
@@ -66,4 +64,5 @@ def add_to(app: typer.Typer) -> None:
 
 def _run(*arguments: str) -> int:
     """Run a Python process in this one's place, with its environment, and give its exit status."""
-    return subprocess.run([sys.executable, *arguments], check=False).returncode
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, check=False).returncode

@@ -197,15 +197,19 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that jobs can name."""
+    """A version of a model that jobs can name: `id` is such as `digits@1`."""
 
+    id: str
     name: str
     raw: Raw = field(repr=False, compare=False)
+    version: int | None = None
+    digest: str | None = None
     task: str | None = None
+    description: str = ""
     aliases: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_raw(cls, raw: Raw) -> Self:
         """Read one row of the list of models."""
-        name = raw.get("name") or _required(raw, "id", "model")
-        return cls(**_pick(cls, raw) | {"name": name, "raw": raw})
+        identity = _required(raw, "id", "model")
+        return cls(**{"name": identity} | _pick(cls, raw) | {"raw": raw})

@@ -35,8 +35,10 @@ def installed_version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `body` makes the bytes anew for each try; `hold_s` is how long the server may
-    keep the answer back (None: as it likes); `repeatable` says that sending it twice does no harm.
+    """One request.
+
+    `body` makes the bytes anew for each try; `hold_s` is how long the server may keep the answer
+    back (None: as it likes); `repeatable` says that sending it twice does no harm.
     """
 
     method: str

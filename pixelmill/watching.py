@@ -53,4 +53,4 @@ def how_to_resume(job: Job) -> str:
 
 def print_json(value: Any) -> None:
     """Print one JSON document to stdout."""
-    print(json.dumps(value, indent=2))
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")

@@ -41,7 +41,7 @@ class Crew:
     def __init__(self, settings: Settings) -> None:
         self.ground = open_ground(settings)
         self.process = this_process(settings)
-        self.egress = Egress(policy_of(settings))
+        self.egress = Egress(policy_of(settings, self.process.pool))
         self.work = _open_work(self.ground, self.process, self.egress)
         self._closed = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="poller", daemon=True)
@@ -84,11 +84,11 @@ class Crew:
             log.warning("database_away", error=str(err).splitlines()[0])
 
 
-def policy_of(settings: Settings) -> EgressPolicy:
-    """Give the rules for outgoing requests that the operator has set."""
+def policy_of(settings: Settings, pool: str) -> EgressPolicy:
+    """Give the rules for what a process calls: receivers of webhooks, or servers of images."""
     return EgressPolicy(
         allow_networks=settings.egress_allow,
-        total_timeout_s=settings.egress_timeout_s,
+        total_timeout_s=settings.webhook_timeout_s if pool == IO else settings.egress_timeout_s,
         max_bytes=settings.max_item_bytes,
     )
 

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,10 +49,14 @@ class Slot:
     started_at: float = 0.0
     wait_s: float = 0.0
     due_at: float = field(default=0.0)
+    last: str = ""
 
 
-def slots_for(settings: Settings, workers: int, gpus: list[str]) -> list[Slot]:
-    """Lay out the places of a machine: a GPU each, else a share of the cores each."""
+def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -> list[Slot]:
+    """Lay out the places of a machine: a GPU each, else a share of the cores each.
+
+    `folder` is where the flight records lie.
+    """
     pool, count = (GPU, len(gpus)) if gpus else (CPU, workers)
     cores = str(max(1, (os.cpu_count() or 1) // count))
     slots = []
@@ -61,6 +66,7 @@ def slots_for(settings: Settings, workers: int, gpus: list[str]) -> list[Slot]:
             "CUDA_VISIBLE_DEVICES": visible,
             "PIXELMILL_CORES": cores,
             "OMP_NUM_THREADS": cores,
+            "PIXELMILL_FLIGHT": str(folder / str(number)),
         }
         slots.append(
             slot_of(pool, f"{pool}{visible or number}", settings.shards_in_flight, environ)
@@ -83,6 +89,15 @@ def command_of(slot: Slot) -> list[str]:
         "--hostname", slot.node.replace("/", "-") + "@%h", "--loglevel", "WARNING",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
+
+
+def has_crashed(code: int) -> bool:
+    """Say whether a process died of itself: by a signal that nobody else sends.
+
+    SIGKILL comes from an operator or the kernel, SIGTERM from a supervisor; an exit code of its own
+    is a decision, such as that of a process which has stalled.
+    """
+    return code < 0 and -code not in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 class Launcher:
@@ -111,10 +126,11 @@ class Launcher:
             quick = lived_s < _LONG_LIFE_S
             slot.wait_s = min(_LONGEST_WAIT_S, max(0.5, slot.wait_s * 2)) if quick else 0.0
             slot.due_at = now + slot.wait_s
+            slot.last = "crash" if has_crashed(slot.process.returncode) else "end"
             log.warning("worker_died", node=slot.node, code=slot.process.returncode)
             slot.process = None
         if slot.process is None and now >= slot.due_at:
-            environ = {**os.environ, **slot.environ}
+            environ = {**os.environ, **slot.environ, "PIXELMILL_LAST": slot.last}
             slot.process = subprocess.Popen(  # noqa: S603  # our own command line
                 command_of(slot), env=environ, preexec_fn=_die_with_parent
             )
@@ -179,12 +195,13 @@ def main() -> None:
         command = [sys.executable, "-m", "celery", "-A", "workers.main", "beat", "-s", given.beat]
         os.execv(sys.executable, [*command, "--pidfile="])  # noqa: S606
     gpus = [number for number in given.gpus.split(",") if number]
-    slots = slots_for(settings, given.workers, gpus)
-    # Celery waits for its threads; what overstays the grace time is handed back within a second.
-    launcher = Launcher(slots, settings.grace_s + 5, given.pid_file)
-    signal.signal(signal.SIGTERM, launcher.stop)
-    signal.signal(signal.SIGINT, launcher.stop)
-    launcher.run()
+    with tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder:
+        slots = slots_for(settings, given.workers, gpus, Path(folder))
+        # Celery waits for its threads; what overstays the grace time is handed back in a second.
+        launcher = Launcher(slots, settings.grace_s + 5, given.pid_file)
+        signal.signal(signal.SIGTERM, launcher.stop)
+        signal.signal(signal.SIGINT, launcher.stop)
+        launcher.run()
 
 
 if __name__ == "__main__":

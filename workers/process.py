@@ -5,12 +5,16 @@ The launcher decides all of it and says so in the environment, before anything i
     PIXELMILL_NODE    the name that leases are held under; the same after a restart
     PIXELMILL_POOL    cpu, gpu or io
     PIXELMILL_CORES   how many cores this process may use
+    PIXELMILL_FLIGHT  the file of its flight record; the same after a restart
+    PIXELMILL_LAST    how the process before it under this name ended: "crash", or anything else
 """
 
 import os
 import socket
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobs.hints import CPU, GPU
 from jobs.settings import Settings
@@ -24,6 +28,8 @@ class Process:
     pool: str
     cores: int
     decode_threads: int
+    flight: Path
+    predecessor_crashed: bool = False
 
     @property
     def device(self) -> str:
@@ -46,4 +52,11 @@ def this_process(settings: Settings, environ: Mapping[str, str] = os.environ) ->
         pool=pool,
         cores=cores,
         decode_threads=settings.decode_threads or cores,
+        flight=Path(environ.get("PIXELMILL_FLIGHT") or _own_flight_record()),
+        predecessor_crashed=environ.get("PIXELMILL_LAST") == "crash",
     )
+
+
+def _own_flight_record() -> str:
+    """Name a record for a process that no launcher started: nobody will read it after a crash."""
+    return os.path.join(tempfile.mkdtemp(prefix="pixelmill-"), "flight")

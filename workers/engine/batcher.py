@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from models.tasks.task import Outputs
 from workers.engine.chunk import Chunk, Piece
 from workers.engine.device import infer
+from workers.engine.flight import FlightRecord
 
 Key = tuple[str, str]
 
@@ -21,8 +22,8 @@ Key = tuple[str, str]
 class Batcher:
     """One device thread and the chunks that wait for it."""
 
-    def __init__(self, wait_s: float) -> None:
-        self._wait_s = wait_s
+    def __init__(self, wait_s: float, flight: FlightRecord) -> None:
+        self._wait_s, self._flight = wait_s, flight
         self._waiting: dict[Key, deque[Chunk]] = {}
         self._since: dict[Key, float] = {}
         self._coming = 0
@@ -60,7 +61,8 @@ class Batcher:
 
     def _run(self) -> None:
         while (batch := self._next_batch()) is not None:
-            _run_batch(batch)
+            with self._flight.flying(*[each for chunk in batch for each in chunk.suspects()]):
+                _run_batch(batch)
 
     def _next_batch(self) -> list[Chunk] | None:
         """Wait for a batch; None once closed and empty."""

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from jobs.manifests import Item
+from jobs.quarantine import Suspect
 from jobs.segments import ItemError
 from models.registry import Network
 from models.tasks.task import Outputs, Sample
@@ -29,6 +30,7 @@ class Chunk:
     network: Network
     # Chunks with equal keys may share a batch: same weights, same parameters.
     key: tuple[str, str]
+    shard_id: int
     first: int
     items: Sequence[Item]
     hashes: list[str | None] = field(default_factory=list)
@@ -39,3 +41,7 @@ class Chunk:
     # Set by the batcher: what the device gave for `samples`, and this chunk's part of its time.
     pieces: "Future[list[Piece]]" = field(default_factory=Future)
     device_s: float = 0.0
+
+    def suspects(self) -> list[Suspect]:
+        """Give the items that are in flight while this chunk is inferred."""
+        return [Suspect(self.shard_id, self.first, len(self.items))]

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 
 from jobs.archives import ArchiveError, extract
 from jobs.manifests import Item
+from jobs.quarantine import Suspect
 from jobs.segments import ItemError
 from models.errors import InputError
 from workers.engine.chunk import Chunk, Content
+from workers.engine.flight import FlightRecord
 
 
-def decode(chunk: Chunk, contents: Sequence[Content], max_bytes: int) -> Chunk:
+def decode(
+    chunk: Chunk, contents: Sequence[Content], max_bytes: int, flight: FlightRecord
+) -> Chunk:
     """Fill a chunk's samples, hashes and errors from its items' contents; never raises for one."""
     for position, (item, content) in enumerate(zip(chunk.items, contents, strict=True)):
         chunk.hashes.append(None)
@@ -20,7 +24,8 @@ def decode(chunk: Chunk, contents: Sequence[Content], max_bytes: int) -> Chunk:
         try:
             data = _member(item, content, max_bytes)
             chunk.hashes[position] = hashlib.sha256(data).hexdigest()
-            chunk.samples.append(chunk.network.prepare(data))
+            with flight.flying(Suspect(chunk.shard_id, chunk.first + position, 1)):
+                chunk.samples.append(chunk.network.prepare(data))
             chunk.positions.append(position)
         except InputError as err:
             chunk.errors[position] = ItemError(err.code, str(err), err.retryable)

@@ -10,8 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.bootstrap import Ground
 from jobs.database import is_outage
 from jobs.hints import IO
-from jobs.leases import fail, is_crasher, take_back
+from jobs.leases import fail, take_back
 from jobs.manifests import Item, Manifest
+from jobs.quarantine import is_crasher, must_run_alone
 from jobs.scheduling import Lease, claim, has_work
 from jobs.segments import ItemError
 from jobs.storage import BlobMissing
@@ -23,7 +24,9 @@ from models.registry import Network, load
 from workers.egress import Egress
 from workers.engine.batcher import Batcher
 from workers.engine.device import Networks
+from workers.engine.flight import FlightRecord, read_suspects
 from workers.engine.keeper import Keeper
+from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
 from workers.engine.shard import ShardRun, Stages
 from workers.process import Process
@@ -59,7 +62,10 @@ class Engine:
             process.decode_threads, "decode", initializer=process.use_one_core
         )
         self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, "fetch")
-        self._batcher = Batcher(settings.batch_wait_ms / 1000)
+        self._suspects = read_suspects(process.flight)
+        self._flight = FlightRecord(process.flight)
+        self._quiet = Quiet()
+        self._batcher = Batcher(settings.batch_wait_ms / 1000, self._flight)
         self._keeper = Keeper(ground.database, process.node, settings)
         self._manifest = lru_cache(_OPEN_MANIFESTS)(self._open_manifest)
         self._stages = Stages(
@@ -67,13 +73,21 @@ class Engine:
             Reader(ground.storage, egress, self._fetchers),
             self._decoders,
             self._batcher,
+            self._flight,
             depth=process.decode_threads + 2,
         )
 
     def take_back(self) -> None:
         """End what a dead process of this name still holds; call once, before the first claim."""
-        if count := take_back(self._ground.database, self._process.node):
-            log.info("leases_taken_back", shards=count, node=self._process.node)
+        crashed = self._process.predecessor_crashed
+        count = take_back(
+            self._ground.database,
+            self._process.node,
+            crashed=crashed,
+            suspects=self._suspects if crashed else (),
+        )
+        if count:
+            log.info("leases_taken_back", shards=count, node=self._process.node, crashed=crashed)
 
     def has_work(self) -> bool:
         """Say whether a claim might find something."""
@@ -103,6 +117,7 @@ class Engine:
         self._decoders.shutdown()
         self._fetchers.shutdown()
         self._batcher.close()
+        self._flight.close()
 
     def _claim(self) -> Lease | None:
         if self._stopping.is_set():
@@ -138,7 +153,8 @@ class Engine:
             lambda: self._networks.borrow(lease.model_digest, lambda: self._load(lease))
         )
         try:
-            return run.run(network, manifest)
+            with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
+                return run.run(network, manifest)
         finally:
             self._networks.give_back(lease.model_digest)
 

@@ -23,6 +23,7 @@ from models.registry import Network
 from workers.engine.batcher import Batcher
 from workers.engine.chunk import Chunk
 from workers.engine.decoder import decode
+from workers.engine.flight import FlightRecord
 from workers.engine.keeper import Stop
 from workers.engine.reader import Reader
 
@@ -45,6 +46,7 @@ class Stages:
     reader: Reader
     decoders: Executor
     batcher: Batcher
+    flight: FlightRecord
     # Chunks of one shard that may be between reading and post-processing at a time.
     depth: int
 
@@ -116,7 +118,8 @@ class ShardRun:
         for start in range(0, len(items), size):
             if self._stopped.is_set():
                 return
-            yield Chunk(network, key, self.lease.first + start, items[start : start + size])
+            run = items[start : start + size]
+            yield Chunk(network, key, self.lease.shard_id, self.lease.first + start, run)
 
     def _start(self, chunk: Chunk) -> "Future[Chunk]":
         limit = chunk.network.record.limits.max_bytes
@@ -125,7 +128,7 @@ class ShardRun:
 
         def work() -> Chunk:
             try:
-                decode(chunk, contents, limit)
+                decode(chunk, contents, limit, self._stages.flight)
             finally:
                 if chunk.samples:
                     self._stages.batcher.put(chunk)

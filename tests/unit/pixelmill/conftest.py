@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.payload)
         self.wfile.flush()
 
-    do_GET = do_POST = do_DELETE = _serve
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815  # the names that http.server looks for
 
     def log_message(self, *_):
         pass
@@ -160,7 +160,7 @@ def problem(status, code, message, param=None):
     }
 
 
-def job_raw(id="job_1", status="in_progress", total=10, completed=0, failed=0, **more):
+def job_raw(status="in_progress", total=10, completed=0, failed=0, **more):
     counts = {
         "total": total,
         "completed": completed,
@@ -170,7 +170,7 @@ def job_raw(id="job_1", status="in_progress", total=10, completed=0, failed=0, *
         "expired": 0,
     }
     model = {"name": "digits", "version": 1, "digest": "sha256:ab"}
-    members = {"id": id, "object": "job", "status": status, "model": model, "outcome": None}
+    members = {"id": "job_1", "object": "job", "status": status, "model": model, "outcome": None}
     return members | {"request_counts": counts, "created_at": 1_700_000_000} | more
 
 

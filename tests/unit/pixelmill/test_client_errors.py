@@ -53,11 +53,14 @@ def test_a_server_that_is_not_pixelmill_is_recognised(server, client, say, body)
 
 
 def test_a_job_keeps_what_this_version_does_not_know(server, client, say):
-    server.on("GET", "/v1/jobs/job_1", say.job(status="completed", shiny="new", queue=None))
+    server.on(
+        "GET", "/v1/jobs/job_1", say.job(status="completed", shiny="new", queue=None, metadata=None)
+    )
     job = client.job("job_1")
     assert job.raw["shiny"] == "new"
     assert (job.model.name, str(job.model)) == ("digits", "digits@1")
-    assert job.queue.position is None
+    # What is null is what it would be if it were left out.
+    assert (job.queue.position, job.metadata) == (None, {})
     assert isinstance(job.created_at, int)
 
 

@@ -101,7 +101,7 @@ def test_several_folders_keep_their_own_names_apart(photos):
 
 
 def test_urls_and_requests_travel_in_the_submission(accepting, client):
-    urls = ["https://example.org/a.png", "s3://bucket/b.png"]
+    urls = ["https://example.org/a.png", "http://example.org/b.png"]
     requests = [{"custom_id": "x", "input": {"url": urls[0]}}]
     client.submit(urls, model="digits")
     client.submit(urls[0], model="digits")
@@ -119,8 +119,8 @@ def test_a_file_uploaded_before_is_named_by_its_id():
 
 def test_every_argument_reaches_the_submission(accepting, client):
     client.submit(
+        ["https://example.org/a.png"],
         model="digits",
-        prefix="s3://bucket/photos/",
         params={"top_k": 3},
         priority="high",
         metadata={"run": "7"},
@@ -131,7 +131,7 @@ def test_every_argument_reaches_the_submission(accepting, client):
     )
     assert accepting.seen[0].json == {
         "model": "digits",
-        "prefix": "s3://bucket/photos/",
+        "urls": ["https://example.org/a.png"],
         "params": {"top_k": 3},
         "priority": "high",
         "metadata": {"run": "7"},

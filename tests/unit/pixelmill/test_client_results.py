@@ -122,11 +122,8 @@ def test_the_wait_for_a_prediction_is_kept_to_the_contract(server, client, say, 
 
 
 def test_models_are_listed(server, client, say):
-    rows = [{"name": "digits", "task": "classification", "aliases": {"production": 1}}]
-    server.on("GET", "/v1/models", say.page(rows))
+    row = {"id": "digits@1", "name": "digits", "version": 1, "task": "classification"}
+    server.on("GET", "/v1/models", say.page([row | {"aliases": {"production": 1}}]))
     (model,) = client.models()
-    assert (model.name, model.task, model.aliases) == (
-        "digits",
-        "classification",
-        {"production": 1},
-    )
+    assert (model.id, model.name, model.version) == ("digits@1", "digits", 1)
+    assert (model.task, model.aliases) == ("classification", {"production": 1})

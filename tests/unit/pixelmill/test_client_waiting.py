@@ -65,6 +65,12 @@ def test_a_watched_job_is_asked_for_more_often(server, client, say):
     assert server.seen[1].headers["prefer"] == "wait=2"
 
 
+def test_no_answer_is_held_for_longer_than_the_time_that_is_left(server, client, say):
+    server.on("GET", JOB, say.job(), say.job(status="completed"))
+    client.wait("job_1", timeout=5)
+    assert server.seen[1].headers["prefer"] in ("wait=4", "wait=5")
+
+
 def test_the_time_to_wait_ends_with_the_last_known_state(server, client, say):
     server.on("GET", JOB, say.job(completed=3))
     with pytest.raises(WaitTimeout, match="3 of 10 items done") as caught:

@@ -1,0 +1,5 @@
+"""`python -m pixelmill` is the command `pixelmill`."""
+
+from pixelmill.cli import main
+
+main()
