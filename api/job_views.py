@@ -95,6 +95,25 @@ class JobView(BaseModel):
     results_url: str
 
 
+class JobList(BaseModel):
+    """Jobs, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[JobView]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class DryRun(BaseModel):
+    """What a submission would have run; nothing was stored."""
+
+    object: Literal["dry_run"] = "dry_run"
+    model: ModelRef
+    params: dict[str, Any]
+    total: int | None = Field(description="Items; null where an uploaded file is to be walked.")
+
+
 def job_view(job: Job, kind: Kind, position: int | None, now: float) -> JobView:
     """Show a job; `now` is the database's time."""
     return JobView(

@@ -5,51 +5,39 @@ parser would keep fields in memory and open a file a part, so that one body of f
 could use up either.
 """
 
-import io
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, cast
+from typing import IO
 
 from flask import request
 from werkzeug.exceptions import BadRequest
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
+from werkzeug.sansio.multipart import (
+    Data,
+    Epilogue,
+    Event,
+    Field,
+    File,
+    MultipartDecoder,
+    NeedData,
+)
 
-from jobs.errors import InvalidRequest, TooLarge
+from api.parts import Part, Parts, window
+from jobs.errors import TooLarge
 
 _CHUNK = 256 * 1024
-# What the parser may hold back at once: a chunk and one part's headers.
+# What the decoder may hold back at once: a chunk and one part's headers.
 _MOST_BUFFERED = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the body; `filename` is None for a plain field."""
-
-    name: str
-    filename: str | None
-    length: int
-    stream: BinaryIO
-
-    def text(self, longest: int) -> str:
-        """Read a short part as text; raises InvalidRequest when it is none, or is too long."""
-        if self.length > longest:
-            raise InvalidRequest(
-                f"The part `{self.name}` has {self.length:,} bytes; at most {longest:,} may be.",
-                param=self.name,
-            )
-        self.stream.seek(0)
-        try:
-            return self.stream.read().decode("utf-8-sig")
-        except UnicodeDecodeError as err:
-            raise InvalidRequest(f"The part `{self.name}` is not UTF-8: {err}.") from err
+def is_form() -> bool:
+    """Say whether the request's body is multipart."""
+    return request.mimetype == "multipart/form-data"
 
 
 @contextmanager
-def read_parts(max_parts: int) -> Iterator[list[Part]]:
+def read_parts(max_parts: int) -> Iterator[Parts]:
     """Read the request's body into parts that can be read inside the block."""
     boundary = parse_options_header(request.content_type)[1].get("boundary", "")
     if not boundary:
@@ -64,25 +52,25 @@ def read_parts(max_parts: int) -> Iterator[list[Part]]:
                     raise TooLarge(f"The body has more than {max_parts:,} parts, the limit here.")
         except ValueError as err:
             raise BadRequest(f"The multipart body cannot be read: {err}.") from err
-        yield parts
+        yield Parts(parts)
 
 
 def _parts(decoder: MultipartDecoder, spool: IO[bytes]) -> Iterator[Part]:
-    part: File | Field | None = None
+    header: File | Field | None = None
     start = 0
     for event in _events(decoder):
         if isinstance(event, File | Field):
-            part, start = event, spool.tell()
-        elif isinstance(event, Data) and part is not None:
+            header, start = event, spool.tell()
+        elif isinstance(event, Data) and header is not None:
             spool.write(event.data)
             if not event.more_data:
                 length = spool.tell() - start
-                # A RawIOBase has all of BinaryIO's methods but is not its subclass.
-                stream = cast(BinaryIO, _Window(spool, start, length))
-                yield Part(part.name or "", getattr(part, "filename", None), length, stream)
+                filename = header.filename if isinstance(header, File) else None
+                # The name is None, whatever the type says, where a part gives none.
+                yield Part(header.name or "", filename, length, window(spool, start, length))
 
 
-def _events(decoder: MultipartDecoder) -> Iterator[object]:
+def _events(decoder: MultipartDecoder) -> Iterator[Event]:
     while True:
         decoder.receive_data(request.stream.read(_CHUNK) or None)
         event = decoder.next_event()
@@ -91,30 +79,3 @@ def _events(decoder: MultipartDecoder) -> Iterator[object]:
             event = decoder.next_event()
         if isinstance(event, Epilogue):
             return
-
-
-class _Window(io.RawIOBase):
-    """A run of bytes of a file, as a file of its own."""
-
-    def __init__(self, file: IO[bytes], start: int, length: int) -> None:
-        self._file, self._start, self._length = file, start, length
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def readinto(self, buffer: Any, /) -> int:
-        wanted = max(0, min(len(buffer), self._length - self._position))
-        self._file.seek(self._start + self._position)
-        data = self._file.read(wanted)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)

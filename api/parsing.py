@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest
 
 from api.current import ground
@@ -61,14 +62,15 @@ def read_query(schema: type[Schema]) -> Schema:
     """Read the query string by its schema; a parameter that comes twice is refused."""
     for name, values in request.args.lists():
         if len(values) > 1:
-            raise InvalidRequest(f"`{name}` may be given once, not {len(values)} times.", param=name)
+            text = f"`{name}` may be given once, not {len(values)} times."
+            raise InvalidRequest(text, param=name)
     return validated(schema, request.args.to_dict())
 
 
 def validated(schema: type[Schema], value: object) -> Schema:
     """Hold a value against its schema; raises InvalidRequest naming each member at fault."""
     if not isinstance(value, dict):
-        raise InvalidRequest("The body must be a JSON object, such as {\"model\": \"digits\"}.")
+        raise InvalidRequest('The body must be a JSON object, such as {"model": "digits"}.')
     try:
         return schema.model_validate(value)
     except ValidationError as err:
@@ -81,15 +83,25 @@ def refuse_nul() -> None:
         raise BadRequest("A NUL character (%00) cannot be part of the URL.")
 
 
+def check_filename(name: str) -> None:
+    """Refuse a file's name that could do harm in a log, a header or a table."""
+    if not name.isprintable():
+        raise InvalidRequest(
+            f"The file name {name!a} has control characters; give the file another name.",
+            param="filename",
+        )
+
+
 def _tell(schema: type[BaseModel], err: ValidationError) -> NoReturn:
     faults = err.errors(include_url=False, include_context=False)
-    texts = [_sentence(schema, fault["type"], _path(fault["loc"]), fault["msg"]) for fault in faults]
+    texts = [_sentence(schema, fault) for fault in faults]
     more = len(texts) - _MOST_NAMED
     shown = texts[:_MOST_NAMED] + ([f"And {more} faults more."] if more > 0 else [])
     raise InvalidRequest(" ".join(shown), param=_path(faults[0]["loc"]) or None) from err
 
 
-def _sentence(schema: type[BaseModel], kind: str, path: str, message: str) -> str:
+def _sentence(schema: type[BaseModel], fault: ErrorDetails) -> str:
+    kind, path, message = fault["type"], _path(fault["loc"]), fault["msg"]
     if kind == "extra_forbidden" and "." not in path:
         return f"`{path}` is not known here; use {', '.join(_names(schema))}."
     if kind == "extra_forbidden":

@@ -1,9 +1,9 @@
 """How errors are told: RFC 9457 problem details, with OpenAI's `error` member beside them.
 
-    PixelmillError ── its own code and status (jobs.errors)
-    HTTPException ─── what Flask itself refuses: no such path, wrong method, too large, malformed
-    outage ────────── database or storage away: 503, and when to come again
-    anything else ─── 500; the log has the details, the answer only the request id to find them
+PixelmillError ── its own code and status (jobs.errors)
+HTTPException ─── what Flask itself refuses: no such path, wrong method, too large, malformed
+outage ────────── database or storage away: 503, and when to come again
+anything else ─── 500; the log has the details, the answer only the request id to find them
 """
 
 import json
@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from jobs.database import is_outage
-from jobs.errors import InvalidInput, PixelmillError, TooLarge, TooManyRequests, Unavailable
+from jobs.errors import InvalidInput, PixelmillError, TooManyRequests, Unavailable
 from jobs.storage import StorageError
 
 log = structlog.get_logger(__name__)
@@ -111,15 +111,9 @@ def _explained(err: HTTPException, status: int) -> str:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return f"{request.path} does not answer {request.method}. /docs lists every call."
     if isinstance(err, RequestEntityTooLarge):
-        return body_too_large().message
+        limit = request.max_content_length or 0
+        return f"The body is over {limit:,} bytes, the limit of this call. Upload files instead."
     return err.description or HTTPStatus(status).phrase
-
-
-def body_too_large() -> TooLarge:
-    """Make the error for a body over the limit that holds for this request."""
-    limit = request.max_content_length
-    limit_text = f"over {limit:,} bytes, the limit of this call" if limit else "too large"
-    return TooLarge(f"The request's body is {limit_text}. Upload a file or split the job.")
 
 
 def _database_failed(err: SQLAlchemyError) -> Response:

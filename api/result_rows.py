@@ -54,6 +54,12 @@ class ResultItem(BaseModel):
     error: ItemFault | None
 
 
+class PredictionView(ResultItem):
+    """The result of a job of one item, and that job's id."""
+
+    job_id: str
+
+
 class ResultPage(BaseModel):
     """Rows in the order of their commit; `last_id` is the cursor for the next page."""
 

@@ -12,6 +12,8 @@ _UNITS_S = {"m": 60, "h": 3600, "d": 86400}
 _SHORTEST_WINDOW_S, _LONGEST_WINDOW_S = 60, 30 * 86400
 _WINDOW = re.compile(r"([1-9]\d{0,5})([mhd])", re.ASCII)
 
+# Only shown in the OpenAPI document; the bytes themselves never pass through a schema.
+Binary = Annotated[str, Field(json_schema_extra={"format": "binary"})]
 Lifetime = Annotated[StrictInt, Field(ge=60, le=3650 * 86400)]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, Field(max_length=512)]
@@ -97,12 +99,39 @@ class JobCreate(JobOptions):
     urls: list[str] | None = Field(None, description="Items that are URLs and nothing else.")
 
 
-class PredictionCreate(_Strict):
-    """One item to predict for, now."""
+class PredictionFields(_Strict):
+    """What to predict with."""
 
     model: ModelName
-    input: dict[str, Any] = Field(description="`{url}`, `{file_id}` or `{data}` (base64).")
     params: dict[str, Any] | None = None
+
+
+class PredictionCreate(PredictionFields):
+    """One item to predict for, now."""
+
+    input: dict[str, Any] = Field(description="`{url}`, `{file_id}` or `{data}` (base64).")
+
+
+class UploadForm(BaseModel):
+    """The parts of a multipart upload."""
+
+    file: Binary
+    purpose: str = "batch"
+
+
+class JobForm(BaseModel):
+    """The parts of a multipart submission: images, or one archive or JSONL file."""
+
+    files: list[Binary]
+    job: JobOptions
+
+
+class PredictionForm(BaseModel):
+    """The parts of a multipart prediction."""
+
+    file: Binary
+    model: ModelName
+    params: str | None = Field(None, description="A JSON object.")
 
 
 class UploadQuery(_Strict):

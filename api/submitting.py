@@ -1,26 +1,25 @@
 """From a body that was read to a job that is stored.
 
     JSON: input_file_id, requests, urls ─┐
-    multipart: files ── one archive ─────┼─► model and params checked ─► jobs.submission.submit
-                    └── images ──────────┘
+    multipart: one archive or JSONL ─────┼─► model, params, webhook checked ─► jobs.submission
+               images ───────────────────┘
 
 Whatever goes wrong on the way, nothing is stored: no answer but 202 leaves anything behind.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import request
 
 from api.current import ground, tenant_id
-from api.schemas import JobOptions, Webhook, seconds_of
+from api.inline_items import read_requests, read_urls
+from api.schemas import JobCreate, JobOptions, Webhook, seconds_of
 from jobs.addresses import UrlNotAllowed, check_url
-from jobs.errors import InvalidInput, InvalidRequest, LineError, NotFound, UnknownModel
+from jobs.errors import InvalidRequest, NotFound
 from jobs.files import get_file
 from jobs.hints import CPU
 from jobs.inputs import first_request
-from jobs.requests import Request, RequestError, parse_request
 from jobs.settings import Settings
 from jobs.submission import Idempotency, Submission, fingerprint
 from jobs.tables import File, ModelVersion
@@ -29,6 +28,7 @@ from models.catalog import ModelRecord, check_params
 from models.errors import ParamsError
 
 _LONGEST_KEY = 255
+_INPUTS = ("input_file_id", "requests", "urls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,24 @@ class Wanted:
 
     model: str
     params: dict[str, Any]
+
+
+def submission_of(body: JobCreate) -> Submission:
+    """Turn a JSON body into a job to be stored; raises what is wrong with it."""
+    given = [name for name in _INPUTS if getattr(body, name) is not None]
+    if len(given) != 1:
+        found = f"here are {' and '.join(given)}" if given else "here is none"
+        raise InvalidRequest(
+            f"A job takes its items from exactly one of {', '.join(_INPUTS)}; {found}.",
+            param=given[1] if given else "input_file_id",
+        )
+    if body.input_file_id is not None:
+        file = find_file(body.input_file_id)
+        return replace(checked(body, wanted_by(body, file)), input_file_id=file.id)
+    submission = checked(body, wanted_by(body, None))
+    if body.urls is not None:
+        return replace(submission, requests=read_urls(body.urls, _most_faults()))
+    return replace(submission, requests=read_requests(body.requests or [], _most_faults()))
 
 
 def wanted_by(options: JobOptions, file: File | None) -> Wanted:
@@ -53,8 +71,10 @@ def wanted_by(options: JobOptions, file: File | None) -> Wanted:
     return Wanted(first.model, first.params or {})
 
 
-def plan(options: JobOptions, wanted: Wanted) -> Submission:
-    """Check model and parameters and say what is to be stored, all but the items."""
+def checked(options: JobOptions, wanted: Wanted) -> Submission:
+    """Check all that a job says of itself; gives it without its items."""
+    settings = ground().settings
+    window = options.completion_window
     with ground().database.read() as session:
         version = resolve(session, wanted.model)
     return Submission(
@@ -65,9 +85,9 @@ def plan(options: JobOptions, wanted: Wanted) -> Submission:
         pool=CPU,
         priority=options.priority,
         metadata=options.metadata,
-        webhook=_checked_webhook(options.webhook, ground().settings),
-        completion_window=options.completion_window,
-        completion_window_s=_window_s(options, ground().settings),
+        webhook=_checked_webhook(options.webhook, settings),
+        completion_window=window,
+        completion_window_s=seconds_of(window) if window else settings.completion_window_s,
         output_expires_after=options.lifetime_s,
         delete_inputs=options.delete_inputs,
     )
@@ -79,51 +99,25 @@ def find_file(file_id: str) -> File:
         try:
             return get_file(session, tenant_id(), file_id)
         except NotFound as err:
-            raise NotFound(
-                f"{err.message} Upload it with POST /v1/files first.", param="input_file_id"
-            ) from err
+            text = f"{err.message} Upload it with POST /v1/files first."
+            raise NotFound(text, param="input_file_id") from err
 
 
-def read_requests(values: Sequence[object]) -> tuple[Request, ...]:
-    """Read the items of a JSON body; raises InvalidInput with every one that is at fault."""
-    faults: list[LineError] = []
-    requests: list[Request] = []
-    for index, value in enumerate(values):
-        try:
-            requests.append(parse_request(value, index))
-        except RequestError as err:
-            param = f"requests.{index}.{err.param}".rstrip(".")
-            faults.append(_fault(f"Item {index + 1}: {err}", param, index + 1))
-            if len(faults) >= ground().settings.max_line_errors:
-                break
-    if faults:
-        first = faults[0]
-        raise InvalidInput(first["message"], param=first["param"], lines=faults)
-    return tuple(requests)
-
-
-def requests_of_urls(urls: Sequence[str]) -> tuple[Request, ...]:
-    """Make an item of each URL; its custom_id is its index."""
-    return read_requests([{"input": {"url": url}} for url in urls])
+def idempotency_key() -> str | None:
+    """Read the Idempotency-Key; raises InvalidRequest when it cannot be stored."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (1 <= len(key) <= _LONGEST_KEY and key.isprintable()):
+        raise InvalidRequest(
+            f"The Idempotency-Key must have 1 to {_LONGEST_KEY} printable characters.",
+            param="Idempotency-Key",
+        )
+    return key
 
 
 def idempotency_of(*parts: object) -> Idempotency | None:
-    """Read the Idempotency-Key; `parts` are what a repetition must have in common."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= _LONGEST_KEY or not key.isprintable():
-        raise InvalidRequest(
-            f"The Idempotency-Key must have 1 to {_LONGEST_KEY} printable characters, not "
-            f"{len(key)}.",
-            param="Idempotency-Key",
-        )
-    return Idempotency(key, fingerprint(request.path, *parts))
-
-
-def with_items(submission: Submission, **items: Any) -> Submission:
-    """Give the submission its items."""
-    return replace(submission, **items)
+    """Say what a repetition of this request must have in common with it, if it has a key."""
+    key = idempotency_key()
+    return None if key is None else Idempotency(key, fingerprint(request.path, *parts))
 
 
 def _checked_params(version: ModelVersion, params: dict[str, Any]) -> dict[str, Any]:
@@ -144,10 +138,5 @@ def _checked_webhook(webhook: Webhook | None, settings: Settings) -> dict[str, A
     return webhook.model_dump(exclude_none=True)
 
 
-def _window_s(options: JobOptions, settings: Settings) -> float:
-    window = options.completion_window
-    return seconds_of(window) if window is not None else settings.completion_window_s
-
-
-def _fault(message: str, param: str, line: int) -> LineError:
-    return {"code": "invalid_request", "message": message, "param": param, "line": line}
+def _most_faults() -> int:
+    return ground().settings.max_line_errors

@@ -1,4 +1,4 @@
-"""What callers get to see of files and models, and lists of anything.
+"""What callers get to see of files, models and our own health, and lists of anything.
 
 Times are whole seconds since 1970 (UTC).
 """
@@ -22,6 +22,16 @@ class FileView(BaseModel):
     bytes: int
     sha256: str
     created_at: int
+
+
+class FileList(BaseModel):
+    """Files, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[FileView]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class Deleted(BaseModel):
@@ -49,6 +59,31 @@ class ModelView(BaseModel):
     result_schema: dict[str, Any]
     aliases: dict[str, int]
     created_at: int
+
+
+class ModelList(BaseModel):
+    """Models by name, or versions of one model, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelView]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    """What answers. Without Redis jobs only start some seconds later, so it may be away."""
+
+    status: Literal["ready"] = "ready"
+    database: Literal["ok", "away"]
+    storage: Literal["ok", "away"]
+    redis: Literal["ok", "away"]
 
 
 def file_view(file: File) -> FileView:
@@ -83,8 +118,9 @@ def model_view(version: ModelVersion, aliases: dict[str, int]) -> ModelView:
     )
 
 
-def listed(rows: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
-    """Wrap rows as a list whose cursors are the rows' own ids."""
+def listed(views: Sequence[BaseModel], has_more: bool = False) -> dict[str, Any]:
+    """Wrap views as a list whose cursors are their own ids."""
+    rows = [view.model_dump(mode="json") for view in views]
     return {
         "object": "list",
         "data": rows,

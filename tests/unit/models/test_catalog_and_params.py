@@ -73,7 +73,7 @@ def test_a_record_survives_json():
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"colour": "red"}, "colour"),
+        ({"colour": "red"}, "has no field colour"),
         ({"max_batch": 0}, "max_batch"),
         ({"shard_items": 0}, "shard_items"),
         ({"limits": {"max_pixels": 10**12}}, "max_pixels"),

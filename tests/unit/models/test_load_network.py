@@ -149,6 +149,13 @@ def test_lengths_that_cannot_be_true_are_refused(data):
         load(RECORD, data)
 
 
+def test_a_header_of_megabytes_is_refused_before_it_is_parsed():
+    # safetensors itself would read it: up to 100 MB of JSON are allowed there.
+    blanks = b"{}".ljust(weights_file.MAX_HEADER_BYTES + 8)
+    with pytest.raises(WeightsError, match="state a header of 16,777,224 bytes"):
+        load(RECORD, struct.pack("<Q", len(blanks)) + blanks)
+
+
 def test_a_zip_that_is_no_checkpoint_is_refused():
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

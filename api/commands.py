@@ -1,0 +1,62 @@
+"""Keys, for the operator: `flask --app api.wsgi keys create|list|revoke`."""
+
+import json
+from datetime import UTC, datetime
+
+import click
+from flask.cli import AppGroup
+
+from api.current import ground
+from jobs.errors import NotFound
+from jobs.tenants import create_key, list_keys, revoke_key
+
+keys = AppGroup("keys", help="Make, list and revoke the API keys of tenants.")
+
+
+@keys.command("create")
+@click.option("--tenant", required=True, metavar="NAME", help="Made as well if there is none.")
+@click.option(
+    "--weight",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="A new tenant's share of the hardware, relative to the others'.",
+)
+@click.option("--name", default="", help="What the key is for, to know it by in the list.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def create(tenant: str, weight: float, name: str, as_json: bool) -> None:
+    """Make a key and print it: the only time that it can be seen."""
+    made = create_key(ground().database, tenant, weight=weight, name=name)
+    shown = {
+        "key": made.key,
+        "key_id": made.key_id,
+        "tenant_id": made.tenant_id,
+        "webhook_secret": made.webhook_secret,
+    }
+    if as_json:
+        click.echo(json.dumps(shown))
+        return
+    for label, value in shown.items():
+        click.echo(f"{label:15}{value}")
+    click.echo("The key is shown this once and kept nowhere. Store it now.", err=True)
+
+
+@keys.command("list")
+def list_all() -> None:
+    """List the keys, without their secrets."""
+    with ground().database.read() as session:
+        for tenant, key in list_keys(session):
+            made = datetime.fromtimestamp(key.created_at, UTC).date()
+            state = "revoked" if key.revoked_at else "active"
+            click.echo(f"{key.id}  {state:8}{made}  {tenant}  {key.name}".rstrip())
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+def revoke(key_id: str) -> None:
+    """Revoke a key at once; its tenant's other keys, jobs and files stay."""
+    try:
+        revoke_key(ground().database, key_id)
+    except NotFound as err:
+        raise click.ClickException(err.message) from err
+    click.echo(f"Key {key_id} is revoked.")

@@ -1,0 +1,132 @@
+"""Files: uploaded as a stream, listed, read back, deleted."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response, request
+from werkzeug.datastructures import Headers
+
+from api.current import ground, tenant_id
+from api.multipart import is_form, read_parts
+from api.openapi import describe
+from api.parsing import check_filename, read_query
+from api.schemas import FileListQuery, UploadForm, UploadQuery
+from api.views import Deleted, FileList, FileView, file_view, listed
+from jobs.errors import InvalidRequest, NotFound
+from jobs.files import delete_file, get_file, list_files, store_file
+from jobs.storage import BlobMissing
+from jobs.tables import File
+
+files = APIBlueprint("files", __name__, url_prefix="/v1/files", tag="Files")
+
+_CHUNK = 1024 * 1024
+_LONGEST_FIELD = 1024
+# The file, its purpose, and some fields that OpenAI's clients send along.
+_MOST_PARTS = 8
+
+
+@files.post("")
+@describe(
+    files,
+    {201: FileView},
+    problems=(400, 413, 422),
+    body={"multipart/form-data": UploadForm, "application/octet-stream": "binary"},
+    query=UploadQuery,
+)
+def upload_file() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Upload an image, a zip, tar or tar.gz archive, or a JSONL file.
+
+    Send multipart/form-data with a part `file` (and `purpose`), or the bytes themselves as the body
+    with their name as `?filename=`. The body is streamed to storage; there is no need to know its
+    length beforehand.
+    """
+    query = read_query(UploadQuery)
+    file = _upload_part() if is_form() else _upload_body(query)
+    return file_view(file).model_dump(), 201, {"Location": f"/v1/files/{file.id}"}
+
+
+@files.get("")
+@describe(files, {200: FileList}, problems=(422,), query=FileListQuery)
+def get_files() -> dict[str, Any]:
+    """List files, newest first."""
+    query = read_query(FileListQuery)
+    with ground().database.read() as session:
+        found = list_files(
+            session,
+            tenant_id(),
+            after=query.after,
+            limit=query.limit + 1,
+            purpose=query.purpose,
+        )
+    return listed([file_view(file) for file in found[: query.limit]], len(found) > query.limit)
+
+
+@files.get("/<file_id>")
+@describe(files, {200: FileView}, problems=(404,))
+def get_one_file(file_id: str) -> dict[str, Any]:
+    """Show a file's name, size and sha256."""
+    return file_view(_find(file_id)).model_dump()
+
+
+@files.delete("/<file_id>")
+@describe(files, {200: Deleted}, problems=(404,))
+def remove_file(file_id: str) -> dict[str, Any]:
+    """Delete a file and its bytes. Items of running jobs that still need it will fail."""
+    delete_file(ground(), tenant_id(), file_id)
+    return Deleted(id=file_id, object="file").model_dump()
+
+
+@files.get("/<file_id>/content")
+@describe(files, {200: {"application/octet-stream": "binary"}}, problems=(404,))
+def get_content(file_id: str) -> Response:
+    """Read a file's bytes back, as a download."""
+    file = _find(file_id)
+    # Never the type that the bytes claim to be: an uploaded page must not run in a browser.
+    headers = Headers({"Content-Length": str(file.bytes)})
+    headers.set("Content-Disposition", "attachment", filename=file.filename)
+    chunks = _begun(file)
+    return Response(chunks, headers=headers, content_type="application/octet-stream")
+
+
+def _upload_body(query: UploadQuery) -> File:
+    if not query.filename:
+        raise InvalidRequest(
+            "The file has no name: add ?filename=photos.zip, or send multipart/form-data.",
+            param="filename",
+        )
+    chunks = iter(partial(request.stream.read, _CHUNK), b"")
+    return _store(query.filename, query.purpose, chunks)
+
+
+def _upload_part() -> File:
+    with read_parts(_MOST_PARTS) as parts:
+        file = parts.only("file", "with a filename")
+        purpose = parts.named("purpose")
+        return _store(
+            file.filename or "file",
+            purpose[0].text(_LONGEST_FIELD) if purpose else "batch",
+            file.chunks(),
+        )
+
+
+def _store(filename: str, purpose: str, chunks: Iterable[bytes]) -> File:
+    check_filename(filename)
+    return store_file(ground(), tenant_id(), filename, purpose, chunks)
+
+
+def _find(file_id: str) -> File:
+    with ground().database.read() as session:
+        return get_file(session, tenant_id(), file_id)
+
+
+def _begun(file: File) -> Iterator[bytes]:
+    """Read the first bytes now, while an error can still be told as one."""
+    chunks = ground().storage.stream(file.blob)
+    try:
+        first = next(chunks, b"")
+    except BlobMissing as err:
+        raise NotFound(f"The bytes of file {file.id!r} have been erased.") from err
+    return chain([first], chunks)

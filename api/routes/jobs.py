@@ -1,0 +1,96 @@
+"""Jobs: submitted, looked at, waited for, cancelled. Also served as OpenAI's /v1/batches."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from api.current import ground, tenant_id
+from api.job_answers import accepted, rehearsed, shown, view_of
+from api.job_views import DryRun, JobList, JobView
+from api.multipart import is_form
+from api.openapi import describe
+from api.parsing import read_body, read_query
+from api.schemas import JobCreate, JobForm, JobListQuery
+from api.submission_form import read_form, submission_of_form, submit_form
+from api.submitting import idempotency_of, submission_of
+from api.views import listed
+from api.waiting import wait_until_over, wanted_wait
+from jobs.completion import cancel
+from jobs.reading import list_jobs
+from jobs.submission import submit
+from jobs.tables import Job
+
+jobs = APIBlueprint("jobs", __name__, tag="Jobs")
+
+
+@jobs.post("")
+@describe(
+    jobs,
+    {202: JobView, 200: DryRun},
+    problems=(400, 404, 413, 415, 422),
+    body={"application/json": JobCreate, "multipart/form-data": JobForm},
+    headers=("Idempotency-Key", "Prefer"),
+)
+def create_job() -> Response:
+    """Submit a job: one model, one set of parameters, up to millions of images.
+
+    202 means that the job is stored and will be run; any other answer means that nothing was
+    stored. With `dry_run` everything is checked, nothing stored, and the answer is 200.
+    """
+    if is_form():
+        with read_form() as form:
+            if form.options.dry_run:
+                return rehearsed(submission_of_form(form))
+            job, is_new = submit_form(form)
+        return _accepted_after_wait(job, is_new)
+    body, plain = read_body(JobCreate)
+    submission = submission_of(body)
+    if body.dry_run:
+        return rehearsed(submission)
+    job, is_new = submit(ground(), submission, idempotency_of(plain))
+    return _accepted_after_wait(job, is_new)
+
+
+@jobs.get("")
+@describe(jobs, {200: JobList}, problems=(422,), query=JobListQuery)
+def get_jobs() -> dict[str, Any]:
+    """List jobs, newest first."""
+    query = read_query(JobListQuery)
+    now = ground().database.now()
+    with ground().database.read() as session:
+        found = list_jobs(
+            session,
+            tenant_id(),
+            after=query.after,
+            limit=query.limit + 1,
+            status=query.status,
+            model=query.model,
+        )
+        views = [view_of(session, job, now) for job in found[: query.limit]]
+    return listed(views, len(found) > query.limit)
+
+
+@jobs.get("/<job_id>")
+@describe(jobs, {200: JobView, 304: None}, problems=(404,), headers=("Prefer", "If-None-Match"))
+def get_one_job(job_id: str) -> Response:
+    """Show where a job stands; with `Prefer: wait=N`, once it is over or after N seconds."""
+    wait = wanted_wait()
+    return shown(wait_until_over(ground(), tenant_id(), job_id, wait.seconds), wait)
+
+
+@jobs.post("/<job_id>/cancel")
+@describe(jobs, {200: JobView}, problems=(404, 409))
+def cancel_job(job_id: str) -> Response:
+    """Cancel a job: items that are done keep their results, the rest never runs.
+
+    Repeating it is harmless; a job that is over already answers 409.
+    """
+    return shown(cancel(ground().database, tenant_id(), job_id))
+
+
+def _accepted_after_wait(job: Job, is_new: bool) -> Response:
+    wait = wanted_wait()
+    if wait.seconds:
+        job = wait_until_over(ground(), tenant_id(), job.id, wait.seconds)
+    return accepted(job, wait, is_new=is_new)

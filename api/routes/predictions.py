@@ -1,0 +1,83 @@
+"""One prediction, now: a job of one item that the caller waits for."""
+
+from dataclasses import replace
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify
+
+from api.current import ground, tenant_id
+from api.inline_items import read_input
+from api.job_answers import accepted
+from api.job_views import JobView
+from api.multipart import is_form, read_parts
+from api.openapi import describe
+from api.parsing import check_filename, parse_json, read_body, validated
+from api.result_rows import PredictionView, result_row
+from api.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
+from api.submitting import checked, idempotency_of, wanted_by
+from api.waiting import wait_until_over, wanted_wait
+from jobs.inputs import Upload
+from jobs.results import Cursor, read_page
+from jobs.states import TERMINAL
+from jobs.submission import Submission, submit
+from jobs.tables import Job
+
+predictions = APIBlueprint("predictions", __name__, tag="Predictions")
+
+_DEFAULT_WAIT_S = 10
+_MOST_PARTS = 8
+
+
+@predictions.post("/v1/predictions")
+@describe(
+    predictions,
+    {200: PredictionView, 202: JobView},
+    problems=(400, 404, 413, 415, 422),
+    body={"application/json": PredictionCreate, "multipart/form-data": PredictionForm},
+    headers=("Idempotency-Key", "Prefer"),
+)
+def predict() -> Response:
+    """Predict for one image: 200 with the result, or 202 with the job if that takes longer.
+
+    The answer is held for 10 s, or as `Prefer: wait=N` says. Either way the job is there
+    afterwards, like any other.
+    """
+    wait = wanted_wait(_DEFAULT_WAIT_S)
+    job, is_new = _submit_form() if is_form() else _submit_json()
+    job = wait_until_over(ground(), tenant_id(), job.id, wait.seconds)
+    page = read_page(ground(), job, Cursor(), limit=1) if job.status in TERMINAL else None
+    if page is None or not page.rows:
+        return accepted(job, wait, is_new=is_new)
+    response = jsonify(result_row(job, page.rows[0]) | {"job_id": job.id})
+    response.headers.update(wait.headers)
+    response.headers["Content-Location"] = f"/v1/jobs/{job.id}"
+    return response
+
+
+def _submit_json() -> tuple[Job, bool]:
+    body, plain = read_body(PredictionCreate)
+    submission = _checked(body.model, body.params)
+    submission = replace(submission, requests=(read_input(body.input),))
+    return submit(ground(), submission, idempotency_of(plain))
+
+
+def _submit_form() -> tuple[Job, bool]:
+    with read_parts(_MOST_PARTS) as parts:
+        file = parts.only("file", "the image")
+        check_filename(file.filename or "")
+        longest = ground().settings.max_json_bytes
+        texts = {name: parts.named(name)[:1] for name in ("model", "params")}
+        fields = {name: found[0].text(longest) for name, found in texts.items() if found}
+        if "params" in fields:
+            fields["params"] = parse_json(fields["params"], "The part `params`")
+        body = validated(PredictionFields, fields)
+        upload = Upload(file.filename or "0", file.stream)
+        submission = replace(_checked(body.model, body.params), uploads=(upload,))
+        return submit(ground(), submission, idempotency_of(parts.digests()))
+
+
+def _checked(model: str, params: dict[str, Any] | None) -> Submission:
+    # Somebody waits for this one: it goes before the same tenant's batches.
+    options = JobOptions(model=model, params=params, priority="high")
+    return checked(options, wanted_by(options, None))

@@ -1,0 +1,86 @@
+"""A job's results, live: in the order of commits, by a cursor that loses and repeats nothing."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify
+
+from api.current import ground, tenant_id
+from api.openapi import describe
+from api.parsing import read_query
+from api.result_rows import ResultPage, as_csv, ndjson, result_row
+from api.schemas import ResultsQuery
+from jobs.errors import InvalidRequest, NotFound
+from jobs.reading import get_job
+from jobs.results import Cursor, parse_cursor, read_page, read_rows
+from jobs.segments import Row
+from jobs.tables import Job
+
+results = APIBlueprint("results", __name__, tag="Results")
+
+_ROWS_A_PAGE = 100
+_STREAMS = {"ndjson": (ndjson, "application/x-ndjson"), "csv": (as_csv, "text/csv; charset=utf-8")}
+_FORMATS = ("json", *_STREAMS)
+
+
+@results.get("/<job_id>/results")
+@describe(
+    results,
+    {200: {"application/json": ResultPage, "application/x-ndjson": "binary", "text/csv": "binary"}},
+    problems=(404, 422),
+    query=ResultsQuery,
+)
+def get_results(job_id: str) -> Response:
+    """Read the results that there are by now, while the job runs and afterwards.
+
+    `json` gives pages: pass `last_id` as `after` to go on, also when a page was empty at the time.
+    `ndjson` and `csv` stream every row after `after`, or the first `limit` of them.
+    """
+    query = read_query(ResultsQuery)
+    if query.format not in _FORMATS:
+        raise InvalidRequest(
+            f"There is no format {query.format!r}; use one of {', '.join(_FORMATS)}.",
+            param="format",
+        )
+    job = _find(job_id)
+    after = Cursor() if query.after is None else parse_cursor(query.after)
+    return _page(job, after, query) if query.format == "json" else _stream(job, after, query)
+
+
+def _find(job_id: str) -> Job:
+    with ground().database.read() as session:
+        job = get_job(session, tenant_id(), job_id)
+    if job.outputs_erased_at is not None:
+        raise NotFound(f"The results of job {job_id!r} were erased, as it was agreed.")
+    return job
+
+
+def _page(job: Job, after: Cursor, query: ResultsQuery) -> Response:
+    page = read_page(ground(), job, after, query.limit or _ROWS_A_PAGE, query.status)
+    return jsonify(
+        {
+            "object": "list",
+            "data": [result_row(job, row) for row in page.rows],
+            "first_id": str(page.first) if page.first else None,
+            # Of an empty page the cursor stays where it was, so that a caller can keep asking.
+            "last_id": str(page.last) if page.last else query.after,
+            "has_more": page.has_more,
+        }
+    )
+
+
+def _stream(job: Job, after: Cursor, query: ResultsQuery) -> Response:
+    wanted = (
+        row
+        for _, row in read_rows(ground(), job, after)
+        if query.status is None or row.status is query.status
+    )
+    write, media_type = _STREAMS[query.format]
+    return Response(write(job, _begun(islice(wanted, query.limit))), content_type=media_type)
+
+
+def _begun(rows: Iterable[Row]) -> Iterator[Row]:
+    """Read the first row now, while an error can still be told as one."""
+    rows = iter(rows)
+    return chain(list(islice(rows, 1)), rows)

@@ -1,0 +1,100 @@
+"""A job that comes as multipart/form-data: images in `files`, the rest in `job`.
+
+One archive or JSONL file alone is kept as an uploaded file, and the job runs on that.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from api.current import ground, tenant_id
+from api.multipart import read_parts
+from api.parsing import check_filename, parse_json, validated
+from api.parts import Part, Parts
+from api.schemas import JobOptions
+from api.submitting import checked, idempotency_key, idempotency_of, wanted_by
+from jobs.archives import sniff
+from jobs.errors import InvalidRequest
+from jobs.files import delete_file, store_file
+from jobs.inputs import Upload, looks_like_jsonl
+from jobs.submission import Idempotency, Submission, submit
+from jobs.tables import Job
+
+# Enough to know an archive or JSONL by.
+_HEAD = 64 * 1024
+# `job`, and room for what clients add of their own.
+_OTHER_PARTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What came; `batch` is set instead of `images` when it is one archive or JSONL file."""
+
+    options: JobOptions
+    images: tuple[Upload, ...]
+    batch: Part | None
+    idempotency: Idempotency | None
+
+
+@contextmanager
+def read_form() -> Iterator[Form]:
+    """Read the body; its parts can be read inside the block. Raises what is wrong with it."""
+    settings = ground().settings
+    with read_parts(settings.max_inline_items + _OTHER_PARTS) as parts:
+        files = parts.named("files")
+        job = parts.only("job", 'such as {"model": "digits"}, beside those called `files`')
+        text = job.text(settings.max_json_bytes)
+        options = validated(JobOptions, parse_json(text, "The part `job`"))
+        images = tuple(Upload(_name(part), part.stream) for part in files)
+        batch = files[0] if len(files) == 1 and _is_batch(files[0]) else None
+        yield Form(options, () if batch else images, batch, _idempotency(parts))
+
+
+def submission_of_form(form: Form) -> Submission:
+    """Turn a form into a job to be stored, all but a batch file; raises what is wrong with it."""
+    submission = checked(form.options, wanted_by(form.options, None))
+    return submission if form.batch else replace(submission, uploads=form.images)
+
+
+def submit_form(form: Form) -> tuple[Job, bool]:
+    """Store the job of a form; gives it, and False when it is that of an earlier request."""
+    if form.batch is None:
+        return submit(ground(), submission_of_form(form), form.idempotency)
+    if form.options.model is not None:
+        # Refused before gigabytes move; without a model only the file can tell.
+        checked(form.options, wanted_by(form.options, None))
+    return _submit_batch(form, form.batch)
+
+
+def _submit_batch(form: Form, batch: Part) -> tuple[Job, bool]:
+    file = store_file(ground(), tenant_id(), batch.filename or "", "batch", batch.chunks())
+    is_new = False
+    try:
+        submission = checked(form.options, wanted_by(form.options, file))
+        submission = replace(submission, input_file_id=file.id)
+        job, is_new = submit(ground(), submission, form.idempotency)
+        return job, is_new
+    finally:
+        # Refused, or a repetition whose first request brought the file already.
+        if not is_new:
+            delete_file(ground(), tenant_id(), file.id)
+
+
+def _name(part: Part) -> str:
+    if not part.filename:
+        raise InvalidRequest(
+            "Each part called `files` needs a filename: it becomes the item's custom_id.",
+            param="files",
+        )
+    check_filename(part.filename)
+    return part.filename
+
+
+def _is_batch(part: Part) -> bool:
+    head = part.head(_HEAD)
+    return sniff(head) != "other" or looks_like_jsonl(head)
+
+
+def _idempotency(parts: Parts) -> Idempotency | None:
+    # Hashing gigabytes is for those who asked for it.
+    return None if idempotency_key() is None else idempotency_of(parts.digests())
