@@ -74,6 +74,7 @@ def main() -> None:
         console.print("starting the stack: Redis, database, API, worker, io worker, beat")
         with running_stack(DATA) as stack, Client(stack["url"], stack["api_key"]) as client:
             console.print(f"the stack is ready at {stack['url']}")
+            client.wait(client.submit([written[0][0]], model="digits"))  # warms the worker up
             started = time.perf_counter()
             job = client.submit(Path(folder), model="digits")
             console.print(f"submitted {len(labels)} images as {job.id}")

@@ -74,10 +74,11 @@ def up(data: Path, port: int, workers: int, gpus: str | None) -> int:
 
 
 class Stack:
-    """The processes of one data folder."""
+    """The processes of one data folder; `gpus` is a list such as `0,1`, empty for the CPU."""
 
     def __init__(self, data: Path, port: int, workers: int, gpus: str | None) -> None:
-        self._data, self._workers, self._gpus = data, workers, gpus
+        self._data, self._workers = data, workers
+        self._gpus = _gpus_here() if gpus is None else gpus
         self._run = _private_folder(data)
         self._lock = _lock(data)
         self._listener = _listen(port)
@@ -224,6 +225,16 @@ class Stack:
         stack = {"url": self.url, "api_key": key, "pids": pids}
         if stack != find_stack(self._data):
             _write_private(self._data / "stack.json", stack)
+
+
+def _gpus_here() -> str:
+    """List the GPUs of this machine, as the driver's own tool numbers them; empty without one."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ""
+    query = [tool, "--query-gpu=index", "--format=csv,noheader"]
+    found = subprocess.run(query, capture_output=True, text=True, check=False)
+    return ",".join(found.stdout.split()) if found.returncode == 0 else ""
 
 
 def _private_folder(data: Path) -> Path:

@@ -115,6 +115,8 @@ def create_app() -> Celery:
     @signals.setup_logging.connect(weak=False)
     def set_up_logging(**_: object) -> None:
         configure_logs(logging.INFO)
+        # A hint that came and found nothing to do is no news.
+        logging.getLogger("celery").setLevel(logging.WARNING)
 
     @signals.worker_init.connect(weak=False)
     def begin(**_: object) -> None:

@@ -8,18 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from models.data import heldout_digits, write_png_folder
 from tests.e2e.stacks import is_alive, results_of, running_stack, wait_for
-
-
-@pytest.fixture
-def digits_folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "digits"
-    images, labels = heldout_digits()
-    write_png_folder(folder, images, labels)
-    return folder
 
 
 def exit_of(*options: str) -> tuple[int, str]:

@@ -1,0 +1,79 @@
+"""A job completes, each item exactly once, whatever is killed on the way."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from models.data import heldout_digits
+from pixelmill import Client, Job
+from tests.e2e.conftest import many_digits_zip
+from tests.e2e.stacks import RunningStack, results_of, running_stack, wait_for
+
+ITEMS = 20_000
+
+
+@pytest.fixture(scope="module")
+def many_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return many_digits_zip(tmp_path_factory.mktemp("many") / "digits.zip", ITEMS)
+
+
+@pytest.fixture(scope="module")
+def expected(stack: RunningStack, digits_folder: Path) -> list[str]:
+    """What a quiet run gives each of the 360 digits."""
+    with stack.client() as client:
+        job = client.wait(client.submit(digits_folder, model="digits"), timeout=60)
+        return [row["predictions"][0]["class"] for row in results_of(client, job.id)]
+
+
+def in_the_middle(client: Client, job: Job, share: float) -> None:
+    """Wait until a share of the job's items is counted."""
+    done = wait_for(
+        lambda: (found := client.job(job)).request_counts.finished >= share * ITEMS and found,
+        120,
+        f"{share:.0%} of the job",
+    )
+    assert not done.is_terminal, "the job was over before anything could be killed"
+
+
+def check(client: Client, job: Job, expected: list[str]) -> None:
+    """The oracle: nothing lost, unexpected, doubled or wrong, and the counts add up."""
+    done = client.wait(job, timeout=180)
+    assert (done.status, done.outcome) == ("completed", "succeeded")
+    rows = results_of(client, job.id)
+    seen = Counter(row["index"] for row in rows)
+    assert set(range(ITEMS)) - set(seen) == set(), "lost"
+    assert set(seen) - set(range(ITEMS)) == set(), "unexpected"
+    assert [index for index, times in seen.items() if times > 1] == [], "doubled"
+    answers = [row["predictions"][0]["class"] for row in rows]
+    assert answers == [expected[index % len(expected)] for index in range(ITEMS)], "wrong"
+    assert done.request_counts.completed == done.request_counts.total == ITEMS
+
+
+def test_killing_worker_api_and_redis_in_the_middle_of_a_job_loses_and_doubles_nothing(
+    tmp_path: Path, many_digits: Path, expected: list[str]
+) -> None:
+    assert len(expected) == len(heldout_digits()[1])
+    with running_stack(tmp_path / "data") as stack, stack.client() as client:
+        job = client.submit(many_digits, model="digits")
+        for share, role in ((0.1, "worker-0"), (0.3, "api"), (0.5, "redis")):
+            in_the_middle(client, job, share)
+            stack.kill(role)
+        check(client, job, expected)
+        started_again = [line for line in stack.log().splitlines() if "starting again" in line]
+        assert {line.split("| ")[1].split()[0] for line in started_again} == {"api", "redis"}
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_random_kills_of_any_role_lose_and_double_nothing(
+    tmp_path: Path, many_digits: Path, expected: list[str], seed: int
+) -> None:
+    print(f"\nseed {seed}")
+    choose = random.Random(seed)
+    with running_stack(tmp_path / "data", "--workers", "2") as stack, stack.client() as client:
+        job = client.submit(many_digits, model="digits")
+        for share in (0.05, 0.25, 0.45, 0.65):
+            in_the_middle(client, job, share)
+            stack.kill(choose.choice(sorted(stack.pids)))
+        check(client, job, expected)
