@@ -2,11 +2,12 @@
 
 import base64
 import http.server
-import io
 import json
+import struct
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,16 @@ def expected(stack: RunningStack, files: list[Path]) -> list[str]:
 
 def classes(rows: list[dict]) -> list[str]:
     return [row["predictions"][0]["class"] for row in rows]
+
+
+def huge_png() -> bytes:
+    """A well-formed PNG that states 65,535 x 65,535 pixels in some hundred bytes."""
+    header = struct.pack(">IIBBBBB", 65535, 65535, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
 
 
 def packed(files: list[Path], path: Path) -> Path:
@@ -154,12 +165,11 @@ def test_each_bad_image_costs_itself_and_says_why(
     stack: RunningStack, files: list[Path], tmp_path: Path
 ) -> None:
     good = files[0].read_bytes()
-    huge = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (65535).to_bytes(4, "big") * 2
     bad = {
         "0-truncated.png": (good[:-30], "image_decode_failed"),
         "1-empty.png": (b"", "image_decode_failed"),
         "2-text.png": (b"this is no image at all", "unsupported_media"),
-        "3-huge.png": (huge + b"\x08\x02\x00\x00\x00" + bytes(64), "image_too_large"),
+        "3-huge.png": (huge_png(), "image_too_large"),
         "4-good.png": (good, None),
     }
     path = tmp_path / "bad.zip"
@@ -206,4 +216,4 @@ def test_an_address_inside_is_not_called(
         job = client.wait(client.submit([f"{image_server}/{files[0].name}"], model="digits"), 60)
         (row,) = results_of(client, job.id)
     assert row["error"]["code"] == "url_not_allowed"
-    assert io.StringIO(row["error"]["message"]).read()
+    assert "127.0.0.1" in row["error"]["message"]

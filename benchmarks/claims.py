@@ -1,0 +1,142 @@
+"""How long a claim takes under a huge backlog: `python -m benchmarks.claims`.
+
+10,000 runnable jobs of 20 tenants with 1,000,000 pending shards, on SQLite and on PostgreSQL. Prints
+the median and the 95th percentile of a claim, and the plans of its three look-ups.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import event, insert, text
+
+from jobs.database import Database
+from jobs.scheduling import claim
+from jobs.states import JobStatus, ShardState
+from jobs.tables import Job, ModelVersion, Shard, Tenant
+from migrations.upgrade import upgrade
+from tests.servers import create_database, postgresql_server
+
+TENANTS = 20
+
+
+def fill(database: Database, jobs: int, shards_each: int) -> None:
+    """Insert the backlog."""
+    now = database.now()
+    with database.write() as session:
+        session.execute(
+            insert(Tenant),
+            [
+                {
+                    "id": f"ten_{number}",
+                    "name": str(number),
+                    "webhook_secret": "",
+                    "created_at": now,
+                }
+                for number in range(TENANTS)
+            ],
+        )
+        session.execute(
+            insert(ModelVersion),
+            [
+                {
+                    "name": "m", "version": 1, "digest": "d", "record": {}, "weights": "w",
+                    "created_at": now,
+                }
+            ],
+        )  # fmt: skip
+        session.execute(insert(Job), [_job(number, shards_each, now) for number in range(jobs)])
+    for start in range(0, jobs, 500):
+        with database.write() as session:
+            session.execute(
+                insert(Shard),
+                [
+                    {
+                        "job_id": f"job_{number:06d}",
+                        "first": 10 * shard,
+                        "count": 10,
+                        "state": ShardState.PENDING,
+                    }
+                    for number in range(start, min(start + 500, jobs))
+                    for shard in range(shards_each)
+                ],
+            )
+    with database.engine.connect() as connection:
+        connection.execute(text("ANALYZE"))
+        connection.commit()
+
+
+def _job(number: int, shards: int, now: float) -> dict[str, object]:
+    return {
+        "id": f"job_{number:06d}", "tenant_id": f"ten_{number % TENANTS}",
+        "status": JobStatus.IN_PROGRESS, "requested": {}, "model_name": "m", "model_version": 1,
+        "model_digest": "d", "pool": "cpu", "params": {}, "priority": "normal", "metadata_": {},
+        "total": 10 * shards, "pending_shards": shards, "share": number / 1000,
+        "created_at": now, "expires_at": now + 86400,
+    }  # fmt: skip
+
+
+def measure(database: Database, claims: int) -> list[float]:
+    """Give the seconds that each of some claims took, in order of size."""
+    taken = []
+    for _ in range(claims):
+        start = time.perf_counter()
+        lease = claim(database, "cpu", "bench", 600)
+        taken.append(time.perf_counter() - start)
+        assert lease is not None
+    return sorted(taken)
+
+
+def plans(database: Database) -> list[str]:
+    """Explain the statements of one claim, as the database runs them."""
+    seen: list[tuple[str, object]] = []
+
+    def note(_c: object, _u: object, statement: str, parameters: object, *_: object) -> None:
+        if statement.startswith(("SELECT", "UPDATE shards")):
+            seen.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    claim(database, "cpu", "bench", 600)
+    event.remove(database.engine, "before_cursor_execute", note)
+    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
+    lines = []
+    with database.engine.connect() as connection:
+        for statement, parameters in seen[:3]:
+            rows = connection.exec_driver_sql(explain + statement, parameters)
+            lines += ["", *(str(row[-1]) for row in rows)]
+    return lines
+
+
+@contextmanager
+def databases() -> Iterator[list[tuple[str, str]]]:
+    """Give an SQLite and a PostgreSQL, both empty."""
+    with tempfile.TemporaryDirectory() as folder, postgresql_server() as admin:
+        sqlite = f"sqlite:///{Path(folder) / 'bench.db'}"
+        yield [("SQLite", sqlite), ("PostgreSQL", create_database(admin, "bench"))]
+
+
+def main() -> None:
+    """Run on both databases."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--shards", type=int, default=100, help="of each job")
+    parser.add_argument("--claims", type=int, default=500)
+    given = parser.parse_args()
+    with databases() as urls:
+        for name, url in urls:
+            database = Database(url)
+            upgrade(database)
+            fill(database, given.jobs, given.shards)
+            taken = measure(database, given.claims)
+            p50, p95 = statistics.median(taken), taken[int(0.95 * len(taken))]
+            print(f"{name}: a claim takes {p50 * 1e3:.2f} ms (median), {p95 * 1e3:.2f} ms (p95)")
+            print("\n".join(plans(database)), "\n")
+            database.close()
+
+
+if __name__ == "__main__":
+    main()
