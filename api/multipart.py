@@ -8,10 +8,11 @@ could use up either.
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import IO
 
 from flask import request
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import (
     Data,
@@ -23,6 +24,7 @@ from werkzeug.sansio.multipart import (
     NeedData,
 )
 
+from api.body import body_chunks
 from api.parts import Part, Parts, window
 from jobs.errors import TooLarge
 
@@ -71,11 +73,13 @@ def _parts(decoder: MultipartDecoder, spool: IO[bytes]) -> Iterator[Part]:
 
 
 def _events(decoder: MultipartDecoder) -> Iterator[Event]:
-    while True:
-        decoder.receive_data(request.stream.read(_CHUNK) or None)
+    # The decoder is told of the end by None.
+    for chunk in chain(body_chunks(_CHUNK), [None]):
+        try:
+            decoder.receive_data(chunk)
+        except RequestEntityTooLarge as err:
+            raise ValueError("no end of its headers, or no boundary, is in sight") from err
         event = decoder.next_event()
         while not isinstance(event, Epilogue | NeedData):
             yield event
             event = decoder.next_event()
-        if isinstance(event, Epilogue):
-            return

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest
 
+from api.body import body_chunks, limit_body
 from api.current import ground
 from jobs.errors import InvalidRequest, UnsupportedContentType
 
@@ -32,8 +33,8 @@ def read_json() -> Any:
             f"This call reads application/json, not {request.mimetype or 'a body without type'}. "
             "Set the header `Content-Type: application/json`."
         )
-    request.max_content_length = ground().settings.max_json_bytes
-    return parse_json(request.get_data(cache=False), "The body")
+    limit_body(ground().settings.max_json_bytes)
+    return parse_json(b"".join(body_chunks()), "The body")
 
 
 def parse_json(text: bytes | str, what: str) -> Any:

@@ -42,10 +42,15 @@ class Part:
                 param=self.name,
             )
         try:
-            return self.head(longest).decode("utf-8-sig")
+            text = self.head(longest).decode("utf-8-sig")
         except UnicodeDecodeError as err:
-            text = f"The part `{self.name}` is not UTF-8 text: {err}."
-            raise InvalidRequest(text, param=self.name) from err
+            message = f"The part `{self.name}` is not UTF-8 text: {err}."
+            raise InvalidRequest(message, param=self.name) from err
+        if "\0" in text:
+            # PostgreSQL stores none and looks for none.
+            message = f"The part `{self.name}` has a NUL character, which no text needs."
+            raise InvalidRequest(message, param=self.name)
+        return text
 
 
 class Parts:

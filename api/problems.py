@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from api.current import ground
 from jobs.database import is_outage
 from jobs.errors import InvalidInput, PixelmillError, TooManyRequests, Unavailable
 from jobs.storage import StorageError
@@ -111,7 +112,7 @@ def _explained(err: HTTPException, status: int) -> str:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return f"{request.path} does not answer {request.method}. /docs lists every call."
     if isinstance(err, RequestEntityTooLarge):
-        limit = request.max_content_length or 0
+        limit = g.get("body_limit", ground().settings.max_body_bytes)
         return f"The body is over {limit:,} bytes, the limit of this call. Upload files instead."
     return err.description or HTTPStatus(status).phrase
 

@@ -18,7 +18,6 @@ from api.schemas import JobCreate, JobOptions, Webhook, seconds_of
 from jobs.addresses import UrlNotAllowed, check_url
 from jobs.errors import InvalidRequest, NotFound
 from jobs.files import get_file
-from jobs.hints import CPU
 from jobs.inputs import first_request
 from jobs.settings import Settings
 from jobs.submission import Idempotency, Submission, fingerprint
@@ -82,7 +81,7 @@ def checked(options: JobOptions, wanted: Wanted) -> Submission:
         model=version,
         params=_checked_params(version, wanted.params),
         requested={"model": wanted.model, "params": wanted.params},
-        pool=CPU,
+        pool=settings.pool_for_jobs,
         priority=options.priority,
         metadata=options.metadata,
         webhook=_checked_webhook(options.webhook, settings),
@@ -134,7 +133,8 @@ def _checked_webhook(webhook: Webhook | None, settings: Settings) -> dict[str, A
     try:
         check_url(webhook.url, allow_networks=settings.egress_allow)
     except UrlNotAllowed as err:
-        raise InvalidRequest(f"`webhook.url` is refused: {err}", param="webhook.url") from err
+        text = f"`webhook.url` is refused: {str(err).rstrip('.')}."
+        raise InvalidRequest(text, param="webhook.url") from err
     return webhook.model_dump(exclude_none=True)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -78,14 +78,17 @@ def commit_surely(
     """Commit through outages of the database, keeping the computed result until it is back.
 
     When the connection breaks during COMMIT nobody knows whether it took place, so the shard is
-    read again before anything is repeated.
+    read again before anything is repeated; and again when the repetition finds it gone, because the
+    server may have ended the first COMMIT in between.
     """
     delay = 0.2
     while True:
         try:
             if _is_committed(database, lease, segment):
                 return True
-            return commit(database, lease, segment, tally, device_s)
+            if commit(database, lease, segment, tally, device_s):
+                return True
+            return _is_committed(database, lease, segment)
         except SQLAlchemyError as err:
             if not is_outage(err):
                 raise
@@ -111,7 +114,14 @@ def expire_overdue(database: Database) -> int:
     with database.read() as session:
         overdue = session.scalars(
             select(Job.id)
-            .where(Job.ended_at.is_(None), Job.ending.is_(None), Job.expires_at < db_now())
+            .where(
+                Job.ended_at.is_(None),
+                # Or ending already, with a shard that another transaction held at that moment.
+                or_(
+                    Job.ending.is_(None) & (Job.expires_at < db_now()),
+                    Job.ending.is_not(None) & (Job.pending_shards > 0),
+                ),
+            )
             .limit(100)
         ).all()
     for job_id in overdue:
@@ -122,8 +132,7 @@ def expire_overdue(database: Database) -> int:
 
 def close_if_over(session: Session, job_id: str) -> None:
     """Close a job of which every item is counted; of one that is ending, count what waits first."""
-    locked = select(Job).where(Job.id == job_id).with_for_update()
-    job = session.scalar(locked, execution_options={"populate_existing": True})
+    job = _locked(session, job_id)
     if job is None or job.status in TERMINAL:
         return
     if job.ending is not None:
@@ -178,17 +187,13 @@ def _end_early(
     session: Session, job_id: str, ending: ItemStatus, tenant_id: str | None = None
 ) -> Job:
     """Begin to end a job that is not over; gives the job as it then stands."""
-    # Shards are locked before their job, here as everywhere: see jobs.scheduling.
-    session.execute(
-        select(Shard.id)
-        .where(Shard.job_id == job_id, Shard.state == ShardState.PENDING)
-        .order_by(Shard.id)
-        .with_for_update()
-    ).all()
-    job = session.scalar(select(Job).where(Job.id == job_id).with_for_update())
+    job = _locked(session, job_id)
     if job is None or (tenant_id is not None and job.tenant_id != tenant_id):
         raise NotFound(f"There is no job {job_id}.")
-    if job.status in TERMINAL or job.ending is not None:
+    if job.status in TERMINAL:
+        return job
+    if job.ending is not None:
+        close_if_over(session, job_id)
         return job
     job.ending = ending
     job.status_reason = "cancelled by the caller" if ending is ItemStatus.CANCELLED else "deadline"
@@ -204,19 +209,36 @@ def _end_early(
     return job
 
 
+def _locked(session: Session, job_id: str) -> Job | None:
+    # FOR NO KEY UPDATE: the stronger lock would wait for everyone who inserts a shard of the job.
+    found = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
+    return session.scalar(found, execution_options={"populate_existing": True})
+
+
 def _drop_pending(session: Session, job: Job) -> None:
-    """Cancel the pending shards of a job that is ending, and count their items."""
+    """Cancel the pending shards of a job that is ending, and count their items.
+
+    Whoever holds a job never waits for a shard (see jobs.scheduling): one that is being claimed at
+    this moment is left to its worker, which hears of the ending and stops.
+    """
+    pending = (
+        select(Shard.id)
+        .where(Shard.job_id == job.id, Shard.state == ShardState.PENDING)
+        .with_for_update(skip_locked=True)
+        .cte()
+    )
     dropped = session.scalars(
         update(Shard)
-        .where(Shard.job_id == job.id, Shard.state == ShardState.PENDING)
+        .where(Shard.id.in_(select(pending.c.id)))
         .values(state=ShardState.CANCELLED)
         .returning(Shard.count)
     ).all()
     counts = {ItemStatus.CANCELLED: Job.cancelled, ItemStatus.EXPIRED: Job.expired}
     column = counts[job.ending or ItemStatus.CANCELLED]
+    still_pending = Job.pending_shards - len(dropped)
     session.execute(
         update(Job)
         .where(Job.id == job.id)
-        .values({column: column + sum(dropped), Job.pending_shards: 0})
+        .values({column: column + sum(dropped), Job.pending_shards: still_pending})
     )
     session.refresh(job)

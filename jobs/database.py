@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Float, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
@@ -74,7 +75,8 @@ class Database:
 
 def is_outage(err: Exception) -> bool:
     """Say whether the database is away or busy, so that the same work may succeed later."""
-    if isinstance(err, OperationalError):
+    # The latter: every connection of the pool is in use.
+    if isinstance(err, OperationalError | PoolTimeout):
         return True
     return isinstance(err, DBAPIError) and bool(err.connection_invalidated)
 

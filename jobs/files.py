@@ -31,7 +31,8 @@ def store_file(
     file = File(
         id=file_id,
         tenant_id=tenant_id,
-        filename=filename[:_LONGEST_NAME] or file_id,
+        # PostgreSQL takes no NUL in text.
+        filename=filename.replace("\0", "")[:_LONGEST_NAME] or file_id,
         purpose=purpose,
         bytes=meter.bytes,
         sha256=meter.sha256.hexdigest(),

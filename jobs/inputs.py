@@ -11,7 +11,7 @@ learns of all of them at once, and raised together as InvalidInput; then no job 
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -49,8 +49,13 @@ class Agreed:
     params: dict[str, Any]
 
 
-def items_of_file(ground: Ground, file: File, pack: Pack, agreed: Agreed) -> Iterator[Item]:
-    """Walk an uploaded file; raises InvalidInput when it is corrupt or a line is at fault."""
+def items_of_file(
+    ground: Ground, file: File, pack: Pack, agreed: Agreed, beat: Callable[[], None]
+) -> Iterator[Item]:
+    """Walk an uploaded file; raises InvalidInput when it is corrupt or a line is at fault.
+
+    `beat` is called now and then while work goes on of which no item comes yet.
+    """
     with ground.storage.open(file.blob) as stream:
         head = stream.read(_CHUNK)
         stream.seek(0)
@@ -61,7 +66,7 @@ def items_of_file(ground: Ground, file: File, pack: Pack, agreed: Agreed) -> Ite
             elif kind == "tar":
                 yield from _members(walk_tar(stream, _limits(ground)), file.blob)
             elif kind == "gzip":
-                yield from _repacked(ground, stream, pack)
+                yield from _repacked(ground, stream, pack, beat)
             elif looks_like_jsonl(head):
                 yield from _items_of_lines(ground, file.tenant_id, stream, pack, agreed)
             else:
@@ -116,10 +121,12 @@ def _members(members: Iterable[Member], blob: str) -> Iterator[Item]:
         yield Item(member.name, member.encoding, blob, member.offset, member.length, member.size)
 
 
-def _repacked(ground: Ground, stream: BinaryIO, pack: Pack) -> Iterator[Item]:
+def _repacked(
+    ground: Ground, stream: BinaryIO, pack: Pack, beat: Callable[[], None]
+) -> Iterator[Item]:
     """Unpack a tar.gz into a pack of its own, then walk that: a gzip stream has no byte ranges."""
-    with Pack(ground.storage, pack.name.split("/")[1]) as tar:
-        tar.add(expand_gzip(stream, _limits(ground)))
+    with pack.sibling() as tar:
+        tar.add(_beating(expand_gzip(stream, _limits(ground)), beat))
     with ground.storage.open(tar.name) as unpacked:
         if sniff(unpacked.read(_CHUNK)) != "tar":
             raise InvalidInput(
@@ -128,6 +135,12 @@ def _repacked(ground: Ground, stream: BinaryIO, pack: Pack) -> Iterator[Item]:
             )
         unpacked.seek(0)
         yield from _members(walk_tar(unpacked, _limits(ground)), tar.name)
+
+
+def _beating(chunks: Iterable[bytes], beat: Callable[[], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        beat()
+        yield chunk
 
 
 def _longest_line(ground: Ground) -> int:

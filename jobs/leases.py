@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from jobs.completion import close_if_over
 from jobs.database import Database, db_now
 from jobs.quarantine import Suspect, isolate
-from jobs.scheduling import Lease
+from jobs.scheduling import Lease, charge
 from jobs.states import ItemStatus, ShardState
 from jobs.tables import Job, Shard
 
@@ -105,6 +105,9 @@ def _end_one(database: Database, lease: Lease, ending: Ending) -> bool:
         if shard is None:
             return False
         _return_shards(session, [shard], ending)
+        if ending == "hand_back":
+            job = session.get_one(Job, lease.job_id)
+            charge(session, job.id, job.tenant_id, job.priority, -shard.charged_s)
         return True
 
 

@@ -17,7 +17,9 @@ class Pack:
 
     def __init__(self, storage: Storage, job_id: str) -> None:
         self.name = pack_name(job_id)
-        self._storage = storage
+        # The blobs that come of this pack and its siblings.
+        self.names = [self.name]
+        self._storage, self._job_id = storage, job_id
         self._stack = ExitStack()
         self._sink: BinaryIO | None = None
         self._end = 0
@@ -31,6 +33,12 @@ class Pack:
             self._sink.write(chunk)
             self._end += len(chunk)
         return start, self._end - start
+
+    def sibling(self) -> "Pack":
+        """Give another pack of the same job, to be opened by itself."""
+        other = Pack(self._storage, self._job_id)
+        self.names.append(other.name)
+        return other
 
     def __enter__(self) -> Self:
         return self

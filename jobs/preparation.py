@@ -2,31 +2,35 @@
 
 A job in `validating` is leased like a shard is: claimed with a number, renewed on the way, and
 written back only under that number. A worker that dies leaves the job where it was, and the next
-begins again under new names.
+begins again under new names. A store that is away costs no try: the turn is given back.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Select, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
 from jobs.completion import close
-from jobs.database import Database, db_now
+from jobs.database import Database, db_now, is_outage
 from jobs.errors import InvalidInput, NotFound
 from jobs.files import get_file
 from jobs.inputs import Agreed, items_of_file
 from jobs.manifests import Item, write_manifest
 from jobs.packs import Pack
-from jobs.states import JobStatus
-from jobs.storage import manifest_name
+from jobs.states import JobStatus, check_job_move
+from jobs.storage import BlobMissing, StorageError, manifest_name
 from jobs.submission import cut_shards, insert_shards
 from jobs.tables import Job, ModelVersion
 
 log = structlog.get_logger(__name__)
+
+# How long a job waits before it is prepared again when the store was away.
+_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,16 @@ class _Turn:
 
     job: Job
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What came of a turn, in storage."""
+
+    manifest: str
+    total: int
+    # The manifest and all packs; those that were not needed do not exist.
+    blobs: list[str]
 
 
 class _Lost(Exception):
@@ -54,15 +68,21 @@ def prepare_next(ground: Ground) -> str | None:
                 "The input could not be read in several tries. Send it again, or in parts.",
                 code="preparation_failed",
             )
-        manifest, total = _write(ground, turn)
+        written = _write(ground, turn)
+        shards = _begin(ground, turn, written)
     except (InvalidInput, NotFound) as err:
         _refuse(ground, turn, err)
         bound.info("job_refused", reason=err.message)
+    except BlobMissing:
+        _refuse(ground, turn, NotFound("The input file was deleted before it could be read."))
+        bound.info("job_refused", reason="input file deleted")
+    except StorageError:
+        _give_back(ground, turn)
+        raise
     except _Lost:
         bound.info("preparation_lost")
     else:
-        shards = _begin(ground, turn, manifest, total)
-        bound.info("job_prepared", items=total, shards=shards)
+        bound.info("job_prepared", items=written.total, shards=shards)
         ground.hints.send(job.pool, shards)
     return job.id
 
@@ -101,33 +121,55 @@ def _claim(ground: Ground) -> _Turn | None:
         return _Turn(job, job.prepare_attempt) if job is not None else None
 
 
-def _write(ground: Ground, turn: _Turn) -> tuple[str, int]:
+def _write(ground: Ground, turn: _Turn) -> _Written:
     job, name = turn.job, manifest_name(turn.job.id)
     with ground.database.read() as session:
         file = get_file(session, job.tenant_id, job.input_file_id or "")
     agreed = Agreed(**job.requested)
-    with Pack(ground.storage, job.id) as pack:
-        items = items_of_file(ground, file, pack, agreed)
-        total = write_manifest(
-            ground.storage,
-            name,
-            _renewing(ground, turn, items),
-            max_items=ground.settings.max_items,
-            max_errors=ground.settings.max_line_errors,
-        )
-    return name, total
+    pack, beat = Pack(ground.storage, job.id), _Heart(ground, turn).beat
+    try:
+        with pack:
+            total = write_manifest(
+                ground.storage,
+                name,
+                _renewing(items_of_file(ground, file, pack, agreed, beat), beat),
+                max_items=ground.settings.max_items,
+                max_errors=ground.settings.max_line_errors,
+            )
+    except (InvalidInput, StorageError, _Lost):
+        # A tar.gz was unpacked into a blob of its own, which nobody would ask for any more.
+        ground.storage.delete(pack.names)
+        raise
+    return _Written(name, total, [name, *pack.names])
 
 
-def _renewing(ground: Ground, turn: _Turn, items: Iterable[Item]) -> Iterator[Item]:
-    """Pass items on, and renew the lease now and then; raises _Lost when it is gone."""
-    due = time.monotonic() + ground.settings.renew_s
+def _renewing(items: Iterable[Item], beat: Callable[[], None]) -> Iterator[Item]:
     for item in items:
         yield item
-        if time.monotonic() > due:
-            with ground.database.write() as session:
-                if not _touch(session, turn, ground.settings.lease_s):
+        beat()
+
+
+class _Heart:
+    """Renews a turn as long as work on it goes on."""
+
+    def __init__(self, ground: Ground, turn: _Turn) -> None:
+        self._ground, self._turn = ground, turn
+        self._due = time.monotonic() + ground.settings.renew_s
+
+    def beat(self) -> None:
+        """Renew if it is time to; raises _Lost when the turn is over."""
+        if time.monotonic() < self._due:
+            return
+        settings = self._ground.settings
+        self._due = time.monotonic() + settings.renew_s
+        try:
+            with self._ground.database.write() as session:
+                if not _touch(session, self._turn, settings.lease_s):
                     raise _Lost
-            due = time.monotonic() + ground.settings.renew_s
+        except SQLAlchemyError as err:
+            if not is_outage(err):
+                raise
+            log.warning("turn_not_renewed", job=self._turn.job.id)
 
 
 def _touch(session: Session, turn: _Turn, lease_s: float) -> Job | None:
@@ -145,20 +187,29 @@ def _touch(session: Session, turn: _Turn, lease_s: float) -> Job | None:
     )
 
 
-def _begin(ground: Ground, turn: _Turn, manifest: str, total: int) -> int:
-    """Cut the shards and set the job to run; gives their number, 0 when the turn is over."""
+def _begin(ground: Ground, turn: _Turn, written: _Written) -> int:
+    """Cut the shards and set the job to run; gives their number, raises _Lost."""
     with ground.database.write() as session:
         job = _touch(session, turn, ground.settings.lease_s)
-        if job is None:
-            ground.storage.delete([manifest])
-            return 0
-        version = session.get_one(ModelVersion, (job.model_name, job.model_version))
-        shards = cut_shards(job.id, total, version.record["shard_items"])
-        job.status = JobStatus.IN_PROGRESS
-        job.manifest, job.total = manifest, total
-        job.in_progress_at = session.scalar(select(db_now()))
-        insert_shards(session, job, shards)
-        return len(shards)
+        if job is not None:
+            version = session.get_one(ModelVersion, (job.model_name, job.model_version))
+            shards = cut_shards(job.id, written.total, version.record["shard_items"])
+            check_job_move(job.status, JobStatus.IN_PROGRESS)
+            job.status = JobStatus.IN_PROGRESS
+            job.manifest, job.total = written.manifest, written.total
+            job.in_progress_at = session.scalar(select(db_now()))
+            insert_shards(session, job, shards)
+            return len(shards)
+    ground.storage.delete(written.blobs)
+    raise _Lost
+
+
+def _give_back(ground: Ground, turn: _Turn) -> None:
+    """End a turn as if it had not been taken, to be taken again after a pause."""
+    with ground.database.write() as session:
+        job = _touch(session, turn, _PAUSE_S)
+        if job is not None:
+            job.prepare_attempt -= 1
 
 
 def _refuse(ground: Ground, turn: _Turn, err: InvalidInput | NotFound) -> None:

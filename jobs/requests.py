@@ -15,7 +15,7 @@ Pure code: nothing is looked up or fetched here. `custom_id` defaults to the ite
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 ENDPOINT = "/v1/predictions"
 LONGEST_ID = 512
@@ -81,7 +81,7 @@ def _custom_id(value: dict[str, Any], index: int) -> str:
     custom_id = value.get("custom_id")
     if custom_id is None:
         return str(index)
-    if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= LONGEST_ID:
+    if not _is_text(custom_id) or not 1 <= len(custom_id) <= LONGEST_ID:
         raise RequestError(
             f"`custom_id` must be a string of 1 to {LONGEST_ID} characters.", "custom_id"
         )
@@ -94,7 +94,7 @@ def _parse_input(value: object, where: str) -> dict[str, Any]:
             f"`{where}` must be an object with exactly one of url, file_id and data.", where
         )
     ((kind, content),) = value.items()
-    if not isinstance(content, str) or kind not in ("url", "file_id", "data"):
+    if not _is_text(content) or kind not in ("url", "file_id", "data"):
         raise RequestError(f"`{where}` must have a string as its url, file_id or data.", where)
     if kind == "url":
         check_url_form(content, f"{where}.url")
@@ -125,6 +125,17 @@ def _refuse_others(value: dict[str, Any], known: set[str], prefix: str = "") -> 
     for name in value:
         if name not in known:
             allowed = ", ".join(sorted(known))
-            raise RequestError(
-                f"`{prefix}{name}` is not known here; use {allowed}.", f"{prefix}{name}"
-            )
+            # A stranger's word: short, and only what a database and a terminal can show.
+            shown = prefix + (name if name.isprintable() else ascii(name))[:80]
+            raise RequestError(f"`{shown}` is not known here; use {allowed}.", shown)
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Tell text from what JSON can write but no database takes: NUL, half a surrogate pair."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -3,11 +3,19 @@
 Bytes go first and the mark is set afterwards: a crash in between repeats a harmless deletion.
 """
 
-from sqlalchemy import or_, select, update
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import aliased
 
 from jobs.bootstrap import Ground
 from jobs.database import db_now
+from jobs.storage import StorageError
 from jobs.tables import File, Job
+
+log = structlog.get_logger(__name__)
 
 _AT_ONCE = 20
 _DAY_S = 86_400
@@ -20,23 +28,25 @@ def erase_due(ground: Ground) -> int:
     outputs_over = (lifetime.is_not(None) & (Job.ended_at + lifetime < db_now())) | (
         lifetime.is_(None) & (Job.ended_at + default_s < db_now())
     )
+    other = aliased(Job)
+    needed = exists().where(other.input_file_id == Job.input_file_id, other.ended_at.is_(None))
+    inputs_due = Job.delete_inputs & Job.inputs_erased_at.is_(None) & ~needed
+    outputs_due = outputs_over & Job.outputs_erased_at.is_(None)
+    return _erase_each(ground, inputs_due, _erase_inputs) + _erase_each(
+        ground, outputs_due, _erase_outputs
+    )
+
+
+def _erase_each(ground: Ground, due: Any, erase: Callable[[Ground, Job], None]) -> int:
     with ground.database.read() as session:
-        jobs = session.scalars(
-            select(Job)
-            .where(
-                Job.ended_at.is_not(None),
-                or_(
-                    Job.delete_inputs & Job.inputs_erased_at.is_(None),
-                    outputs_over & Job.outputs_erased_at.is_(None),
-                ),
-            )
-            .limit(_AT_ONCE)
-        ).all()
+        ended = select(Job).where(Job.ended_at.is_not(None), due)
+        jobs = session.scalars(ended.order_by(Job.ended_at).limit(_AT_ONCE)).all()
     for job in jobs:
-        if job.delete_inputs and job.inputs_erased_at is None:
-            _erase_inputs(ground, job)
-        else:
-            _erase_outputs(ground, job)
+        try:
+            erase(ground, job)
+        except StorageError as err:
+            # It stays due, and the others are not kept waiting.
+            log.warning("erasure_failed", job=job.id, error=str(err))
     return len(jobs)
 
 

@@ -8,10 +8,11 @@ urgent.
 
 A claim is charged by estimate and corrected by the commit, so that a worker that takes many shards
 at once is not taken for idle meanwhile. Whoever was away comes back with the smallest share of
-those present: being idle saves up nothing.
+those present, or with the largest of all when nobody is: being idle saves up nothing.
 
 Locks are always taken in the order shards, jobs, tenants (here and in `leases` and `completion`),
-so that no two transactions can wait for each other.
+and who holds a job takes of its other shards only those that nobody holds, so that no two
+transactions can wait for each other.
 """
 
 from dataclasses import dataclass
@@ -55,6 +56,11 @@ class Lease:
     model_digest: str
     params: dict[str, Any]
 
+    @property
+    def model(self) -> str:
+        """The version's name, `digits@3`: equal weights may bear two names and other labels."""
+        return f"{self.model_name}@{self.model_version}"
+
 
 def has_work(database: Database, pool: str) -> bool:
     """Say whether a claim might find something; a read that disturbs nobody."""
@@ -76,23 +82,24 @@ def claim(database: Database, pool: str, owner: str, lease_s: float) -> Lease | 
 
 def enter(session: Session, job: Job) -> None:
     """Give a job that has just become runnable, and its tenant if it was idle, a fair start."""
-    waiting = select(Job).where(Job.pending_shards > 0, Job.id != job.id)
     least = select(func.min(Job.share)).where(
         Job.tenant_id == job.tenant_id, Job.pending_shards > 0, Job.id != job.id
     )
     job.share = session.scalar(least) or 0.0
-    if session.scalar(select(exists(waiting.where(Job.tenant_id == job.tenant_id)))):
-        return
-    present = select(func.min(Tenant.share)).where(
-        exists(waiting.where(Job.tenant_id == Tenant.id)), Tenant.id != job.tenant_id
+    # Present are also those of whose jobs every shard runs at this moment.
+    running = select(Job.tenant_id).where(
+        Job.ended_at.is_(None), Job.in_progress_at.is_not(None), Job.id != job.id
     )
+    if session.scalar(select(running.where(Job.tenant_id == job.tenant_id).exists())):
+        return
+    others = Tenant.id != job.tenant_id
+    present = select(func.min(Tenant.share)).where(others, Tenant.id.in_(running))
     floor = session.scalar(present)
-    if floor is not None:
-        session.execute(
-            update(Tenant)
-            .where(Tenant.id == job.tenant_id, Tenant.share < floor)
-            .values(share=floor)
-        )
+    if floor is None:
+        floor = session.scalar(select(func.max(Tenant.share)).where(others)) or 0.0
+    session.execute(
+        update(Tenant).where(Tenant.id == job.tenant_id, Tenant.share < floor).values(share=floor)
+    )
 
 
 def charge(session: Session, job_id: str, tenant_id: str, priority: str, seconds: float) -> None:

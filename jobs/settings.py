@@ -1,6 +1,7 @@
 """All that an operator can set, read once at start from `PIXELMILL_…` environment variables."""
 
 import os
+import re
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -24,9 +25,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PIXELMILL_", frozen=True, extra="ignore")
 
     # Where things are.
-    database_url: str = "sqlite:///.pixelmill/pixelmill.db"
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    storage_url: str = "file://.pixelmill/blobs"
+    database_url: str = Field(
+        "sqlite:///.pixelmill/pixelmill.db", pattern=r"^(sqlite:///|postgresql(\+psycopg)?://)."
+    )
+    redis_url: str = Field("redis://127.0.0.1:6379/0", pattern="^(redis|rediss|unix)://.")
+    storage_url: str = Field("file://.pixelmill/blobs", pattern="^[a-z0-9]+://.")
 
     # Which pool new jobs go to: that of the workers which this installation has.
     pool_for_jobs: Literal["cpu", "gpu"] = "cpu"
@@ -86,7 +89,8 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as err:
         first = err.errors()[0]
         name = "PIXELMILL_" + "_".join(str(part) for part in first["loc"][:1]).upper()
-        shown = os.environ.get(name, first.get("input"))
+        # A password in a URL is not for the logs.
+        shown = re.sub(r"//[^@/]*@", "//…@", str(os.environ.get(name, first.get("input"))))
         raise SettingsError(f"{name}={shown!r} is not usable: {first['msg']}.") from err
     if settings.renew_s * 2 > settings.lease_s:
         raise SettingsError(

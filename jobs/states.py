@@ -6,6 +6,7 @@ A job
         │  │                     │   │
         │  └──bad input──► failed│   └──cancel──► cancelling ──► cancelled
         └──cancel──► cancelled   └──deadline─────────────────► expired
+        └──deadline──► expired
 
 A shard
 
@@ -88,7 +89,7 @@ _JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
         {JobStatus.IN_PROGRESS, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED}
     ),
     JobStatus.IN_PROGRESS: frozenset(
-        {JobStatus.COMPLETED, JobStatus.CANCELLING, JobStatus.CANCELLED, JobStatus.EXPIRED}
+        {JobStatus.COMPLETED, JobStatus.CANCELLING, JobStatus.EXPIRED}
     ),
     JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED}),
 }

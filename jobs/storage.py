@@ -88,7 +88,7 @@ class Storage:
         with _translated(name):
             reader = obstore.open_reader(self._store, name, buffer_size=1024 * 1024)
         # RawIOBase has all of BinaryIO's methods but is not its subclass.
-        return _BlobFile(reader)  # type: ignore[return-value]
+        return _BlobFile(reader, name)  # type: ignore[return-value]
 
     def size(self, name: str) -> int:
         """Give a blob's size in bytes."""
@@ -129,8 +129,8 @@ class _BlobSink(RawIOBase):
 class _BlobFile(RawIOBase):
     """A blob as a file, for libraries that want to seek: zipfile, tarfile, pyarrow."""
 
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
+    def __init__(self, reader: Any, name: str) -> None:
+        self._reader, self._name = reader, name
 
     def readable(self) -> bool:
         return True
@@ -142,10 +142,12 @@ class _BlobFile(RawIOBase):
         return int(self._reader.tell())
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        return int(self._reader.seek(offset, whence))
+        with _translated(self._name):
+            return int(self._reader.seek(offset, whence))
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return bytes(self._reader.read(None if size is None or size < 0 else size))
+        with _translated(self._name):
+            return bytes(self._reader.read(None if size is None or size < 0 else size))
 
     def readinto(self, buffer: Any, /) -> int:
         data = self.read(len(buffer))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
@@ -78,8 +78,7 @@ def submit(
     """Store a job; gives it, and False when it is the job of an earlier, equal request.
 
     Raises InvalidInput when an inline item is at fault and IdempotencyMismatch when the key was
-    used
-    with another body; nothing is stored then.
+    used with another body; nothing is stored then.
     """
     earlier = _find_earlier(ground, submission.tenant_id, idempotency)
     if earlier is not None:
@@ -96,8 +95,11 @@ def submit(
         if earlier is None:
             raise
         return earlier, False
-    except Exception:
-        _discard(ground, job)
+    except Exception as err:
+        # When the connection broke during COMMIT nobody knows whether the job exists: then what
+        # was written for it has to stay.
+        if not (isinstance(err, DBAPIError) and err.connection_invalidated):
+            _discard(ground, job)
         raise
     ground.hints.send(job.pool if shards else IO, len(shards) or 1)
     return job, True

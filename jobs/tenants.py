@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
-from jobs.errors import NotFound, Unauthenticated
+from jobs.errors import InvalidRequest, NotFound, Unauthenticated
 from jobs.ids import new_id
 from jobs.tables import ApiKey, Tenant
 from jobs.webhooks import new_secret
@@ -40,6 +40,8 @@ class NewKey:
 
 def create_key(database: Database, tenant: str, *, weight: float = 1.0, name: str = "") -> NewKey:
     """Make a key for a tenant, and the tenant too if there is none of this name."""
+    if not 0 < weight < float("inf"):
+        raise InvalidRequest("A tenant's weight must be a number above 0.", param="weight")
     key_id = new_id("key").removeprefix("key_")
     secret = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_LENGTH))
     with database.write() as session:
@@ -50,7 +52,7 @@ def create_key(database: Database, tenant: str, *, weight: float = 1.0, name: st
                 tenant_id=row.id,
                 name=name,
                 secret_sha256=_hash(secret),
-                created_at=row.created_at,
+                created_at=session.scalar(select(db_now())) or 0.0,
             )
         )
     return NewKey(
@@ -77,7 +79,7 @@ def tenant_of(session: Session, key: str) -> str:
 def list_keys(session: Session) -> list[tuple[str, ApiKey]]:
     """Give every key with its tenant's name; what is kept of a key tells nothing of its secret."""
     query = select(Tenant.name, ApiKey).join(Tenant, Tenant.id == ApiKey.tenant_id)
-    return list(session.execute(query.order_by(Tenant.name, ApiKey.id)).tuples())
+    return [(name, key) for name, key in session.execute(query.order_by(Tenant.name, ApiKey.id))]
 
 
 def revoke_key(database: Database, key_id: str) -> None:
@@ -113,6 +115,8 @@ def _parse(key: str) -> tuple[str, str]:
     key_id, _, rest = key.removeprefix(_PREFIX).partition("_")
     secret, checksum = rest[:_SECRET_LENGTH], rest[_SECRET_LENGTH:]
     if not key.startswith(_PREFIX) or not key.isascii() or len(secret) != _SECRET_LENGTH:
+        raise malformed
+    if not key_id.isalnum():
         raise malformed
     if checksum != _checksum(key_id + secret):
         raise malformed

@@ -51,10 +51,11 @@ dense 64, ReLU, dense 10. Input: grey 28 x 28, values in [0, 1].
 ## Intended use and limits
 
 For demonstrations, tests and as an example to follow. It knows light strokes on a dark ground,
-one centred digit a picture, written by 43 people in one country in the 1990s: dark ink on white
-paper must be inverted first, and a picture that is no digit still gets a digit's name, often with
-a high confidence. Both halves of the split contain the same writers, so that new handwriting will
-be read less well than the figure says. Not for cheques, forms or anything that matters.
+one centred digit a picture, written by 13 people in the 1990s (scikit-learn's copy is UCI's test
+half): dark ink on white paper must be inverted first, and a picture that is no digit still gets a
+digit's name, often with a high confidence. Both halves of the split contain the same writers, so
+that new handwriting will be read less well than the figure says. Not for cheques, forms or anything
+that matters.
 """
 
 

@@ -59,9 +59,7 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         module = build(record)
-        optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
-        steps = recipe.epochs * -(-len(training[1]) // recipe.batch)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        optimizer, schedule = _adam(module, recipe, len(training[1]))
         for epoch in range(1, recipe.epochs + 1):
             loss = _epoch(record, module, training, recipe, optimizer, schedule)
             confusion = confusion_matrix(record, module, heldout)
@@ -89,6 +87,15 @@ def confusion_matrix(record: ModelRecord, module: nn.Module, dataset: Dataset) -
 def accuracy_of(confusion: NDArray[np.int64]) -> float:
     """Return the share of pictures on the diagonal."""
     return float(np.trace(confusion) / confusion.sum())
+
+
+def _adam(
+    module: nn.Module, recipe: Recipe, pictures: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Return Adam and its falling learning rate."""
+    optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
+    steps = recipe.epochs * -(-pictures // recipe.batch)
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
 
 
 def _epoch(

@@ -48,6 +48,8 @@ class Crew:
 
     def start(self) -> None:
         """Begin to look for work."""
+        # Before the first claim, which would be taken back as well.
+        self._once(self.work.take_back)
         self._poller.start()
         log.info("worker_started", node=self.process.node, pool=self.process.pool)
 
@@ -66,7 +68,6 @@ class Crew:
 
     def _poll(self) -> None:
         settings = self.ground.settings
-        self._once(self.work.take_back)
         while not self._closed.wait(settings.poll_s):
             self._once(self._look)
 
@@ -82,6 +83,9 @@ class Crew:
             act()
         except SQLAlchemyError as err:
             log.warning("database_away", error=str(err).splitlines()[0])
+        except Exception:
+            # The poller must outlive any fault: without it, a lost hint would be lost for good.
+            log.exception("poll_failed")
 
 
 def policy_of(settings: Settings, pool: str) -> EgressPolicy:
@@ -114,12 +118,13 @@ def create_app() -> Celery:
 
     @signals.setup_logging.connect(weak=False)
     def set_up_logging(**_: object) -> None:
-        configure_logs(logging.INFO)
+        configure_logs()
         # A hint that came and found nothing to do is no news.
         logging.getLogger("celery").setLevel(logging.WARNING)
 
     @signals.worker_init.connect(weak=False)
     def begin(**_: object) -> None:
+        configure_logs()
         crew.append(Crew(settings))
         crew[0].start()
 

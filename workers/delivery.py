@@ -1,6 +1,7 @@
 """Sends webhooks: one attempt at a time, through the guarded room, its outcome written down."""
 
 import time
+from email.utils import parsedate_to_datetime
 
 import structlog
 
@@ -58,5 +59,12 @@ def _post(egress: Egress, outgoing: Outgoing) -> tuple[Reply | None, str | None]
 
 
 def _retry_after_s(reply: Reply | None) -> float:
+    """Read seconds or a date (RFC 9110, 10.2.3); what is neither is no wish."""
     value = reply.headers.get("retry-after", "") if reply else ""
-    return min(float(value), _LONGEST_RETRY_AFTER_S) if value.isdecimal() else 0.0
+    if value.isdecimal():
+        return min(float(value), _LONGEST_RETRY_AFTER_S)
+    try:
+        wait_s = parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(wait_s, 0.0), _LONGEST_RETRY_AFTER_S)

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def slot_of(pool: str, place: str, threads: int, environ: dict[str, str]) -> Slo
 def command_of(slot: Slot) -> list[str]:
     """Give the command line of a slot's process: threads, since CUDA does not survive a fork."""
     return [
-        sys.executable, "-m", "celery", "-A", "workers.main", "worker",
+        sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
         "--pool", "threads", "--concurrency", str(slot.threads), "--queues", slot.pool,
         "--hostname", slot.node.replace("/", "-") + "@%h", "--loglevel", "WARNING",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
@@ -103,8 +104,15 @@ def has_crashed(code: int) -> bool:
 class Launcher:
     """Keeps every slot filled until it is told to stop."""
 
-    def __init__(self, slots: list[Slot], grace_s: float, pid_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        slots: list[Slot],
+        grace_s: float,
+        pid_file: Path | None = None,
+        command: Callable[[Slot], list[str]] = command_of,
+    ) -> None:
         self._slots, self._grace_s, self._pid_file = slots, grace_s, pid_file
+        self._command = command
         self._stopping = False
 
     def stop(self, *_: object) -> None:
@@ -132,7 +140,7 @@ class Launcher:
         if slot.process is None and now >= slot.due_at:
             environ = {**os.environ, **slot.environ, "PIXELMILL_LAST": slot.last}
             slot.process = subprocess.Popen(  # noqa: S603  # our own command line
-                command_of(slot), env=environ, preexec_fn=_die_with_parent
+                self._command(slot), env=environ, preexec_fn=_die_with_parent
             )
             slot.started_at = now
             self._write_pids()
@@ -192,8 +200,8 @@ def main() -> None:
         slot = slot_of(IO, IO, _IO_THREADS, {})
         os.execve(sys.executable, command_of(slot), {**os.environ, **slot.environ})  # noqa: S606
     if given.beat:
-        command = [sys.executable, "-m", "celery", "-A", "workers.main", "beat", "-s", given.beat]
-        os.execv(sys.executable, [*command, "--pidfile="])  # noqa: S606
+        celery = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.main"]
+        os.execv(sys.executable, [*celery, "beat", "-s", given.beat, "--pidfile="])  # noqa: S606
     gpus = [number for number in given.gpus.split(",") if number]
     with tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder:
         slots = slots_for(settings, given.workers, gpus, Path(folder))

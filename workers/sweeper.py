@@ -23,13 +23,14 @@ def sweep(ground: Ground) -> None:
     """Do one round."""
     expired = expire(ground.database)
     overdue = expire_overdue(ground.database)
-    erased = erase_due(ground)
-    if expired or overdue or erased:
-        log.info("swept", leases_expired=expired, jobs_expired=overdue, jobs_erased=erased)
     for pool, shards in _waiting(ground).items():
         ground.hints.send(pool, shards)
     if has_unprepared(ground.database) or has_due(ground.database):
         ground.hints.send(IO)
+    # Last, because it waits for the store.
+    erased = erase_due(ground)
+    if expired or overdue or erased:
+        log.info("swept", leases_expired=expired, jobs_expired=overdue, jobs_erased=erased)
 
 
 def _waiting(ground: Ground) -> dict[str, int]:

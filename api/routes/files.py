@@ -1,14 +1,15 @@
 """Files: uploaded as a stream, listed, read back, deleted."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain
 from typing import Any
+from urllib.parse import quote
 
 from apiflask import APIBlueprint
-from flask import Response, request
-from werkzeug.datastructures import Headers
+from flask import Response
+from werkzeug.http import dump_options_header
 
+from api.body import body_chunks
 from api.current import ground, tenant_id
 from api.multipart import is_form, read_parts
 from api.openapi import describe
@@ -22,7 +23,6 @@ from jobs.tables import File
 
 files = APIBlueprint("files", __name__, url_prefix="/v1/files", tag="Files")
 
-_CHUNK = 1024 * 1024
 _LONGEST_FIELD = 1024
 # The file, its purpose, and some fields that OpenAI's clients send along.
 _MOST_PARTS = 8
@@ -85,10 +85,11 @@ def get_content(file_id: str) -> Response:
     """Read a file's bytes back, as a download."""
     file = _find(file_id)
     # Never the type that the bytes claim to be: an uploaded page must not run in a browser.
-    headers = Headers({"Content-Length": str(file.bytes)})
-    headers.set("Content-Disposition", "attachment", filename=file.filename)
-    chunks = _begun(file)
-    return Response(chunks, headers=headers, content_type="application/octet-stream")
+    headers = {
+        "Content-Length": str(file.bytes),
+        "Content-Disposition": _attachment(file.filename),
+    }
+    return Response(_begun(file), headers=headers, content_type="application/octet-stream")
 
 
 def _upload_body(query: UploadQuery) -> File:
@@ -97,8 +98,7 @@ def _upload_body(query: UploadQuery) -> File:
             "The file has no name: add ?filename=photos.zip, or send multipart/form-data.",
             param="filename",
         )
-    chunks = iter(partial(request.stream.read, _CHUNK), b"")
-    return _store(query.filename, query.purpose, chunks)
+    return _store(query.filename, query.purpose, body_chunks())
 
 
 def _upload_part() -> File:
@@ -120,6 +120,13 @@ def _store(filename: str, purpose: str, chunks: Iterable[bytes]) -> File:
 def _find(file_id: str) -> File:
     with ground().database.read() as session:
         return get_file(session, tenant_id(), file_id)
+
+
+def _attachment(filename: str) -> str:
+    """Name a download in both forms of RFC 6266: for old readers, and for all of Unicode."""
+    plain = filename.encode("ascii", "replace").decode()
+    names = {"filename": plain, "filename*": f"UTF-8''{quote(filename, safe='')}"}
+    return dump_options_header("attachment", names)
 
 
 def _begun(file: File) -> Iterator[bytes]:

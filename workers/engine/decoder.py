@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+import structlog
+
 from jobs.archives import ArchiveError, extract
 from jobs.manifests import Item
 from jobs.quarantine import Suspect
@@ -10,6 +12,8 @@ from jobs.segments import ItemError
 from models.errors import InputError
 from workers.engine.chunk import Chunk, Content
 from workers.engine.flight import FlightRecord
+
+log = structlog.get_logger(__name__)
 
 
 def decode(
@@ -34,6 +38,10 @@ def decode(
         except MemoryError:
             message = "There was not enough memory to decode this item."
             chunk.errors[position] = ItemError("out_of_memory", message, retryable=True)
+        except Exception:  # whatever a decoder does wrong costs this item, not its shard
+            log.exception("item_not_decoded", shard=chunk.shard_id, index=chunk.first + position)
+            message = "This item could not be decoded; the operator's logs say why."
+            chunk.errors[position] = ItemError("internal_error", message)
     return chunk
 
 

@@ -149,14 +149,14 @@ class Engine:
         manifest = run.surely(lambda: self._manifest(lease.manifest))
         if is_crasher(lease):
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
-        network = run.surely(
-            lambda: self._networks.borrow(lease.model_digest, lambda: self._load(lease))
-        )
+        network = run.surely(lambda: self._networks.borrow(lease.model, lambda: self._load(lease)))
         try:
+            run.waits()
             with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
+                run.moved()
                 return run.run(network, manifest)
         finally:
-            self._networks.give_back(lease.model_digest)
+            self._networks.give_back(lease.model)
 
     def _give_up(self, run: ShardRun, lease: Lease) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""
@@ -164,7 +164,9 @@ class Engine:
             fail(self._ground.database, lease)
             return
         try:
-            items = self._manifest(lease.manifest).items(lease.first, lease.count)
+            items = run.surely(
+                lambda: self._manifest(lease.manifest).items(lease.first, lease.count)
+            )
         except BlobMissing:
             indexes = range(lease.first, lease.first + lease.count)
             items = [Item(str(index), "raw") for index in indexes]

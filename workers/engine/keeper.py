@@ -62,12 +62,17 @@ class Keeper:
     def hold(self, run: Kept) -> None:
         """Keep a running shard's lease from now on."""
         with self._lock:
+            earlier = self._runs.get(run.lease.shard_id)
             self._runs[run.lease.shard_id] = run
+        if earlier is not None:
+            # This process lost the shard and claimed it anew while the first run was still at it.
+            earlier.stop("lost")
 
     def release(self, run: Kept) -> None:
         """Keep it no longer."""
         with self._lock:
-            self._runs.pop(run.lease.shard_id, None)
+            if self._runs.get(run.lease.shard_id) is run:
+                del self._runs[run.lease.shard_id]
 
     def hand_back_after(self, grace_s: float) -> None:
         """Tell every shard that still runs after the grace time to be handed back."""

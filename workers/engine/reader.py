@@ -18,8 +18,12 @@ class Reader:
     def __init__(self, storage: Storage, egress: Egress, fetchers: Executor) -> None:
         self._storage, self._egress, self._fetchers = storage, egress, fetchers
 
-    def read(self, items: Sequence[Item], max_bytes: int) -> list[Content]:
+    def read(
+        self, items: Sequence[Item], max_bytes: int, beat: Callable[[], None] = lambda: None
+    ) -> list[Content]:
         """Give each item's stored bytes, or why there are none; order and length are kept.
+
+        `beat` is called for every URL that has answered or failed: slow servers are no stall.
 
         Raises StorageError when the store does not answer: that is no item's fault.
         """
@@ -37,6 +41,7 @@ class Reader:
         fetched = self._fetchers.map(self._fetch, [items[position].url for position in urls])
         for position, content in zip(urls, fetched, strict=True):
             contents[position] = content
+            beat()
         return contents
 
     def _read_blob(

@@ -1,6 +1,7 @@
 """One shard's way: read, decode, infer, post-process, write the segment, commit."""
 
 import json
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -68,6 +69,14 @@ class ShardRun:
         self._why = self._why or why
         self._stopped.set()
 
+    def moved(self) -> None:
+        """Say that this run is not stuck."""
+        self.moved_at = time.monotonic()
+
+    def waits(self) -> None:
+        """Say that this run stands still until `moved`, because others go first."""
+        self.moved_at = math.inf
+
     def run(self, network: Network, manifest: Manifest) -> bool:
         """Run the shard to its commit; False when it was lost or handed back instead.
 
@@ -82,7 +91,8 @@ class ShardRun:
         while pending:
             self._collect(pending.popleft())
         if self._why == "hand_back":
-            return not hand_back(self._stages.ground.database, self.lease)
+            hand_back(self._stages.ground.database, self.lease)
+            return False
         return self._why != "lost" and self.commit(self._rows + self._rows_not_run(items))
 
     def error_all(self, items: Sequence[Item], error: ItemError) -> bool:
@@ -113,7 +123,7 @@ class ShardRun:
         return won
 
     def _chunks(self, network: Network, items: list[Item]) -> Iterator[Chunk]:
-        key = (self.lease.model_digest, json.dumps(self.lease.params, sort_keys=True))
+        key = (self.lease.model, json.dumps(self.lease.params, sort_keys=True))
         size = min(CHUNK_ITEMS, network.record.max_batch)
         for start in range(0, len(items), size):
             if self._stopped.is_set():
@@ -123,7 +133,7 @@ class ShardRun:
 
     def _start(self, chunk: Chunk) -> "Future[Chunk]":
         limit = chunk.network.record.limits.max_bytes
-        contents = self.surely(lambda: self._stages.reader.read(chunk.items, limit))
+        contents = self.surely(lambda: self._stages.reader.read(chunk.items, limit, self.moved))
         self._stages.batcher.announce()
 
         def work() -> Chunk:
@@ -142,7 +152,7 @@ class ShardRun:
     def _collect(self, decoded: "Future[Chunk]") -> None:
         chunk = decoded.result()
         pieces = chunk.pieces.result()
-        self.moved_at = time.monotonic()
+        self.moved()
         self._device_s += chunk.device_s
         found: dict[int, Row] = {}
         positions = iter(chunk.positions)

@@ -22,10 +22,8 @@ def submit_items(
     submission = Submission(
         tenant_id=tenant.tenant_id,
         model=model,
-        params={},
         requested={"model": model.name, "params": {}},
-        pool="cpu",
-        **{"requests": requests, **more},
+        **{"params": {}, "pool": "cpu", "requests": requests, **more},
     )
     return submit(ground, submission)[0]
 

@@ -77,7 +77,7 @@ def test_a_restarted_worker_takes_back_what_its_predecessor_held(
     submit_items(ground, tenant, digits_model)
     first = claim_one(ground, "node-1")
     assert take_back(ground.database, "node-2") == 0
-    assert take_back(ground.database, "node-1") == 1
+    assert take_back(ground.database, "node-1", crashed=True) == 1
     again = claim_one(ground, "node-2")
     assert (again.shard_id, again.deaths) == (first.shard_id, 1)
 
@@ -88,7 +88,7 @@ def test_a_shard_that_kills_twice_is_cut_in_two(
     job = submit_items(ground, tenant, digits_model, count=9)
     for _ in range(2):
         claim_one(ground)
-        take_back(ground.database, "node-1")
+        take_back(ground.database, "node-1", crashed=True)
     halves = [claim_one(ground), claim_one(ground)]
     assert [(half.first, half.count) for half in halves] == [(0, 4), (4, 5)]
     for half in halves:
@@ -205,7 +205,7 @@ def test_nothing_is_stored_of_a_job_whose_items_are_at_fault(
     assert caught.value.lines[0]["line"] == 2
     with ground.database.read() as session:
         assert session.scalar(select(func.count()).select_from(Job)) == 0
-    assert [name for name in ground.storage.list("jobs")] == []
+    assert list(ground.storage.list("jobs")) == []
 
 
 def test_a_cancelled_shard_is_never_claimed(

@@ -1,0 +1,56 @@
+# Two images from one recipe:
+#   docker build --target api .       everything but networks, without torch: api, io, beat, migrate
+#   docker build --target worker .    the same and torch: inference
+# The versions are those of constraints.txt. Dependencies come before the code, so that a change of
+# the code leaves their layers, gigabytes of them, as they are.
+
+FROM python:3.12-slim AS base
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# The folders belong to the user already: a new volume that is mounted on one takes that over.
+RUN useradd --system --uid 10001 --user-group --home-dir /data --no-create-home pixelmill \
+    && install -d -o pixelmill -g pixelmill /data /data/.pixelmill /data/blobs
+WORKDIR /data
+
+FROM base AS tools
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+RUN python -m venv /venv
+COPY pyproject.toml constraints.txt ./
+# pip reads a project's dependencies only together with its code; this reads them alone.
+RUN python - <<'PYTHON'
+import tomllib
+from pathlib import Path
+
+project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+extras = project["optional-dependencies"]
+Path("api.txt").write_text("\n".join(project["dependencies"]))
+Path("worker.txt").write_text("\n".join(extras["workers"]))
+PYTHON
+
+FROM tools AS wheel
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/pip pip wheel --no-deps --wheel-dir /wheel .
+
+FROM tools AS api-dependencies
+RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt -r api.txt
+
+FROM api-dependencies AS worker-dependencies
+RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt -r worker.txt
+
+FROM base AS api
+COPY --from=api-dependencies /venv /venv
+RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
+    pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
+USER pixelmill
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", \
+    "import urllib.request as http; http.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
+CMD ["gunicorn", "-c", "python:api.gunicorn_conf", "-b", "0.0.0.0:8080", "api.wsgi:app"]
+
+FROM base AS worker
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=worker-dependencies /venv /venv
+RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
+    pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
+USER pixelmill
+CMD ["python", "-m", "workers.launcher", "--workers", "1"]

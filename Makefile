@@ -1,0 +1,84 @@
+# What there is to do here; `make` alone lists it. Nothing but `setup` and `constraints` needs a
+# network, and `setup` only when pyproject.toml or constraints.txt have changed.
+
+PYTHON ?= python3
+ARGS ?=
+NETWORK ?= digits
+OUT ?= build/weights
+
+BIN := .venv/bin
+EXTRAS := workers,local,train,dev
+# Twice quiet: pip's warnings are left out, its errors are not, and its exit status counts.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format train evaluate constraints clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
+		| awk -F '\t' '{ printf "  make %-13s%s\n", $$1, $$2 }'
+
+setup: .venv/.installed ## Make .venv and install everything, pinned by constraints.txt
+
+demo: setup ## Start a whole stack, run a real job on it, show its results, stop it
+	@$(BIN)/python -m examples.demo $(ARGS)
+
+up: setup ## Run the stack on this machine until Ctrl-C (ARGS="--port 9000 --workers 2")
+	@$(BIN)/pixelmill up $(ARGS)
+
+test: setup ## Run the tests (ARGS="tests/unit -k lease")
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Lint, format, types and layers: what must be clean before a commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Put the code into its form and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: setup ## Train a shipped network anew (NETWORK=digits OUT=build/weights)
+	@$(BIN)/python -m models.train $(NETWORK) --out $(OUT) $(ARGS)
+
+evaluate: setup ## Measure the shipped networks and hold them to their cards
+	@$(BIN)/python -m models.evaluate $(ARGS)
+
+constraints: setup ## Choose the newest versions that go together and pin them
+	@$(PIP) install --dry-run --ignore-installed --report .venv/resolved.json \
+		"setuptools>=77" ".[$(EXTRAS)]"
+	@$(BIN)/python -c "$$PIN" .venv/resolved.json > .venv/constraints.txt
+	@mv .venv/constraints.txt constraints.txt
+	@rm .venv/resolved.json
+	@grep -c == constraints.txt | sed 's/$$/ versions are pinned; run make test and make check./'
+
+clean: ## Remove .venv and all that can be made again; data in .pixelmill stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# setuptools comes first and builds outside pip's isolation, so that a changed pyproject.toml is
+# installed again without a download.
+.venv/.installed: pyproject.toml constraints.txt
+	@echo "installing into .venv (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) install -c constraints.txt "setuptools>=77"
+	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[$(EXTRAS)]"
+	@touch $@
+
+# Turns pip's report into constraints.txt. What torch itself pins to the letter, for one platform
+# only, is left to torch.
+define PIN
+import json, re, sys
+print("# Exact versions of everything that the extras $(EXTRAS) bring.")
+print("# Made by `make constraints`; do not edit. torch and torchvision belong together. The CUDA")
+print("# packages and triton are missing because torch pins them itself, and only on some platforms.")
+with open(sys.argv[1]) as report:
+    found = [each["metadata"] for each in json.load(report)["install"]]
+pins = {re.sub(r"[-_.]+", "-", each["name"]).lower(): each["version"] for each in found}
+for name in sorted(pins):
+    if name != "pixelmill" and not re.match("nvidia-|cuda-|triton$$", name):
+        print(f"{name}=={pins[name]}")
+endef
+export PIN

@@ -1,0 +1,184 @@
+"""The layout holds: imports point down, torch stays where it belongs, names stay in step."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.hints import CPU, GPU, IO, POOLS, RUN_IO, RUN_SHARDS, SWEEP
+from jobs.settings import Settings
+from workers.launcher import command_of, slot_of, slots_for
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("pixelmill", "api", "workers", "models", "jobs", "migrations")
+LONGEST = 350
+
+# What runs from the image without torch: see docker-compose.yml.
+TORCH_FREE = (
+    "api",
+    "jobs",
+    "pixelmill",
+    "migrations",
+    "workers.launcher",
+    "workers.app",
+    "workers.errands",
+    "workers.register",
+)
+
+# The rooms that do something when they are imported are left out.
+IMPORT_ALL_ROOMS = """
+import importlib, pkgutil, sys
+
+package = importlib.import_module(sys.argv[1])
+for room in pkgutil.walk_packages(getattr(package, "__path__", ()), package.__name__ + "."):
+    if room.name not in ("api.wsgi", "pixelmill.__main__", "migrations.env"):
+        importlib.import_module(room.name)
+print(sorted({"torch", "torchvision", "cv2"} & set(sys.modules)))
+"""
+
+BAD_IMPORTS = [
+    ("jobs", "import api.app"),
+    ("jobs", "import models.catalog"),
+    ("jobs", "import cv2"),
+    ("models", "import jobs.ids"),
+    ("models", "import workers.process"),
+    ("api", "import workers.process"),
+    ("api", "from torch import nn"),
+    ("api", "import models.networks.digits"),
+    ("workers", "import api.app"),
+    ("workers", "import pixelmill.roles"),
+    ("pixelmill", "import jobs.settings"),
+    ("migrations", "import models.catalog"),
+    ("migrations", "import workers.process"),
+    ("jobs", "import migrations.upgrade"),
+    ("models", "import pixelmill.roles"),
+]
+
+# Of the machine that something was written on, or of where its packages came from. The brackets
+# keep this file from finding itself.
+FOREIGN = re.compile(
+    r"[p]ypi\.org|pythonhoste[d]\.org|index[-]url|find[-]links|pytorch\.org/[w]hl"
+    r"|docker[.]io|ghcr[.]io|nvcr[.]io|quay[.]io"
+    r"|/[w]ork/|/opt/[p]ypi|/opt/[w]heels|/tmp/[p]m\b|/hom[e]/\w|/User[s]/\w"
+)
+
+
+def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run import-linter on the packages of a folder, and on no others."""
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--no-cache"], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+
+
+def repository_files() -> Iterator[Path]:
+    """Give every file that is committed, or would be by `git add --all`."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this is no git checkout")
+    for name in listed.stdout.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            yield ROOT / name
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A copy of the packages, to plant things in."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    return tmp_path
+
+
+def test_imports_point_down(house: Path) -> None:
+    checked = lint_imports(house)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(("package", "line"), BAD_IMPORTS)
+def test_a_planted_bad_import_fails_the_check(house: Path, package: str, line: str) -> None:
+    (house / package / "planted.py").write_text(f"{line}\n")
+    checked = lint_imports(house)
+    assert checked.returncode == 1
+    assert "BROKEN" in checked.stdout
+    assert f"{package}.planted" in checked.stdout
+
+
+@pytest.mark.parametrize("package", TORCH_FREE)
+def test_what_runs_beside_the_networks_imports_neither_torch_nor_opencv(package: str) -> None:
+    done = run_python(IMPORT_ALL_ROOMS, package)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_source_file_is_longer_than_it_should_be() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in repository_files()
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] != "tests"
+    }
+    assert len(lengths) > 50
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_no_file_names_a_package_registry_or_a_folder_of_somebodys_machine() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+        for path in repository_files()
+        if b"\0" not in (content := path.read_bytes())
+        for number, line in enumerate(content.decode(errors="replace").splitlines(), 1)
+        if FOREIGN.search(line)
+    ]
+    assert found == []
+
+
+def test_the_launcher_serves_every_queue_that_hints_are_sent_to(tmp_path: Path) -> None:
+    settings = Settings()
+    slots = [
+        *slots_for(settings, 1, [], tmp_path),
+        *slots_for(settings, 1, ["0"], tmp_path),
+        slot_of(IO, IO, 1, {}),
+    ]
+    served = [command[command.index("--queues") + 1] for command in map(command_of, slots)]
+    assert served == [CPU, GPU, IO]
+    assert set(served) == set(POOLS)
+
+
+def test_the_workers_know_every_task_that_is_sent_and_no_other() -> None:
+    done = run_python(
+        "from workers.main import app\n"
+        "print(*sorted(name for name in app.tasks if not name.startswith('celery.')))\n"
+        "print(*sorted({route['queue'] for route in app.conf.task_routes.values()}))\n"
+        "print(*sorted(entry['task'] for entry in app.conf.beat_schedule.values()))\n"
+    )
+    assert done.returncode == 0, done.stderr
+    tasks, queues, timed = done.stdout.splitlines()
+    assert tasks.split() == sorted([RUN_SHARDS, RUN_IO, SWEEP])
+    assert set(queues.split()) <= set(POOLS)
+    assert set(timed.split()) <= set(tasks.split())
+
+
+def test_task_and_queue_names_are_written_down_in_one_file() -> None:
+    names = {RUN_SHARDS, RUN_IO, SWEEP}
+    elsewhere = [
+        f"{path.relative_to(ROOT)}: {node.value}"
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if path != ROOT / "jobs" / "hints.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert elsewhere == []

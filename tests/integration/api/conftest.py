@@ -1,0 +1,26 @@
+"""The application on a real ground floor, and two tenants who call it."""
+
+import pytest
+from apiflask import APIFlask
+
+from api.app import create_app
+from jobs.bootstrap import Ground
+from jobs.tables import ModelVersion
+from jobs.tenants import NewKey, create_key
+from tests.integration.api.callers import Caller
+
+
+@pytest.fixture
+def app(ground: Ground) -> APIFlask:
+    return create_app(ground)
+
+
+@pytest.fixture
+def caller(app: APIFlask, tenant: NewKey, digits_model: ModelVersion) -> Caller:
+    return Caller(app, tenant)
+
+
+@pytest.fixture
+def stranger(app: APIFlask, ground: Ground) -> Caller:
+    """Somebody else, with a key of their own."""
+    return Caller(app, create_key(ground.database, "other"))

@@ -1,0 +1,216 @@
+"""Fair shares: between tenants by weight, between jobs by priority, and nobody starves."""
+
+from collections import Counter
+
+import pytest
+from sqlalchemy import update
+
+from jobs.bootstrap import Ground
+from jobs.completion import Tally, commit
+from jobs.errors import InvalidRequest
+from jobs.leases import hand_back
+from jobs.scheduling import claim, has_work, queue_position
+from jobs.storage import segment_name
+from jobs.tables import Job, ModelVersion, Shard, Tenant
+from jobs.tenants import NewKey, create_key
+from tests.integration.jobs.builders import claim_one, submit_items
+from tests.integration.jobs.checks import check_job, read_job
+
+# Shards of a job of 3200 items: 32 of 100 each.
+LARGE = 3200
+
+
+def serve(ground: Ground, seconds: float = 1.0) -> str:
+    """Claim the next shard and commit it as having used so much of the device; gives its job."""
+    lease = claim_one(ground)
+    name = segment_name(lease.job_id, lease.first, lease.attempt)
+    tally = Tally(succeeded=lease.count)
+    assert commit(ground.database, lease, name, tally, device_s=seconds)
+    return lease.job_id
+
+
+def tenant_share(ground: Ground, tenant: NewKey) -> float:
+    with ground.database.read() as session:
+        return session.get_one(Tenant, tenant.tenant_id).share
+
+
+def test_tenants_share_the_device_by_weight_within_ten_percent(
+    ground: Ground, digits_model: ModelVersion
+) -> None:
+    light = create_key(ground.database, "light")
+    heavy = create_key(ground.database, "heavy", weight=3.0)
+    ours = {
+        submit_items(ground, tenant, digits_model, count=LARGE, pool="cpu").id: tenant
+        for tenant in (light, heavy)
+    }
+    # The device needs twice as long for a shard of the heavy tenant: time counts, not shards.
+    used = Counter[str]()
+    for _ in range(40):
+        lease = claim_one(ground)
+        tenant = ours[lease.job_id]
+        seconds = 2.0 if tenant is heavy else 1.0
+        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=seconds)
+        used[tenant.tenant_id] += seconds
+    ratio = used[heavy.tenant_id] / used[light.tenant_id]
+    assert ratio == pytest.approx(3.0, rel=0.1)
+
+
+def test_a_high_priority_gets_four_times_as_much_and_the_low_one_does_not_starve(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    jobs = {
+        submit_items(ground, tenant, digits_model, count=LARGE, priority=priority).id: priority
+        for priority in ("low", "normal", "high")
+    }
+    served = Counter(jobs[serve(ground)] for _ in range(42))
+    assert served["high"] == pytest.approx(32, abs=1)
+    assert served["normal"] == pytest.approx(8, abs=1)
+    assert served["low"] == pytest.approx(2, abs=1)
+
+
+def test_nobody_gains_on_another_tenant_by_calling_everything_urgent(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    loud = create_key(ground.database, "loud")
+    modest = submit_items(ground, tenant, digits_model, count=LARGE, priority="low").id
+    submit_items(ground, loud, digits_model, count=LARGE, priority="high")
+    served = Counter(serve(ground) == modest for _ in range(20))
+    assert served[True] == pytest.approx(10, abs=1)
+
+
+def test_a_small_job_of_a_newcomer_does_not_wait_behind_a_large_one(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model, count=LARGE)
+    for _ in range(5):
+        serve(ground, seconds=100.0)
+    small = submit_items(ground, create_key(ground.database, "newcomer"), digits_model).id
+    assert small in [serve(ground), serve(ground)]
+
+
+def test_a_small_job_of_the_same_tenant_does_not_wait_behind_a_large_one(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model, count=LARGE)
+    for _ in range(5):
+        serve(ground, seconds=100.0)
+    small = submit_items(ground, tenant, digits_model).id
+    assert small in [serve(ground), serve(ground)]
+
+
+@pytest.mark.parametrize("busy_with", ["waiting shards", "running shards"])
+def test_being_idle_saves_up_nothing(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, busy_with: str
+) -> None:
+    idle = create_key(ground.database, "idle")
+    count = LARGE if busy_with == "waiting shards" else 64
+    working = submit_items(ground, tenant, digits_model, count=count)
+    serve(ground, seconds=1000.0)
+    if busy_with == "running shards":
+        claim_one(ground)
+        assert read_job(ground, working.id).pending_shards == 0
+    submit_items(ground, idle, digits_model, count=LARGE)
+    assert tenant_share(ground, idle) >= 240
+    submit_items(ground, tenant, digits_model, count=LARGE)
+    theirs = 0
+    for _ in range(20):
+        lease = claim_one(ground)
+        theirs += lease.tenant_id == idle.tenant_id
+        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=1.0)
+    assert 8 <= theirs <= 12
+
+
+def test_who_worked_alone_yesterday_owes_nothing_to_who_comes_today(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    serve(ground, seconds=1000.0)
+    today = create_key(ground.database, "today")
+    submit_items(ground, today, digits_model, count=LARGE)
+    mine = submit_items(ground, tenant, digits_model, count=LARGE).id
+    served = Counter(serve(ground) == mine for _ in range(20))
+    assert served[True] == pytest.approx(10, abs=1)
+
+
+def test_a_claim_is_charged_at_once_and_put_right_by_the_commit(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=64)
+    lease = claim_one(ground)
+    assert tenant_share(ground, tenant) == pytest.approx(lease.charged_s)
+    name = segment_name(lease.job_id, lease.first, lease.attempt)
+    commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=4.0)
+    assert tenant_share(ground, tenant) == pytest.approx(4.0)
+    assert read_job(ground, job.id).share == pytest.approx(4.0 / 4)
+    # The next estimate is what was measured: an eighth of a second an item.
+    assert claim_one(ground).charged_s == pytest.approx(4.0)
+
+
+def test_what_is_handed_back_is_not_charged(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=64)
+    before = read_job(ground, job.id).share, tenant_share(ground, tenant)
+    assert hand_back(ground.database, claim_one(ground))
+    after = read_job(ground, job.id).share, tenant_share(ground, tenant)
+    assert after == pytest.approx(before)
+
+
+def test_shards_of_one_job_run_from_its_beginning_to_its_end(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model, count=LARGE)
+    firsts = [claim_one(ground).first for _ in range(10)]
+    assert firsts == sorted(firsts)
+
+
+def test_a_claim_finds_only_work_of_its_own_pool(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model, pool="gpu")
+    assert not has_work(ground.database, "cpu")
+    assert claim(ground.database, "cpu", "node", 30) is None
+    assert has_work(ground.database, "gpu")
+    assert claim(ground.database, "gpu", "node", 30) is not None
+    assert not has_work(ground.database, "gpu")
+
+
+def test_a_job_whose_shards_wait_out_a_pause_does_not_keep_others_waiting(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    pausing = [submit_items(ground, tenant, digits_model).id for _ in range(3)]
+    with ground.database.write() as session:
+        session.execute(update(Shard).values(not_before=4e9))
+    ready = submit_items(ground, tenant, digits_model).id
+    assert claim_one(ground).job_id == ready
+    assert claim(ground.database, "cpu", "node", 30) is None
+    for job_id in pausing:
+        check_job(ground, job_id)
+
+
+def test_the_queue_position_counts_who_is_served_before(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    first = submit_items(ground, tenant, digits_model, count=64)
+    serve(ground)
+    second = submit_items(ground, create_key(ground.database, "other"), digits_model)
+    with ground.database.write() as session:
+        session.execute(
+            update(Tenant).where(Tenant.id == tenant.tenant_id).values(share=Tenant.share + 1)
+        )
+    with ground.database.read() as session:
+        positions = {
+            job.id: queue_position(session, session.get_one(Job, job.id)) for job in (first, second)
+        }
+    assert positions == {first.id: 1, second.id: 0}
+    serve(ground)
+    with ground.database.read() as session:
+        assert queue_position(session, session.get_one(Job, second.id)) is None
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_weight_that_would_stop_every_claim_is_refused(ground: Ground, weight: float) -> None:
+    with pytest.raises(InvalidRequest, match="weight"):
+        create_key(ground.database, "odd", weight=weight)
