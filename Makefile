@@ -12,7 +12,7 @@ EXTRAS := workers,local,train,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format train evaluate constraints clean
+.PHONY: help setup demo up test check format train evaluate bench constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
@@ -44,6 +44,9 @@ train: setup ## Train a shipped network anew (NETWORK=digits OUT=build/weights)
 
 evaluate: setup ## Measure the shipped networks and hold them to their cards
 	@$(BIN)/python -m models.evaluate $(ARGS)
+
+bench: setup ## Measure how long a claim takes under a backlog of a million shards
+	@$(BIN)/python -m benchmarks.claims $(ARGS)
 
 constraints: setup ## Choose the newest versions that go together and pin them
 	@$(PIP) install --dry-run --ignore-installed --report .venv/resolved.json \

@@ -107,7 +107,7 @@ def _end_one(database: Database, lease: Lease, ending: Ending) -> bool:
         _return_shards(session, [shard], ending)
         if ending == "hand_back":
             job = session.get_one(Job, lease.job_id)
-            charge(session, job.id, job.tenant_id, job.priority, -shard.charged_s)
+            charge(session, job.id, job.tenant_id, job.priority, -lease.charged_s)
         return True
 
 

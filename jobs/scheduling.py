@@ -18,7 +18,7 @@ transactions can wait for each other.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
@@ -73,10 +73,10 @@ def claim(database: Database, pool: str, owner: str, lease_s: float) -> Lease | 
     """Lease the fairest runnable shard of `pool` to `owner`; None when there is none."""
     with database.write() as session:
         for tenant_id in session.scalars(_tenants_in_turn(pool)).all():
-            for job in session.scalars(_jobs_in_turn(pool, tenant_id)).all():
-                shard = _take_shard(session, job.id, owner, lease_s)
+            for job_id, priority, item_s in session.execute(_jobs_in_turn(pool, tenant_id)).all():
+                shard = _take_shard(session, job_id, owner, lease_s)
                 if shard is not None:
-                    return _charged_lease(session, job, shard)
+                    return _charged_lease(session, shard, priority, item_s * shard.count)
     return None
 
 
@@ -106,10 +106,16 @@ def charge(session: Session, job_id: str, tenant_id: str, priority: str, seconds
     """Add device seconds (less than 0 to give some back) to a job's share and its tenant's."""
     weight = PRIORITY_WEIGHTS[priority]
     session.execute(update(Job).where(Job.id == job_id).values(share=Job.share + seconds / weight))
+    _charge_tenant(session, tenant_id, seconds)
+
+
+def _charge_tenant(session: Session, tenant_id: str, seconds: float) -> None:
     session.execute(
         update(Tenant)
         .where(Tenant.id == tenant_id)
-        .values(share=Tenant.share + seconds / Tenant.weight)
+        .values(share=Tenant.share + seconds / Tenant.weight),
+        # No tenant is loaded here that would have to be kept in step.
+        execution_options={"synchronize_session": False},
     )
 
 
@@ -119,8 +125,11 @@ def _tenants_in_turn(pool: str) -> Any:
 
 
 def _jobs_in_turn(pool: str, tenant_id: str) -> Any:
+    """Select the ids of a tenant's jobs, their priorities, and the device seconds of one item."""
+    seen = Job.completed + Job.failed
+    item_s = case((seen > 0, Job.device_s / seen), else_=FIRST_ESTIMATE_S)
     return (
-        select(Job)
+        select(Job.id, Job.priority, item_s)
         .where(Job.pool == pool, Job.tenant_id == tenant_id, Job.pending_shards > 0)
         .order_by(Job.share, Job.id)
         .limit(_LOOK_AHEAD)
@@ -154,15 +163,17 @@ def _take_shard(session: Session, job_id: str, owner: str, lease_s: float) -> Sh
     )
 
 
-def _charged_lease(session: Session, job: Job, shard: Shard) -> Lease:
-    seen = job.completed + job.failed
-    estimate = shard.count * (job.device_s / seen if seen else FIRST_ESTIMATE_S)
-    shard.charged_s = estimate
-    session.flush()
-    session.execute(
-        update(Job).where(Job.id == job.id).values(pending_shards=Job.pending_shards - 1)
-    )
-    charge(session, job.id, job.tenant_id, job.priority, estimate)
+def _charged_lease(session: Session, shard: Shard, priority: str, estimate_s: float) -> Lease:
+    job = session.execute(
+        update(Job)
+        .where(Job.id == shard.job_id)
+        .values(
+            pending_shards=Job.pending_shards - 1,
+            share=Job.share + estimate_s / PRIORITY_WEIGHTS[priority],
+        )
+        .returning(Job)
+    ).scalar_one()
+    _charge_tenant(session, job.tenant_id, estimate_s)
     return Lease(
         shard_id=shard.id,
         attempt=shard.attempt,
@@ -174,7 +185,7 @@ def _charged_lease(session: Session, job: Job, shard: Shard) -> Lease:
         deaths=shard.deaths,
         expiries=shard.expiries,
         errors=shard.errors,
-        charged_s=estimate,
+        charged_s=estimate_s,
         manifest=job.manifest or "",
         model_name=job.model_name,
         model_version=job.model_version,

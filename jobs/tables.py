@@ -223,7 +223,6 @@ class Shard(Table):
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     owner: Mapped[str | None]
     lease_until: Mapped[float | None]
-    charged_s: Mapped[float] = mapped_column(default=0.0)
     # Why earlier attempts ended: the process died, the lease ran out, the worker said so.
     deaths: Mapped[int] = mapped_column(Integer, default=0)
     expiries: Mapped[int] = mapped_column(Integer, default=0)

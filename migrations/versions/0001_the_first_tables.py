@@ -233,7 +233,6 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.Double(), nullable=True),
-        sa.Column("charged_s", sa.Double(), nullable=False),
         sa.Column("deaths", sa.Integer(), nullable=False),
         sa.Column("expiries", sa.Integer(), nullable=False),
         sa.Column("errors", sa.Integer(), nullable=False),

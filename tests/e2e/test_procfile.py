@@ -38,9 +38,9 @@ def environ(postgresql_url: str, redis_url: str, tmp_path: Path) -> Iterator[dic
     drop_database(postgresql_url, DATABASE)
 
 
-def honcho(folder: Path, *arguments: str) -> list[str]:
-    """Give the command line that runs the real Procfile in a folder of the test's."""
-    return ["honcho", "-f", str(PROCFILE), "-d", str(folder), "start", *arguments]
+def honcho(*arguments: str) -> list[str]:
+    """Give the command line that runs the real Procfile in whatever folder it is started in."""
+    return ["honcho", "-f", str(PROCFILE), "start", *arguments]
 
 
 def free_port() -> int:
@@ -77,9 +77,8 @@ def make_key(environ: dict[str, str], folder: Path) -> str:
 def running(environ: dict[str, str], folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run the Procfile's lasting processes until the block ends."""
     with (folder / "honcho.log").open("wb") as log:
-        process = subprocess.Popen(
-            honcho(folder, "-p", str(port), *PROCESSES), env=environ, stdout=log, stderr=log
-        )
+        command = honcho("-p", str(port), *PROCESSES)
+        process = subprocess.Popen(command, env=environ, cwd=folder, stdout=log, stderr=log)
     try:
         yield process
     finally:
@@ -123,7 +122,7 @@ def test_the_procfile_runs_a_job_and_ends_without_a_trace(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
     release = subprocess.run(
-        honcho(tmp_path, "release"), env=environ, capture_output=True, text=True, timeout=120
+        honcho("release"), env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert release.returncode == 0, release.stdout
     assert "digits@1 sha256:" in release.stdout

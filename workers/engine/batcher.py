@@ -1,6 +1,6 @@
 """Merges chunks of any shards and jobs into batches, and runs them on one device thread.
 
-A batch takes chunks of one key (same weights, same parameters) until it has the network's
+A batch takes chunks of one key (same model version, same parameters) until it has the network's
 `max_batch` samples, until nothing more is being decoded, or until the first chunk has waited a few
 milliseconds. Keys take turns by the age of their oldest chunk, so that no model keeps another
 waiting.

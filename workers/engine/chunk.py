@@ -28,7 +28,7 @@ class Chunk:
     """Items of one shard on their way; positions count within the chunk."""
 
     network: Network
-    # Chunks with equal keys may share a batch: same weights, same parameters.
+    # Chunks with equal keys may share a batch: same model version, same parameters.
     key: tuple[str, str]
     shard_id: int
     first: int

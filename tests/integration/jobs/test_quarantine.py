@@ -6,9 +6,9 @@ from jobs.bootstrap import Ground
 from jobs.leases import expire, take_back
 from jobs.quarantine import Suspect, is_crasher, must_run_alone
 from jobs.scheduling import Lease, claim
-from jobs.tables import ModelVersion, Shard
+from jobs.tables import ModelVersion
 from jobs.tenants import NewKey
-from tests.integration.jobs.builders import claim_one, submit_items
+from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import check_job, shards_of
 
 
@@ -103,8 +103,7 @@ def test_without_a_name_an_item_is_found_by_halving(
             else:
                 take_back(ground.database, "node-1", crashed=True)
         else:
-            with ground.database.write() as session:
-                session.get_one(Shard, lease.shard_id).lease_until = 4e9
+            run_one(ground, lease)
         check_job(ground, job.id)
     assert (lease.first, lease.count) == (poison, 1)
     assert sum(shard.count == 1 for shard in shards_of(ground, job.id)) == 2

@@ -1,0 +1,81 @@
+"""An engine that is taken down again, and the stages of one shard with networks made by hand."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jobs.bootstrap import Ground
+from jobs.settings import load_settings
+from jobs.storage import Storage
+from workers.egress import Egress, EgressPolicy
+from workers.engine.batcher import Batcher
+from workers.engine.engine import Engine
+from workers.engine.flight import FlightRecord
+from workers.engine.reader import Reader
+from workers.engine.shard import Stages
+from workers.process import Process
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Keep sums in one order, and cores free for the other tests."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def egress() -> Iterator[Egress]:
+    opened = Egress(EgressPolicy())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Process:
+    return Process("node-1", "cpu", cores=1, decode_threads=2, flight=tmp_path / "flight")
+
+
+@pytest.fixture
+def new_engine(ground: Ground, process: Process, egress: Egress) -> Iterator[Callable[..., Engine]]:
+    """Make engines; the changes are to the process."""
+    with ExitStack() as stack:
+
+        def make(on: Ground = ground, **changes: Any) -> Engine:
+            engine = Engine(on, dataclasses.replace(process, **changes), egress)
+            stack.callback(engine.close)
+            return engine
+
+        yield make
+
+
+@pytest.fixture
+def new_stages(ground: Ground, egress: Egress, tmp_path: Path) -> Iterator[Callable[..., Stages]]:
+    """Make the stages that a shard runs through, without an engine and its models."""
+    with ExitStack() as stack:
+        decoders = stack.enter_context(ThreadPoolExecutor(4))
+        fetchers = stack.enter_context(ThreadPoolExecutor(4))
+        flight = FlightRecord(tmp_path / "stages")
+
+        def make(
+            on: Ground = ground, wait_s: float = 0.003, depth: int = 4, outside: Any = egress
+        ) -> Stages:
+            batcher = Batcher(wait_s, flight)
+            stack.callback(batcher.close)
+            reader = Reader(on.storage, outside, fetchers)
+            return Stages(on, reader, decoders, batcher, flight, depth)
+
+        yield make
+
+
+def with_(ground: Ground, storage: Storage | None = None, **settings: Any) -> Ground:
+    """Give the same ground with other settings, and another storage if one is given."""
+    changed = load_settings(**{**ground.settings.model_dump(), **settings})
+    return dataclasses.replace(ground, settings=changed, storage=storage or ground.storage)

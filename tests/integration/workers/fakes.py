@@ -1,0 +1,93 @@
+"""Networks made by hand: they count their batches, and fail where a test wants them to."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from jobs.bootstrap import Ground
+from jobs.requests import Request
+from jobs.results import read_rows
+from jobs.segments import Row
+from jobs.tables import Job, ModelVersion
+from jobs.tenants import NewKey
+from models.errors import ImageDecodeFailed
+from models.record import ModelRecord
+from tests.integration.jobs.builders import submit_items
+from tests.integration.jobs.checks import read_job
+
+
+class FakeNetwork:
+    """Stands for models.registry.Network: an item's bytes are a number, and so is its result."""
+
+    size_bytes = 100
+
+    def __init__(
+        self,
+        max_batch: int = 64,
+        *,
+        name: str = "fake",
+        on_prepare: Callable[[bytes], object] = lambda _: None,
+        on_forward: Callable[[list[int]], object] = lambda _: None,
+    ) -> None:
+        self.record = ModelRecord(
+            name, "classification", "digits", ("0", "1"), {}, max_batch=max_batch
+        )
+        self.batches: list[int] = []
+        self._on_prepare, self._on_forward = on_prepare, on_forward
+
+    def prepare(self, data: bytes) -> torch.Tensor:
+        self._on_prepare(data)
+        if not data.isdigit():
+            raise ImageDecodeFailed("not a number")
+        return torch.tensor([int(data)])
+
+    def forward(self, samples: Sequence[torch.Tensor]) -> torch.Tensor:
+        self.batches.append(len(samples))
+        self._on_forward([int(sample) for sample in samples])
+        return torch.stack(list(samples))
+
+    def postprocess(
+        self, outputs: torch.Tensor, params: Mapping[str, Any]
+    ) -> list[list[dict[str, Any]]]:
+        return [[{"class": str(int(output)), "class_id": int(output)}] for output in outputs]
+
+
+def submit_numbers(
+    ground: Ground, tenant: NewKey, model: ModelVersion, count: int, **more: Any
+) -> Job:
+    """Submit a job whose items are the numbers 0 to `count` - 1."""
+    numbers = [str(number).encode() for number in range(count)]
+    return submit_contents(ground, tenant, model, numbers, **more)
+
+
+def submit_contents(
+    ground: Ground, tenant: NewKey, model: ModelVersion, contents: Sequence[bytes], **more: Any
+) -> Job:
+    requests = tuple(Request(f"n{index}", data=data) for index, data in enumerate(contents))
+    return submit_items(ground, tenant, model, requests=requests, **more)
+
+
+def rows_of_job(ground: Ground, job: Job) -> list[Row]:
+    """Read a job's results by index."""
+    rows = [row for _, row in read_rows(ground, read_job(ground, job.id))]
+    return sorted(rows, key=lambda row: row.index)
+
+
+def answers_of(ground: Ground, job: Job) -> list[str | None]:
+    """Give each item's class, or the code of its error."""
+    return [
+        row.predictions[0]["class"] if row.predictions else row.error and row.error.code
+        for row in rows_of_job(ground, job)
+    ]
+
+
+def picture(seed: int) -> bytes:
+    """Encode a grey picture of 28 x 28 pixels."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (28, 28), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,182 @@
+"""The keeper: renews, tells, and ends a process in which nothing moves."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from jobs.bootstrap import Ground
+from jobs.completion import cancel
+from jobs.database import Database
+from jobs.leases import expire
+from jobs.scheduling import Lease
+from jobs.states import ItemStatus
+from jobs.tables import ModelVersion, Shard
+from jobs.tenants import NewKey
+from tests.integration.jobs.builders import claim_one, submit_items
+from tests.integration.workers.conftest import with_
+from workers.engine.keeper import STALLED_EXIT_CODE, Keeper
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+class Run:
+    """A running shard that only remembers what it is told."""
+
+    def __init__(self, lease: Lease, moved_at: float | None = None) -> None:
+        self.lease = lease
+        self._moved_at = time.monotonic() if moved_at is None else moved_at
+        self.looked_at = 0
+        self.told: list[Any] = []
+        self.heard = threading.Event()
+
+    @property
+    def moved_at(self) -> float:
+        self.looked_at += 1
+        return self._moved_at
+
+    def stop(self, why: Any) -> None:
+        self.told.append(why)
+        self.heard.set()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def lease(ground: Ground, tenant: NewKey, digits_model: ModelVersion) -> Lease:
+    submit_items(ground, tenant, digits_model)
+    return claim_one(ground)
+
+
+@pytest.fixture
+def new_keeper(ground: Ground) -> Iterator[Callable[..., Keeper]]:
+    keepers: list[Keeper] = []
+
+    def make(database: Database = ground.database, ended: Any = None, **settings: Any) -> Keeper:
+        changed = with_(ground, **{"renew_s": 0.01, **settings}).settings
+        end = ended.append if ended is not None else pytest.fail
+        keepers.append(Keeper(database, "node-1", changed, end))
+        return keepers[-1]
+
+    yield make
+    for keeper in keepers:
+        keeper.close()
+
+
+def lease_until(ground: Ground, lease: Lease) -> float:
+    with ground.database.read() as session:
+        return session.get_one(Shard, lease.shard_id).lease_until or 0.0
+
+
+def test_a_held_lease_is_renewed_until_it_is_released(
+    ground: Ground, lease: Lease, new_keeper: Callable[..., Keeper]
+) -> None:
+    keeper, run, before = new_keeper(), Run(lease), lease_until(ground, lease)
+    keeper.hold(run)
+    wait_for(lambda: lease_until(ground, lease) > before)
+    assert run.told == []
+    keeper.release(run)
+    wait_for(lambda: not keeper._runs)
+
+
+def test_a_process_in_which_nothing_moves_is_ended(
+    lease: Lease, new_keeper: Callable[..., Keeper]
+) -> None:
+    codes: list[int] = []
+    keeper = new_keeper(ended=codes, stall_s=5)
+    keeper.hold(Run(lease, moved_at=time.monotonic() - 6))
+    wait_for(lambda: codes)
+    assert codes[0] == STALLED_EXIT_CODE
+
+
+@pytest.mark.parametrize("moved_at", [None, math.inf], ids=["moving", "waiting for others"])
+def test_a_process_that_moves_or_waits_for_others_is_not_ended(
+    lease: Lease, new_keeper: Callable[..., Keeper], moved_at: float | None
+) -> None:
+    codes: list[int] = []
+    keeper, run = new_keeper(ended=codes, stall_s=60), Run(lease, moved_at)
+    keeper.hold(run)
+    wait_for(lambda: run.looked_at >= 2)
+    assert codes == []
+
+
+def test_a_run_whose_lease_went_to_another_is_told_so(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_keeper: Callable[..., Keeper]
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    lease = claim_one(ground, lease_s=-1)
+    expire(ground.database)
+    claim_one(ground, "node-2")
+    run = Run(lease)
+    new_keeper().hold(run)
+    assert run.heard.wait(20)
+    assert run.told[0] == "lost"
+
+
+def test_a_run_whose_job_is_cancelled_is_told_within_a_second_or_two(
+    ground: Ground, tenant: NewKey, lease: Lease, new_keeper: Callable[..., Keeper]
+) -> None:
+    run, keeper = Run(lease), new_keeper(renew_s=10)
+    keeper.hold(run)
+    cancel(ground.database, tenant.tenant_id, lease.job_id)
+    assert run.heard.wait(5)
+    assert run.told[0] is ItemStatus.CANCELLED
+
+
+def test_what_still_runs_after_the_grace_time_is_handed_back(
+    lease: Lease, new_keeper: Callable[..., Keeper]
+) -> None:
+    run, keeper = Run(lease), new_keeper()
+    keeper.hold(run)
+    keeper.hand_back_after(0.0)
+    assert run.heard.wait(20)
+    assert run.told[0] == "hand_back"
+
+
+def test_a_shard_that_this_process_lost_and_claimed_anew_is_kept_for_the_second_run(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_keeper: Callable[..., Keeper]
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    first = Run(claim_one(ground, lease_s=-1))
+    keeper = new_keeper()
+    expire(ground.database)
+    second = Run(claim_one(ground))
+    assert second.lease.shard_id == first.lease.shard_id
+    keeper.hold(first)
+    keeper.hold(second)
+    assert first.told == ["lost"]
+    keeper.release(first)
+    before = lease_until(ground, second.lease)
+    wait_for(lambda: lease_until(ground, second.lease) > before)
+    assert second.told == []
+
+
+def test_a_database_that_is_away_for_a_while_does_not_end_the_keeping(
+    ground: Ground, lease: Lease, new_keeper: Callable[..., Keeper]
+) -> None:
+    class Away(Database):
+        failures = 3
+
+        def write(self):
+            if self.failures:
+                self.failures -= 1
+                raise OperationalError("UPDATE", {}, Exception("connection refused"))
+            return super().write()
+
+    away, run = Away(ground.settings.database_url), Run(lease)
+    before = lease_until(ground, lease)
+    keeper = new_keeper(away)
+    keeper.hold(run)
+    wait_for(lambda: lease_until(ground, lease) > before)
+    assert (away.failures, run.told) == (0, [])
+    keeper.close()
+    away.close()

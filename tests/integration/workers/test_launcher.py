@@ -1,0 +1,176 @@
+"""The launcher: what each slot's process sees, and that no slot stays empty."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.settings import load_settings
+from workers.launcher import Launcher, Slot, command_of, has_crashed, slots_for
+
+# Stands in for a worker: says what it sees, and stays until it is ended.
+STUB = """
+import json, os, signal, sys
+if sys.argv[2] == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+draft = f"{sys.argv[1]}/{os.getpid()}.new"
+with open(draft, "w") as file:
+    json.dump(dict(os.environ), file)
+os.rename(draft, f"{sys.argv[1]}/{os.getpid()}.json")
+if sys.argv[2] != "short":
+    while True:
+        signal.pause()
+"""
+
+
+class Seen:
+    """What the processes of a launcher said."""
+
+    def __init__(self, folder: Path, manner: str) -> None:
+        self.folder, self.manner = folder, manner
+
+    def command(self, slot: Slot) -> list[str]:
+        return [sys.executable, "-c", STUB, str(self.folder), self.manner]
+
+    def all(self) -> dict[int, dict[str, str]]:
+        files = self.folder.glob("*.json")
+        return {int(file.stem): json.loads(file.read_text()) for file in files}
+
+    def wait_for(self, count: int) -> dict[int, dict[str, str]]:
+        deadline = time.monotonic() + 20
+        while len(seen := self.all()) < count:
+            assert time.monotonic() < deadline, f"{len(seen)} processes of {count} came"
+            time.sleep(0.01)
+        return seen
+
+
+Start = Callable[..., tuple[Launcher, threading.Thread, Seen]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Run launchers in threads, and end them."""
+    running: list[tuple[Launcher, threading.Thread]] = []
+
+    def begin(slots: list[Slot], manner: str = "long", **more: Any) -> Any:
+        seen = Seen(tmp_path, manner)
+        launcher = Launcher(slots, **{"grace_s": 5, **more}, command=seen.command)
+        thread = threading.Thread(target=launcher.run)
+        thread.start()
+        running.append((launcher, thread))
+        return launcher, thread, seen
+
+    yield begin
+    for launcher, thread in running:
+        launcher.stop()
+        thread.join(30)
+
+
+def slots(tmp_path: Path, workers: int = 1, gpus: str = "", **settings: Any) -> list[Slot]:
+    return slots_for(load_settings(**settings), workers, gpus.split(",") if gpus else [], tmp_path)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_each_gpu_slot_sees_its_own_gpu_and_its_share_of_the_cores(
+    start: Start, tmp_path: Path
+) -> None:
+    _, _, seen = start(slots(tmp_path, gpus="2,5"))
+    environs = seen.wait_for(2).values()
+    assert {each["CUDA_VISIBLE_DEVICES"] for each in environs} == {"2", "5"}
+    assert {each["PIXELMILL_POOL"] for each in environs} == {"gpu"}
+    cores = str(max(1, (os.cpu_count() or 1) // 2))
+    for each in environs:
+        assert each["PIXELMILL_CORES"] == each["OMP_NUM_THREADS"] == cores
+        assert each["PIXELMILL_NODE"].endswith(f"/gpu{each['CUDA_VISIBLE_DEVICES']}")
+        assert each["PATH"] == os.environ["PATH"]
+    assert len({each["PIXELMILL_FLIGHT"] for each in environs}) == 2
+
+
+def test_a_cpu_slot_sees_no_gpu(start: Start, tmp_path: Path) -> None:
+    _, _, seen = start(slots(tmp_path, workers=2))
+    environs = list(seen.wait_for(2).values())
+    assert {each["CUDA_VISIBLE_DEVICES"] for each in environs} == {""}
+    assert {each["PIXELMILL_POOL"] for each in environs} == {"cpu"}
+    assert len({each["PIXELMILL_NODE"] for each in environs}) == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "last"), [(signal.SIGSEGV, "crash"), (signal.SIGABRT, "crash"), (signal.SIGKILL, "end")]
+)
+def test_what_dies_is_started_again_under_its_name_and_told_how_its_predecessor_ended(
+    start: Start, tmp_path: Path, how: signal.Signals, last: str
+) -> None:
+    pids = tmp_path / "pids"
+    _, _, seen = start(slots(tmp_path), pid_file=pids)
+    ((first, before),) = seen.wait_for(1).items()
+    assert before["PIXELMILL_LAST"] == ""
+    os.kill(first, how)
+    both = seen.wait_for(2)
+    (second,) = set(both) - {first}
+    for name in ("PIXELMILL_NODE", "PIXELMILL_FLIGHT"):
+        assert both[second][name] == before[name]
+    assert both[second]["PIXELMILL_LAST"] == last
+    assert json.loads(pids.read_text()) == {"worker-0": second}
+
+
+def test_a_process_that_dies_at_once_is_started_again_at_growing_distances(
+    start: Start, tmp_path: Path
+) -> None:
+    (slot,) = slots(tmp_path)
+    _, _, seen = start([slot], manner="short")
+    started = time.monotonic()
+    seen.wait_for(3)
+    assert time.monotonic() - started > 1.4, "half a second, then a whole one"
+    assert slot.wait_s >= 1
+
+
+def test_stopping_ends_every_process(start: Start, tmp_path: Path) -> None:
+    launcher, thread, seen = start(slots(tmp_path, workers=2))
+    pids = list(seen.wait_for(2))
+    launcher.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert not any(map(is_alive, pids))
+
+
+def test_a_process_that_does_not_end_in_time_is_killed(start: Start, tmp_path: Path) -> None:
+    launcher, thread, seen = start(slots(tmp_path), manner="stubborn", grace_s=0.2)
+    (pid,) = seen.wait_for(1)
+    launcher.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert not is_alive(pid)
+
+
+def test_the_command_starts_celery_with_threads_on_the_pools_queue(tmp_path: Path) -> None:
+    (slot,) = slots(tmp_path, gpus="3", shards_in_flight=5)
+    command = command_of(slot)
+    assert command[:3] == [sys.executable, "-m", "celery"]
+    options = dict(pairwise(command))
+    assert options["--pool"] == "threads"
+    assert options["--concurrency"] == "5"
+    assert options["--queues"] == "gpu"
+
+
+@pytest.mark.parametrize(
+    ("code", "crashed"),
+    [(0, False), (1, False), (75, False), (-signal.SIGKILL, False), (-signal.SIGTERM, False),
+     (-signal.SIGSEGV, True), (-signal.SIGABRT, True), (-signal.SIGBUS, True)],
+)  # fmt: skip
+def test_only_a_signal_that_nobody_sends_is_a_crash(code: int, crashed: bool) -> None:
+    assert has_crashed(code) is crashed

@@ -1,0 +1,101 @@
+"""Loaded networks within a budget: who was used longest ago leaves, and never one in use."""
+
+import threading
+
+import pytest
+
+from tests.integration.workers.fakes import FakeNetwork
+from workers.engine.device import Networks
+
+
+class Loader:
+    """Counts what it loads; each network weighs 100 bytes."""
+
+    def __init__(self) -> None:
+        self.loaded: list[str] = []
+
+    def __call__(self, name: str):
+        def load() -> FakeNetwork:
+            self.loaded.append(name)
+            return FakeNetwork(name=name)
+
+        return load
+
+
+def use(networks: Networks, loader: Loader, *names: str) -> None:
+    for name in names:
+        assert networks.borrow(name, loader(name)).record.name == name
+        networks.give_back(name)
+
+
+def test_what_fits_stays_loaded() -> None:
+    networks, loader = Networks(200), Loader()
+    use(networks, loader, "a", "b", "a", "b")
+    assert loader.loaded == ["a", "b"]
+    assert networks.size_bytes == 200
+
+
+def test_the_least_recently_used_leaves_first() -> None:
+    networks, loader = Networks(200), Loader()
+    use(networks, loader, "a", "b", "a", "c")
+    assert networks.size_bytes == 200
+    use(networks, loader, "a", "c")
+    assert loader.loaded == ["a", "b", "c"]
+    use(networks, loader, "b")
+    assert loader.loaded == ["a", "b", "c", "b"]
+
+
+def test_one_in_use_never_leaves_and_goes_as_soon_as_it_is_free() -> None:
+    networks, loader = Networks(100), Loader()
+    held = networks.borrow("a", loader("a"))
+    use(networks, loader, "b")
+    assert networks.borrow("a", loader("a")) is held
+    assert loader.loaded == ["a", "b"]
+    networks.give_back("a")
+    assert networks.size_bytes <= 200
+    networks.give_back("a")
+    assert networks.size_bytes == 100
+    use(networks, loader, "a")
+    assert loader.loaded == ["a", "b"], "the last one used is the one that stays"
+
+
+def test_one_that_is_larger_than_the_budget_can_still_be_used() -> None:
+    networks, loader = Networks(1), Loader()
+    use(networks, loader, "a", "a", "b")
+    assert loader.loaded == ["a", "b"]
+    assert networks.size_bytes == 100
+
+
+def test_two_threads_that_want_the_same_network_load_it_once() -> None:
+    networks, loader = Networks(1000), Loader()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def load() -> FakeNetwork:
+        inside.set()
+        assert go_on.wait(20)
+        return loader("a")()
+
+    found: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(networks.borrow("a", load))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    assert inside.wait(20)
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert loader.loaded == ["a"]
+    assert len(set(map(id, found))) == 1
+
+
+def test_a_load_that_fails_leaves_nothing_behind_and_may_be_tried_again() -> None:
+    networks, loader = Networks(1000), Loader()
+
+    def fail() -> FakeNetwork:
+        raise OSError("the store is away")
+
+    with pytest.raises(OSError, match="away"):
+        networks.borrow("a", fail)
+    assert networks.size_bytes == 0
+    use(networks, loader, "a")

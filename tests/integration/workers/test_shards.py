@@ -1,0 +1,399 @@
+"""One shard's way through the stages, with networks that fail in every way there is."""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from sqlalchemy import update
+
+from jobs.bootstrap import Ground
+from jobs.completion import cancel, expire_overdue
+from jobs.leases import expire
+from jobs.manifests import Manifest
+from jobs.requests import Request
+from jobs.scheduling import Lease
+from jobs.states import ItemStatus, JobStatus, ShardState
+from jobs.storage import Storage, StorageError
+from jobs.tables import Job, ModelVersion
+from jobs.tenants import NewKey
+from tests.integration.jobs.builders import claim_one, run_one, submit_items
+from tests.integration.jobs.checks import check_job, read_job, shards_of
+from tests.integration.workers.fakes import (
+    FakeNetwork,
+    answers_of,
+    rows_of_job,
+    submit_contents,
+    submit_numbers,
+)
+from workers.egress import EgressError
+from workers.engine.keeper import Keeper
+from workers.engine.shard import ShardRun, Stages
+
+NewStages = Callable[..., Stages]
+
+
+class Told(ShardRun):
+    """A run that lets a test wait until it has been told to stop."""
+
+    def __init__(self, stages: Stages, lease: Lease) -> None:
+        super().__init__(stages, lease)
+        self.told = threading.Event()
+
+    def stop(self, why: Any) -> None:
+        super().stop(why)
+        self.told.set()
+
+
+def run_with(stages: Stages, lease: Lease, network: FakeNetwork) -> bool:
+    return ShardRun(stages, lease).run(network, manifest_of(stages.ground, lease))
+
+
+def manifest_of(ground: Ground, lease: Lease) -> Manifest:
+    return Manifest(ground.storage, lease.manifest)
+
+
+def numbers(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
+def segments_of(ground: Ground, job: Job) -> list[str]:
+    return list(ground.storage.list(f"jobs/{job.id}/segments"))
+
+
+def test_chunks_of_different_jobs_with_equal_parameters_share_a_batch(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    assert batches_of_two_jobs(ground, tenant, digits_model, new_stages, [{}, {}]) == [20]
+
+
+def test_chunks_with_different_parameters_do_not_share_a_batch(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    params = [{"top_k": 1}, {"top_k": 2}]
+    assert batches_of_two_jobs(ground, tenant, digits_model, new_stages, params) == [10, 10]
+
+
+def batches_of_two_jobs(
+    ground: Ground,
+    tenant: NewKey,
+    model: ModelVersion,
+    new_stages: NewStages,
+    params: list[dict[str, Any]],
+) -> list[int]:
+    # No chunk is decoded before both are being decoded: so both have been announced.
+    barrier = threading.Barrier(2)
+    network = FakeNetwork(on_prepare=lambda data: barrier.wait(30) if data == b"0" else None)
+    jobs = [submit_numbers(ground, tenant, model, 10, params=each) for each in params]
+    stages, leases = new_stages(wait_s=20), [claim_one(ground), claim_one(ground)]
+    threads = [threading.Thread(target=run_with, args=(stages, each, network)) for each in leases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for job in jobs:
+        check_job(ground, job.id)
+        assert answers_of(ground, job) == numbers(10)
+    return network.batches
+
+
+def test_a_lone_chunk_does_not_wait_for_company_that_is_not_coming(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_numbers(ground, tenant, digits_model, 10)
+    done = threading.Event()
+    stages, lease = new_stages(wait_s=3600), claim_one(ground)
+
+    def run() -> None:
+        run_with(stages, lease, FakeNetwork())
+        done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    assert done.wait(20)
+    assert answers_of(ground, job) == numbers(10)
+
+
+def test_no_batch_is_larger_than_the_network_allows(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_numbers(ground, tenant, digits_model, 32)
+    network = FakeNetwork(max_batch=7)
+    assert run_with(new_stages(), claim_one(ground), network)
+    assert max(network.batches) <= 7
+    assert sum(network.batches) == 32
+    assert answers_of(ground, job) == numbers(32)
+
+
+def test_a_network_that_runs_out_of_memory_above_four_still_gives_every_result(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    def small(samples: list[int]) -> None:
+        if len(samples) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    job = submit_numbers(ground, tenant, digits_model, 32)
+    network = FakeNetwork(on_forward=small)
+    assert run_with(new_stages(), claim_one(ground), network)
+    assert check_job(ground, job.id).completed == 32
+    assert answers_of(ground, job) == numbers(32)
+    assert min(network.batches) == 4, "down to what fits, and no further"
+
+
+def test_an_item_that_is_too_large_alone_errors_alone(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    def greedy(samples: list[int]) -> None:
+        if 9 in samples:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    job = submit_numbers(ground, tenant, digits_model, 32)
+    run_with(new_stages(), claim_one(ground), FakeNetwork(on_forward=greedy))
+    expected = numbers(32)
+    assert answers_of(ground, job) == [*expected[:9], "out_of_memory", *expected[10:]]
+    assert rows_of_job(ground, job)[9].error.retryable
+
+
+@pytest.mark.parametrize("poison", [[0], [13], [31], [12, 13], list(range(32))])
+def test_poison_samples_error_alone_wherever_they_stand(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    poison: list[int],
+) -> None:
+    def sick(samples: list[int]) -> None:
+        if set(samples) & set(poison):
+            raise RuntimeError("device-side assert")
+
+    job = submit_numbers(ground, tenant, digits_model, 32)
+    assert run_with(new_stages(), claim_one(ground), FakeNetwork(on_forward=sick))
+    codes = ["inference_failed" if n in poison else str(n) for n in range(32)]
+    assert answers_of(ground, job) == codes
+    assert check_job(ground, job.id).failed == len(poison)
+
+
+def test_poison_of_one_job_costs_nothing_in_the_other_job_of_its_batch(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    barrier = threading.Barrier(2)
+
+    def meet(data: bytes) -> None:
+        if data in (b"0", b"100"):
+            barrier.wait(30)
+
+    def sick(samples: list[int]) -> None:
+        if 105 in samples:
+            raise RuntimeError("device-side assert")
+
+    network = FakeNetwork(on_prepare=meet, on_forward=sick)
+    first = submit_numbers(ground, tenant, digits_model, 10)
+    others = [str(100 + number).encode() for number in range(10)]
+    second = submit_contents(ground, tenant, digits_model, others)
+    stages, leases = new_stages(wait_s=20), [claim_one(ground), claim_one(ground)]
+    threads = [threading.Thread(target=run_with, args=(stages, each, network)) for each in leases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert network.batches[0] == 20
+    assert answers_of(ground, first) == numbers(10)
+    expected = [str(100 + number) for number in range(10)]
+    assert answers_of(ground, second) == [*expected[:5], "inference_failed", *expected[6:]]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RuntimeError("a bug of the decoder"), "internal_error"),
+        (ValueError("a bug of ours"), "internal_error"),
+        (MemoryError(), "out_of_memory"),
+    ],
+)
+def test_whatever_a_decoder_raises_costs_one_item(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    error: Exception,
+    code: str,
+) -> None:
+    def buggy(data: bytes) -> None:
+        if data == b"3":
+            raise error
+
+    job = submit_numbers(ground, tenant, digits_model, 8)
+    assert run_with(new_stages(), claim_one(ground), FakeNetwork(on_prepare=buggy))
+    expected = numbers(8)
+    assert answers_of(ground, job) == [*expected[:3], code, *expected[4:]]
+
+
+def test_a_shard_of_nothing_but_bad_items_ends_without_the_device(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_contents(ground, tenant, digits_model, [b"bad"] * 5)
+    network = FakeNetwork()
+    assert run_with(new_stages(), claim_one(ground), network)
+    assert answers_of(ground, job) == ["image_decode_failed"] * 5
+    assert network.batches == []
+
+
+@pytest.mark.parametrize("how", ["cancel", "deadline"])
+def test_a_job_that_is_ended_stops_its_running_shard_within_a_batch(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    how: str,
+) -> None:
+    job = submit_numbers(ground, tenant, digits_model, 32)
+    lease = claim_one(ground)
+    run = Told(new_stages(depth=2), lease)
+
+    def end_the_job(_: list[int]) -> None:
+        if run.told.is_set():
+            return
+        if how == "cancel":
+            cancel(ground.database, tenant.tenant_id, job.id)
+        else:
+            with ground.database.write() as session:
+                session.execute(update(Job).values(expires_at=1.0))
+            expire_overdue(ground.database)
+        assert run.told.wait(20)
+
+    keeper = Keeper(ground.database, "node-1", ground.settings)
+    keeper.hold(run)
+    network = FakeNetwork(max_batch=2, on_forward=end_the_job)
+    assert run.run(network, manifest_of(ground, lease))
+    keeper.release(run)
+    keeper.close()
+    ended = check_job(ground, job.id)
+    expected = JobStatus.CANCELLED if how == "cancel" else JobStatus.EXPIRED
+    assert ended.status is expected
+    assert 2 <= ended.completed <= 8
+    assert ended.completed + ended.cancelled + ended.expired == 32
+    last = rows_of_job(ground, job)[-1]
+    assert last.status is (ItemStatus.CANCELLED if how == "cancel" else ItemStatus.EXPIRED)
+
+
+def test_the_result_of_a_lost_lease_is_discarded_with_its_segment(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_numbers(ground, tenant, digits_model, 8)
+    slow = claim_one(ground, "slow", lease_s=-1)
+
+    def meanwhile(_: list[int]) -> None:
+        expire(ground.database)
+        assert run_one(ground, claim_one(ground, "quick"))
+
+    assert not run_with(new_stages(), slow, FakeNetwork(on_forward=meanwhile))
+    done = check_job(ground, job.id)
+    assert (done.completed, done.commits) == (8, 1)
+    assert len(segments_of(ground, job)) == 1
+    assert all(row.attempts == 2 for row in rows_of_job(ground, job))
+
+
+def test_a_run_that_is_told_of_its_lost_lease_writes_nothing(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_numbers(ground, tenant, digits_model, 8)
+    lease = claim_one(ground)
+    run = ShardRun(new_stages(), lease)
+    network = FakeNetwork(on_forward=lambda _: run.stop("lost"))
+    assert not run.run(network, manifest_of(ground, lease))
+    assert segments_of(ground, job) == []
+    assert check_job(ground, job.id).request_counts["processing"] == 8
+
+
+def test_a_shard_that_is_handed_back_burns_no_attempt(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_numbers(ground, tenant, digits_model, 32)
+    lease = claim_one(ground)
+    run = Told(new_stages(depth=1), lease)
+    keeper = Keeper(ground.database, "node-1", ground.settings)
+    keeper.hold(run)
+    keeper.hand_back_after(0)
+    network = FakeNetwork(max_batch=2, on_forward=lambda _: run.told.wait(20))
+    assert not run.run(network, manifest_of(ground, lease))
+    keeper.close()
+    (shard,) = shards_of(ground, job.id)
+    assert shard.state is ShardState.PENDING
+    assert (shard.deaths, shard.expiries, shard.errors, shard.not_before) == (0, 0, 0, 0)
+    assert read_job(ground, job.id).share == pytest.approx(0)
+    assert segments_of(ground, job) == []
+    again = claim_one(ground, "node-2")
+    assert run_with(new_stages(), again, FakeNetwork())
+    assert check_job(ground, job.id).completed == 32
+
+
+class Away(Storage):
+    """Cannot write, until it is told to."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.tries = 0
+
+    def create(self, name: str):
+        self.tries += 1
+        if self.tries < 3:
+            raise StorageError("the disk is full")
+        return super().create(name)
+
+
+def test_a_run_that_waits_for_the_store_is_not_taken_for_stuck(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_numbers(ground, tenant, digits_model, 4)
+    lease = claim_one(ground)
+    away = Away(ground.storage.url)
+    run = ShardRun(new_stages(dataclasses.replace(ground, storage=away)), lease)
+    before = run.moved_at
+    assert run.run(FakeNetwork(), manifest_of(ground, lease))
+    assert away.tries == 3
+    assert run.moved_at > before + 0.5, "each pause counts as a movement"
+    assert check_job(ground, job.id).completed == 4
+
+
+class Slow:
+    """An egress whose last server answers only when the run has been seen to move."""
+
+    run: ShardRun
+
+    def get(self, url: str) -> bytes:
+        number = url.rpartition("/")[2]
+        if number == "3":
+            raise EgressError("no answer", code="url_timeout", retryable=True)
+        if number == "31":
+            started, deadline = self.run.moved_at, time.monotonic() + 10
+            while self.run.moved_at == started and time.monotonic() < deadline:
+                time.sleep(0.001)
+            assert self.run.moved_at > started
+        return number.encode()
+
+
+def test_urls_that_answer_slowly_are_progress_and_cost_themselves_when_they_fail(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    requests = tuple(Request(f"n{n}", url=f"https://example.com/{n}") for n in range(32))
+    job = submit_items(ground, tenant, digits_model, requests=requests)
+    slow, lease = Slow(), claim_one(ground)
+    slow.run = run = ShardRun(new_stages(outside=slow), lease)
+    run.moved_at = 0.0
+    assert run.run(FakeNetwork(), manifest_of(ground, lease))
+    expected = numbers(32)
+    assert answers_of(ground, job) == [*expected[:3], "url_timeout", *expected[4:]]
+    assert rows_of_job(ground, job)[3].error.retryable
+
+
+def test_an_item_with_more_bytes_than_the_model_takes_is_not_even_read(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    network = FakeNetwork()
+    limits = dataclasses.replace(network.record.limits, max_bytes=3)
+    network.record = dataclasses.replace(network.record, limits=limits)
+    job = submit_contents(ground, tenant, digits_model, [b"1", b"12345", b"2"])
+    assert run_with(new_stages(), claim_one(ground), network)
+    assert answers_of(ground, job) == ["1", "image_too_large", "2"]
