@@ -77,15 +77,13 @@ def commit_surely(
 ) -> bool:
     """Commit through outages of the database, keeping the computed result until it is back.
 
-    When the connection breaks during COMMIT nobody knows whether it took place, so the shard is
-    read again before anything is repeated; and again when the repetition finds it gone, because the
-    server may have ended the first COMMIT in between.
+    When the connection breaks during COMMIT nobody knows whether it took place. The repetition is
+    fenced, so it can only count once; when it finds the lease gone, the shard is read again to tell
+    whether it was this very result that took it.
     """
     delay = 0.2
     while True:
         try:
-            if _is_committed(database, lease, segment):
-                return True
             if commit(database, lease, segment, tally, device_s):
                 return True
             return _is_committed(database, lease, segment)

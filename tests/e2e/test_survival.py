@@ -52,10 +52,11 @@ def check(client: Client, job: Job, expected: list[str]) -> None:
 
 
 def test_killing_worker_api_and_redis_in_the_middle_of_a_job_loses_and_doubles_nothing(
-    tmp_path: Path, many_digits: Path, expected: list[str]
+    tmp_path: Path, many_digits: Path, expected: list[str], database_url: str
 ) -> None:
     assert len(expected) == len(heldout_digits()[1])
-    with running_stack(tmp_path / "data") as stack, stack.client() as client:
+    environ = {"PIXELMILL_DATABASE_URL": database_url}
+    with running_stack(tmp_path / "data", **environ) as stack, stack.client() as client:
         job = client.submit(many_digits, model="digits")
         for share, role in ((0.1, "worker-0"), (0.3, "api"), (0.5, "redis")):
             in_the_middle(client, job, share)
