@@ -20,6 +20,9 @@ timeout = 120
 graceful_timeout = 75
 keepalive = 30
 
+# It would lie in the home folder, where several installations of one user would share it.
+control_socket_disable = True
+
 # Request lines and headers of a size that no honest client needs are refused.
 limit_request_line = 8190
 limit_request_fields = 100

@@ -1,7 +1,7 @@
 """How long a claim takes under a huge backlog: `python -m benchmarks.claims`.
 
-10,000 runnable jobs of 20 tenants with 1,000,000 pending shards, on SQLite and on PostgreSQL. Prints
-the median and the 95th percentile of a claim, and the plans of its three look-ups.
+10,000 runnable jobs of 20 tenants with 1,000,000 pending shards, on SQLite and on PostgreSQL.
+Prints the median and the 95th percentile of a claim, and the plans of its three look-ups.
 """
 
 import argparse

@@ -14,7 +14,7 @@ _LONGEST_WAIT_S = 10.0
 
 def say(name: str, line: str) -> None:
     """Print one line with the name of who says it."""
-    print(f"{name:>10} | {line}", flush=True)  # noqa: T201  # a command's own output
+    print(f"{name:>10} | {line}", flush=True)  # a command's own output
 
 
 class Role:
@@ -65,7 +65,7 @@ class Role:
         self._join()
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  # our own command lines
+        self._process = subprocess.Popen(  # our own command lines
             self._command,
             env=self._environ,
             stdin=subprocess.DEVNULL,

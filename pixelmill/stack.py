@@ -195,7 +195,7 @@ class Stack:
         self._roles[name].look_after()
 
     def _run_once(self, name: str, command: list[str]) -> str:
-        done = subprocess.run(  # noqa: S603  # our own command lines
+        done = subprocess.run(  # our own command lines
             command, env=self._environ, capture_output=True, text=True, check=False
         )
         if done.returncode:

@@ -54,6 +54,14 @@ def test_what_is_no_key_is_refused(app: APIFlask, value: str) -> None:
     check_problem(answer, 401, "invalid_api_key")
 
 
+@pytest.mark.parametrize("scheme", ["Basic", "Token", "Bearerish"])
+def test_a_good_key_under_another_scheme_is_refused(
+    app: APIFlask, tenant: NewKey, scheme: str
+) -> None:
+    headers = {"Authorization": f"{scheme} {tenant.key}"}
+    check_problem(app.test_client().get("/v1/jobs", headers=headers), 401, "invalid_api_key")
+
+
 def test_a_wrong_secret_is_refused_like_an_unknown_key(
     app: APIFlask, ground: Ground, tenant: NewKey
 ) -> None:
