@@ -4,6 +4,7 @@ Starts `pixelmill up` on a folder of its own, submits the held-out handwritten d
 training has seen) over HTTP, waits, compares the answers with the truth, and stops the stack.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,7 +67,8 @@ def show(results: list[Result], labels: dict[str, int], seconds: float) -> float
 
 def main() -> None:
     """Run the demonstration; exits with 1 when the accuracy is not what it should be."""
-    DATA.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(DATA, ignore_errors=True)
+    DATA.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as folder:
         images, truths = heldout_digits()
         written = write_png_folder(Path(folder), images, truths)

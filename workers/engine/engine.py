@@ -28,7 +28,7 @@ from workers.engine.flight import FlightRecord, read_suspects
 from workers.engine.keeper import Keeper
 from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
-from workers.engine.shard import ShardRun, Stages
+from workers.engine.shard import Abandoned, ShardRun, Stages
 from workers.process import Process
 
 log = structlog.get_logger(__name__)
@@ -134,6 +134,9 @@ class Engine:
                 bound.info("shard_done", items=lease.count)
                 if has_due(self._ground.database):
                     self._ground.hints.send(IO)
+        except Abandoned:
+            bound.warning("shard_left", error="the store did not come back in time")
+            run.leave()
         except SQLAlchemyError as err:
             if not is_outage(err):
                 raise

@@ -52,6 +52,10 @@ class Stages:
     depth: int
 
 
+class Abandoned(Exception):
+    """The run was told to stop while it waited for the store."""
+
+
 class ShardRun:
     """A leased shard while it runs."""
 
@@ -91,9 +95,14 @@ class ShardRun:
         while pending:
             self._collect(pending.popleft())
         if self._why == "hand_back":
-            hand_back(self._stages.ground.database, self.lease)
+            self.leave()
             return False
         return self._why != "lost" and self.commit(self._rows + self._rows_not_run(items))
+
+    def leave(self) -> None:
+        """Give the shard back, unless it was lost."""
+        if self._why == "hand_back":
+            hand_back(self._stages.ground.database, self.lease)
 
     def error_all(self, items: Sequence[Item], error: ItemError) -> bool:
         """Commit the whole shard as errored, when it cannot be run at all."""
@@ -203,7 +212,10 @@ class ShardRun:
         ]
 
     def surely(self, work: Callable[[], T]) -> T:
-        """Do something with the store, waiting it out while it is away."""
+        """Do something with the store, waiting it out while it is away.
+
+        Raises Abandoned when the shard is lost meanwhile, or to be handed back.
+        """
         delay = 0.2
         while True:
             try:
@@ -211,6 +223,8 @@ class ShardRun:
             except BlobMissing:
                 raise
             except StorageError as err:
+                if self._why in ("lost", "hand_back"):
+                    raise Abandoned from err
                 log.warning("shard_waits_for_storage", shard=self.lease.shard_id, error=str(err))
                 self._pause(delay)
                 delay = min(delay * 2, _LONGEST_PAUSE_S)

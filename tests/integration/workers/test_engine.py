@@ -248,6 +248,27 @@ def test_an_engine_that_was_told_to_stop_claims_nothing_more(
     assert shards_of(ground, job.id)[0].attempt == 0
 
 
+@pytest.mark.parametrize("at", ["get", "ranges", "create", "open"])
+def test_a_shard_that_waits_for_the_store_is_handed_back_when_the_process_must_end(
+    ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine, at: str
+) -> None:
+    job = submit_contents(ground, tenant, digits, [picture(1)], params=PARAMS)
+    moody = Moody(ground.storage.url, times=0)
+    moody.left[at] = 10_000
+    engine = new_engine(with_(ground, moody, grace_s=0))
+    working = threading.Thread(target=engine.drain)
+    working.start()
+    while moody.left[at] == 10_000:
+        assert working.is_alive()
+    engine.stop()
+    working.join(20)
+    assert not working.is_alive()
+    (shard,) = shards_of(ground, job.id)
+    assert shard.state is ShardState.PENDING
+    assert (shard.deaths, shard.expiries, shard.errors) == (0, 0, 0)
+    check_job(ground, job.id)
+
+
 def test_no_more_shards_are_in_flight_than_were_asked_for(
     ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
 ) -> None:

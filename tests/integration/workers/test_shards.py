@@ -33,6 +33,9 @@ from workers.egress import EgressError
 from workers.engine.keeper import Keeper
 from workers.engine.shard import ShardRun, Stages
 
+# What a database does differently is tested with the room that asks it, in integration/jobs.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 NewStages = Callable[..., Stages]
 
 
