@@ -1,6 +1,7 @@
 """The application: everything of the HTTP face, put together."""
 
 from importlib.metadata import PackageNotFoundError, version
+from threading import BoundedSemaphore
 
 from apiflask import APIFlask
 
@@ -20,6 +21,7 @@ from api.routes.models import models
 from api.routes.predictions import predictions
 from api.routes.results import results
 from api.security_headers import harden
+from api.waiting import HELD, MOST_HELD
 from jobs.bootstrap import Ground, open_ground
 from jobs.settings import KIB, Settings, load_settings
 
@@ -38,6 +40,7 @@ def create_app(ground: Ground | None = None) -> APIFlask:
         static_folder=None,  # type: ignore[arg-type]  # as in Flask
     )
     app.extensions[EXTENSION] = ground
+    app.extensions[HELD] = BoundedSemaphore(MOST_HELD)
     _configure(app, ground.settings)
     log_requests(app)
     harden(app)

@@ -3,15 +3,20 @@
 import re
 import time
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 
-from flask import request
+from flask import current_app, request
 
-from jobs.bootstrap import Ground
+from api.current import ground, tenant_id
 from jobs.reading import get_job
 from jobs.states import TERMINAL
 from jobs.tables import Job
 
 LONGEST_S = 60
+
+# Answers that one process holds at once: two thirds of its threads (api.gunicorn_conf).
+MOST_HELD = 16
+HELD = "pixelmill.held"
 
 # Pauses between looks at the database: short at first, for a job of one image takes milliseconds.
 _FIRST_PAUSE_S = 0.005
@@ -43,13 +48,28 @@ def wanted_wait(default: int = 0) -> Wait:
     return Wait(default, asked=False)
 
 
-def wait_until_over(ground: Ground, tenant_id: str, job_id: str, seconds: float) -> Job:
-    """Give the job once it is over, or as it stands after so many seconds; raises NotFound."""
+def hold(job_id: str, wait: Wait) -> tuple[Job, Wait]:
+    """Give a job once it is over or the wait is, and the wait that was granted; raises NotFound.
+
+    A held answer keeps a thread. When too many are held already this one is given at once, which
+    RFC 7240 allows: otherwise a few dozen patient callers would shut everybody else out.
+    """
+    held: BoundedSemaphore = current_app.extensions[HELD]
+    if wait.seconds and not held.acquire(blocking=False):
+        return _look_until_over(job_id, 0), Wait(0, asked=False)
+    try:
+        return _look_until_over(job_id, wait.seconds), wait
+    finally:
+        if wait.seconds:
+            held.release()
+
+
+def _look_until_over(job_id: str, seconds: float) -> Job:
     until = time.monotonic() + seconds
     pause = _FIRST_PAUSE_S
     while True:
-        with ground.database.read() as session:
-            job = get_job(session, tenant_id, job_id)
+        with ground().database.read() as session:
+            job = get_job(session, tenant_id(), job_id)
         left = until - time.monotonic()
         if job.status in TERMINAL or left <= 0:
             return job

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     # Which pool new jobs go to: that of the workers which this installation has.
     pool_for_jobs: Literal["cpu", "gpu"] = "cpu"
 
+    # Python modules of the operator's own, whose ARCHITECTURES workers may build.
+    extensions: Annotated[tuple[str, ...], NoDecode] = ()
+
     # What a caller may send.
     max_body_bytes: int = Field(10 * GIB, ge=KIB, description="one request's body")
     max_json_bytes: int = Field(64 * MIB, ge=KIB, description="one JSON body")
@@ -69,7 +72,7 @@ class Settings(BaseSettings):
     output_days: float = Field(30, gt=0)
     completion_window_s: float = Field(7 * 86400, gt=0, description="a job's time unless it says")
 
-    @field_validator("egress_allow", "webhook_delays_s", mode="before")
+    @field_validator("egress_allow", "webhook_delays_s", "extensions", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):

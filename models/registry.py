@@ -36,12 +36,17 @@ def table(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
 TASKS: Mapping[str, Task] = table((task.name, task) for task in (classification.TASK,))
 
 # Each builder takes the number of classes and gives a network with untrained weights.
-ARCHITECTURES: Mapping[str, Builder] = table(
+ARCHITECTURES: dict[str, Builder] = table(
     [
         ("digits", digits.build),
         *torchvision.builders(),
     ]
 )
+
+
+def extend(architectures: Mapping[str, Builder]) -> None:
+    """Add an operator's own architectures; raises ValueError when a name is taken."""
+    ARCHITECTURES.update(table([*ARCHITECTURES.items(), *architectures.items()]))
 
 
 class Network:

@@ -5,6 +5,7 @@ errands' (pool io). A poller beside it looks into the database every few seconds
 on while Redis is away.
 """
 
+import importlib
 import logging
 import os
 import threading
@@ -148,6 +149,9 @@ def _open_work(ground: Ground, process: Process, egress: Egress) -> Work:
         return Errands(ground, egress)
     # torch is imported only where networks run, and only now: the launcher has set up its threads.
     os.environ.setdefault("OMP_NUM_THREADS", str(process.cores))
+    from models import registry
     from workers.engine.engine import Engine
 
+    for name in ground.settings.extensions:
+        registry.extend(importlib.import_module(name).ARCHITECTURES)
     return Engine(ground, process, egress)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.hints import CPU, GPU
+from jobs.hints import CPU, GPU, IO
 from jobs.settings import Settings
 
 
@@ -52,11 +52,13 @@ def this_process(settings: Settings, environ: Mapping[str, str] = os.environ) ->
         pool=pool,
         cores=cores,
         decode_threads=settings.decode_threads or cores,
-        flight=Path(environ.get("PIXELMILL_FLIGHT") or _own_flight_record()),
+        flight=Path(environ.get("PIXELMILL_FLIGHT") or _own_flight_record(pool)),
         predecessor_crashed=environ.get("PIXELMILL_LAST") == "crash",
     )
 
 
-def _own_flight_record() -> str:
+def _own_flight_record(pool: str) -> str:
     """Name a record for a process that no launcher started: nobody will read it after a crash."""
+    if pool == IO:
+        return os.devnull  # nothing flies there
     return os.path.join(tempfile.mkdtemp(prefix="pixelmill-"), "flight")

@@ -15,7 +15,7 @@ from api.schemas import JobCreate, JobForm, JobListQuery
 from api.submission_form import read_form, submission_of_form, submit_form
 from api.submitting import idempotency_of, submission_of
 from api.views import listed
-from api.waiting import wait_until_over, wanted_wait
+from api.waiting import hold, wanted_wait
 from jobs.completion import cancel
 from jobs.reading import list_jobs
 from jobs.submission import submit
@@ -75,8 +75,7 @@ def get_jobs() -> dict[str, Any]:
 @describe(jobs, {200: JobView, 304: None}, problems=(404,), headers=("Prefer", "If-None-Match"))
 def get_one_job(job_id: str) -> Response:
     """Show where a job stands; with `Prefer: wait=N`, once it is over or after N seconds."""
-    wait = wanted_wait()
-    return shown(wait_until_over(ground(), tenant_id(), job_id, wait.seconds), wait)
+    return shown(*hold(job_id, wanted_wait()))
 
 
 @jobs.post("/<job_id>/cancel")
@@ -92,5 +91,5 @@ def cancel_job(job_id: str) -> Response:
 def _accepted_after_wait(job: Job, is_new: bool) -> Response:
     wait = wanted_wait()
     if wait.seconds:
-        job = wait_until_over(ground(), tenant_id(), job.id, wait.seconds)
+        job, wait = hold(job.id, wait)
     return accepted(job, wait, is_new=is_new)

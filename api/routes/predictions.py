@@ -6,7 +6,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
-from api.current import ground, tenant_id
+from api.current import ground
 from api.inline_items import read_input
 from api.job_answers import accepted
 from api.job_views import JobView
@@ -16,7 +16,7 @@ from api.parsing import check_filename, parse_json, read_body, validated
 from api.result_rows import PredictionView, result_row
 from api.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
 from api.submitting import checked, idempotency_of, wanted_by
-from api.waiting import wait_until_over, wanted_wait
+from api.waiting import hold, wanted_wait
 from jobs.inputs import Upload
 from jobs.results import Cursor, read_page
 from jobs.states import TERMINAL
@@ -43,9 +43,8 @@ def predict() -> Response:
     The answer is held for 10 s, or as `Prefer: wait=N` says. Either way the job is there
     afterwards, like any other.
     """
-    wait = wanted_wait(_DEFAULT_WAIT_S)
     job, is_new = _submit_form() if is_form() else _submit_json()
-    job = wait_until_over(ground(), tenant_id(), job.id, wait.seconds)
+    job, wait = hold(job.id, wanted_wait(_DEFAULT_WAIT_S))
     page = read_page(ground(), job, Cursor(), limit=1) if job.status in TERMINAL else None
     if page is None or not page.rows:
         return accepted(job, wait, is_new=is_new)

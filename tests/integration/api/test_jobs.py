@@ -2,16 +2,20 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from apiflask import APIFlask
 from sqlalchemy import update
 
+from api.waiting import HELD, MOST_HELD
 from jobs.bootstrap import Ground
 from jobs.completion import expire_overdue
 from jobs.scheduling import claim
 from jobs.states import ItemStatus
 from jobs.tables import Job
+from jobs.tenants import NewKey
 from tests.integration.api.callers import Caller, check_problem, job_body
 from tests.integration.jobs.builders import claim_one, run_one
 
@@ -111,6 +115,25 @@ def test_a_held_answer_comes_at_the_latest_when_it_was_asked_for(caller: Caller)
     assert 0.9 < time.monotonic() - began < 3
     assert (answer.status_code, answer.json["status"]) == (202, "in_progress")
     assert answer.headers["Preference-Applied"] == "wait=1"
+
+
+def test_patient_callers_leave_threads_for_the_others(
+    caller: Caller, ground: Ground, app: APIFlask, tenant: NewKey
+) -> None:
+    path = f"/v1/jobs/{caller.submit()['id']}"
+
+    def ask(_: int) -> bool:
+        answer = Caller(app, tenant).get(path, headers={"Prefer": "wait=2"})
+        assert answer.status_code == 200
+        return "Preference-Applied" in answer.headers
+
+    with ThreadPoolExecutor(MOST_HELD + 8) as threads:
+        held = list(threads.map(ask, range(MOST_HELD + 8)))
+    # Who is not held is answered at once, and not told otherwise.
+    assert held.count(True) == MOST_HELD
+    # Every place is free again, also after an answer that was an error.
+    check_problem(caller.get("/v1/jobs/nonsense", headers={"Prefer": "wait=1"}), 404)
+    assert app.extensions[HELD]._value == MOST_HELD
 
 
 def test_a_submission_may_wait_for_its_end_and_is_still_202(caller: Caller, ground: Ground) -> None:

@@ -157,6 +157,18 @@ def test_an_upload_over_the_limit_is_refused_with_and_without_a_length(
     assert chunked(caller, "/v1/files?filename=a", io.BytesIO(b"x" * 100_000)).status_code == 201
 
 
+def test_a_form_over_the_limit_is_refused_with_and_without_a_length(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    caller = Caller(create_app(with_settings(ground, max_body_bytes=100_000)), tenant)
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    form, body = "multipart/form-data; boundary=x", head + b"y" * 300_000
+    answer = caller.post("/v1/jobs", data=body, content_type=form)
+    check_problem(answer, 413, "body_too_large")
+    answer = chunked(caller, "/v1/jobs", io.BytesIO(body), content_type=form)
+    check_problem(answer, 413, "body_too_large")
+
+
 def test_json_over_its_own_limit_is_refused_with_and_without_a_length(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:

@@ -193,6 +193,8 @@ class Life(RuleBasedStateMachine):
             if job_id in self.checked:
                 continue
             job = check_job(self.ground, job_id)
+            # One after the other, as here, nothing slips through the end of a job.
+            assert job.ending is None or job.pending_shards == 0
             counts = {name: job.request_counts[name] for name in ENDED}
             before = self.highest.get(job_id, counts)
             assert all(counts[name] >= before[name] for name in ENDED)
