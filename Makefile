@@ -12,7 +12,7 @@ EXTRAS := workers,local,train,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format train evaluate bench constraints clean
+.PHONY: help setup demo up test faults check format train evaluate bench constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
@@ -28,6 +28,9 @@ up: setup ## Run the stack on this machine until Ctrl-C (ARGS="--port 9000 --wor
 
 test: setup ## Run the tests (ARGS="tests/unit -k lease")
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: setup ## Run the tests with networks that crash, hang and starve (some minutes)
+	@$(BIN)/python -m pytest tests/faults $(ARGS)
 
 check: setup ## Lint, format, types and layers: what must be clean before a commit
 	$(BIN)/ruff check .

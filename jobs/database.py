@@ -85,7 +85,7 @@ def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -95,6 +95,8 @@ def _engine(url: str) -> Engine:
     options = "-c statement_timeout=60000 -c lock_timeout=20000"
     return create_engine(
         parsed,
+        # Parameters can be secrets, and errors are logged.
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_size=8,
         max_overflow=16,

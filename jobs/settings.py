@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     max_item_bytes: int = Field(100 * MIB, ge=KIB, description="one image, encoded")
     max_archive_bytes: int = Field(1024 * GIB, ge=KIB, description="one archive, unpacked")
     max_line_errors: int = Field(100, ge=1, description="faults listed of one manifest")
-    rate_limit: str = Field("1200/minute", description="requests of one key; empty for none")
+    rate_limit: str = Field("1200/minute", description="requests of one tenant; empty for none")
 
     # Leases: a worker's time-limited right to run a shard.
     lease_s: float = Field(30, gt=0)

@@ -50,7 +50,8 @@ class Storage:
     def create(self, name: str) -> Iterator[BinaryIO]:
         """Write a blob piece by piece; it exists once the block has ended without an exception."""
         with _translated(name):
-            writer = obstore.open_writer(self._store, name, buffer_size=CHUNK)
+            # Two parts on their way at a time: obstore's twelve would hold 96 MiB for each upload.
+            writer = obstore.open_writer(self._store, name, buffer_size=CHUNK, max_concurrency=2)
         yield _BlobSink(writer, name)  # type: ignore[misc]  # see open()
         # Only on success: a writer that is dropped unclosed leaves no blob behind.
         with _translated(name):

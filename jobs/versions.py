@@ -117,4 +117,4 @@ def newest_versions(session: Session) -> list[ModelVersion]:
 def aliases_of(session: Session, name: str) -> dict[str, int]:
     """Give the aliases of a model and the versions that they name."""
     found = select(ModelAlias.alias, ModelAlias.version).where(ModelAlias.name == name)
-    return dict(session.execute(found).tuples().all())
+    return dict(session.execute(found).all())

@@ -28,13 +28,16 @@ import structlog
 from jobs.hints import CPU, GPU, IO
 from jobs.logs import configure_logs
 from jobs.settings import Settings, SettingsError, load_settings
+from workers.engine.keeper import STALLED_EXIT_CODE
 
 log = structlog.get_logger(__name__)
 
 _LOOK_S = 0.2
 # A process that lived so long is started again at once; one that dies sooner has to wait.
 _LONG_LIFE_S = 10.0
-_LONGEST_WAIT_S = 30.0
+# Shorter than a lease by far: the next process must be there to take the leases back, since only it
+# knows which items were in flight.
+_LONGEST_WAIT_S = 5.0
 _IO_THREADS = 8
 
 
@@ -93,12 +96,13 @@ def command_of(slot: Slot) -> list[str]:
 
 
 def has_crashed(code: int) -> bool:
-    """Say whether a process died of itself: by a signal that nobody else sends.
+    """Say whether a process died of what it was doing, so that its flight record names suspects.
 
-    SIGKILL comes from an operator or the kernel, SIGTERM from a supervisor; an exit code of its own
-    is a decision, such as that of a process which has stalled.
+    It did by a signal that nobody else sends (SIGKILL comes from an operator or the kernel, SIGTERM
+    from a supervisor), and by giving itself up because nothing moved.
     """
-    return code < 0 and -code not in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+    by_signal = code < 0 and -code not in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+    return by_signal or code == STALLED_EXIT_CODE
 
 
 class Launcher:

@@ -63,8 +63,6 @@ def faulty_stack(tmp_path: Path) -> Iterator[RunningStack]:
         tmp_path / "data",
         PIXELMILL_EXTENSIONS="tests.faults.networks",
         PIXELMILL_STALL_S="5",
-        PIXELMILL_LEASE_S="6",
-        PIXELMILL_RENEW_S="1",
         PYTHONPATH=os.getcwd(),
     ) as stack:
         yield stack
