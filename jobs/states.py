@@ -13,7 +13,7 @@ A shard
     pending ──claim──► leased ──commit──► done
        ▲                 │  │
        └──lease dies─────┘  └──cut in two──► split
-    pending or leased ──job cancelled, expired or erased──► cancelled
+    pending ──job ended early──► cancelled
 
 An item is in exactly one of four states, and only its result row says which:
 succeeded, errored, cancelled or expired. Until that row is committed it is "processing".

@@ -141,6 +141,8 @@ FORMS = {
     "no end of line": b'{"input": {"url": "http://x/1"}}\n{"input": {"url": "http://x/2"}}',
     "CRLF": b'{"input": {"url": "http://x/1"}}\r\n{"input": {"url": "http://x/2"}}\r\n',
     "blank lines": b'\n  \n{"input": {"url": "http://x/1"}}\n\n\r\n{"input": {"url": "http://x/2"}}',
+    "BOM on an empty line": b'\xef\xbb\xbf\n{"input": {"url": "http://x/1"}}\n'
+    b'{"input": {"url": "http://x/2"}}',
     "BOM": b'\xef\xbb\xbf{"input": {"url": "http://x/1"}}\n{"input": {"url": "http://x/2"}}',
 }
 

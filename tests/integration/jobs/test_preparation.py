@@ -7,6 +7,8 @@ import json
 import tarfile
 import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import pytest
@@ -76,6 +78,22 @@ class Gate(Storage):
             self.reached.set()
             assert self.free.wait(30)
         return super().open(name)
+
+
+class TwoGates(Gate):
+    """Stops a second time, when every item has been written."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.at_end, self.end_free = threading.Event(), threading.Event()
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[BinaryIO]:
+        with super().create(name) as sink:
+            yield sink
+            if "/manifest-" in name:
+                self.at_end.set()
+                assert self.end_free.wait(30)
 
 
 class Ill(Storage):
@@ -154,20 +172,64 @@ def test_a_late_worker_changes_nothing_and_leaves_nothing_behind(
     assert blobs_of(ground, job) == blobs == ["manifest", "pack"]
 
 
-def test_a_turn_that_is_lost_is_noticed_on_the_way(
+def start(ground: Ground, gate: Gate) -> threading.Thread:
+    """Begin to prepare in a thread, and come back when it is at the gate."""
+    eager = with_storage(ground, gate, renew_s=1e-9)
+    thread = threading.Thread(target=prepare_next, args=[eager])
+    thread.start()
+    assert gate.reached.wait(30)
+    return thread
+
+
+def test_a_late_worker_does_not_begin_a_job_that_another_still_prepares(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     job = submit_file(ground, tenant, digits_model, lines(50))
-    gate = Gate(ground.storage.url)
-    eager = with_storage(ground, gate, renew_s=1e-9)
-    late = threading.Thread(target=prepare_next, args=[eager])
-    late.start()
-    assert gate.reached.wait(30)
+    gates = [TwoGates(ground.storage.url), TwoGates(ground.storage.url)]
+    late = start(ground, gates[0])
+    let_the_turn_run_out(ground, job)
+    quick = start(ground, gates[1])
+    for event in (gates[0].free, gates[0].end_free):
+        event.set()
+    late.join(30)
+    assert not gates[0].at_end.is_set(), "it noticed on the way, and read no further"
+    assert read_job(ground, job.id).status is JobStatus.VALIDATING
+    assert read_job(ground, job.id).prepare_attempt == 2
+    for event in (gates[1].free, gates[1].end_free):
+        event.set()
+    quick.join(30)
+    assert check_job(ground, job.id).total == 50
+    assert blobs_of(ground, job) == ["manifest"]
+
+
+def test_a_job_that_is_cancelled_while_it_is_prepared_stays_cancelled_and_leaves_nothing(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_file(ground, tenant, digits_model, lines(50))
+    gate = TwoGates(ground.storage.url)
+    preparing = start(ground, gate)
     cancel(ground.database, tenant.tenant_id, job.id)
     gate.free.set()
-    late.join(30)
-    assert read_job(ground, job.id).status is JobStatus.CANCELLED
-    assert read_job(ground, job.id).total == 0
+    gate.end_free.set()
+    preparing.join(30)
+    assert not gate.at_end.is_set()
+    cancelled = check_job(ground, job.id)
+    assert (cancelled.status, cancelled.total) == (JobStatus.CANCELLED, 0)
+    assert blobs_of(ground, job) == []
+
+
+def test_a_job_that_is_cancelled_when_all_is_written_leaves_nothing_either(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_file(ground, tenant, digits_model, lines(50))
+    gate = TwoGates(ground.storage.url)
+    preparing = start(ground, gate)
+    gate.free.set()
+    assert gate.at_end.wait(30)
+    cancel(ground.database, tenant.tenant_id, job.id)
+    gate.end_free.set()
+    preparing.join(30)
+    assert check_job(ground, job.id).status is JobStatus.CANCELLED
     assert blobs_of(ground, job) == []
 
 
@@ -175,16 +237,17 @@ def test_a_long_preparation_keeps_its_turn(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     job = submit_file(ground, tenant, digits_model, lines(50))
-    gate = Gate(ground.storage.url)
-    eager = with_storage(ground, gate, renew_s=1e-9)
-    slow = threading.Thread(target=prepare_next, args=[eager])
-    slow.start()
-    assert gate.reached.wait(30)
+    gate = TwoGates(ground.storage.url)
+    slow = start(ground, gate)
     # Its turn is over by the clock, but nobody has taken it: the next beat renews it.
     let_the_turn_run_out(ground, job)
     gate.free.set()
+    assert gate.at_end.wait(30)
+    assert prepare_next(ground) is None
+    gate.end_free.set()
     slow.join(30)
     assert check_job(ground, job.id).status is JobStatus.IN_PROGRESS
+    assert read_job(ground, job.id).prepare_attempt == 1
 
 
 def test_a_corrupt_archive_fails_the_job_and_says_why(

@@ -122,6 +122,21 @@ def test_being_idle_saves_up_nothing(
     assert 8 <= theirs <= 12
 
 
+def test_a_newcomer_begins_beside_who_is_at_work_and_not_behind_who_once_worked_more(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    serve(ground, seconds=5000.0)
+    working = create_key(ground.database, "working")
+    submit_items(ground, working, digits_model)
+    with ground.database.write() as session:
+        session.execute(update(Tenant).where(Tenant.id == working.tenant_id).values(share=100.0))
+    claim_one(ground)
+    newcomer = create_key(ground.database, "newcomer")
+    submit_items(ground, newcomer, digits_model)
+    assert tenant_share(ground, newcomer) == pytest.approx(100, abs=1)
+
+
 def test_who_worked_alone_yesterday_owes_nothing_to_who_comes_today(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
