@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from jobs.settings import load_settings
+from workers.engine.keeper import STALLED_EXIT_CODE
 from workers.launcher import Launcher, Slot, command_of, has_crashed, slots_for
 
 # Stands in for a worker: says what it sees, and stays until it is ended.
@@ -169,8 +170,8 @@ def test_the_command_starts_celery_with_threads_on_the_pools_queue(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("code", "crashed"),
-    [(0, False), (1, False), (75, False), (-signal.SIGKILL, False), (-signal.SIGTERM, False),
+    [(0, False), (1, False), (STALLED_EXIT_CODE, True), (-signal.SIGKILL, False), (-signal.SIGTERM, False),
      (-signal.SIGSEGV, True), (-signal.SIGABRT, True), (-signal.SIGBUS, True)],
 )  # fmt: skip
-def test_only_a_signal_that_nobody_sends_is_a_crash(code: int, crashed: bool) -> None:
+def test_a_signal_that_nobody_sends_and_a_stall_are_crashes(code: int, crashed: bool) -> None:
     assert has_crashed(code) is crashed
