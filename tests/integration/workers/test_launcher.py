@@ -170,8 +170,9 @@ def test_the_command_starts_celery_with_threads_on_the_pools_queue(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("code", "crashed"),
-    [(0, False), (1, False), (STALLED_EXIT_CODE, True), (-signal.SIGKILL, False), (-signal.SIGTERM, False),
-     (-signal.SIGSEGV, True), (-signal.SIGABRT, True), (-signal.SIGBUS, True)],
+    [(0, False), (1, False), (-signal.SIGKILL, False), (-signal.SIGTERM, False),
+     (STALLED_EXIT_CODE, True), (-signal.SIGSEGV, True), (-signal.SIGABRT, True),
+     (-signal.SIGBUS, True)],
 )  # fmt: skip
 def test_a_signal_that_nobody_sends_and_a_stall_are_crashes(code: int, crashed: bool) -> None:
     assert has_crashed(code) is crashed
