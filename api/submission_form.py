@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from sqlalchemy.exc import DBAPIError
+
 from api.current import ground, tenant_id
 from api.multipart import read_parts
 from api.parsing import check_filename, parse_json, validated
@@ -68,15 +70,19 @@ def submit_form(form: Form) -> tuple[Job, bool]:
 
 def _submit_batch(form: Form, batch: Part) -> tuple[Job, bool]:
     file = store_file(ground(), tenant_id(), batch.filename or "", "batch", batch.chunks())
-    is_new = False
+    is_kept = False
     try:
         submission = checked(form.options, wanted_by(form.options, file))
         submission = replace(submission, input_file_id=file.id)
-        job, is_new = submit(ground(), submission, form.idempotency)
-        return job, is_new
+        job, is_kept = submit(ground(), submission, form.idempotency)
+        return job, is_kept
+    except DBAPIError as err:
+        # When the connection broke during COMMIT the job may exist, and then needs its file.
+        is_kept = err.connection_invalidated
+        raise
     finally:
         # Refused, or a repetition whose first request brought the file already.
-        if not is_new:
+        if not is_kept:
             delete_file(ground(), tenant_id(), file.id)
 
 

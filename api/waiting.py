@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from flask import current_app, request
 
 from api.current import ground, tenant_id
+from api.gunicorn_conf import threads
 from jobs.reading import get_job
 from jobs.states import TERMINAL
 from jobs.tables import Job
@@ -15,7 +16,7 @@ from jobs.tables import Job
 LONGEST_S = 60
 
 # Answers that one process holds at once: two thirds of its threads (api.gunicorn_conf).
-MOST_HELD = 16
+MOST_HELD = max(1, threads * 2 // 3)
 HELD = "pixelmill.held"
 
 # Pauses between looks at the database: short at first, for a job of one image takes milliseconds.

@@ -14,7 +14,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Any, BinaryIO
 
 from sqlalchemy import select
@@ -29,6 +28,7 @@ from jobs.tables import File
 
 # Requests whose files are looked up with one query.
 _BATCH = 500
+_BATCH_BYTES = 32 * 1024 * 1024
 
 _CHUNK = 1024 * 1024
 
@@ -76,11 +76,11 @@ def items_of_file(
 
 
 def items_of_requests(
-    ground: Ground, tenant_id: str, requests: Iterable[Request], pack: Pack
+    ground: Ground, tenant_id: str, requests: Iterable[Request], pack: Pack, agreed: Agreed
 ) -> Iterator[Item]:
     """Give the items of requests that came in one JSON body."""
     faults = _Faults(ground.settings.max_line_errors, "Item")
-    numbered = enumerate(requests, start=1)
+    numbered = _agreeing(enumerate(requests, start=1), agreed, faults)
     yield from _located(ground, tenant_id, numbered, pack, faults)
     faults.raise_if_any()
 
@@ -183,6 +183,17 @@ def _parsed_lines(
         index += 1
 
 
+def _agreeing(
+    numbered: Iterable[tuple[int, Request]], agreed: Agreed, faults: "_Faults"
+) -> Iterator[tuple[int, Request]]:
+    for number, request in numbered:
+        try:
+            _check_agreed(request, agreed)
+            yield number, request
+        except RequestError as err:
+            faults.note(number, "invalid_request", str(err), err.param)
+
+
 def _check_agreed(request: Request, agreed: Agreed) -> None:
     if request.model is not None and request.model != agreed.model:
         raise RequestError(
@@ -204,8 +215,7 @@ def _located(
     faults: "_Faults",
 ) -> Iterator[Item]:
     """Turn requests into items, looking their files up some hundred at a time."""
-    numbered = iter(numbered)
-    while batch := list(islice(numbered, _BATCH)):
+    for batch in _batches(numbered):
         files = _find_files(ground, tenant_id, [request.file_id for _, request in batch])
         for number, request in batch:
             if request.file_id is not None and request.file_id not in files:
@@ -213,6 +223,20 @@ def _located(
                 faults.note(number, "file_not_found", text, "input.file_id")
                 continue
             yield _item(request, files, pack)
+
+
+def _batches(numbered: Iterable[tuple[int, Request]]) -> Iterator[list[tuple[int, Request]]]:
+    """Gather requests by number and by bytes, whichever comes first."""
+    batch: list[tuple[int, Request]] = []
+    held = 0
+    for number, request in numbered:
+        batch.append((number, request))
+        held += len(request.data or b"")
+        if len(batch) == _BATCH or held > _BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _item(request: Request, files: dict[str, File], pack: Pack) -> Item:

@@ -84,7 +84,10 @@ def read_rows(
         if shard.segment is not None:
             rows = read_segment(ground.storage, shard.segment)
         else:
-            manifest = manifest or Manifest(ground.storage, job.manifest or "")
+            if manifest is None:
+                # The job may have ended after the caller had read it.
+                job = _read_again(ground, job)
+                manifest = Manifest(ground.storage, job.manifest or "")
             rows = _rows_that_never_ran(manifest, job, shard)
         for position, row in enumerate(rows):
             if position >= start:
@@ -105,6 +108,11 @@ def _shards_from(ground: Ground, job_id: str, commit: int) -> Iterator[Shard]:
             return
         yield from shards
         commit = (shards[-1].commit_number or 0) + 1
+
+
+def _read_again(ground: Ground, job: Job) -> Job:
+    with ground.database.read() as session:
+        return session.get_one(Job, job.id)
 
 
 def _rows_that_never_ran(manifest: Manifest, job: Job, shard: Shard) -> Iterator[Row]:

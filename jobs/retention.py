@@ -55,13 +55,11 @@ def _erase_inputs(ground: Ground, job: Job) -> None:
     packs = [name for name in ground.storage.list(f"jobs/{job.id}/") if "/pack-" in name]
     ground.storage.delete(packs)
     with ground.database.write() as session:
-        needed = select(Job.id).where(
-            Job.input_file_id == job.input_file_id, Job.ended_at.is_(None)
-        )
         file = session.get(File, job.input_file_id) if job.input_file_id else None
-        if session.scalar(needed.limit(1)) is not None:
-            return
         if file is not None:
+            needed = select(Job.id).where(Job.input_file_id == file.id, Job.ended_at.is_(None))
+            if session.scalar(needed.limit(1)) is not None:
+                return
             ground.storage.delete([file.blob])
             session.delete(file)
         session.execute(update(Job).where(Job.id == job.id).values(inputs_erased_at=db_now()))

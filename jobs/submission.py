@@ -20,7 +20,7 @@ from jobs.database import db_now
 from jobs.errors import IdempotencyMismatch
 from jobs.hints import IO
 from jobs.ids import new_id
-from jobs.inputs import Upload, items_of_requests, items_of_uploads
+from jobs.inputs import Agreed, Upload, items_of_requests, items_of_uploads
 from jobs.manifests import Item, write_manifest
 from jobs.packs import Pack
 from jobs.requests import Request
@@ -80,7 +80,7 @@ def submit(
     Raises InvalidInput when an inline item is at fault and IdempotencyMismatch when the key was
     used with another body; nothing is stored then.
     """
-    earlier = _find_earlier(ground, submission.tenant_id, idempotency)
+    earlier = find_earlier(ground, submission.tenant_id, idempotency)
     if earlier is not None:
         return earlier, False
     job = _new_job(submission)
@@ -91,7 +91,7 @@ def submit(
         _store(ground, job, shards, idempotency, submission.completion_window_s)
     except IntegrityError:
         _discard(ground, job)
-        earlier = _find_earlier(ground, submission.tenant_id, idempotency)
+        earlier = find_earlier(ground, submission.tenant_id, idempotency)
         if earlier is None:
             raise
         return earlier, False
@@ -144,7 +144,8 @@ def insert_shards(session: Session, job: Job, shards: list[dict[str, Any]]) -> N
     job.pending_shards = len(shards)
 
 
-def _find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None) -> Job | None:
+def find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None) -> Job | None:
+    """Give the job of an earlier, equal request; raises IdempotencyMismatch for another one."""
     if idempotency is None:
         return None
     with ground.database.read() as session:
@@ -197,7 +198,8 @@ def _prepare_inline(ground: Ground, submission: Submission, job: Job) -> list[di
 def _inline_items(ground: Ground, submission: Submission, pack: Pack) -> Iterator[Item]:
     if submission.requests is not None:
         requests: Iterable[Request] = submission.requests
-        return items_of_requests(ground, submission.tenant_id, requests, pack)
+        agreed = Agreed(**submission.requested)
+        return items_of_requests(ground, submission.tenant_id, requests, pack, agreed)
     return items_of_uploads(submission.uploads or (), pack)
 
 

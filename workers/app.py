@@ -45,13 +45,16 @@ class Crew:
         self.egress = Egress(policy_of(settings, self.process.pool))
         self.work = _open_work(self.ground, self.process, self.egress)
         self._closed = threading.Event()
-        self._poller = threading.Thread(target=self._poll, name="poller", daemon=True)
+        self._threads = [threading.Thread(target=self._poll, name="poller", daemon=True)]
+        if self.process.pool == IO:
+            self._threads.append(threading.Thread(target=self._sweep, name="sweeper", daemon=True))
 
     def start(self) -> None:
         """Begin to look for work."""
         # Before the first claim, which would be taken back as well.
         self._once(self.work.take_back)
-        self._poller.start()
+        for thread in self._threads:
+            thread.start()
         log.info("worker_started", node=self.process.node, pool=self.process.pool)
 
     def stop(self) -> None:
@@ -61,7 +64,8 @@ class Crew:
 
     def close(self) -> None:
         """Wait for what runs, then end every thread and close every connection."""
-        self._poller.join()
+        for thread in self._threads:
+            thread.join()
         self.work.close()
         self.egress.close()
         self.ground.close()
@@ -75,9 +79,11 @@ class Crew:
     def _look(self) -> None:
         if self.work.has_work():
             self.work.drain()
-        elif self.process.pool == IO and not self.ground.hints.is_reachable():
-            # The beat cannot reach anybody now.
-            sweep(self.ground)
+
+    def _sweep(self) -> None:
+        # Beside the beat's hints, which may be lost, late, or behind a queue of errands.
+        while not self._closed.wait(2 * self.ground.settings.sweep_s):
+            self._once(lambda: sweep(self.ground))
 
     def _once(self, act: Any) -> None:
         try:

@@ -14,12 +14,18 @@ from workers.egress import Egress
 log = structlog.get_logger(__name__)
 
 
+# Half of an io process's threads (workers.launcher).
+_MOST_SENDERS = 4
+
+
 class Errands:
     """Runs errands until there is none; the counterpart of the engine in an io process."""
 
     def __init__(self, ground: Ground, egress: Egress) -> None:
         self._ground, self._egress = ground, egress
         self._stopping = threading.Event()
+        # Receivers that are slow or dead may not take every thread from jobs that wait.
+        self._senders = threading.BoundedSemaphore(_MOST_SENDERS)
 
     def take_back(self) -> None:
         """Do nothing: what a dead io process held is due again when its time is over."""
@@ -43,11 +49,21 @@ class Errands:
         """Nothing is left to end."""
 
     def _run_one(self) -> bool:
-        if deliver_next(self._ground, self._egress):
-            return True
+        prepared = self._prepare()
+        return self._deliver() or prepared
+
+    def _prepare(self) -> bool:
         try:
             return prepare_next(self._ground) is not None
         except StorageError as err:
             # The job's turn runs out, and whoever comes next begins again.
             log.warning("preparation_waits_for_storage", error=str(err))
             return False
+
+    def _deliver(self) -> bool:
+        if not self._senders.acquire(blocking=False):
+            return False
+        try:
+            return deliver_next(self._ground, self._egress)
+        finally:
+            self._senders.release()

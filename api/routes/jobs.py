@@ -18,7 +18,7 @@ from api.views import listed
 from api.waiting import hold, wanted_wait
 from jobs.completion import cancel
 from jobs.reading import list_jobs
-from jobs.submission import submit
+from jobs.submission import find_earlier, submit
 from jobs.tables import Job
 
 jobs = APIBlueprint("jobs", __name__, tag="Jobs")
@@ -45,10 +45,13 @@ def create_job() -> Response:
             job, is_new = submit_form(form)
         return _accepted_after_wait(job, is_new)
     body, plain = read_body(JobCreate)
+    idempotency = idempotency_of(plain)
+    if (earlier := find_earlier(ground(), tenant_id(), idempotency)) is not None:
+        return _accepted_after_wait(earlier, is_new=False)
     submission = submission_of(body)
     if body.dry_run:
         return rehearsed(submission)
-    job, is_new = submit(ground(), submission, idempotency_of(plain))
+    job, is_new = submit(ground(), submission, idempotency)
     return _accepted_after_wait(job, is_new)
 
 

@@ -62,7 +62,13 @@ class Batcher:
     def _run(self) -> None:
         while (batch := self._next_batch()) is not None:
             with self._flight.flying(*[each for chunk in batch for each in chunk.suspects()]):
-                _run_batch(batch)
+                try:
+                    _run_batch(batch)
+                except Exception as err:
+                    # A fault of ours must reach the shards: they wait for this thread alone.
+                    for chunk in batch:
+                        if not chunk.pieces.done():
+                            chunk.pieces.set_exception(err)
 
     def _next_batch(self) -> list[Chunk] | None:
         """Wait for a batch; None once closed and empty."""

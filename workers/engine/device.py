@@ -1,5 +1,6 @@
 """Networks on the device: loaded on demand, kept within a budget, run in batches that fit."""
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ class _Held:
 
 
 class Networks:
-    """Keeps loaded networks, by digest; the least recently used leaves when memory is short."""
+    """Keeps loaded networks, by version; the least recently used leaves when memory is short."""
 
     def __init__(self, budget_bytes: int) -> None:
         self._budget = budget_bytes
@@ -84,13 +85,21 @@ def infer(network: Network, samples: Sequence[Sample]) -> list[Piece]:
     try:
         return [Piece(len(samples), outputs=network.forward(samples))]
     except Exception as err:  # whatever a network raises costs items, not the process
+        if _has_lost_device(err):
+            log.critical("device_lost", model=network.record.name, error=str(err))
+            # A crash, so that the flight record names the suspects to the next process.
+            os.abort()
         if len(samples) == 1:
             return [Piece(1, error=_reason(err))]
-        if isinstance(err, torch.OutOfMemoryError) and torch.cuda.is_available():
-            torch.cuda.empty_cache()
         log.warning("batch_halved", model=network.record.name, size=len(samples), error=str(err))
     half = len(samples) // 2
     return infer(network, samples[:half]) + infer(network, samples[half:])
+
+
+def _has_lost_device(err: Exception) -> bool:
+    """Say whether CUDA itself failed: then every later call of this process would fail too."""
+    out_of_memory = isinstance(err, torch.OutOfMemoryError)
+    return isinstance(err, RuntimeError) and "CUDA error" in str(err) and not out_of_memory
 
 
 def _reason(err: Exception) -> ItemError:

@@ -38,7 +38,7 @@ _OPEN_MANIFESTS = 16
 
 _CRASHED = ItemError(
     "worker_crashed",
-    "A worker process died each time it ran this item, so it is not run again.",
+    "A worker process ended each time it ran this item, so it is not run again.",
 )
 
 _FAILED = ItemError(
@@ -79,7 +79,8 @@ class Engine:
 
     def take_back(self) -> None:
         """End what a dead process of this name still holds; call once, before the first claim."""
-        crashed = self._process.predecessor_crashed
+        # A crash that names nobody accuses nobody.
+        crashed = self._process.predecessor_crashed and bool(self._suspects)
         count = take_back(
             self._ground.database,
             self._process.node,
@@ -152,9 +153,10 @@ class Engine:
         manifest = run.surely(lambda: self._manifest(lease.manifest))
         if is_crasher(lease):
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
+        # Loading a network and waiting for a turn may take long, and are no stall.
+        run.waits()
         network = run.surely(lambda: self._networks.borrow(lease.model, lambda: self._load(lease)))
         try:
-            run.waits()
             with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
                 run.moved()
                 return run.run(network, manifest)

@@ -11,6 +11,9 @@ from jobs.storage import BlobMissing, Storage
 from workers.egress import Egress, EgressError
 from workers.engine.chunk import Content
 
+# Room for a zip member's local header, name and descriptor around its data.
+_PACKING = 256 * 1024
+
 
 class Reader:
     """Reads the bytes of items; safe to share between threads."""
@@ -30,8 +33,9 @@ class Reader:
         contents: list[Content] = list(repeat(ItemError("internal_error", "not read"), len(items)))
         by_blob: dict[str, list[int]] = defaultdict(list)
         for position, item in enumerate(items):
-            if item.size > max_bytes:
-                contents[position] = _too_large(item.size, max_bytes)
+            # What is packed may be larger than what it claims to become.
+            if max(item.size, item.length - _PACKING) > max_bytes:
+                contents[position] = _too_large(max(item.size, item.length), max_bytes)
             elif item.encoding != "url":
                 by_blob[item.blob].append(position)
         for blob, positions in by_blob.items():
@@ -67,6 +71,3 @@ class Reader:
 def _too_large(size: int, limit: int) -> ItemError:
     message = f"The item has {size:,} bytes; this model takes at most {limit:,}."
     return ItemError("image_too_large", message)
-
-
-Read = Callable[[Sequence[Item], int], list[Content]]

@@ -85,6 +85,7 @@ def test_a_name_that_comes_again_row_groups_later_is_found_with_its_lines(
     assert [fault["line"] for fault in caught.value.lines] == [index + 1 for index in again]
     assert "repeats custom_id 'n7' of line 8" in caught.value.lines[0]["message"]
     assert f"of line {ROW_GROUP}." in caught.value.lines[1]["message"]
+    assert "of line 8." in caught.value.lines[2]["message"], "the first of them, not the last"
     assert caught.value.reason == "duplicate_custom_id"
     assert "jobs/twice" not in list(storage.list("jobs"))
 

@@ -20,6 +20,7 @@ from jobs.states import ItemStatus, JobStatus, ShardState
 from jobs.storage import Storage, StorageError
 from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
+from jobs.versions import register
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.fakes import (
@@ -80,16 +81,46 @@ def test_chunks_with_different_parameters_do_not_share_a_batch(
     assert batches_of_two_jobs(ground, tenant, digits_model, new_stages, params) == [10, 10]
 
 
+def test_chunks_that_together_are_too_many_do_not_share_a_batch(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    batches = batches_of_two_jobs(ground, tenant, digits_model, new_stages, [{}, {}], max_batch=15)
+    assert batches == [10, 10]
+
+
+def test_equal_weights_under_two_names_do_not_share_a_batch(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    other = register(
+        ground.database, ground.storage, "other", digits_model.record, b"", digits_model.digest
+    )
+    barrier = threading.Barrier(2)
+    stages, threads, networks = new_stages(wait_s=20), [], []
+    for model in (digits_model, other):
+        submit_numbers(ground, tenant, model, 10)
+        networks.append(FakeNetwork(on_prepare=lambda d: barrier.wait(30) if d == b"0" else None))
+        arguments = (stages, claim_one(ground), networks[-1])
+        threads.append(threading.Thread(target=run_with, args=arguments))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [network.batches for network in networks] == [[10], [10]]
+
+
 def batches_of_two_jobs(
     ground: Ground,
     tenant: NewKey,
     model: ModelVersion,
     new_stages: NewStages,
     params: list[dict[str, Any]],
+    max_batch: int = 64,
 ) -> list[int]:
     # No chunk is decoded before both are being decoded: so both have been announced.
     barrier = threading.Barrier(2)
-    network = FakeNetwork(on_prepare=lambda data: barrier.wait(30) if data == b"0" else None)
+    network = FakeNetwork(
+        max_batch, on_prepare=lambda data: barrier.wait(30) if data == b"0" else None
+    )
     jobs = [submit_numbers(ground, tenant, model, 10, params=each) for each in params]
     stages, leases = new_stages(wait_s=20), [claim_one(ground), claim_one(ground)]
     threads = [threading.Thread(target=run_with, args=(stages, each, network)) for each in leases]
