@@ -252,3 +252,21 @@ def test_a_form_with_more_parts_than_items_are_allowed_is_too_large(
     few = submit_form(small, {"model": "digits"}, *images[:11])
     check_problem(few, 422, "too_many_items")
     assert stored(ground)["jobs"] == 0
+
+
+def test_an_inline_item_may_not_contradict_its_job(caller: Caller, ground: Ground) -> None:
+    body = {"model": "other", "input": {"data": DATA}}
+    requests = [{"custom_id": "a", "method": "POST", "url": "/v1/predictions", "body": body}]
+    answer = caller.post("/v1/jobs", json={"model": "digits", "requests": requests})
+    assert answer.status_code == 422
+    assert "other" in answer.json["detail"]
+    assert stored(ground)["jobs"] == 0
+
+
+def test_a_repetition_gets_its_job_also_when_the_input_file_is_gone(caller: Caller) -> None:
+    body = {"model": "digits", "input_file_id": caller.upload(zip_of("a.png"))}
+    key = {"Idempotency-Key": "once"}
+    first = caller.post("/v1/jobs", json=body, headers=key)
+    assert caller.delete(f"/v1/files/{body['input_file_id']}").status_code == 200
+    again = caller.post("/v1/jobs", json=body, headers=key)
+    assert (again.status_code, again.json["id"]) == (202, first.json["id"])

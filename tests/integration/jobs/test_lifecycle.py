@@ -217,3 +217,14 @@ def test_a_cancelled_shard_is_never_claimed(
     with ground.database.read() as session:
         states = set(session.scalars(select(Shard.state)))
     assert states == {ShardState.CANCELLED}
+
+
+def test_rows_that_never_ran_are_called_what_the_job_ended_as_while_they_were_read(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=64, completion_window_s=-1)
+    run_one(ground, claim_one(ground))
+    read_before = reload(ground, job)
+    expire_overdue(ground.database)
+    statuses = {row.status for _, row in read_rows(ground, read_before)}
+    assert statuses == {ItemStatus.SUCCEEDED, ItemStatus.EXPIRED}

@@ -161,3 +161,14 @@ def test_an_erasure_that_fails_stays_due_and_keeps_no_other_waiting(
     erased = [read_job(ground, job.id).inputs_erased_at is not None for job in jobs]
     assert erased == [False, True, True]
     assert erase_due(ground) == 1
+
+
+def test_an_open_inline_job_keeps_nobodys_inputs_from_being_erased(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    ended = submit_items(ground, tenant, digits_model, delete_inputs=True)
+    run_all(ground)
+    submit_items(ground, tenant, digits_model)
+    erase_due(ground)
+    assert read_job(ground, ended.id).inputs_erased_at is not None
+    assert erase_due(ground) == 0
