@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
@@ -69,11 +69,12 @@ def list_files(
 
 
 def delete_file(ground: Ground, tenant_id: str, file_id: str) -> File:
-    """Delete a file: first its row, so that nothing names bytes that are gone, then its bytes."""
-    with ground.database.write() as session:
+    """Delete a file: its bytes first, so that a deletion that fails half-way can be repeated."""
+    with ground.database.read() as session:
         file = get_file(session, tenant_id, file_id)
-        session.delete(file)
     ground.storage.delete([file.blob])
+    with ground.database.write() as session:
+        session.execute(delete(File).where(File.id == file_id))
     return file
 
 

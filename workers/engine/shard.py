@@ -35,6 +35,8 @@ T = TypeVar("T")
 # Items that are read, decoded and queued together: enough to make the way cheap for each, few
 # enough that a batch can be put together of several shards.
 CHUNK_ITEMS = 32
+# And no more bytes than this, so that a shard of huge images does not fill the memory.
+CHUNK_BYTES = 32 * 1024 * 1024
 
 _LONGEST_PAUSE_S = 5.0
 
@@ -133,12 +135,11 @@ class ShardRun:
 
     def _chunks(self, network: Network, items: list[Item]) -> Iterator[Chunk]:
         key = (self.lease.model, json.dumps(self.lease.params, sort_keys=True))
-        size = min(CHUNK_ITEMS, network.record.max_batch)
-        for start in range(0, len(items), size):
-            if self._stopped.is_set():
-                return
-            run = items[start : start + size]
+        start = 0
+        while start < len(items) and not self._stopped.is_set():
+            run = leading(items, start, min(CHUNK_ITEMS, network.record.max_batch))
             yield Chunk(network, key, self.lease.shard_id, self.lease.first + start, run)
+            start += len(run)
 
     def _start(self, chunk: Chunk) -> "Future[Chunk]":
         limit = chunk.network.record.limits.max_bytes
@@ -233,3 +234,15 @@ class ShardRun:
         # Waiting for somebody else is no stall of ours.
         self.moved_at = time.monotonic() + seconds
         time.sleep(seconds)
+
+
+def leading(items: list[Item], start: int, most: int) -> list[Item]:
+    """Give the next items that make a chunk: at least one, then while number and bytes allow."""
+    run = [items[start]]
+    held = items[start].length
+    for item in items[start + 1 : start + most]:
+        held += item.length
+        if held > CHUNK_BYTES:
+            break
+        run.append(item)
+    return run

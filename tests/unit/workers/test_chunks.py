@@ -1,0 +1,20 @@
+"""How a shard's items are put into chunks."""
+
+from jobs.manifests import Item
+from workers.engine.shard import CHUNK_BYTES, leading
+
+
+def test_a_chunk_holds_no_more_bytes_than_memory_should() -> None:
+    part = CHUNK_BYTES // 3
+    items = [Item(str(number), "raw", length=2 * part) for number in range(3)]
+    assert [len(leading(items, start, 32)) for start in range(3)] == [1, 1, 1]
+    small = [Item(str(number), "raw", length=part) for number in range(9)]
+    assert [item.custom_id for item in leading(small, 2, 32)] == ["2", "3", "4"]
+
+
+def test_a_chunk_has_at_least_one_item_and_no_more_than_a_batch() -> None:
+    huge = [Item("0", "raw", length=10 * CHUNK_BYTES), Item("1", "raw", length=1)]
+    assert [item.custom_id for item in leading(huge, 0, 32)] == ["0"]
+    tiny = [Item(str(number), "raw", length=1) for number in range(9)]
+    assert len(leading(tiny, 0, 4)) == 4
+    assert len(leading(tiny, 7, 4)) == 2
