@@ -1,63 +1,92 @@
-"""Networks that misbehave at a marked item: one whose mean pixel is exactly what the mark says.
+"""The shipped digits network, paced, and variants that misbehave at a marked picture.
 
-Loaded into the workers of a test's stack with PIXELMILL_EXTENSIONS=tests.faults.networks.
+Loaded into the workers of a test's stack with PIXELMILL_EXTENSIONS=tests.faults.networks. Since all
+of them have the weights of `digits`, a quiet run of that network says what every answer must be.
 """
 
 import os
 import signal
 import threading
+import time
 
+import numpy as np
 import torch
-from torch import nn
+
+from models import decode
+from models.networks.digits import Digits
 
 # A picture all of whose pixels have this value is the marked one.
-MARK = 200 / 255
+MARKED = 200
+# The size of the picture, as PNG, that the decoder dies of: its bytes hold this word.
+DEADLY = b"deadly-to-decoders"
+
+PACE_S = 0.004
 
 
-def _marked(batch: torch.Tensor) -> torch.Tensor:
+def has_mark(batch: torch.Tensor) -> bool:
     flat = batch.flatten(1)
-    return (flat.amax(1) - MARK).abs().lt(1e-4) & (flat.amin(1) - MARK).abs().lt(1e-4)
+    mark = MARKED / 255
+    same = (flat.amax(1) - mark).abs().lt(1e-4) & (flat.amin(1) - mark).abs().lt(1e-4)
+    return bool(same.any())
 
 
-class Answering(nn.Module):
-    """Says "odd" or "even" by the brightness of the first pixel, so that answers can be checked."""
+class Paced(Digits):
+    """Takes 4 ms an image, so that a job lasts for as long as a fault needs."""
 
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-        self.classes = classes
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        first = (batch[:, 0, 0, 0] * 255).round().long() % self.classes
-        return torch.nn.functional.one_hot(first, self.classes) * 10.0
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        time.sleep(PACE_S * len(pictures))
+        return super().forward(pictures)
 
 
-class Crashing(Answering):
-    """Dies of a segmentation fault when it meets the marked item."""
+class Crashing(Digits):
+    """Dies of a segmentation fault when it meets the marked picture."""
 
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        if _marked(batch).any():
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        if has_mark(pictures):
             os.kill(os.getpid(), signal.SIGSEGV)
             threading.Event().wait()
-        return super().forward(batch)
+        return super().forward(pictures)
 
 
-class Hungry(Answering):
-    """Runs out of memory on more than four items at once."""
+class Hungry(Digits):
+    """Runs out of memory on more than four pictures at once."""
 
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        if len(batch) > 4:
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        if len(pictures) > 4:
             raise torch.OutOfMemoryError("more than four at once")
-        return super().forward(batch)
+        return super().forward(pictures)
 
 
-class Hanging(Answering):
-    """Never comes back from the marked item."""
+class Hanging(Digits):
+    """Never comes back from the marked picture."""
 
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        if _marked(batch).any():
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        if has_mark(pictures):
             threading.Event().wait()
-        return super().forward(batch)
+        return super().forward(pictures)
 
 
-ARCHITECTURES = {"faults/crashing": Crashing, "faults/hungry": Hungry, "faults/hanging": Hanging}
+class _Decoder:
+    """OpenCV, except that it aborts the process at the deadly picture."""
+
+    def __init__(self, opencv: object) -> None:
+        self._opencv = opencv
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._opencv, name)
+
+    def imdecode(self, data: np.ndarray, mode: int) -> object:
+        if DEADLY in data.tobytes():
+            os.abort()
+        return self._opencv.imdecode(data, mode)
+
+
+if "PIXELMILL_NODE" in os.environ:  # in a worker process, and in no test
+    decode.cv2 = _Decoder(decode.cv2)
+
+ARCHITECTURES = {
+    "faults/paced": Paced,
+    "faults/crashing": Crashing,
+    "faults/hungry": Hungry,
+    "faults/hanging": Hanging,
+}

@@ -1,0 +1,178 @@
+"""A house to break: a real stack, seen from inside too, with everything that a fault needs."""
+
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+from sqlalchemy import select
+
+from jobs.bootstrap import Ground, open_ground
+from jobs.settings import load_settings
+from jobs.states import ShardState
+from jobs.tables import Delivery, Shard
+from jobs.versions import register
+from models.catalog import SHIPPED, shipped_weights
+from models.weights import digest
+from pixelmill import Client, Job
+from tests.e2e.stacks import RunningStack, running_stack, wait_for
+from tests.faults.networks import ARCHITECTURES
+from tests.faults.pictures import Answer, write_job
+from tests.receivers import Receiver
+
+# Short, so that a fault that lasts longer than a lease does not last long.
+LEASE_S = 4.0
+STALL_S = 6.0
+
+ENVIRON = {
+    "PIXELMILL_EXTENSIONS": "tests.faults.networks",
+    "PIXELMILL_LEASE_S": str(LEASE_S),
+    "PIXELMILL_RENEW_S": "1",
+    "PIXELMILL_STALL_S": str(STALL_S),
+    "PIXELMILL_EGRESS_ALLOW": "127.0.0.0/8",
+    "PIXELMILL_WEBHOOK_TIMEOUT_S": "2",
+    "PIXELMILL_WEBHOOK_DELAYS_S": ",".join(["1"] * 20),
+    "PIXELMILL_RATE_LIMIT": "",
+    "PYTHONPATH": os.getcwd(),
+}
+
+
+class House:
+    """A running stack and the ground floor under it."""
+
+    def __init__(self, stack: RunningStack, ground: Ground, receiver: Receiver) -> None:
+        self.stack, self.ground, self.receiver = stack, ground, receiver
+
+    def client(self) -> Client:
+        return self.stack.client()
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis.from_url(self.ground.settings.redis_url)
+
+    def submit(
+        self,
+        items: int = 2400,
+        *,
+        model: str = "paced",
+        poison: Mapping[int, tuple[bytes, str]] | None = None,
+        **options: Any,
+    ) -> tuple[Job, list[Answer]]:
+        """Submit a job of so many pictures; gives it and what each item must end with."""
+        with tempfile.TemporaryDirectory() as folder, self.client() as client:
+            path = Path(folder) / "in.zip"
+            expected = write_job(path, items, poison)
+            options = {"webhook": self.receiver.url, **options}
+            return client.submit(path, model=model, **options), expected
+
+    def finished(self, job: Job) -> int:
+        """Count the items that are done by now, past the API."""
+        return sum(shard.count for shard in self.shards(job) if shard.state is ShardState.DONE)
+
+    def await_share(self, job: Job, share: float, items: int) -> None:
+        """Wait until a share of a job's items is done."""
+        wait_for(lambda: self.finished(job) >= share * items, 120, f"{share:.0%} of {job.id}")
+
+    def shards(self, job: Job) -> list[Shard]:
+        with self.ground.database.read() as session:
+            return list(session.scalars(select(Shard).where(Shard.job_id == job.id)))
+
+    def leased(self, job: Job, node: str = "") -> list[Shard]:
+        """Give the shards that a worker holds at this moment."""
+        held = [shard for shard in self.shards(job) if shard.state is ShardState.LEASED]
+        return [shard for shard in held if (shard.owner or "").endswith(node)]
+
+    def await_takeover(self, held: list[Shard], timeout_s: float = 60) -> float:
+        """Wait until others run or have run what a dead worker held; gives the seconds."""
+        started = time.monotonic()
+        attempts = {shard.id: shard.attempt for shard in held}
+
+        def is_taken() -> bool:
+            with self.ground.database.read() as session:
+                now = session.scalars(select(Shard).where(Shard.id.in_(attempts))).all()
+            return all(
+                shard.attempt > attempts[shard.id]
+                or shard.state not in (ShardState.LEASED, ShardState.PENDING)
+                for shard in now
+            )
+
+        wait_for(is_taken, timeout_s, "the work of a dead worker")
+        return time.monotonic() - started
+
+    def deliveries(self, job_id: str) -> list[Delivery]:
+        with self.ground.database.read() as session:
+            return list(session.scalars(select(Delivery).where(Delivery.job_id == job_id)))
+
+    def signal(self, role: str, number: int) -> int:
+        pid = self.stack.pids[role]
+        os.kill(pid, number)
+        return pid
+
+    def kill(self, role: str) -> int:
+        return self.signal(role, signal.SIGKILL)
+
+    def await_successor(self, role: str, pid: int) -> int:
+        """Wait until another process plays a role; gives its id."""
+
+        def successor() -> int | None:
+            now = self.stack.pids.get(role)
+            return now if now not in (None, pid) else None
+
+        return wait_for(successor, 60, f"the next {role}")
+
+    def mark(self) -> int:
+        """Give a place in the log, to read on from."""
+        return len(self.stack.log())
+
+    def log_since(self, mark: int) -> str:
+        return self.stack.log()[mark:]
+
+
+@contextmanager
+def open_house(
+    receiver: Receiver, database_url: str | None = None, workers: int = 2, **environ: str
+) -> Iterator[House]:
+    """Start a stack for faults, with the faulty networks registered."""
+    # Short, so that Redis's socket fits into it.
+    with tempfile.TemporaryDirectory(prefix="pm-") as folder:
+        data = Path(folder) / "data"
+        urls = {
+            "PIXELMILL_DATABASE_URL": database_url or f"sqlite:///{data / 'pixelmill.db'}",
+            "PIXELMILL_STORAGE_URL": (data / "blobs").as_uri(),
+        }
+        environ = {**ENVIRON, **urls, **environ}
+        with running_stack(data, "--workers", str(workers), **environ) as stack:
+            ground = open_ground(
+                load_settings(
+                    database_url=urls["PIXELMILL_DATABASE_URL"],
+                    storage_url=environ["PIXELMILL_STORAGE_URL"],
+                    redis_url=f"unix://{data}/run/redis.sock?db=0",
+                )
+            )
+            register_networks(ground)
+            try:
+                yield House(stack, ground, receiver)
+            finally:
+                ground.close()
+
+
+def register_networks(ground: Ground) -> None:
+    """Register the test networks under their last names, all with the weights of `digits`."""
+    weights = shipped_weights("digits").read_bytes()
+    for architecture in ARCHITECTURES:
+        record = SHIPPED["digits"].to_json() | {
+            "name": architecture.rpartition("/")[2],
+            "architecture": architecture,
+            "max_batch": 32,
+            "shard_items": 100,
+        }
+        register(ground.database, ground.storage, record["name"], record, weights, digest(weights))
+
+
+def secrets_of(stack: RunningStack) -> dict[str, str]:
+    return dict(json.loads((stack.data / "credentials.json").read_text()))
