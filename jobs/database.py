@@ -93,6 +93,14 @@ def _engine(url: str) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     # A statement that hangs is worse than one that fails: the caller can try a failed one again.
     options = "-c statement_timeout=60000 -c lock_timeout=20000"
+    # And a network that swallows packets must not hold a worker for the kernel's quarter of an hour
+    # (https://www.postgresql.org/docs/current/libpq-connect.html, keepalives; in s, s, -, ms).
+    alive = {
+        "keepalives_idle": 5,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+    }
     return create_engine(
         parsed,
         # Parameters can be secrets, and errors are logged.
@@ -101,7 +109,7 @@ def _engine(url: str) -> Engine:
         pool_size=8,
         max_overflow=16,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5, "options": options},
+        connect_args={"connect_timeout": 5, "options": options, **alive},
     )
 
 

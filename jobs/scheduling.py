@@ -57,6 +57,11 @@ class Lease:
     params: dict[str, Any]
 
     @property
+    def tries(self) -> int:
+        """The number of this try, from 1; what was handed back unharmed was none."""
+        return 1 + self.deaths + self.expiries + self.errors
+
+    @property
     def model(self) -> str:
         """The version's name, `digits@3`: equal weights may bear two names and other labels."""
         return f"{self.model_name}@{self.model_version}"

@@ -18,7 +18,7 @@ import hmac
 import json
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,7 +37,7 @@ _SENDING_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One delivery to send now; `attempt` is 1 at the first try."""
+    """One delivery to send now; `attempt` is 1 at the first try, `sent_at` the database's time."""
 
     id: str
     event_id: str
@@ -46,6 +46,7 @@ class Outgoing:
     body: str
     secret: str
     attempt: int
+    sent_at: float
 
 
 def new_secret() -> str:
@@ -101,12 +102,19 @@ def _body(event: str, job: Job, now: float) -> str:
     return json.dumps({"type": event, "timestamp": timestamp, "data": data})
 
 
-def claim_due(database: Database) -> Outgoing | None:
-    """Take the delivery that has been due for longest; None when there is none."""
+def claim_due(database: Database, busy: Collection[str] = ()) -> Outgoing | None:
+    """Take the delivery that has been due for longest; None when there is none.
+
+    Those to the URLs of `busy` are left for later.
+    """
     with database.write() as session:
         oldest = (
             select(Delivery.id)
-            .where(Delivery.state == "pending", Delivery.due_at <= db_now())
+            .where(
+                Delivery.state == "pending",
+                Delivery.due_at <= db_now(),
+                Delivery.url.not_in(busy),
+            )
             .order_by(Delivery.due_at)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -140,6 +148,7 @@ def _outgoing(session: Session, delivery: Delivery) -> Outgoing:
         body=delivery.body,
         secret=secret,
         attempt=delivery.attempt,
+        sent_at=session.scalar(select(db_now())) or 0.0,
     )
 
 

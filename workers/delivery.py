@@ -1,11 +1,14 @@
 """Sends webhooks: one attempt at a time, through the guarded room, its outcome written down."""
 
+import threading
 import time
+from collections import Counter
 from email.utils import parsedate_to_datetime
 
 import structlog
 
 from jobs.bootstrap import Ground
+from jobs.database import Database
 from jobs.webhooks import Outgoing, claim_due, record_answer, sign
 from workers.egress import Egress, EgressError, Reply
 
@@ -14,11 +17,49 @@ log = structlog.get_logger(__name__)
 _LONGEST_RETRY_AFTER_S = 86_400.0
 
 
-def deliver_next(ground: Ground, egress: Egress) -> bool:
+class Lines:
+    """How many deliveries this process is sending to each receiver; safe to share between threads.
+
+    A receiver that is slow or dead keeps a sender for as long as the time-out: with no more than
+    `most` of them on one receiver, the others are left for the rest.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def take(self, database: Database) -> Outgoing | None:
+        """Claim the delivery that has been due for longest among those to free receivers."""
+        # Under the lock, so that two threads cannot both take a receiver's last line.
+        with self._lock:
+            busy = [url for url, taken in self._taken.items() if taken >= self._most]
+            outgoing = claim_due(database, busy)
+            if outgoing is not None:
+                self._taken[outgoing.url] += 1
+            return outgoing
+
+    def give_back(self, url: str) -> None:
+        """Say that a delivery has ended."""
+        with self._lock:
+            self._taken[url] -= 1
+            if not self._taken[url]:
+                del self._taken[url]
+
+
+def deliver_next(ground: Ground, egress: Egress, lines: Lines) -> bool:
     """Send the delivery that has been due for longest; False when none is due."""
-    outgoing = claim_due(ground.database)
+    outgoing = lines.take(ground.database)
     if outgoing is None:
         return False
+    try:
+        _deliver(ground, egress, outgoing)
+    finally:
+        lines.give_back(outgoing.url)
+    return True
+
+
+def _deliver(ground: Ground, egress: Egress, outgoing: Outgoing) -> None:
     reply, error = _post(egress, outgoing)
     record_answer(
         ground.database,
@@ -36,11 +77,14 @@ def deliver_next(ground: Ground, egress: Egress) -> bool:
         status=reply.status if reply else None,
         error=error,
     )
-    return True
 
 
-def headers_of(outgoing: Outgoing, timestamp: int) -> dict[str, str]:
-    """Give the headers of an attempt: the id is the event's, the time is this attempt's."""
+def headers_of(outgoing: Outgoing) -> dict[str, str]:
+    """Give the headers of an attempt: the id is the event's, the time is this attempt's.
+
+    It is the database's time: receivers refuse what seems old, and this machine's clock may be off.
+    """
+    timestamp = int(outgoing.sent_at)
     signature = sign(outgoing.secret, outgoing.event_id, timestamp, outgoing.body)
     return {
         "content-type": "application/json",
@@ -51,7 +95,7 @@ def headers_of(outgoing: Outgoing, timestamp: int) -> dict[str, str]:
 
 
 def _post(egress: Egress, outgoing: Outgoing) -> tuple[Reply | None, str | None]:
-    headers = headers_of(outgoing, int(time.time()))
+    headers = headers_of(outgoing)
     try:
         return egress.post(outgoing.url, outgoing.body.encode(), headers), None
     except EgressError as err:

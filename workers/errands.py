@@ -8,14 +8,15 @@ from jobs.bootstrap import Ground
 from jobs.preparation import has_unprepared, prepare_next
 from jobs.storage import StorageError
 from jobs.webhooks import has_due
-from workers.delivery import deliver_next
+from workers.delivery import Lines, deliver_next
 from workers.egress import Egress
 
 log = structlog.get_logger(__name__)
 
 
-# Half of an io process's threads (workers.launcher).
+# Half of an io process's threads (workers.launcher), and half of these for one receiver.
 _MOST_SENDERS = 4
+_MOST_FOR_ONE = 2
 
 
 class Errands:
@@ -26,6 +27,7 @@ class Errands:
         self._stopping = threading.Event()
         # Receivers that are slow or dead may not take every thread from jobs that wait.
         self._senders = threading.BoundedSemaphore(_MOST_SENDERS)
+        self._lines = Lines(_MOST_FOR_ONE)
 
     def take_back(self) -> None:
         """Do nothing: what a dead io process held is due again when its time is over."""
@@ -64,6 +66,6 @@ class Errands:
         if not self._senders.acquire(blocking=False):
             return False
         try:
-            return deliver_next(self._ground, self._egress)
+            return deliver_next(self._ground, self._egress, self._lines)
         finally:
             self._senders.release()

@@ -28,6 +28,7 @@ import structlog
 from jobs.hints import CPU, GPU, IO
 from jobs.logs import configure_logs
 from jobs.settings import Settings, SettingsError, load_settings
+from workers.engine.flight import read_beat
 from workers.engine.keeper import STALLED_EXIT_CODE
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,8 @@ _LONG_LIFE_S = 10.0
 # Shorter than a lease by far: the next process must be there to take the leases back, since only it
 # knows which items were in flight.
 _LONGEST_WAIT_S = 5.0
+# A process that has stalled ends itself (workers.engine.keeper); one that cannot is ended here.
+_SILENCE_S = 10.0
 _IO_THREADS = 8
 
 
@@ -114,8 +117,10 @@ class Launcher:
         grace_s: float,
         pid_file: Path | None = None,
         command: Callable[[Slot], list[str]] = command_of,
+        stall_s: float = 120.0,
     ) -> None:
         self._slots, self._grace_s, self._pid_file = slots, grace_s, pid_file
+        self._silence_s = stall_s + _SILENCE_S
         self._command = command
         self._stopping = False
 
@@ -133,6 +138,11 @@ class Launcher:
 
     def _look_after(self, slot: Slot) -> None:
         now = time.monotonic()
+        if slot.process is not None and self._is_silent(slot, now):
+            log.error("worker_silent", node=slot.node, silence_s=self._silence_s)
+            # A crash, so that its successor looks for the item that did it.
+            slot.process.send_signal(signal.SIGABRT)
+            slot.process.wait()
         if slot.process is not None and slot.process.poll() is not None:
             lived_s = now - slot.started_at
             quick = lived_s < _LONG_LIFE_S
@@ -148,6 +158,14 @@ class Launcher:
             )
             slot.started_at = now
             self._write_pids()
+
+    def _is_silent(self, slot: Slot, now: float) -> bool:
+        """Say whether a process that has begun to work has not shown a sign of life for too long.
+
+        What an earlier process of the slot had written does not count.
+        """
+        beat = read_beat(Path(slot.environ["PIXELMILL_FLIGHT"]))
+        return slot.started_at < beat < now - self._silence_s
 
     def _write_pids(self) -> None:
         """Tell who watches which process fills which slot."""
@@ -210,7 +228,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder:
         slots = slots_for(settings, given.workers, gpus, Path(folder))
         # Celery waits for its threads; what overstays the grace time is handed back in a second.
-        launcher = Launcher(slots, settings.grace_s + 5, given.pid_file)
+        launcher = Launcher(slots, settings.grace_s + 5, given.pid_file, stall_s=settings.stall_s)
         signal.signal(signal.SIGTERM, launcher.stop)
         signal.signal(signal.SIGINT, launcher.stop)
         launcher.run()

@@ -6,17 +6,23 @@ A small memory-mapped file, written before an item is touched and cleared afterw
 keeps what was written when the process dies. The next process of the same name reads it: those
 items are the suspects, and each is then run alone (`jobs.leases.take_back`). It costs about a
 microsecond an item.
+
+It begins with the time at which the process last said that it lives, on the clock that all
+processes of a machine share. The launcher ends one that has fallen silent: code that never gives
+the interpreter back silences the keeper too.
 """
 
 import mmap
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from jobs.quarantine import Suspect
 
+_BEAT = struct.Struct("<d")
 # Shard, first index, number of items; a place whose number is 0 is free.
 _PLACE = struct.Struct("<QQQ")
 # More than decode threads and chunks of one batch can ever be at once.
@@ -28,11 +34,15 @@ class FlightRecord:
 
     def __init__(self, path: Path) -> None:
         with path.open("wb") as file:
-            file.truncate(_PLACES * _PLACE.size)
+            file.truncate(_BEAT.size + _PLACES * _PLACE.size)
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
         self._free = list(range(_PLACES))
         self._lock = threading.Lock()
+
+    def beat(self) -> None:
+        """Say that this process lives."""
+        _BEAT.pack_into(self._map, 0, time.monotonic())
 
     @contextmanager
     def flying(self, *items: Suspect) -> Iterator[None]:
@@ -40,12 +50,12 @@ class FlightRecord:
         with self._lock:
             places = [self._free.pop() for _ in items]
         for place, item in zip(places, items, strict=True):
-            _PLACE.pack_into(self._map, place * _PLACE.size, *item)
+            _PLACE.pack_into(self._map, _BEAT.size + place * _PLACE.size, *item)
         try:
             yield
         finally:
             for place in places:
-                _PLACE.pack_into(self._map, place * _PLACE.size, 0, 0, 0)
+                _PLACE.pack_into(self._map, _BEAT.size + place * _PLACE.size, 0, 0, 0)
             with self._lock:
                 self._free += places
 
@@ -60,5 +70,15 @@ def read_suspects(path: Path) -> list[Suspect]:
         data = path.read_bytes()
     except FileNotFoundError:
         return []
-    whole = len(data) - len(data) % _PLACE.size
-    return [Suspect(*place) for place in _PLACE.iter_unpack(data[:whole]) if place[2]]
+    places = data[_BEAT.size :]
+    whole = len(places) - len(places) % _PLACE.size
+    return [Suspect(*place) for place in _PLACE.iter_unpack(places[:whole]) if place[2]]
+
+
+def read_beat(path: Path) -> float:
+    """Read when the process of this record last said that it lives; 0.0 when it never did."""
+    try:
+        data = path.read_bytes()[: _BEAT.size]
+    except FileNotFoundError:
+        return 0.0
+    return float(_BEAT.unpack(data)[0]) if len(data) == _BEAT.size else 0.0

@@ -1,9 +1,10 @@
 """Keeps the leases of one process alive, and tells its shards when to stop.
 
-One thread: twice a second it asks whether a held shard's job is being ended, every few seconds it
-renews all leases in one statement. A shard whose lease is gone is told to stop: its commit would be
-discarded anyway. When nothing has moved for `stall_s` the process ends itself: it can neither be
-trusted to finish nor be helped from inside, and its leases then run out by themselves.
+One thread: twice a second it says that the process lives and asks whether a held shard's job is
+being ended; every few seconds it renews all leases in one statement. A shard whose lease is gone is
+told to stop: its commit would be discarded anyway. When nothing has moved for `stall_s` the process ends itself: it can neither be
+trusted to finish nor be helped from inside, and its leases then run out by themselves. The time in
+which the whole process stood still (stopped, or on a machine that slept) is no stall of a shard.
 """
 
 import os
@@ -28,6 +29,8 @@ Stop = Literal["lost", "hand_back"] | ItemStatus
 STALLED_EXIT_CODE = 75
 
 _LOOK_S = 0.5
+# A look that comes so late comes from a process that was not running.
+_ASLEEP_S = 2.0
 
 
 class Kept(Protocol):
@@ -37,6 +40,7 @@ class Kept(Protocol):
     moved_at: float
 
     def stop(self, why: Stop) -> None: ...
+    def moved(self) -> None: ...
 
 
 class Keeper:
@@ -48,9 +52,10 @@ class Keeper:
         owner: str,
         settings: Settings,
         end_process: Callable[[int], object] = os._exit,
+        beat: Callable[[], object] = lambda: None,
     ) -> None:
         self._database, self._owner, self._settings = database, owner, settings
-        self._end_process = end_process
+        self._end_process, self._beat = end_process, beat
         self._runs: dict[int, Kept] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -84,7 +89,8 @@ class Keeper:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed.wait(_LOOK_S):
+        while not self._sleep():
+            self._beat()
             with self._lock:
                 runs = dict(self._runs)
             self._check_stall(runs)
@@ -94,6 +100,18 @@ class Keeper:
                 self._look_after(runs)
             except SQLAlchemyError as err:
                 log.warning("renewal_failed", error=str(err).splitlines()[0])
+
+    def _sleep(self) -> bool:
+        """Wait for the next look; True when there is to be none."""
+        before = time.monotonic()
+        is_over = self._closed.wait(_LOOK_S)
+        if time.monotonic() - before > _ASLEEP_S:
+            with self._lock:
+                for run in self._runs.values():
+                    # Who waits for others has a later time already.
+                    if run.moved_at < time.monotonic():
+                        run.moved()
+        return is_over
 
     def _look_after(self, runs: dict[int, Kept]) -> None:
         if not runs:

@@ -200,8 +200,8 @@ class ShardRun:
         predictions: list[dict[str, object]] | None = None,
         error: ItemError | None = None,
     ) -> Row:
-        attempts = self.lease.attempt
-        return Row(index, item.custom_id, status, sha256, attempts, predictions, error)
+        tries = self.lease.tries
+        return Row(index, item.custom_id, status, sha256, tries, predictions, error)
 
     def _rows_not_run(self, items: list[Item]) -> list[Row]:
         """Give the rows of items that a cancel or the deadline kept from running."""

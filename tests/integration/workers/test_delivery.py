@@ -20,7 +20,7 @@ from jobs.webhooks import claim_due, has_due, new_secret, record_answer
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.workers.conftest import with_
 from workers.app import policy_of
-from workers.delivery import deliver_next
+from workers.delivery import Lines, deliver_next
 from workers.egress import Egress
 from workers.errands import Errands
 
@@ -76,7 +76,7 @@ def here(ground: Ground) -> Ground:
 @pytest.fixture
 def send(here: Ground) -> Iterator[Callable[[], bool]]:
     egress = Egress(policy_of(here.settings, IO))
-    yield lambda: deliver_next(here, egress)
+    yield lambda: deliver_next(here, egress, Lines(2))
     egress.close()
 
 
@@ -215,7 +215,7 @@ def test_an_address_that_is_not_allowed_is_not_called(
 ) -> None:
     finish(receiver.url)
     with_egress = Egress(policy_of(ground.settings, IO))
-    deliver_next(ground, with_egress)
+    deliver_next(ground, with_egress, Lines(1))
     with_egress.close()
     assert receiver.requests == []
     assert "not on the public internet" in (delivery(ground).last_error or "")
@@ -295,6 +295,31 @@ def test_senders_at_once_send_each_event_once(
     ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
     assert len(ids) == len(set(ids)) == 8
     assert not has_due(ground.database)
+
+
+def test_a_receiver_that_is_slow_keeps_no_more_senders_than_its_share(
+    ground: Ground, finish
+) -> None:
+    slow, good = "http://slow.example/", "http://good.example/"
+    for _ in range(4):
+        finish(slow)
+    finish(good)
+    lines = Lines(2)
+    taken = [lines.take(ground.database) for _ in range(4)]
+    assert [each and each.url for each in taken] == [slow, slow, good, None]
+    assert has_due(ground.database)
+    lines.give_back(slow)
+    again = lines.take(ground.database)
+    assert again is not None
+    assert again.url == slow
+
+
+def test_the_time_of_an_attempt_is_the_databases(ground: Ground, finish) -> None:
+    finish("http://good.example/")
+    before = ground.database.now()
+    outgoing = claim_due(ground.database)
+    assert outgoing is not None
+    assert before <= outgoing.sent_at <= ground.database.now()
 
 
 def test_errands_that_were_told_to_stop_begin_nothing(

@@ -39,6 +39,9 @@ class Run:
         self.looked_at += 1
         return self._moved_at
 
+    def moved(self) -> None:
+        self._moved_at = time.monotonic()
+
     def stop(self, why: Any) -> None:
         self.told.append(why)
         self.heard.set()
@@ -107,6 +110,33 @@ def test_a_process_that_moves_or_waits_for_others_is_not_ended(
     keeper.hold(run)
     wait_for(lambda: run.looked_at >= 2)
     assert codes == []
+
+
+class Asleep(threading.Event):
+    """An event whose first wait takes as long as that of a process which was stopped."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds: float | None = seconds
+
+    def wait(self, timeout: float | None = None) -> bool:
+        seconds, self.seconds = self.seconds, None
+        return super().wait(timeout if seconds is None else seconds)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["moving", "waiting for others"])
+def test_the_time_in_which_the_process_stood_still_is_no_stall(
+    lease: Lease, new_keeper: Callable[..., Keeper], monkeypatch, waits: bool
+) -> None:
+    monkeypatch.setattr(threading, "Event", lambda: Asleep(2.5))
+    codes: list[int] = []
+    keeper = new_keeper(ended=codes, stall_s=2)
+    monkeypatch.undo()
+    run = Run(lease, math.inf if waits else None)
+    keeper.hold(run)
+    wait_for(lambda: lease.shard_id not in keeper._runs or run.looked_at >= 4)
+    assert codes == []
+    assert (run._moved_at == math.inf) == waits
 
 
 def test_a_run_whose_lease_went_to_another_is_told_so(

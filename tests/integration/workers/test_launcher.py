@@ -22,6 +22,10 @@ STUB = """
 import json, os, signal, sys
 if sys.argv[2] == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if sys.argv[2] == "silent":
+    from pathlib import Path
+    from workers.engine.flight import FlightRecord
+    FlightRecord(Path(os.environ["PIXELMILL_FLIGHT"])).beat()
 draft = f"{sys.argv[1]}/{os.getpid()}.new"
 with open(draft, "w") as file:
     json.dump(dict(os.environ), file)
@@ -127,6 +131,24 @@ def test_what_dies_is_started_again_under_its_name_and_told_how_its_predecessor_
         assert both[second][name] == before[name]
     assert both[second]["PIXELMILL_LAST"] == last
     assert json.loads(pids.read_text()) == {"worker-0": second}
+
+
+def test_a_process_that_has_fallen_silent_is_ended_as_one_that_crashed(
+    start: Start, tmp_path: Path
+) -> None:
+    # Ten seconds of grace less ten: whoever has beaten once is at once too late for the next.
+    _, _, seen = start(slots(tmp_path), manner="silent", stall_s=-9.5)
+    first = seen.wait_for(1)
+    both = seen.wait_for(2)
+    (second,) = set(both) - set(first)
+    assert both[second]["PIXELMILL_LAST"] == "crash"
+
+
+def test_a_process_that_never_had_a_pulse_is_left_alone(start: Start, tmp_path: Path) -> None:
+    _, _, seen = start(slots(tmp_path, workers=2), stall_s=-10.0)
+    before = set(seen.wait_for(2))
+    time.sleep(0.5)
+    assert set(seen.all()) == before
 
 
 def test_a_process_that_dies_at_once_is_started_again_at_growing_distances(

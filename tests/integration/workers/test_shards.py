@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from jobs.bootstrap import Ground
 from jobs.completion import cancel, expire_overdue
-from jobs.leases import expire
+from jobs.leases import expire, hand_back
 from jobs.manifests import Manifest
 from jobs.requests import Request
 from jobs.scheduling import Lease
@@ -327,6 +327,17 @@ def test_the_result_of_a_lost_lease_is_discarded_with_its_segment(
     assert (done.completed, done.commits) == (8, 1)
     assert len(segments_of(ground, job)) == 1
     assert all(row.attempts == 2 for row in rows_of_job(ground, job))
+
+
+def test_what_was_handed_back_counts_as_no_attempt(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_numbers(ground, tenant, digits_model, 8)
+    assert hand_back(ground.database, claim_one(ground))
+    again = claim_one(ground)
+    assert again.attempt == 2, "the fence goes up with every claim"
+    assert run_with(new_stages(), again, FakeNetwork())
+    assert all(row.attempts == 1 for row in rows_of_job(ground, job))
 
 
 def test_a_run_that_is_told_of_its_lost_lease_writes_nothing(
