@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import redis
 from sqlalchemy import select
 
@@ -51,6 +52,12 @@ class House:
 
     def client(self) -> Client:
         return self.stack.client()
+
+    def http(self) -> httpx.Client:
+        """Speak to the API without the client's repetitions and refinements."""
+        info = self.stack.info
+        headers = {"Authorization": f"Bearer {info['api_key']}"}
+        return httpx.Client(base_url=info["url"], headers=headers, timeout=10)
 
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.ground.settings.redis_url)
@@ -116,6 +123,27 @@ class House:
     def kill(self, role: str) -> int:
         return self.signal(role, signal.SIGKILL)
 
+    def kill_family(self, role: str) -> list[int]:
+        """SIGKILL a role's process and its children; gives their ids."""
+        pid = self.stack.pids[role]
+        family = [pid, *children_of(pid)]
+        for each in family:  # the parent first: it would replace the others
+            os.kill(each, signal.SIGKILL)
+        return family
+
+    def await_api(self) -> float:
+        """Wait until the API answers; gives the seconds."""
+        started = time.monotonic()
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"{self.stack.info['url']}/healthz", timeout=1).is_success
+            except httpx.TransportError:
+                return False
+
+        wait_for(answers, 60, "the API")
+        return time.monotonic() - started
+
     def await_successor(self, role: str, pid: int) -> int:
         """Wait until another process plays a role; gives its id."""
 
@@ -124,6 +152,15 @@ class House:
             return now if now not in (None, pid) else None
 
         return wait_for(successor, 60, f"the next {role}")
+
+    def await_log(self, mark: int, *words: str) -> None:
+        """Wait for a line with all of these words that was logged after a mark."""
+
+        def is_there() -> bool:
+            lines = self.log_since(mark).splitlines()
+            return any(all(word in line for word in words) for line in lines)
+
+        wait_for(is_there, 60, f"a line with {', '.join(words)}")
 
     def mark(self) -> int:
         """Give a place in the log, to read on from."""
@@ -159,6 +196,18 @@ def open_house(
                 yield House(stack, ground, receiver)
             finally:
                 ground.close()
+
+
+def children_of(pid: int) -> list[int]:
+    """Give the ids of a process's children."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text().split()]
+
+
+def environ_of(pid: int) -> dict[str, str]:
+    """Give the environment that a process was started with."""
+    pairs = Path(f"/proc/{pid}/environ").read_text().rstrip("\0").split("\0")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def register_networks(ground: Ground) -> None:

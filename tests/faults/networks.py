@@ -21,6 +21,7 @@ MARKED = 200
 DEADLY = b"deadly-to-decoders"
 
 PACE_S = 0.004
+SLOW_S = 0.02
 
 
 def has_mark(batch: torch.Tensor) -> bool:
@@ -35,6 +36,14 @@ class Paced(Digits):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         time.sleep(PACE_S * len(pictures))
+        return super().forward(pictures)
+
+
+class Slow(Digits):
+    """Takes 20 ms an image, so that a job of a few thousand outlasts a restart of everything."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        time.sleep(SLOW_S * len(pictures))
         return super().forward(pictures)
 
 
@@ -86,6 +95,7 @@ if "PIXELMILL_NODE" in os.environ:  # in a worker process, and in no test
 
 ARCHITECTURES = {
     "faults/paced": Paced,
+    "faults/slow": Slow,
     "faults/crashing": Crashing,
     "faults/hungry": Hungry,
     "faults/hanging": Hanging,
