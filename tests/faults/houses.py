@@ -23,7 +23,7 @@ from models.catalog import SHIPPED, shipped_weights
 from models.weights import digest
 from pixelmill import Client, Job
 from tests.e2e.stacks import RunningStack, running_stack, wait_for
-from tests.faults.networks import ARCHITECTURES
+from tests.faults.networks import ARCHITECTURES, hurry_file
 from tests.faults.pictures import Answer, write_job
 from tests.receivers import Receiver
 
@@ -131,6 +131,16 @@ class House:
             os.kill(each, signal.SIGKILL)
         return family
 
+    @contextmanager
+    def hurrying(self) -> Iterator[None]:
+        """Let slow networks be fast while the block runs."""
+        path = hurry_file({"PIXELMILL_FAULTS_FOLDER": str(self.stack.data.parent)})
+        path.touch()
+        try:
+            yield
+        finally:
+            path.unlink()
+
     def await_api(self) -> float:
         """Wait until the API answers; gives the seconds."""
         started = time.monotonic()
@@ -181,6 +191,7 @@ def open_house(
         urls = {
             "PIXELMILL_DATABASE_URL": database_url or f"sqlite:///{data / 'pixelmill.db'}",
             "PIXELMILL_STORAGE_URL": (data / "blobs").as_uri(),
+            "PIXELMILL_FAULTS_FOLDER": folder,
         }
         environ = {**ENVIRON, **urls, **environ}
         with running_stack(data, "--workers", str(workers), **environ) as stack:

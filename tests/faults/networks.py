@@ -8,6 +8,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +24,11 @@ DEADLY = b"deadly-to-decoders"
 
 PACE_S = 0.004
 SLOW_S = 0.02
+
+
+def hurry_file(environ: Mapping[str, str]) -> Path:
+    """Name the file that tells slow networks to be slow no more."""
+    return Path(environ["PIXELMILL_FAULTS_FOLDER"]) / "hurry"
 
 
 def has_mark(batch: torch.Tensor) -> bool:
@@ -40,10 +47,11 @@ class Paced(Digits):
 
 
 class Slow(Digits):
-    """Takes 20 ms an image, so that a job of a few thousand outlasts a restart of everything."""
+    """Takes 20 ms an image for as long as a fault needs, until the test's house hurries."""
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        time.sleep(SLOW_S * len(pictures))
+        if not hurry_file(os.environ).exists():
+            time.sleep(SLOW_S * len(pictures))
         return super().forward(pictures)
 
 
