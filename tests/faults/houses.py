@@ -85,6 +85,14 @@ class House:
         """Wait until a share of a job's items is done."""
         wait_for(lambda: self.finished(job) >= share * items, 120, f"{share:.0%} of {job.id}")
 
+    def await_commit(self, job: Job, timeout_s: float = 60) -> float:
+        """Wait for the next commit of a job; gives the seconds. Fails when it has none to come."""
+        started, before = time.monotonic(), self.finished(job)
+        states = {shard.state for shard in self.shards(job)}
+        assert not states or states & {ShardState.PENDING, ShardState.LEASED}, "struck too late"
+        wait_for(lambda: self.finished(job) > before, timeout_s, f"a commit of {job.id}")
+        return time.monotonic() - started
+
     def shards(self, job: Job) -> list[Shard]:
         with self.ground.database.read() as session:
             return list(session.scalars(select(Shard).where(Shard.job_id == job.id)))
