@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from api.current import ground
 from api.job_views import DryRun, JobView, Kind, ModelRef, job_view
 from api.waiting import Wait
-from jobs.scheduling import queue_position
+from jobs.forecast import forecast
 from jobs.states import TERMINAL
 from jobs.submission import Submission, rehearse
 from jobs.tables import Job
@@ -20,7 +20,7 @@ _SOONEST_S, _LATEST_S = 1, 10
 
 def view_of(session: Session, job: Job, now: float) -> JobView:
     """Show a job under the name that the caller used: a job, or OpenAI's batch."""
-    return job_view(job, _kind(), queue_position(session, job), now)
+    return job_view(job, kind_of_view(), forecast(session, job, now))
 
 
 def shown(job: Job, wait: Wait | None = None) -> Response:
@@ -55,7 +55,7 @@ def rehearsed(submission: Submission) -> Response:
 
 def location(job: Job) -> str:
     """Give the path of a job under the name that the caller used."""
-    return f"/v1/{'batches' if _kind() == 'batch' else 'jobs'}/{job.id}"
+    return f"/v1/{'batches' if kind_of_view() == 'batch' else 'jobs'}/{job.id}"
 
 
 def _answer(job: Job, status: int, wait: Wait | None) -> Response:
@@ -82,5 +82,6 @@ def _look_again_s(view: JobView) -> int:
     return _SOONEST_S if eta is None else max(_SOONEST_S, min(eta // 10, _LATEST_S))
 
 
-def _kind() -> Kind:
+def kind_of_view() -> Kind:
+    """Say under which name the caller asks."""
     return "batch" if request.blueprint == "batches" else "job"

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from jobs.forecast import Forecast
 from jobs.states import JobStatus, Outcome
 from jobs.tables import Job
 
@@ -33,7 +34,9 @@ class Queue(BaseModel):
     """Where the job stands; null where that cannot be said."""
 
     position: int | None = Field(description="Jobs that would be served before this one.")
-    eta_seconds: int | None = Field(description="From the job's own throughput so far.")
+    eta_seconds: int | None = Field(
+        description="From throughput: its own, else that of jobs like it."
+    )
 
 
 class LineFault(BaseModel):
@@ -105,6 +108,16 @@ class JobList(BaseModel):
     has_more: bool
 
 
+class JobDeleted(BaseModel):
+    """A receipt: nobody sees the job any more, and what it held is erased or about to be."""
+
+    id: str
+    object: Kind
+    deleted: Literal[True] = True
+    deleted_at: int
+    erased_at: int | None = Field(description="Null while something is still to be erased.")
+
+
 class DryRun(BaseModel):
     """What a submission would have run; nothing was stored."""
 
@@ -114,8 +127,9 @@ class DryRun(BaseModel):
     total: int | None = Field(description="Items; null where an uploaded file is to be walked.")
 
 
-def job_view(job: Job, kind: Kind, position: int | None, now: float) -> JobView:
-    """Show a job; `now` is the database's time."""
+def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
+    """Show a job."""
+    eta = ahead.eta_s
     return JobView(
         id=job.id,
         object=kind,
@@ -128,7 +142,7 @@ def job_view(job: Job, kind: Kind, position: int | None, now: float) -> JobView:
         params=job.params,
         priority=job.priority,
         request_counts=Counts(**job.request_counts),
-        queue=Queue(position=position, eta_seconds=eta_seconds(job, now)),
+        queue=Queue(position=ahead.position, eta_seconds=None if eta is None else round(eta)),
         completion_window=job.completion_window,
         output_expires_after=job.output_expires_after,
         delete_inputs=job.delete_inputs,
@@ -140,6 +154,16 @@ def job_view(job: Job, kind: Kind, position: int | None, now: float) -> JobView:
         results_url=f"/v1/jobs/{job.id}/results",
         **_times(job),
     )
+
+
+def job_deleted(job: Job, kind: Kind) -> dict[str, Any]:
+    """Show the receipt of a deleted job."""
+    return JobDeleted(
+        id=job.id,
+        object=kind,
+        deleted_at=int(job.deleted_at or 0),
+        erased_at=_whole(job.outputs_erased_at),
+    ).model_dump(mode="json")
 
 
 def _times(job: Job) -> dict[str, Any]:
@@ -155,16 +179,6 @@ def _times(job: Job) -> dict[str, Any]:
         "expires_at": int(job.expires_at),
         **{f"{word}_at": ended if job.status == word else None for word in endings},
     }
-
-
-def eta_seconds(job: Job, now: float) -> int | None:
-    """Say how long the rest takes at the job's throughput so far; None when that is unknown."""
-    counts = job.request_counts
-    done = counts["completed"] + counts["failed"]
-    if job.status is not JobStatus.IN_PROGRESS or not done or job.in_progress_at is None:
-        return None
-    elapsed = max(now - job.in_progress_at, 0.001)
-    return round(counts["processing"] * elapsed / done)
 
 
 def _whole(seconds: float | None) -> int | None:

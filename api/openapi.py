@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.auth import SCHEME
-from api.job_views import DryRun, JobList, JobView, LineFault
+from api.job_views import DryRun, JobDeleted, JobList, JobView, LineFault
 from api.problems import MEDIA_TYPE
 from api.result_rows import PredictionView, ResultItem, ResultPage
 from api.schemas import JobCreate, JobForm, JobOptions, PredictionCreate, PredictionForm, UploadForm
@@ -29,6 +29,7 @@ _ALL_PROBLEMS = (401, 429, 500, 503)
 _HEADERS = {
     "Idempotency-Key": "Repeats of a request under one key, up to 255 characters, make one job.",
     "Prefer": "`wait=N`: hold the answer until the job is over, at most N (up to 60) seconds.",
+    "Cancel-After": "`90`, `30s`, `5m` or `1h30m`: what has not run by then expires.",
     "If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",
 }
 
@@ -70,6 +71,7 @@ COMPONENTS: tuple[Schema, ...] = (
     FileList,
     FileView,
     JobCreate,
+    JobDeleted,
     JobForm,
     JobList,
     JobOptions,

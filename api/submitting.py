@@ -13,8 +13,9 @@ from typing import Any
 from flask import request
 
 from api.current import ground, tenant_id
+from api.deadlines import cancel_after_s, seconds_to_run
 from api.inline_items import read_requests, read_urls
-from api.schemas import JobCreate, JobOptions, Webhook, seconds_of
+from api.schemas import JobCreate, JobOptions, Webhook
 from jobs.addresses import UrlNotAllowed, check_url
 from jobs.errors import InvalidRequest, NotFound
 from jobs.files import get_file
@@ -73,7 +74,6 @@ def wanted_by(options: JobOptions, file: File | None) -> Wanted:
 def checked(options: JobOptions, wanted: Wanted) -> Submission:
     """Check all that a job says of itself; gives it without its items."""
     settings = ground().settings
-    window = options.completion_window
     with ground().database.read() as session:
         version = resolve(session, wanted.model)
     return Submission(
@@ -85,8 +85,8 @@ def checked(options: JobOptions, wanted: Wanted) -> Submission:
         priority=options.priority,
         metadata=options.metadata,
         webhook=_checked_webhook(options.webhook, settings),
-        completion_window=window,
-        completion_window_s=seconds_of(window) if window else settings.completion_window_s,
+        completion_window=options.completion_window,
+        completion_window_s=seconds_to_run(options.completion_window, settings.completion_window_s),
         output_expires_after=options.lifetime_s,
         delete_inputs=options.delete_inputs,
     )
@@ -116,7 +116,11 @@ def idempotency_key() -> str | None:
 def idempotency_of(*parts: object) -> Idempotency | None:
     """Say what a repetition of this request must have in common with it, if it has a key."""
     key = idempotency_key()
-    return None if key is None else Idempotency(key, fingerprint(request.path, *parts))
+    if key is None:
+        return None
+    deadline = cancel_after_s()
+    asked = parts if deadline is None else (*parts, {"Cancel-After": deadline})
+    return Idempotency(key, fingerprint(request.path, *asked))
 
 
 def _checked_params(version: ModelVersion, params: dict[str, Any]) -> dict[str, Any]:

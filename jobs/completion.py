@@ -31,6 +31,9 @@ from jobs.webhooks import record_event
 
 log = structlog.get_logger(__name__)
 
+# Longer than a worker that was thought dead may take to write what nobody wants any more.
+TIDY_AFTER_S = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -101,7 +104,9 @@ def cancel(database: Database, tenant_id: str, job_id: str) -> Job:
     Raises NotFound, and Conflict when the job is over already. Repeating a cancel is harmless.
     """
     with database.write() as session:
-        job = _end_early(session, job_id, ItemStatus.CANCELLED, tenant_id=tenant_id)
+        job = end_early(session, job_id, ItemStatus.CANCELLED, tenant_id)
+        if job.deleted_at is not None:
+            raise NotFound(f"There is no job {job_id!r}.")
         if job.status in TERMINAL and job.status is not JobStatus.CANCELLED:
             raise Conflict(f"Job {job_id} is {job.status} and cannot be cancelled any more.")
         return job
@@ -124,8 +129,34 @@ def expire_overdue(database: Database) -> int:
         ).all()
     for job_id in overdue:
         with database.write() as session:
-            _end_early(session, job_id, ItemStatus.EXPIRED)
+            end_early(session, job_id, ItemStatus.EXPIRED)
     return len(overdue)
+
+
+def end_early(
+    session: Session, job_id: str, ending: ItemStatus, tenant_id: str | None = None
+) -> Job:
+    """Begin to end a job that is not over; gives the job as it then stands. Raises NotFound."""
+    job = _locked(session, job_id)
+    if job is None or (tenant_id is not None and job.tenant_id != tenant_id):
+        raise NotFound(f"There is no job {job_id!r}.")
+    if job.status in TERMINAL:
+        return job
+    if job.ending is not None:
+        close_if_over(session, job_id)
+        return job
+    job.ending = ending
+    job.status_reason = "cancelled by the caller" if ending is ItemStatus.CANCELLED else "deadline"
+    job.cancelling_at = session.scalar(select(db_now()))
+    if job.status is JobStatus.VALIDATING:
+        close(session, job, JobStatus(ending.value))
+        return job
+    if ending is ItemStatus.CANCELLED:
+        check_job_move(job.status, JobStatus.CANCELLING)
+        job.status = JobStatus.CANCELLING
+    session.flush()
+    close_if_over(session, job_id)
+    return job
 
 
 def close_if_over(session: Session, job_id: str) -> None:
@@ -148,6 +179,7 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     job.ended_at = session.scalar(select(db_now()))
     if status is JobStatus.COMPLETED:
         job.outcome = outcome_of(job.total, job.failed)
+    job.tidy_at = _when_to_tidy(session, job)
     session.flush()
     # Shards that never ran come last in the order of results, after every commit.
     session.execute(
@@ -156,6 +188,15 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
         .values(commit_number=job.commits + 1 + Shard.first)
     )
     record_event(session, job)
+
+
+def _when_to_tidy(session: Session, job: Job) -> float | None:
+    """Say when to look for blobs of attempts that died before their commit; None without any."""
+    unfinished = (Shard.attempt > 0) & (Shard.state != ShardState.DONE)
+    broken_off = select(Shard.id).where(Shard.job_id == job.id, (Shard.attempt > 1) | unfinished)
+    if job.prepare_attempt > 1 or session.scalar(broken_off.limit(1)) is not None:
+        return (job.ended_at or 0.0) + TIDY_AFTER_S
+    return None
 
 
 def _count(session: Session, job_id: str, tally: Tally, device_s: float) -> Job:
@@ -179,32 +220,6 @@ def _count(session: Session, job_id: str, tally: Tally, device_s: float) -> Job:
 def _is_committed(database: Database, lease: Lease, segment: str) -> bool:
     with database.read() as session:
         return session.scalar(select(Shard.segment).where(Shard.id == lease.shard_id)) == segment
-
-
-def _end_early(
-    session: Session, job_id: str, ending: ItemStatus, tenant_id: str | None = None
-) -> Job:
-    """Begin to end a job that is not over; gives the job as it then stands."""
-    job = _locked(session, job_id)
-    if job is None or (tenant_id is not None and job.tenant_id != tenant_id):
-        raise NotFound(f"There is no job {job_id}.")
-    if job.status in TERMINAL:
-        return job
-    if job.ending is not None:
-        close_if_over(session, job_id)
-        return job
-    job.ending = ending
-    job.status_reason = "cancelled by the caller" if ending is ItemStatus.CANCELLED else "deadline"
-    job.cancelling_at = session.scalar(select(db_now()))
-    if job.status is JobStatus.VALIDATING:
-        close(session, job, JobStatus(ending.value))
-        return job
-    if ending is ItemStatus.CANCELLED:
-        check_job_move(job.status, JobStatus.CANCELLING)
-        job.status = JobStatus.CANCELLING
-    session.flush()
-    close_if_over(session, job_id)
-    return job
 
 
 def _locked(session: Session, job_id: str) -> Job | None:

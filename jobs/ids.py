@@ -19,6 +19,17 @@ def new_id(prefix: Prefix) -> str:
     return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
 
 
+def made_at(text: str) -> float | None:
+    """Give when an id was made, in seconds since 1970 by its maker's clock; None if it is none."""
+    _, _, digits = text.rpartition("_")
+    if len(digits) != 26 or not set(digits) <= set(_ALPHABET):
+        return None
+    number = 0
+    for digit in digits:
+        number = number << 5 | _ALPHABET.index(digit)
+    return (number >> 80) / 1000
+
+
 def new_token() -> str:
     """Give 16 random hexadecimal characters, to make the name of a blob unique."""
     return secrets.token_hex(8)

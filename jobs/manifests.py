@@ -108,6 +108,15 @@ class Manifest:
             items += self._read_group(group)[start : start + count - len(items)]
         return items
 
+    def blobs(self) -> set[str]:
+        """Give the name of every blob that items point at."""
+        groups = range(self._file.metadata.num_row_groups)
+        found: set[str] = set()
+        for group in groups:
+            column = self._file.read_row_group(group, columns=["blob"]).column("blob")
+            found.update(column.unique().to_pylist())
+        return found - {""}
+
     def _read_group(self, group: int) -> list[Item]:
         # Neighbouring shards are read one after the other, so the last group is worth keeping.
         with self._lock:

@@ -9,9 +9,9 @@ from jobs.tables import Job
 
 
 def get_job(session: Session, tenant_id: str, job_id: str) -> Job:
-    """Give a tenant's job; raises NotFound, also when it is another tenant's."""
+    """Give a tenant's job; raises NotFound, also when it is another's or was deleted."""
     job = session.get(Job, job_id)
-    if job is None or job.tenant_id != tenant_id:
+    if job is None or job.tenant_id != tenant_id or job.deleted_at is not None:
         raise NotFound(f"There is no job {job_id!r}.")
     return job
 
@@ -26,7 +26,8 @@ def list_jobs(
     model: str | None = None,
 ) -> list[Job]:
     """Give up to `limit` jobs older than `after`, newest first; ids sort by time."""
-    query = select(Job).where(Job.tenant_id == tenant_id).order_by(Job.id.desc()).limit(limit)
+    mine = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    query = mine.order_by(Job.id.desc()).limit(limit)
     if after is not None:
         query = query.where(Job.id < after)
     if status is not None:

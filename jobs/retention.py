@@ -1,4 +1,4 @@
-"""Erases what is due: inputs of jobs that asked for it, and outputs whose time is over.
+"""Erases what is due: inputs of jobs that asked for it, outputs whose time is over, deleted jobs.
 
 Bytes go first and the mark is set afterwards: a crash in between repeats a harmless deletion.
 """
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from sqlalchemy import exists, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import aliased
 
 from jobs.bootstrap import Ground
 from jobs.database import db_now
 from jobs.storage import StorageError
-from jobs.tables import File, Job
+from jobs.tables import Delivery, File, Job, Shard
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +32,32 @@ def erase_due(ground: Ground) -> int:
     needed = exists().where(other.input_file_id == Job.input_file_id, other.ended_at.is_(None))
     inputs_due = Job.delete_inputs & Job.inputs_erased_at.is_(None) & ~needed
     outputs_due = outputs_over & Job.outputs_erased_at.is_(None)
-    return _erase_each(ground, inputs_due, _erase_inputs) + _erase_each(
-        ground, outputs_due, _erase_outputs
+    deleted = Job.deleted_at.is_not(None) & Job.outputs_erased_at.is_(None)
+    return (
+        _erase_each(ground, inputs_due, _erase_inputs)
+        + _erase_each(ground, outputs_due, _erase_outputs)
+        + _erase_each(ground, deleted, erase_deleted)
     )
+
+
+def erase_deleted(ground: Ground, job: Job) -> None:
+    """Erase a job that is over and was deleted: its blobs, then its rows but for the emptied job.
+
+    Its uploaded file stays, as a file of its own, unless the job had asked for its erasure.
+    """
+    if job.delete_inputs and job.inputs_erased_at is None:
+        _erase_inputs(ground, job)
+    ground.storage.delete(list(ground.storage.list(f"jobs/{job.id}/")))
+    with ground.database.write() as session:
+        session.execute(delete(Shard).where(Shard.job_id == job.id))
+        session.execute(delete(Delivery).where(Delivery.job_id == job.id))
+        said: dict[str, Any] = {"requested": {}, "params": {}, "metadata_": {}}
+        nothing = dict.fromkeys(("errors", "status_reason", "webhook", "manifest", "tidy_at"))
+        session.execute(
+            update(Job)
+            .where(Job.id == job.id)
+            .values(**said, **nothing, outputs_erased_at=db_now())
+        )
 
 
 def _erase_each(ground: Ground, due: Any, erase: Callable[[Ground, Job], None]) -> int:

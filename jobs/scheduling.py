@@ -15,24 +15,17 @@ and who holds a job takes of its other shards only those that nobody holds, so t
 transactions can wait for each other.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, exists, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
-from jobs.states import JobStatus, ShardState
+from jobs.states import ShardState
 from jobs.tables import Job, Shard, Tenant
-
-PRIORITY_WEIGHTS = {"high": 16.0, "normal": 4.0, "low": 1.0}
-
-# Device seconds for one item of a job of which nothing has run yet.
-FIRST_ESTIMATE_S = 0.005
-
-# How many tenants, and jobs of each, a claim looks at before it gives up: those in front may have
-# only shards that another claim holds at this moment, or that wait out a pause.
-_LOOK_AHEAD = 8
+from jobs.turns import PRIORITY_WEIGHTS, in_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +67,19 @@ def has_work(database: Database, pool: str) -> bool:
         return session.scalar(found) is not None
 
 
-def claim(database: Database, pool: str, owner: str, lease_s: float) -> Lease | None:
-    """Lease the fairest runnable shard of `pool` to `owner`; None when there is none."""
+def claim(
+    database: Database, pool: str, owner: str, lease_s: float, held: Collection[str] = ()
+) -> Lease | None:
+    """Lease the fairest runnable shard of `pool` to `owner`; None when there is none.
+
+    `held` are the models that the worker has loaded, such as `digits@3`.
+    """
     with database.write() as session:
-        for tenant_id in session.scalars(_tenants_in_turn(pool)).all():
-            for job_id, priority, item_s in session.execute(_jobs_in_turn(pool, tenant_id)).all():
-                shard = _take_shard(session, job_id, owner, lease_s)
-                if shard is not None:
-                    return _charged_lease(session, shard, priority, item_s * shard.count)
+        for candidate in in_turn(session, pool, held):
+            shard = _take_shard(session, candidate.job_id, owner, lease_s)
+            if shard is not None:
+                estimate_s = candidate.item_s * shard.count
+                return _charged_lease(session, shard, candidate.priority, estimate_s)
     return None
 
 
@@ -121,23 +119,6 @@ def _charge_tenant(session: Session, tenant_id: str, seconds: float) -> None:
         .values(share=Tenant.share + seconds / Tenant.weight),
         # No tenant is loaded here that would have to be kept in step.
         execution_options={"synchronize_session": False},
-    )
-
-
-def _tenants_in_turn(pool: str) -> Any:
-    runnable = exists().where(Job.tenant_id == Tenant.id, Job.pool == pool, Job.pending_shards > 0)
-    return select(Tenant.id).where(runnable).order_by(Tenant.share, Tenant.id).limit(_LOOK_AHEAD)
-
-
-def _jobs_in_turn(pool: str, tenant_id: str) -> Any:
-    """Select the ids of a tenant's jobs, their priorities, and the device seconds of one item."""
-    seen = Job.completed + Job.failed
-    item_s = case((seen > 0, Job.device_s / seen), else_=FIRST_ESTIMATE_S)
-    return (
-        select(Job.id, Job.priority, item_s)
-        .where(Job.pool == pool, Job.tenant_id == tenant_id, Job.pending_shards > 0)
-        .order_by(Job.share, Job.id)
-        .limit(_LOOK_AHEAD)
     )
 
 
@@ -197,22 +178,3 @@ def _charged_lease(session: Session, shard: Shard, priority: str, estimate_s: fl
         model_digest=job.model_digest,
         params=job.params,
     )
-
-
-def queue_position(session: Session, job: Job) -> int | None:
-    """Count the jobs that would be served before this one; None when it is not waiting."""
-    if job.status is not JobStatus.IN_PROGRESS or job.pending_shards == 0:
-        return None
-    share = select(Tenant.share).where(Tenant.id == job.tenant_id).scalar_subquery()
-    ahead = (
-        select(func.count())
-        .select_from(Job)
-        .join(Tenant, Tenant.id == Job.tenant_id)
-        .where(
-            Job.pool == job.pool,
-            Job.pending_shards > 0,
-            Job.id != job.id,
-            (Tenant.share < share) | ((Job.tenant_id == job.tenant_id) & (Job.share < job.share)),
-        )
-    )
-    return session.scalar(ahead) or 0

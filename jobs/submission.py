@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
 from jobs.database import db_now
-from jobs.errors import IdempotencyMismatch
+from jobs.errors import Conflict, IdempotencyMismatch
 from jobs.hints import IO
 from jobs.ids import new_id
 from jobs.inputs import Agreed, Upload, items_of_requests, items_of_uploads
@@ -145,7 +145,10 @@ def insert_shards(session: Session, job: Job, shards: list[dict[str, Any]]) -> N
 
 
 def find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None) -> Job | None:
-    """Give the job of an earlier, equal request; raises IdempotencyMismatch for another one."""
+    """Give the job of an earlier, equal request.
+
+    Raises IdempotencyMismatch for another request, and Conflict when that job was deleted.
+    """
     if idempotency is None:
         return None
     with ground.database.read() as session:
@@ -158,7 +161,14 @@ def find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None
                 "Use a new key for a new job.",
                 param="Idempotency-Key",
             )
-        return session.get(Job, row.job_id)
+        job = session.get_one(Job, row.job_id)
+    if job.deleted_at is not None:
+        raise Conflict(
+            f"The job of the Idempotency-Key {idempotency.key!r} was deleted. Use a new key to "
+            "run it again.",
+            param="Idempotency-Key",
+        )
+    return job
 
 
 def _new_job(submission: Submission) -> Job:

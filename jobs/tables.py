@@ -173,6 +173,10 @@ class Job(Table):
     # When the sweeper erased what was to be erased.
     inputs_erased_at: Mapped[float | None]
     outputs_erased_at: Mapped[float | None]
+    # Set when the caller deleted the job: it is shown to nobody, and erased once it is over.
+    deleted_at: Mapped[float | None]
+    # When blobs that no shard names are to be looked for; only set where there may be some.
+    tidy_at: Mapped[float | None]
 
     @property
     def request_counts(self) -> dict[str, int]:
@@ -205,6 +209,18 @@ class Job(Table):
             "expires_at",
             postgresql_where=text("ended_at IS NULL"),
             sqlite_where=text("ended_at IS NULL"),
+        ),
+        Index(
+            "ix_jobs_deleted",
+            "deleted_at",
+            postgresql_where=text("deleted_at IS NOT NULL AND outputs_erased_at IS NULL"),
+            sqlite_where=text("deleted_at IS NOT NULL AND outputs_erased_at IS NULL"),
+        ),
+        Index(
+            "ix_jobs_untidy",
+            "tidy_at",
+            postgresql_where=text("tidy_at IS NOT NULL"),
+            sqlite_where=text("tidy_at IS NOT NULL"),
         ),
     )
 

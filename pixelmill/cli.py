@@ -156,6 +156,18 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def delete(job_id: JobId, as_json: AsJson = False) -> None:
+    """Delete a job with its results and all that it holds."""
+    with Client() as client:
+        receipt = client.delete(job_id)
+    if as_json:
+        print_json(receipt)
+    else:
+        erased = "erased" if receipt.get("erased_at") else "is being erased"
+        typer.echo(f"{job_id} deleted; what it held {erased}")
+
+
+@app.command()
 def models(as_json: AsJson = False) -> None:
     """List the models that jobs can name."""
     with Client() as client:

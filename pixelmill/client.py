@@ -183,6 +183,13 @@ class Client:
         call = Call("POST", _job_path(job) + "/cancel", repeatable=True)
         return Job.from_raw(self._json(call))
 
+    def delete(self, job: str | Job) -> Mapping[str, Any]:
+        """Delete a job with its results, cancelling it if it runs; gives the receipt.
+
+        `erased_at` of the receipt is None while the server is still erasing; ask again to see.
+        """
+        return self._json(Call("DELETE", _job_path(job), repeatable=True))
+
     def results(
         self, job: str | Job, *, follow: bool = False, status: str | None = None
     ) -> Iterator[Result]:

@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import threading
+import time
 from typing import Any, Protocol
 
 import structlog
@@ -19,11 +20,14 @@ from jobs.bootstrap import Ground, open_ground
 from jobs.hints import IO, RUN_IO, RUN_SHARDS, SWEEP, new_celery
 from jobs.logs import configure_logs
 from jobs.settings import Settings, load_settings
+from jobs.tidying import delete_strays
 from workers.egress import Egress, EgressPolicy
 from workers.process import Process, this_process
 from workers.sweeper import sweep
 
 log = structlog.get_logger(__name__)
+
+_STRAYS_S = 86_400.0
 
 
 class Work(Protocol):
@@ -82,8 +86,12 @@ class Crew:
 
     def _sweep(self) -> None:
         # Beside the beat's hints, which may be lost, late, or behind a queue of errands.
+        strays_due = time.monotonic() + _STRAYS_S
         while not self._closed.wait(2 * self.ground.settings.sweep_s):
             self._once(lambda: sweep(self.ground))
+            if time.monotonic() > strays_due:
+                strays_due = time.monotonic() + _STRAYS_S
+                self._once(lambda: delete_strays(self.ground))
 
     def _once(self, act: Any) -> None:
         try:

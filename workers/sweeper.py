@@ -1,4 +1,4 @@
-"""Looks after what nobody else will: dead leases, passed deadlines, lost hints, due erasures.
+"""Looks after what nobody else will: dead leases, deadlines, lost hints, erasures, leftovers.
 
 Runs every few seconds and is safe to run twice at once: each step is a conditional update of its
 own.
@@ -14,6 +14,7 @@ from jobs.leases import expire
 from jobs.preparation import has_unprepared
 from jobs.retention import erase_due
 from jobs.tables import Job
+from jobs.tidying import tidy_due
 from jobs.webhooks import has_due
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ def sweep(ground: Ground) -> None:
         ground.hints.send(IO)
     # Last, because it waits for the store.
     erased = erase_due(ground)
+    tidy_due(ground)
     if expired or overdue or erased:
         log.info("swept", leases_expired=expired, jobs_expired=overdue, jobs_erased=erased)
 

@@ -1,4 +1,4 @@
-"""Jobs: submitted, looked at, waited for, cancelled. Also served as OpenAI's /v1/batches."""
+"""Jobs: submitted, looked at, cancelled, deleted. Also served as OpenAI's /v1/batches."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from api.current import ground, tenant_id
-from api.job_answers import accepted, rehearsed, shown, view_of
-from api.job_views import DryRun, JobList, JobView
+from api.job_answers import accepted, kind_of_view, rehearsed, shown, view_of
+from api.job_views import DryRun, JobDeleted, JobList, JobView, job_deleted
 from api.multipart import is_form
 from api.openapi import describe
 from api.parsing import read_body, read_query
@@ -17,6 +17,7 @@ from api.submitting import idempotency_of, submission_of
 from api.views import listed
 from api.waiting import hold, wanted_wait
 from jobs.completion import cancel
+from jobs.deletion import delete_job
 from jobs.reading import list_jobs
 from jobs.submission import find_earlier, submit
 from jobs.tables import Job
@@ -30,7 +31,7 @@ jobs = APIBlueprint("jobs", __name__, tag="Jobs")
     {202: JobView, 200: DryRun},
     problems=(400, 404, 413, 415, 422),
     body={"application/json": JobCreate, "multipart/form-data": JobForm},
-    headers=("Idempotency-Key", "Prefer"),
+    headers=("Idempotency-Key", "Prefer", "Cancel-After"),
 )
 def create_job() -> Response:
     """Submit a job: one model, one set of parameters, up to millions of images.
@@ -89,6 +90,17 @@ def cancel_job(job_id: str) -> Response:
     Repeating it is harmless; a job that is over already answers 409.
     """
     return shown(cancel(ground().database, tenant_id(), job_id))
+
+
+@jobs.delete("/<job_id>")
+@describe(jobs, {200: JobDeleted}, problems=(404,))
+def delete_one_job(job_id: str) -> dict[str, Any]:
+    """Delete a job with its results and everything that it holds; it is cancelled if it runs.
+
+    Uploaded files stay unless the job had `delete_inputs`. Repeating it gives the receipt again:
+    `erased_at` is null while something is still to be erased, seconds as a rule.
+    """
+    return job_deleted(delete_job(ground(), tenant_id(), job_id), kind_of_view())
 
 
 def _accepted_after_wait(job: Job, is_new: bool) -> Response:

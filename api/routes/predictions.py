@@ -35,7 +35,7 @@ _MOST_PARTS = 8
     {200: PredictionView, 202: JobView},
     problems=(400, 404, 413, 415, 422),
     body={"application/json": PredictionCreate, "multipart/form-data": PredictionForm},
-    headers=("Idempotency-Key", "Prefer"),
+    headers=("Idempotency-Key", "Prefer", "Cancel-After"),
 )
 def predict() -> Response:
     """Predict for one image: 200 with the result, or 202 with the job if that takes longer.

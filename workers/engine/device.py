@@ -52,6 +52,11 @@ class Networks:
             self._held[digest].users -= 1
             self._evict()
 
+    def held(self) -> list[str]:
+        """Name the versions that are loaded."""
+        with self._lock:
+            return list(self._held)
+
     @property
     def size_bytes(self) -> int:
         """Bytes of weights that are loaded."""

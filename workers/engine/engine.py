@@ -124,7 +124,8 @@ class Engine:
         if self._stopping.is_set():
             return None
         pool, node = self._process.pool, self._process.node
-        return claim(self._ground.database, pool, node, self._ground.settings.lease_s)
+        held = self._networks.held()
+        return claim(self._ground.database, pool, node, self._ground.settings.lease_s, held)
 
     def _run(self, lease: Lease) -> None:
         bound = log.bind(job=lease.job_id, shard=lease.shard_id, attempt=lease.attempt)

@@ -2,9 +2,11 @@
 
 One thread: twice a second it says that the process lives and asks whether a held shard's job is
 being ended; every few seconds it renews all leases in one statement. A shard whose lease is gone is
-told to stop: its commit would be discarded anyway. When nothing has moved for `stall_s` the process ends itself: it can neither be
-trusted to finish nor be helped from inside, and its leases then run out by themselves. The time in
-which the whole process stood still (stopped, or on a machine that slept) is no stall of a shard.
+told to stop: its commit would be discarded anyway.
+
+When nothing has moved for `stall_s` the process ends itself: it can neither be trusted to finish
+nor be helped from inside, and its leases then run out by themselves. The time in which the whole
+process stood still (stopped, or on a machine that slept) is no stall of a shard.
 """
 
 import os

@@ -16,7 +16,7 @@ from jobs.scheduling import claim
 from jobs.states import ItemStatus
 from jobs.tables import Job
 from jobs.tenants import NewKey
-from tests.integration.api.callers import Caller, check_problem, job_body
+from tests.integration.api.callers import Caller, check_problem, job_body, stored
 from tests.integration.jobs.builders import claim_one, run_one
 
 
@@ -219,3 +219,25 @@ def test_an_expired_job_says_so(caller: Caller, ground: Ground) -> None:
     assert (job["status"], job["request_counts"]["expired"]) == ("expired", 1)
     assert job["expired_at"] is not None
     assert job["cancelling_at"] is None
+
+
+@pytest.mark.parametrize("kind", ["job", "batch"])
+def test_a_deleted_job_is_gone_and_its_receipt_can_be_had_again(
+    caller: Caller, ground: Ground, kind: str
+) -> None:
+    path = f"/v1/{'batches' if kind == 'batch' else 'jobs'}/{caller.submit(3)['id']}"
+    first, again = caller.delete(path), caller.delete(path)
+    receipt = first.json
+    assert (first.status_code, again.json) == (200, receipt)
+    assert (receipt["object"], receipt["deleted"]) == (kind, True)
+    assert receipt["erased_at"] >= receipt["deleted_at"] > 0
+    for asked in (caller.get(path), caller.get(f"{path}/results"), caller.post(f"{path}/cancel")):
+        check_problem(asked, 404, "not_found")
+    assert caller.get("/v1/jobs").json["data"] == []
+    assert stored(ground)["blobs"] == []
+
+
+def test_a_strangers_job_cannot_be_deleted(caller: Caller, stranger: Caller) -> None:
+    job_id = caller.submit()["id"]
+    check_problem(stranger.delete(f"/v1/jobs/{job_id}"), 404, "not_found")
+    assert caller.get(f"/v1/jobs/{job_id}").status_code == 200

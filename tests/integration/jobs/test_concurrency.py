@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from jobs.bootstrap import Ground
-from jobs.completion import Tally, _end_early, cancel, commit, expire_overdue
+from jobs.completion import Tally, cancel, commit, end_early, expire_overdue
 from jobs.errors import Conflict, IdempotencyMismatch
 from jobs.leases import expire, fail, hand_back, renew, take_back
 from jobs.quarantine import Suspect
@@ -266,7 +266,7 @@ def test_a_cancel_does_not_wait_for_a_claim_that_waits_for_the_cancelled_job(
             claiming = pool.submit(claim, ground.database, "cpu", "node", 30)
             wait_for_a_lock(ground)
             holding.execute(text("SET LOCAL lock_timeout = '2s'"))
-            _end_early(holding, job.id, ItemStatus.CANCELLED)
+            end_early(holding, job.id, ItemStatus.CANCELLED)
         lease = claiming.result(30)
     assert lease is not None
     now = check_job(ground, job.id)

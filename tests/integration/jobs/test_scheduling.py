@@ -8,11 +8,14 @@ from sqlalchemy import update
 from jobs.bootstrap import Ground
 from jobs.completion import Tally, commit
 from jobs.errors import InvalidRequest
+from jobs.forecast import forecast
 from jobs.leases import hand_back
-from jobs.scheduling import claim, has_work, queue_position
+from jobs.scheduling import claim, has_work
 from jobs.storage import segment_name
 from jobs.tables import Job, ModelVersion, Shard, Tenant
 from jobs.tenants import NewKey, create_key
+from jobs.turns import SHARD_S
+from jobs.versions import register
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 
@@ -217,12 +220,94 @@ def test_the_queue_position_counts_who_is_served_before(
         )
     with ground.database.read() as session:
         positions = {
-            job.id: queue_position(session, session.get_one(Job, job.id)) for job in (first, second)
+            job.id: forecast(session, session.get_one(Job, job.id), 0).position
+            for job in (first, second)
         }
     assert positions == {first.id: 1, second.id: 0}
     serve(ground)
     with ground.database.read() as session:
-        assert queue_position(session, session.get_one(Job, second.id)) is None
+        assert forecast(session, session.get_one(Job, second.id), 0).position is None
+
+
+def eta_s(ground: Ground, job: Job) -> float | None:
+    with ground.database.read() as session:
+        return forecast(session, session.get_one(Job, job.id), ground.database.now()).eta_s
+
+
+def ended_after(ground: Ground, job: Job, seconds: float) -> None:
+    with ground.database.write() as session:
+        values = {"in_progress_at": Job.ended_at - seconds}
+        session.execute(update(Job).where(Job.id == job.id).values(**values))
+
+
+def test_a_job_that_has_not_begun_is_told_the_pace_of_others_and_its_part_of_the_pool(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    first = submit_items(ground, tenant, digits_model, count=30)
+    assert eta_s(ground, first) is None, "nothing has ever run"
+    serve(ground)
+    ended_after(ground, first, seconds=60)
+    alone = submit_items(ground, tenant, digits_model, count=10)
+    assert eta_s(ground, alone) == pytest.approx(20), "2 s an item"
+    submit_items(ground, tenant, digits_model, count=10, priority="high")
+    assert eta_s(ground, alone) == pytest.approx(100), "4 of 20 parts"
+    heavy = create_key(ground.database, "heavy", weight=3.0)
+    submit_items(ground, heavy, digits_model, count=10)
+    assert eta_s(ground, alone) == pytest.approx(400), "and 1 of 4"
+
+
+def test_a_running_job_is_told_its_own_pace(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=64)
+    serve(ground)
+    with ground.database.write() as session:
+        session.execute(update(Job).values(in_progress_at=ground.database.now() - 16))
+    assert eta_s(ground, job) == pytest.approx(16, abs=2)
+
+
+def other_model(ground: Ground, model: ModelVersion) -> ModelVersion:
+    record = model.record | {"name": "other"}
+    return register(ground.database, ground.storage, "other", record, b"w", "sha256:11")
+
+
+def share_of(ground: Ground, table: type, row_id: str, share: float) -> None:
+    with ground.database.write() as session:
+        session.execute(update(table).where(table.id == row_id).values(share=share))
+
+
+def claim_holding(ground: Ground, *held: str) -> str:
+    """Claim as a worker that holds some models; gives the model that it is to run."""
+    lease = claim(ground.database, "cpu", "node-1", 30, held)
+    assert lease is not None
+    hand_back(ground.database, lease)
+    return lease.model
+
+
+@pytest.mark.parametrize("owners", ["one tenant", "two tenants"])
+def test_a_worker_prefers_a_model_that_it_holds_while_shares_differ_by_less_than_a_shard(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, owners: str
+) -> None:
+    another = tenant if owners == "one tenant" else create_key(ground.database, "another")
+    first = submit_items(ground, tenant, digits_model)
+    second = submit_items(ground, another, other_model(ground, digits_model))
+
+    def differ(seconds: float) -> None:
+        if owners == "one tenant":
+            share_of(ground, Job, first.id, 10)
+            # A normal job has four parts in its tenant's time.
+            share_of(ground, Job, second.id, 10 + seconds / 4)
+        else:
+            share_of(ground, Tenant, tenant.tenant_id, 10)
+            share_of(ground, Tenant, another.tenant_id, 10 + seconds)
+
+    differ(SHARD_S * 0.9)
+    assert claim_holding(ground) == "digits@1", "the fairest"
+    assert claim_holding(ground, "other@1") == "other@1"
+    assert claim_holding(ground, "digits@1", "other@1") == "digits@1"
+    assert claim_holding(ground, "third@1") == "digits@1"
+    differ(SHARD_S * 1.1)
+    assert claim_holding(ground, "other@1") == "digits@1", "fairness comes first"
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])

@@ -1,0 +1,68 @@
+"""Deleting a job: ended at once, hidden at once, and erased with everything that it holds.
+
+    DELETE ──► shards fenced off, job cancelled, deleted_at set ──► blobs erased, row emptied
+                        one transaction                        this request, else the sweeper
+
+What a worker still computes of it is discarded by the fence, and its segment deleted. The row stays
+without anything that the caller had said: a repeated submission under the same Idempotency-Key must
+not make the job anew, and the receipt can be asked for again.
+"""
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from jobs.bootstrap import Ground
+from jobs.completion import end_early
+from jobs.database import db_now
+from jobs.errors import NotFound
+from jobs.retention import erase_deleted
+from jobs.states import TERMINAL, ItemStatus, ShardState
+from jobs.storage import StorageError
+from jobs.tables import Job, Shard
+
+log = structlog.get_logger(__name__)
+
+
+def delete_job(ground: Ground, tenant_id: str, job_id: str) -> Job:
+    """Delete a tenant's job; gives its emptied row. Repeating it is harmless. Raises NotFound.
+
+    `outputs_erased_at` of the row is None when some of it is still to be erased: because a worker
+    was claiming a shard at that very moment, or because the store is away.
+    """
+    with ground.database.write() as session:
+        _check_owner(session, tenant_id, job_id)
+        _fence_off(session, job_id)
+        job = end_early(session, job_id, ItemStatus.CANCELLED, tenant_id)
+        if job.deleted_at is None:
+            job.deleted_at = session.scalar(select(db_now()))
+    if job.status in TERMINAL and job.outputs_erased_at is None:
+        try:
+            erase_deleted(ground, job)
+        except StorageError as err:
+            log.warning("erasure_waits_for_storage", job=job_id, error=str(err))
+    with ground.database.read() as session:
+        return session.get_one(Job, job_id)
+
+
+def _check_owner(session: Session, tenant_id: str, job_id: str) -> None:
+    owner = session.scalar(select(Job.tenant_id).where(Job.id == job_id))
+    if owner != tenant_id:
+        raise NotFound(f"There is no job {job_id!r}.")
+
+
+def _fence_off(session: Session, job_id: str) -> None:
+    """Take a job's leased shards from their workers and count their items as not run.
+
+    Shards are locked before their job, as everywhere (see jobs.scheduling).
+    """
+    taken = session.scalars(
+        update(Shard)
+        .where(Shard.job_id == job_id, Shard.state == ShardState.LEASED)
+        .values(state=ShardState.CANCELLED, owner=None, lease_until=None)
+        .returning(Shard.count)
+    ).all()
+    if taken:
+        session.execute(
+            update(Job).where(Job.id == job_id).values(cancelled=Job.cancelled + sum(taken))
+        )

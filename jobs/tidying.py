@@ -1,0 +1,104 @@
+"""Finds blobs that no row names and deletes them.
+
+Blobs are written before the transaction that names them, so whoever dies in between leaves one:
+
+    a worker       a segment       looked for when its job is over (`Job.tidy_at`)
+    an io worker   a manifest      the same
+    the API        a whole folder, or an upload: looked for once a day
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+
+import structlog
+from sqlalchemy import select, update
+
+from jobs.bootstrap import Ground
+from jobs.database import db_now
+from jobs.ids import made_at
+from jobs.manifests import Manifest
+from jobs.storage import BlobMissing, StorageError
+from jobs.tables import File, Job, Shard
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 20
+_NAMES_AT_ONCE = 1000
+# What is younger may be a submission or an upload that is still going on.
+_DAY_S = 86_400
+
+
+def tidy_due(ground: Ground) -> int:
+    """Delete what is left over from jobs that are over; gives the number of blobs."""
+    with ground.database.read() as session:
+        due = select(Job).where(Job.tidy_at < db_now()).order_by(Job.tidy_at).limit(_AT_ONCE)
+        jobs = session.scalars(due).all()
+    return sum(_tidy(ground, job) for job in jobs)
+
+
+def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
+    """Delete the blobs of jobs and files that never came to exist; gives their number."""
+    latest = ground.database.now() - older_than_s
+    count = 0
+    for prefix, known in (("jobs/", _known_jobs), ("inputs/", _known_files)):
+        for names in _batches(ground.storage.list(prefix), _NAMES_AT_ONCE):
+            owners = {name: owner for name in names if (owner := _owner(name, latest))}
+            exist = known(ground, set(owners.values()))
+            strays = [name for name, owner in owners.items() if owner not in exist]
+            ground.storage.delete(strays)
+            count += len(strays)
+    if count:
+        log.info("strays_deleted", blobs=count)
+    return count
+
+
+def _tidy(ground: Ground, job: Job) -> int:
+    try:
+        named = _named(ground, job)
+        found = [name for name in ground.storage.list(f"jobs/{job.id}/") if name not in named]
+        ground.storage.delete(found)
+    except StorageError as err:
+        # It stays due, and the others are not kept waiting.
+        log.warning("tidying_failed", job=job.id, error=str(err))
+        return 0
+    with ground.database.write() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(tidy_at=None))
+    log.info("job_tidied", job=job.id, blobs=len(found))
+    return len(found)
+
+
+def _named(ground: Ground, job: Job) -> set[str]:
+    """Give every blob that belongs to a job: its manifest, what that points at, its segments."""
+    with ground.database.read() as session:
+        named = select(Shard.segment).where(Shard.job_id == job.id, Shard.segment.is_not(None))
+        segments = {segment for segment in session.scalars(named) if segment is not None}
+    if job.manifest is None:
+        return segments
+    try:
+        return segments | {job.manifest} | Manifest(ground.storage, job.manifest).blobs()
+    except BlobMissing:
+        return segments
+
+
+def _owner(name: str, latest: float) -> str | None:
+    """Give the id in a blob's name if it is older than `latest`; what has none is not ours."""
+    parts = name.split("/")
+    owner = parts[1] if parts[0] == "jobs" else parts[-1]
+    made = made_at(owner)
+    return owner if made is not None and made < latest else None
+
+
+def _known_jobs(ground: Ground, ids: Collection[str]) -> set[str]:
+    with ground.database.read() as session:
+        return set(session.scalars(select(Job.id).where(Job.id.in_(ids))))
+
+
+def _known_files(ground: Ground, ids: Collection[str]) -> set[str]:
+    with ground.database.read() as session:
+        return set(session.scalars(select(File.id).where(File.id.in_(ids))))
+
+
+def _batches(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    names = iter(names)
+    while batch := list(islice(names, size)):
+        yield batch

@@ -1,0 +1,111 @@
+"""Blobs that no row names are found and deleted, and no other."""
+
+from sqlalchemy import update
+
+from jobs.bootstrap import Ground
+from jobs.files import store_file
+from jobs.ids import made_at, new_id
+from jobs.leases import hand_back
+from jobs.preparation import prepare_next
+from jobs.segments import write_segment
+from jobs.storage import input_name, manifest_name, pack_name, segment_name
+from jobs.tables import Job, ModelVersion
+from jobs.tenants import NewKey
+from jobs.tidying import delete_strays, tidy_due
+from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
+from tests.integration.jobs.checks import check_results, read_job
+from tests.integration.jobs.test_retention import run_all, upload
+
+
+def make_due(ground: Ground) -> None:
+    with ground.database.write() as session:
+        session.execute(update(Job).where(Job.tidy_at.is_not(None)).values(tidy_at=1.0))
+
+
+def blobs_of(ground: Ground, job: Job) -> set[str]:
+    return set(ground.storage.list(f"jobs/{job.id}/"))
+
+
+def test_the_segment_of_an_attempt_that_died_before_its_commit_is_deleted(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=64)
+    dead = claim_one(ground)
+    orphan = segment_name(job.id, dead.first, dead.attempt)
+    write_segment(ground.storage, orphan, rows_of(dead))
+    assert hand_back(ground.database, dead)
+    run_all(ground)
+    before = blobs_of(ground, job)
+    assert tidy_due(ground) == 0, "a late attempt may still be writing"
+    make_due(ground)
+    assert tidy_due(ground) == 1
+    assert blobs_of(ground, job) == before - {orphan}
+    check_results(ground, read_job(ground, job.id))
+    assert tidy_due(ground) == 0
+
+
+def test_a_job_without_broken_attempts_is_not_even_looked_at(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=64)
+    run_all(ground)
+    assert read_job(ground, job.id).tidy_at is None
+
+
+def test_the_manifest_and_packs_of_a_preparation_that_died_are_deleted(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    file = store_file(
+        ground, tenant.tenant_id, "lines", "batch", [b'{"input": {"data": "aGVsbG8="}}']
+    )
+    job = submit_items(ground, tenant, digits_model, requests=None, input_file_id=file.id)
+    orphans = {manifest_name(job.id), pack_name(job.id)}
+    for name in orphans:
+        ground.storage.put(name, [b"half"])
+    with ground.database.write() as session:
+        session.execute(update(Job).values(prepare_attempt=1))
+    assert prepare_next(ground) == job.id
+    run_one(ground, claim_one(ground))
+    before = blobs_of(ground, job)
+    make_due(ground)
+    assert tidy_due(ground) == 2
+    assert blobs_of(ground, job) == before - orphans
+    kinds = {name.split("/")[2].split("-")[0] for name in blobs_of(ground, job)}
+    assert kinds == {"manifest", "pack", "segments"}
+
+
+def old_id(prefix: str) -> str:
+    """An id that was made long ago."""
+    return f"{prefix}_" + "0" * 10 + new_id("job")[-16:]
+
+
+def test_what_never_came_to_exist_is_deleted_after_a_day(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job, file = submit_items(ground, tenant, digits_model), upload(ground, tenant)
+    young = {pack_name(new_id("job")), input_name(tenant.tenant_id, new_id("file"))}
+    old = {pack_name(old_id("job")), input_name(tenant.tenant_id, old_id("file"))}
+    odd = {"jobs/readme.txt", "inputs/x"}
+    for name in young | old | odd:
+        ground.storage.put(name, [b"x"])
+    assert delete_strays(ground) == 2
+    left = {*ground.storage.list("jobs/"), *ground.storage.list("inputs/")}
+    assert left == young | odd | blobs_of(ground, job) | {file.blob}
+
+
+def test_old_blobs_whose_rows_exist_stay(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    upload(ground, tenant)
+    before = {*ground.storage.list("jobs/"), *ground.storage.list("inputs/")}
+    assert delete_strays(ground, older_than_s=-60) == 0
+    assert {*ground.storage.list("jobs/"), *ground.storage.list("inputs/")} == before
+
+
+def test_an_id_tells_when_it_was_made(ground: Ground) -> None:
+    made = made_at(new_id("job"))
+    assert made is not None
+    assert abs(made - ground.database.now()) < 60
+    assert made_at("readme.txt") is None
+    assert made_at("job_" + "u" * 26) is None
