@@ -60,7 +60,10 @@ class Batcher:
         self._thread.join()
 
     def _run(self) -> None:
-        while (batch := self._next_batch()) is not None:
+        while (taken := self._next_batch()) is not None:
+            batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]
+            if not batch:
+                continue
             with self._flight.flying(*[each for chunk in batch for each in chunk.suspects()]):
                 try:
                     _run_batch(batch)

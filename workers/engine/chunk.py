@@ -1,5 +1,6 @@
 """A chunk: a run of items of one shard, small enough for one batch, passed from stage to stage."""
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -33,14 +34,21 @@ class Chunk:
     shard_id: int
     first: int
     items: Sequence[Item]
+    # Set when the shard is told to stop: what has not reached the device by then is not run.
+    stopped: threading.Event = field(default_factory=threading.Event)
     hashes: list[str | None] = field(default_factory=list)
     errors: dict[int, ItemError] = field(default_factory=dict)
     # Samples of the items that could be decoded, and their positions.
     samples: list[Sample] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     # Set by the batcher: what the device gave for `samples`, and this chunk's part of its time.
+    # Cancelled when the chunk was not run.
     pieces: "Future[list[Piece]]" = field(default_factory=Future)
     device_s: float = 0.0
+
+    def drop_if_stopped(self) -> bool:
+        """Give the chunk up when its shard has been told to stop; True if so."""
+        return self.stopped.is_set() and self.pieces.cancel()
 
     def suspects(self) -> list[Suspect]:
         """Give the items that are in flight while this chunk is inferred."""

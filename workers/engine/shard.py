@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -71,7 +71,7 @@ class ShardRun:
         self._device_s = 0.0
 
     def stop(self, why: Stop) -> None:
-        """Ask the run to stop after the chunks in flight; the first reason counts."""
+        """Ask the run to stop after the batch on the device; the first reason counts."""
         self._why = self._why or why
         self._stopped.set()
 
@@ -99,7 +99,10 @@ class ShardRun:
         if self._why == "hand_back":
             self.leave()
             return False
-        return self._why != "lost" and self.commit(self._rows + self._rows_not_run(items))
+        if self._why == "lost":
+            return False
+        done = len(self._rows)
+        return self.commit(self._rows + self._rows_not_run(items[done:], self.lease.first + done))
 
     def leave(self) -> None:
         """Give the shard back, unless it was lost."""
@@ -138,7 +141,8 @@ class ShardRun:
         start = 0
         while start < len(items) and not self._stopped.is_set():
             run = leading(items, start, min(CHUNK_ITEMS, network.record.max_batch))
-            yield Chunk(network, key, self.lease.shard_id, self.lease.first + start, run)
+            first = self.lease.first + start
+            yield Chunk(network, key, self.lease.shard_id, first, run, self._stopped)
             start += len(run)
 
     def _start(self, chunk: Chunk) -> "Future[Chunk]":
@@ -147,6 +151,9 @@ class ShardRun:
         self._stages.batcher.announce()
 
         def work() -> Chunk:
+            if chunk.drop_if_stopped():
+                self._stages.batcher.withdraw()
+                return chunk
             try:
                 decode(chunk, contents, limit, self._stages.flight)
             finally:
@@ -161,7 +168,11 @@ class ShardRun:
 
     def _collect(self, decoded: "Future[Chunk]") -> None:
         chunk = decoded.result()
-        pieces = chunk.pieces.result()
+        try:
+            pieces = chunk.pieces.result()
+        except CancelledError:
+            self._rows += self._rows_not_run(chunk.items, chunk.first)
+            return
         self.moved()
         self._device_s += chunk.device_s
         found: dict[int, Row] = {}
@@ -203,14 +214,10 @@ class ShardRun:
         tries = self.lease.tries
         return Row(index, item.custom_id, status, sha256, tries, predictions, error)
 
-    def _rows_not_run(self, items: list[Item]) -> list[Row]:
+    def _rows_not_run(self, items: Sequence[Item], first: int) -> list[Row]:
         """Give the rows of items that a cancel or the deadline kept from running."""
-        start = len(self._rows)
         status = self._why if isinstance(self._why, ItemStatus) else ItemStatus.CANCELLED
-        return [
-            Row(index, item.custom_id, status)
-            for index, item in enumerate(items[start:], start=self.lease.first + start)
-        ]
+        return [Row(index, item.custom_id, status) for index, item in enumerate(items, start=first)]
 
     def surely(self, work: Callable[[], T]) -> T:
         """Do something with the store, waiting it out while it is away.
