@@ -14,6 +14,7 @@ A shard
        ▲                 │  │
        └──lease dies─────┘  └──cut in two──► split
     pending ──job ended early──► cancelled
+    leased ──job deleted──► cancelled
 
 An item is in exactly one of four states, and only its result row says which:
 succeeded, errored, cancelled or expired. Until that row is committed it is "processing".
@@ -67,7 +68,8 @@ class ShardState(StrEnum):
     DONE = "done"
     # Cut in two, to look for an item that kills workers; its halves stand in its place; final.
     SPLIT = "split"
-    # Its job ended first; its items' rows are derived from the manifest; final.
+    # Its job ended first, or was deleted while a worker held it, whose commit then finds it gone;
+    # its items' rows are derived from the manifest; final.
     CANCELLED = "cancelled"
 
 
