@@ -211,6 +211,8 @@ def open_house(
                 )
             )
             register_networks(ground)
+            # The io worker too. On a busy machine this takes longer than the API's start.
+            wait_for(lambda: stack.log().count("worker_started") > workers, 120, "the workers")
             try:
                 yield House(stack, ground, receiver)
             finally:
