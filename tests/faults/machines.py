@@ -136,6 +136,7 @@ def two_machines(receiver: Receiver) -> Iterator[Machines]:
     _skip_where_not_permitted()
     with ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pm-two-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pm-pg-")))
         processes = Processes({**ENVIRON, "PIXELMILL_STORAGE_URL": (data / "blobs").as_uri()})
         stack.callback(processes.end)
         hub, *holders = [_namespace(processes, data, name) for name in ("hub", *NAMES)]
@@ -143,7 +144,6 @@ def two_machines(receiver: Receiver) -> Iterator[Machines]:
             Machine(name, number, holder, hub)
             for number, (name, holder) in enumerate(zip(NAMES, holders, strict=True), start=1)
         ]
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pm-pg-")))
         processes.environ |= {
             "PIXELMILL_DATABASE_URL": _start_postgresql(processes, data, folder, hub),
             "PIXELMILL_REDIS_URL": _start_redis(processes, data, hub),
