@@ -10,8 +10,8 @@ What a shard's end means for the items in it, when its worker did not come back,
 `jobs.quarantine`.
 """
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from jobs.completion import close_if_over
 from jobs.database import Database, db_now
 from jobs.quarantine import Suspect, isolate
-from jobs.scheduling import Lease, charge
+from jobs.scheduling import Lease, charge_job, charge_tenant
 from jobs.states import ItemStatus, ShardState
 from jobs.tables import Job, Shard
 
@@ -105,9 +105,6 @@ def _end_one(database: Database, lease: Lease, ending: Ending) -> bool:
         if shard is None:
             return False
         _return_shards(session, [shard], ending)
-        if ending == "hand_back":
-            job = session.get_one(Job, lease.job_id)
-            charge(session, job.id, job.tenant_id, job.priority, -lease.charged_s)
         return True
 
 
@@ -130,11 +127,12 @@ def _return_shards(
 ) -> None:
     """Make leased shards, whose rows are locked, pending again, or end them with their job."""
     now = session.scalar(select(db_now())) or 0.0
-    added = Counter[str]()
+    added, refunds = Counter[str](), defaultdict[str, float](float)
     for shard in shards:
+        refunds[shard.job_id] += shard.charged_s or 0.0
         mine = [suspect for suspect in suspects if suspect.shard_id == shard.id]
         _count_ending(shard, ending, now, is_bystander=bool(suspects) and not mine)
-        shard.owner = shard.lease_until = None
+        shard.owner = shard.lease_until = shard.charged_s = None
         shard.state = ShardState.PENDING
         added[shard.job_id] += isolate(session, shard, mine)
     session.flush()
@@ -144,6 +142,18 @@ def _return_shards(
             update(Job).where(Job.id == job_id).values(pending_shards=Job.pending_shards + count)
         )
         close_if_over(session, job_id)
+    _refund(session, refunds)
+
+
+def _refund(session: Session, refunds: Mapping[str, float]) -> None:
+    """Give back what claims had charged by estimate; jobs, already locked, go before tenants."""
+    owed = defaultdict[str, float](float)
+    for job_id, seconds in sorted(refunds.items()):
+        job = session.get_one(Job, job_id)
+        charge_job(session, job_id, job.priority, -seconds)
+        owed[job.tenant_id] += seconds
+    for tenant_id, seconds in sorted(owed.items()):
+        charge_tenant(session, tenant_id, -seconds)
 
 
 def _count_ending(shard: Shard, ending: Ending, now: float, *, is_bystander: bool) -> None:

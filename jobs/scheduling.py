@@ -7,8 +7,10 @@ before `low` but never starves it, and nobody gains on other tenants by calling 
 urgent.
 
 A claim is charged by estimate and corrected by the commit, so that a worker that takes many shards
-at once is not taken for idle meanwhile. Whoever was away comes back with the smallest share of
-those present, or with the largest of all when nobody is: being idle saves up nothing.
+at once is not taken for idle meanwhile; a lease that ends without a commit gives all of it back.
+Whoever was away comes back with the smallest share of
+those present, or with the largest of all when nobody is: being idle saves up nothing. What they
+were charged for shards that still run does not count there: it is not used yet, and an estimate.
 
 Locks are always taken in the order shards, jobs, tenants (here and in `leases` and `completion`),
 and who holds a job takes of its other shards only those that nobody holds, so that no two
@@ -19,13 +21,69 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, Float, RowMapping, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
 from jobs.states import ShardState
-from jobs.tables import Job, Shard, Tenant
-from jobs.turns import PRIORITY_WEIGHTS, in_turn
+from jobs.tables import Job, Shard, Table, Tenant
+from jobs.turns import PRIORITY_WEIGHTS, SHARD_S, Candidate, in_turn
+
+# Device seconds for one item of a job of which nothing has run yet; for a whole shard of it no more
+# than shards are cut to take.
+FIRST_ESTIMATE_S = 0.005
+_NO_LIMIT_S = 1e9
+
+_jobs, _shards, _tenants = (Table.metadata.tables[name] for name in ("jobs", "shards", "tenants"))
+
+# Built once, like those of jobs.turns.
+_next_shard = (
+    select(_shards.c.id)
+    .where(
+        _shards.c.job_id == bindparam("of_job"),
+        _shards.c.state == ShardState.PENDING,
+        _shards.c.not_before <= db_now(),
+    )
+    .order_by(_shards.c.first)
+    .limit(1)
+    # SQLite has no row locks and ignores this: there the whole transaction is exclusive.
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+_estimate_s = _shards.c.count * bindparam("item_s", type_=Float())
+_most_s = bindparam("most_s", type_=Float())
+_OF_SHARD = ("attempt", "owner", "job_id", "first", "count", "deaths", "expiries", "errors")
+_TAKE_SHARD = (
+    update(_shards)
+    .where(_shards.c.id == _next_shard, _shards.c.state == ShardState.PENDING)
+    .values(
+        state=ShardState.LEASED,
+        attempt=_shards.c.attempt + 1,
+        owner=bindparam("by"),
+        lease_until=db_now() + bindparam("for_s", type_=Float()),
+        charged_s=case((_estimate_s > _most_s, _most_s), else_=_estimate_s),
+    )
+    .returning(
+        _shards.c.id.label("shard_id"),
+        _shards.c.charged_s,
+        *(_shards.c[name] for name in _OF_SHARD),
+    )
+)
+_OF_JOB = ("tenant_id", "manifest", "model_name", "model_version", "model_digest", "params")
+_CHARGE_JOB = (
+    update(_jobs)
+    .where(_jobs.c.id == bindparam("of_job"))
+    .values(
+        pending_shards=_jobs.c.pending_shards - 1,
+        share=_jobs.c.share + bindparam("part_s", type_=Float()),
+    )
+    .returning(*(_jobs.c[name] for name in _OF_JOB))
+)
+_CHARGE_TENANT = (
+    update(_tenants)
+    .where(_tenants.c.id == bindparam("of_tenant"))
+    .values(share=_tenants.c.share + bindparam("seconds", type_=Float()) / _tenants.c.weight)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +133,22 @@ def claim(
     `held` are the models that the worker has loaded, such as `digits@3`.
     """
     with database.write() as session:
-        for candidate in in_turn(session, pool, held):
-            shard = _take_shard(session, candidate.job_id, owner, lease_s)
+        # Statements of tables, not of classes: nothing is loaded that has to be kept in step.
+        connection = session.connection()
+        for candidate in in_turn(connection, pool, held):
+            shard = _take_shard(connection, candidate, owner, lease_s)
             if shard is not None:
-                estimate_s = candidate.item_s * shard.count
-                return _charged_lease(session, shard, candidate.priority, estimate_s)
+                return _charged_lease(connection, shard, candidate.weight)
     return None
 
 
 def enter(session: Session, job: Job) -> None:
     """Give a job that has just become runnable, and its tenant if it was idle, a fair start."""
+    jobs, tenants = _settled_shares(session, job)
     least = select(func.min(Job.share)).where(
         Job.tenant_id == job.tenant_id, Job.pending_shards > 0, Job.id != job.id
     )
-    job.share = session.scalar(least) or 0.0
+    job.share = _least(session.scalar(least), *jobs) or 0.0
     # Present are also those of whose jobs every shard runs at this moment.
     running = select(Job.tenant_id).where(
         Job.ended_at.is_(None), Job.in_progress_at.is_not(None), Job.id != job.id
@@ -97,7 +157,7 @@ def enter(session: Session, job: Job) -> None:
         return
     others = Tenant.id != job.tenant_id
     present = select(func.min(Tenant.share)).where(others, Tenant.id.in_(running))
-    floor = session.scalar(present)
+    floor = _least(session.scalar(present), *tenants)
     if floor is None:
         floor = session.scalar(select(func.max(Tenant.share)).where(others)) or 0.0
     session.execute(
@@ -105,76 +165,75 @@ def enter(session: Session, job: Job) -> None:
     )
 
 
+def _settled_shares(session: Session, job: Job) -> tuple[list[float], list[float]]:
+    """Give shares less what running shards were charged: of the tenant's jobs, of other tenants.
+
+    A charge is an estimate of what has yet to be used: who enters begins beside what the others
+    have had, not beside what they may have.
+    """
+    charged = (
+        select(Shard.job_id, func.coalesce(func.sum(Shard.charged_s), 0.0).label("seconds"))
+        .where(Shard.state == ShardState.LEASED, Shard.lease_until > 0)
+        .group_by(Shard.job_id)
+        .subquery()
+    )
+    # One statement, so that no commit comes between a charge and the share that it is part of.
+    rows = session.execute(
+        select(
+            Job.tenant_id, Job.share, Job.priority, Tenant.share, Tenant.weight, charged.c.seconds
+        )
+        .select_from(charged)
+        .join(Job, Job.id == charged.c.job_id)
+        .join(Tenant, Tenant.id == Job.tenant_id)
+        .where(Job.id != job.id)
+    ).all()
+    jobs, tenants = [], dict[str, float]()
+    for tenant_id, share, priority, tenants_share, weight, seconds in rows:
+        if tenant_id == job.tenant_id:
+            jobs.append(share - seconds / PRIORITY_WEIGHTS[priority])
+        else:
+            tenants[tenant_id] = tenants.get(tenant_id, tenants_share) - seconds / weight
+    return jobs, list(tenants.values())
+
+
+def _least(*shares: float | None) -> float | None:
+    return min((share for share in shares if share is not None), default=None)
+
+
 def charge(session: Session, job_id: str, tenant_id: str, priority: str, seconds: float) -> None:
     """Add device seconds (less than 0 to give some back) to a job's share and its tenant's."""
+    charge_job(session, job_id, priority, seconds)
+    charge_tenant(session, tenant_id, seconds)
+
+
+def charge_job(session: Session, job_id: str, priority: str, seconds: float) -> None:
+    """Add device seconds to a job's share alone."""
     weight = PRIORITY_WEIGHTS[priority]
     session.execute(update(Job).where(Job.id == job_id).values(share=Job.share + seconds / weight))
-    _charge_tenant(session, tenant_id, seconds)
 
 
-def _charge_tenant(session: Session, tenant_id: str, seconds: float) -> None:
-    session.execute(
-        update(Tenant)
-        .where(Tenant.id == tenant_id)
-        .values(share=Tenant.share + seconds / Tenant.weight),
-        # No tenant is loaded here that would have to be kept in step.
-        execution_options={"synchronize_session": False},
-    )
+def charge_tenant(session: Session, tenant_id: str, seconds: float) -> None:
+    """Add device seconds to a tenant's share alone; jobs are locked before tenants."""
+    session.connection().execute(_CHARGE_TENANT, {"of_tenant": tenant_id, "seconds": seconds})
 
 
-def _take_shard(session: Session, job_id: str, owner: str, lease_s: float) -> Shard | None:
-    next_shard = (
-        select(Shard.id)
-        .where(
-            Shard.job_id == job_id,
-            Shard.state == ShardState.PENDING,
-            Shard.not_before <= db_now(),
-        )
-        .order_by(Shard.first)
-        .limit(1)
-        # SQLite has no row locks and ignores this: there the whole transaction is exclusive.
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    return session.scalar(
-        update(Shard)
-        .where(Shard.id == next_shard, Shard.state == ShardState.PENDING)
-        .values(
-            state=ShardState.LEASED,
-            attempt=Shard.attempt + 1,
-            owner=owner,
-            lease_until=db_now() + lease_s,
-        )
-        .returning(Shard)
-    )
+def _take_shard(
+    connection: Connection, candidate: Candidate, owner: str, lease_s: float
+) -> RowMapping | None:
+    is_known = candidate.item_s is not None
+    wanted = {
+        "of_job": candidate.job_id,
+        "by": owner,
+        "for_s": lease_s,
+        "item_s": candidate.item_s if is_known else FIRST_ESTIMATE_S,
+        "most_s": _NO_LIMIT_S if is_known else SHARD_S,
+    }
+    return connection.execute(_TAKE_SHARD, wanted).mappings().first()
 
 
-def _charged_lease(session: Session, shard: Shard, priority: str, estimate_s: float) -> Lease:
-    job = session.execute(
-        update(Job)
-        .where(Job.id == shard.job_id)
-        .values(
-            pending_shards=Job.pending_shards - 1,
-            share=Job.share + estimate_s / PRIORITY_WEIGHTS[priority],
-        )
-        .returning(Job)
-    ).scalar_one()
-    _charge_tenant(session, job.tenant_id, estimate_s)
-    return Lease(
-        shard_id=shard.id,
-        attempt=shard.attempt,
-        owner=shard.owner or "",
-        job_id=job.id,
-        tenant_id=job.tenant_id,
-        first=shard.first,
-        count=shard.count,
-        deaths=shard.deaths,
-        expiries=shard.expiries,
-        errors=shard.errors,
-        charged_s=estimate_s,
-        manifest=job.manifest or "",
-        model_name=job.model_name,
-        model_version=job.model_version,
-        model_digest=job.model_digest,
-        params=job.params,
-    )
+def _charged_lease(connection: Connection, shard: RowMapping, weight: float) -> Lease:
+    charged_s = shard["charged_s"]
+    given = {"of_job": shard["job_id"], "part_s": charged_s / weight}
+    job = connection.execute(_CHARGE_JOB, given).mappings().one()
+    connection.execute(_CHARGE_TENANT, {"of_tenant": job["tenant_id"], "seconds": charged_s})
+    return Lease(**{**shard, **job})

@@ -239,6 +239,8 @@ class Shard(Table):
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     owner: Mapped[str | None]
     lease_until: Mapped[float | None]
+    # Device seconds that the latest claim charged for it.
+    charged_s: Mapped[float | None]
     # Why earlier attempts ended: the process died, the lease ran out, the worker said so.
     deaths: Mapped[int] = mapped_column(Integer, default=0)
     expiries: Mapped[int] = mapped_column(Integer, default=0)

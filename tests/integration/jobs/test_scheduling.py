@@ -9,7 +9,7 @@ from jobs.bootstrap import Ground
 from jobs.completion import Tally, commit
 from jobs.errors import InvalidRequest
 from jobs.forecast import forecast
-from jobs.leases import hand_back
+from jobs.leases import expire, fail, hand_back, take_back
 from jobs.scheduling import claim, has_work
 from jobs.storage import segment_name
 from jobs.tables import Job, ModelVersion, Shard, Tenant
@@ -110,12 +110,15 @@ def test_being_idle_saves_up_nothing(
     count = LARGE if busy_with == "waiting shards" else 64
     working = submit_items(ground, tenant, digits_model, count=count)
     serve(ground, seconds=1000.0)
-    if busy_with == "running shards":
-        claim_one(ground)
+    running = claim_one(ground) if busy_with == "running shards" else None
+    if running is not None:
         assert read_job(ground, working.id).pending_shards == 0
     submit_items(ground, idle, digits_model, count=LARGE)
     assert tenant_share(ground, idle) >= 240
     submit_items(ground, tenant, digits_model, count=LARGE)
+    if running is not None:
+        name = segment_name(running.job_id, running.first, running.attempt)
+        commit(ground.database, running, name, Tally(succeeded=running.count), device_s=1.0)
     theirs = 0
     for _ in range(20):
         lease = claim_one(ground)
@@ -314,3 +317,48 @@ def test_a_worker_prefers_a_model_that_it_holds_while_shares_differ_by_less_than
 def test_a_weight_that_would_stop_every_claim_is_refused(ground: Ground, weight: float) -> None:
     with pytest.raises(InvalidRequest, match="weight"):
         create_key(ground.database, "odd", weight=weight)
+
+
+def test_who_enters_beside_a_job_whose_first_estimate_is_far_off_does_not_wait_for_it(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    newcomer = create_key(ground.database, "newcomer")
+    submit_items(ground, tenant, digits_model, count=LARGE)
+    leases = [claim_one(ground), claim_one(ground)]
+    small = submit_items(ground, newcomer, digits_model).id
+    for lease in leases:
+        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        # Estimated at half a second each.
+        commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=0.01)
+    assert serve(ground) == small
+
+
+@pytest.mark.parametrize("end", ["hand_back", "fail", "take_back", "expire"])
+def test_a_lease_that_ends_without_a_commit_gives_back_what_it_was_charged(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, end: str
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=64)
+    before = tenant_share(ground, tenant), read_job(ground, job.id).share
+    lease = claim_one(ground, lease_s=-1 if end == "expire" else 30)
+    assert tenant_share(ground, tenant) == pytest.approx(before[0] + lease.charged_s)
+    ends = {
+        "hand_back": lambda: hand_back(ground.database, lease),
+        "fail": lambda: fail(ground.database, lease),
+        "take_back": lambda: take_back(ground.database, lease.owner, crashed=True),
+        "expire": lambda: expire(ground.database),
+    }
+    assert ends[end]()
+    after = tenant_share(ground, tenant), read_job(ground, job.id).share
+    assert after == pytest.approx(before)
+
+
+def test_a_first_estimate_is_no_more_than_a_shard_is_cut_to_take(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    record = digits_model.record | {"name": "quick", "shard_items": 6000}
+    quick = register(ground.database, ground.storage, "quick", record, b"w", "sha256:22")
+    job = submit_items(ground, tenant, quick, count=48_000)
+    assert claim_one(ground).charged_s == SHARD_S
+    with ground.database.write() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(completed=100, device_s=1.0))
+    assert claim_one(ground).charged_s == pytest.approx(60), "measured, not guessed"
