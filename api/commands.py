@@ -18,13 +18,11 @@ keys = AppGroup("keys", help="Make, list and revoke the API keys of tenants.")
 @click.option(
     "--weight",
     type=click.FloatRange(0, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="A new tenant's share of the hardware, relative to the others'.",
+    help="The tenant's share of the hardware from now on, relative to the others'; 1 if new.",
 )
 @click.option("--name", default="", help="What the key is for, to know it by in the list.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def create(tenant: str, weight: float, name: str, as_json: bool) -> None:
+def create(tenant: str, weight: float | None, name: str, as_json: bool) -> None:
     """Make a key and print it: the only time that it can be seen."""
     made = create_key(ground().database, tenant, weight=weight, name=name)
     shown = {

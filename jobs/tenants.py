@@ -38,9 +38,14 @@ class NewKey:
     webhook_secret: str = field(repr=False)
 
 
-def create_key(database: Database, tenant: str, *, weight: float = 1.0, name: str = "") -> NewKey:
-    """Make a key for a tenant, and the tenant too if there is none of this name."""
-    if not 0 < weight < float("inf"):
+def create_key(
+    database: Database, tenant: str, *, weight: float | None = None, name: str = ""
+) -> NewKey:
+    """Make a key for a tenant, and the tenant too if there is none of this name.
+
+    `weight` is the tenant's from now on; without one a new tenant has 1, and any other its own.
+    """
+    if weight is not None and not 0 < weight < float("inf"):
         raise InvalidRequest("A tenant's weight must be a number above 0.", param="weight")
     key_id = new_id("key").removeprefix("key_")
     secret = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_LENGTH))
@@ -92,18 +97,20 @@ def revoke_key(database: Database, key_id: str) -> None:
             row.revoked_at = session.scalar(select(db_now()))
 
 
-def _get_or_make_tenant(session: Session, name: str, weight: float) -> Tenant:
+def _get_or_make_tenant(session: Session, name: str, weight: float | None) -> Tenant:
     row = session.scalar(select(Tenant).where(Tenant.name == name))
     if row is None:
         row = Tenant(
             id=new_id("ten"),
             name=name,
-            weight=weight,
+            weight=1.0,
             webhook_secret=new_secret(),
             created_at=session.scalar(select(db_now())) or 0.0,
         )
         session.add(row)
-        session.flush()
+    if weight is not None:
+        row.weight = weight
+    session.flush()
     return row
 
 

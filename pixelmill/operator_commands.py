@@ -48,10 +48,15 @@ def register(
 @keys.command("create")
 def create_key(
     tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", show_default=False)],
+    weight: Annotated[
+        float | None,
+        typer.Option("--weight", help="The tenant's share of the hardware; 1 if it is new."),
+    ] = None,
 ) -> None:
     """Create a key for a tenant, who is created as well if there is none; it is shown once."""
     flask = ("-m", "flask", "--app", "api.wsgi")
-    raise typer.Exit(_run(*flask, "keys", "create", "--tenant", tenant))
+    share = () if weight is None else ("--weight", str(weight))
+    raise typer.Exit(_run(*flask, "keys", "create", "--tenant", tenant, *share))
 
 
 def add_to(app: typer.Typer) -> None:

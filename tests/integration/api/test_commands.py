@@ -37,6 +37,17 @@ def test_a_second_key_of_a_tenant_is_the_same_tenants(cli: FlaskCliRunner) -> No
     assert one["key"] != other["key"]
 
 
+@pytest.mark.parametrize(("options", "weight"), [([], 2), (["--weight", "3"], 3)])
+def test_a_later_key_changes_its_tenants_weight_only_where_it_says_so(
+    cli: FlaskCliRunner, ground: Ground, options: list[str], weight: float
+) -> None:
+    create = ["keys", "create", "--tenant", "acme"]
+    cli.invoke(args=[*create, "--weight", "2"])
+    assert cli.invoke(args=[*create, *options]).exit_code == 0
+    with ground.database.read() as session:
+        assert session.scalars(select(Tenant.weight)).one() == weight
+
+
 def test_a_key_is_shown_to_people_too_and_kept_nowhere(cli: FlaskCliRunner, ground: Ground) -> None:
     done = cli.invoke(args=["keys", "create", "--tenant", "acme", "--weight", "2"])
     (key,) = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("key ")]

@@ -200,6 +200,14 @@ def test_lists_show_whole_ids_or_one_json_document(server, run, say):
     assert json.loads(run("models", "--json").stdout)[0]["id"] == "digits@1"
 
 
+@pytest.mark.parametrize(("erased_at", "said"), [(1, "held erased"), (None, "is being erased")])
+def test_delete_prints_whether_all_is_gone(server, run, say, erased_at, said):
+    receipt = {"id": "job_1", "object": "job", "deleted": True, "erased_at": erased_at}
+    server.on("DELETE", "/v1/jobs/job_1", say.answer(200, receipt))
+    assert said in run("delete", "job_1").stdout
+    assert json.loads(run("delete", "job_1", "--json").stdout) == receipt
+
+
 def test_cancel_prints_the_job(server, run, say):
     server.on("POST", "/v1/jobs/job_1/cancel", say.job(status="cancelling"))
     assert "cancelling" in run("cancel", "job_1").stdout
@@ -278,9 +286,10 @@ def test_operator_commands_start_their_processes_with_their_arguments(env, tmp_p
     out, _ = register.communicate(timeout=10)
     assert out == f"['digits', '--weights', 'w.safetensors'] {env['PIXELMILL_DATA']}\n"
     assert register.returncode == 7
-    keys = start(env, "keys", "create", "--tenant", "lab", cwd=tmp_path)
+    keys = start(env, "keys", "create", "--tenant", "lab", "--weight", "2", cwd=tmp_path)
     out, _ = keys.communicate(timeout=10)
-    assert out.startswith("['--app', 'api.wsgi', 'keys', 'create', '--tenant', 'lab']")
+    passed = ["keys", "create", "--tenant", "lab", "--weight", "2.0"]
+    assert out.startswith(str(["--app", "api.wsgi", *passed]))
 
 
 def test_the_client_imports_none_of_the_server(env):
