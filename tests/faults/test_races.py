@@ -1,5 +1,6 @@
 """Cancels, deadlines and deletions in the very moment in which a job's last shards commit."""
 
+import base64
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from tests.e2e.stacks import wait_for
 from tests.faults.conftest import Report
 from tests.faults.houses import LEASE_S, House
 from tests.faults.oracle import check
-from tests.faults.pictures import write_job
+from tests.faults.pictures import Answer, direct_inference, write_job
 
 ITEMS = 64
 JOBS = 12
@@ -82,29 +83,64 @@ def race(house: House, choose, strike: Callable[[Job], None], early: str) -> Non
 def test_delete_racing_the_workers(house: House, tmp_path, choose, report: Report) -> None:
     items, deleted = 600, []
     expected = write_job(tmp_path / "in.zip", items)
-    with house.client() as client, house.http() as http:
+    with house.client() as client:
         file = client.upload(tmp_path / "in.zip")
         other = client.submit(file, model="paced", webhook=house.receiver.url)
         for _ in range(3):
             job = client.submit(file, model="paced")
-            wait_for(lambda job=job: house.leased(job), 60, f"a claim of {job.id}")
             house.await_share(job, choose.uniform(0, 0.7), items)
             time.sleep(choose.uniform(0, 0.3))
-            receipt = http.delete(f"/v1/jobs/{job.id}")
-            assert receipt.status_code == 200, receipt.text
-            seen = receipt.json()
-            assert (seen["id"], seen["object"], seen["deleted"]) == (job.id, "job", True)
-            assert http.get(f"/v1/jobs/{job.id}").status_code == 404
-            assert http.get(f"/v1/jobs/{job.id}/results").status_code == 404
+            delete(house, job)
             deleted.append(job)
     # The other job needs the same input, and is none the worse for it.
     check(house, other, expected)
+    check_gone(house, deleted)
+    report("a job deleted while its shards run", items * (len(deleted) + 1))
+
+
+def test_what_comes_late_for_a_deleted_job_is_not_taken_for_the_next_ones(
+    house: House, choose, report: Report
+) -> None:
+    deleted, held = [], 0
+    for _ in range(5):
+        job, _ = submit_inline(house, "slow")
+        wait_for(lambda job=job: house.leased(job), 60, f"a claim of {job.id}")
+        time.sleep(choose.uniform(0, 0.4))
+        held += len(house.leased(job))
+        delete(house, job)
+        deleted.append(job)
+        check(house, *submit_inline(house, "slow"), timeout_s=60)
+    assert held, "nothing ran that could have come too late"
+    check_gone(house, deleted)
+    report("a job submitted while a deleted one still runs", 2 * ITEMS * len(deleted))
+
+
+def delete(house: House, job: Job) -> None:
+    with house.http() as http:
+        receipt = http.delete(f"/v1/jobs/{job.id}")
+        assert receipt.status_code == 200, receipt.text
+        seen = receipt.json()
+        assert (seen["id"], seen["object"], seen["deleted"]) == (job.id, "job", True)
+        assert http.get(f"/v1/jobs/{job.id}").status_code == 404
+        assert http.get(f"/v1/jobs/{job.id}/results").status_code == 404
+
+
+def check_gone(house: House, deleted: list[Job]) -> None:
+    """Hold that nothing of deleted jobs is left when their last workers are at their end."""
     for job in deleted:
         wait_for(lambda job=job: not _blobs(house, job), 60, f"the end of what {job.id} left")
     time.sleep(LEASE_S)
     assert [name for job in deleted for name in _blobs(house, job)] == []
     assert not {job.id for job in deleted} & {job.id for job in _listed(house)}
-    report("a job deleted while its shards run", items * (len(deleted) + 1))
+
+
+def submit_inline(house: House, model: str) -> tuple[Job, list[Answer]]:
+    """Submit pictures inside the request, so that they run at once."""
+    files, answers = direct_inference()
+    data = [base64.b64encode(files[index]).decode() for index in range(ITEMS)]
+    requests = [{"input": {"data": each}} for each in data]
+    with house.client() as client:
+        return client.submit(requests, model=model, webhook=house.receiver.url), answers[:ITEMS]
 
 
 def _all_claimed(house: House, job: Job) -> bool:
