@@ -75,9 +75,9 @@ def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -
             "OMP_NUM_THREADS": cores,
             "PIXELMILL_FLIGHT": str(folder / str(number)),
         }
-        slots.append(
-            slot_of(pool, f"{pool}{visible or number}", settings.shards_in_flight, environ)
-        )
+        # One more for short shards (workers.engine.engine).
+        threads = settings.shards_in_flight + 1
+        slots.append(slot_of(pool, f"{pool}{visible or number}", threads, environ))
     return slots
 
 

@@ -55,8 +55,10 @@ class Engine:
         settings = ground.settings
         self._ground, self._process = ground, process
         self._stopping = threading.Event()
-        # Who finds no slot free leaves the work to those who are at it.
-        self._slots = threading.Semaphore(settings.shards_in_flight)
+        # Who finds no place free leaves the work to those who are at it.
+        self._places = threading.Semaphore(settings.shards_in_flight)
+        # One more, for short shards: they need not wait until a long one ends.
+        self._place_for_short = threading.Semaphore()
         self._networks = Networks(settings.model_memory)
         self._decoders = ThreadPoolExecutor(
             process.decode_threads, "decode", initializer=process.use_one_core
@@ -96,16 +98,11 @@ class Engine:
 
     def drain(self) -> int:
         """Run one shard after the other until there is none; gives how many."""
-        if not self._slots.acquire(blocking=False):
-            return 0
-        try:
-            count = 0
-            while (lease := self._claim()) is not None:
-                self._run(lease)
-                count += 1
-            return count
-        finally:
-            self._slots.release()
+        if self._places.acquire(blocking=False):
+            return self._drain_at(self._places, only_short=False)
+        if self._place_for_short.acquire(blocking=False):
+            return self._drain_at(self._place_for_short, only_short=True)
+        return 0
 
     def stop(self) -> None:
         """Claim no more; what still runs after the grace time is handed back."""
@@ -120,12 +117,23 @@ class Engine:
         self._batcher.close()
         self._flight.close()
 
-    def _claim(self) -> Lease | None:
+    def _drain_at(self, place: threading.Semaphore, *, only_short: bool) -> int:
+        try:
+            count = 0
+            while (lease := self._claim(only_short=only_short)) is not None:
+                self._run(lease)
+                count += 1
+            return count
+        finally:
+            place.release()
+
+    def _claim(self, *, only_short: bool) -> Lease | None:
         if self._stopping.is_set():
             return None
         pool, node = self._process.pool, self._process.node
         held = self._networks.held()
-        return claim(self._ground.database, pool, node, self._ground.settings.lease_s, held)
+        database, lease_s = self._ground.database, self._ground.settings.lease_s
+        return claim(database, pool, node, lease_s, held, only_short=only_short)
 
     def _run(self, lease: Lease) -> None:
         bound = log.bind(job=lease.job_id, shard=lease.shard_id, attempt=lease.attempt)

@@ -362,3 +362,26 @@ def test_a_first_estimate_is_no_more_than_a_shard_is_cut_to_take(
     with ground.database.write() as session:
         session.execute(update(Job).where(Job.id == job.id).values(completed=100, device_s=1.0))
     assert claim_one(ground).charged_s == pytest.approx(60), "measured, not guessed"
+
+
+def test_the_place_for_short_shards_serves_whose_turn_it_is_or_nobody(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    owner_of_little = create_key(ground.database, "little")
+    submit_items(ground, tenant, digits_model, count=LARGE)
+    with ground.database.write() as session:
+        # A second an item: none of its shards is short.
+        session.execute(update(Job).values(completed=1, device_s=1.0))
+    small = submit_items(ground, owner_of_little, digits_model, count=10).id
+
+    def claim_short() -> str | None:
+        lease = claim(ground.database, "cpu", "node-1", 30, only_short=True)
+        if lease is not None:
+            hand_back(ground.database, lease)
+        return lease and lease.job_id
+
+    share_of(ground, Tenant, tenant.tenant_id, 100)
+    assert claim_short() == small
+    share_of(ground, Tenant, owner_of_little.tenant_id, 200)
+    assert claim_short() is None, "it is not their turn"
+    assert claim_one(ground).job_id != small

@@ -12,8 +12,8 @@ from jobs.leases import take_back
 from jobs.quarantine import Suspect
 from jobs.states import JobStatus, Outcome, ShardState
 from jobs.storage import Storage, StorageError
-from jobs.tables import ModelVersion, Shard
-from jobs.tenants import NewKey
+from jobs.tables import Job, ModelVersion, Shard, Tenant
+from jobs.tenants import NewKey, create_key
 from jobs.versions import register
 from models.catalog import SHIPPED, shipped_weights
 from models.registry import Network, load
@@ -269,12 +269,24 @@ def test_a_shard_that_waits_for_the_store_is_handed_back_when_the_process_must_e
     check_job(ground, job.id)
 
 
-def test_no_more_shards_are_in_flight_than_were_asked_for(
+def test_no_more_shards_are_in_flight_than_were_asked_for_but_a_short_one(
     ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
 ) -> None:
-    submit_contents(ground, tenant, digits, [picture(1)], params=PARAMS)
+    long = submit_contents(ground, tenant, digits, [picture(1)] * 3, params=PARAMS)
+    with ground.database.write() as session:
+        # So slow that its next shard is not short.
+        session.execute(update(Job).values(total=4, completed=1, device_s=1.0))
     engine = new_engine(with_(ground, shards_in_flight=1))
-    assert engine._slots.acquire(blocking=False)
+    # Somebody else is at the one place.
+    assert engine._places.acquire(blocking=False)
     assert engine.drain() == 0
-    engine._slots.release()
+    other = create_key(ground.database, "other")
+    short = submit_contents(ground, other, digits, [picture(2)], params=PARAMS)
+    with ground.database.write() as session:
+        in_use = update(Tenant).where(Tenant.id == tenant.tenant_id)
+        session.execute(in_use.values(share=Tenant.share + 1))
+    assert engine.drain() == 1
+    assert read_job(ground, short.id).status is JobStatus.COMPLETED
+    assert read_job(ground, long.id).pending_shards == 1
+    engine._places.release()
     assert engine.drain() == 1
