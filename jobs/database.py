@@ -91,8 +91,19 @@ def _engine(url: str) -> Engine:
         return engine
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    # A statement that hangs is worse than one that fails: the caller can try a failed one again.
-    options = "-c statement_timeout=60000 -c lock_timeout=20000"
+    limits = {
+        # A statement that hangs is worse than one that fails: that one can be tried again.
+        "statement_timeout": 60_000,
+        "lock_timeout": 20_000,
+        # Nor may a client that has vanished in the middle of a transaction keep what it had locked:
+        # its job would stand still for as long as the server believes in the connection.
+        "idle_in_transaction_session_timeout": 5_000,
+        "tcp_user_timeout": 15_000,
+        "tcp_keepalives_idle": 5,
+        "tcp_keepalives_interval": 3,
+        "tcp_keepalives_count": 3,
+    }
+    options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     # And a network that swallows packets must not hold a worker for the kernel's quarter of an hour
     # (https://www.postgresql.org/docs/current/libpq-connect.html, keepalives; in s, s, -, ms).
     alive = {

@@ -5,6 +5,8 @@ who gets none looks there every few seconds anyway. So a hint that cannot be sen
 forgotten, and Redis may lose everything it holds.
 """
 
+import time
+
 import redis
 import structlog
 from celery import Celery
@@ -23,6 +25,9 @@ SWEEP = "pixelmill.sweep"
 WINDOW = 64
 
 _TIMEOUTS_S = {"socket_timeout": 10.0, "socket_connect_timeout": 2.0}
+# Who sends a hint is in the middle of something better; after a failure none is tried for a while.
+_SEND_TIMEOUTS_S = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+_PAUSE_S = 5.0
 
 
 def broker_url(redis_url: str) -> str:
@@ -56,21 +61,26 @@ def new_celery(redis_url: str) -> Celery:
 
 
 class Hints:
-    """Sends hints; never fails and never blocks for long."""
+    """Sends hints; never fails and never blocks for long. Safe to share between threads."""
 
     def __init__(self, redis_url: str) -> None:
         self._celery = new_celery(redis_url)
-        self._redis = redis.Redis.from_url(redis_url, **_TIMEOUTS_S)
+        self._celery.conf.broker_transport_options = _SEND_TIMEOUTS_S
+        self._redis = redis.Redis.from_url(redis_url, **_SEND_TIMEOUTS_S)
+        self._not_before = 0.0
 
     def send(self, pool: str, count: int = 1) -> int:
         """Send up to `count` hints, as far as the window has room; gives how many were sent."""
         task = RUN_IO if pool == IO else RUN_SHARDS
+        if time.monotonic() < self._not_before:
+            return 0
         try:
             room = WINDOW - int(self._redis.llen(pool))
             for _ in range(min(count, room)):
                 self._celery.send_task(task, args=[pool], queue=pool, retry=False)
             return max(0, min(count, room))
         except (redis.RedisError, OperationalError, OSError) as err:
+            self._not_before = time.monotonic() + _PAUSE_S
             log.warning("hint_not_sent", pool=pool, error=str(err))
             return 0
 

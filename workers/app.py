@@ -10,7 +10,8 @@ import logging
 import os
 import threading
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 from celery import Celery, signals
@@ -56,7 +57,7 @@ class Crew:
     def start(self) -> None:
         """Begin to look for work."""
         # Before the first claim, which would be taken back as well.
-        self._once(self.work.take_back)
+        self.once(self.work.take_back)
         for thread in self._threads:
             thread.start()
         log.info("worker_started", node=self.process.node, pool=self.process.pool)
@@ -78,7 +79,7 @@ class Crew:
     def _poll(self) -> None:
         settings = self.ground.settings
         while not self._closed.wait(settings.poll_s):
-            self._once(self._look)
+            self.once(self._look)
 
     def _look(self) -> None:
         if self.work.has_work():
@@ -88,12 +89,13 @@ class Crew:
         # Beside the beat's hints, which may be lost, late, or behind a queue of errands.
         strays_due = time.monotonic() + _STRAYS_S
         while not self._closed.wait(2 * self.ground.settings.sweep_s):
-            self._once(lambda: sweep(self.ground))
+            self.once(lambda: sweep(self.ground))
             if time.monotonic() > strays_due:
                 strays_due = time.monotonic() + _STRAYS_S
-                self._once(lambda: delete_strays(self.ground))
+                self.once(lambda: delete_strays(self.ground))
 
-    def _once(self, act: Any) -> None:
+    def once(self, act: Callable[[], object]) -> None:
+        """Do something whose failure is no reason to end: it is done again in a while."""
         try:
             act()
         except SQLAlchemyError as err:
@@ -121,15 +123,15 @@ def create_app() -> Celery:
 
     @app.task(name=RUN_SHARDS)
     def run_shards(_pool: str) -> None:
-        crew[0].work.drain()
+        crew[0].once(crew[0].work.drain)
 
     @app.task(name=RUN_IO)
     def run_io(_pool: str) -> None:
-        crew[0].work.drain()
+        crew[0].once(crew[0].work.drain)
 
     @app.task(name=SWEEP, expires=settings.sweep_s)
     def run_sweep() -> None:
-        sweep(crew[0].ground)
+        crew[0].once(lambda: sweep(crew[0].ground))
 
     @signals.setup_logging.connect(weak=False)
     def set_up_logging(**_: object) -> None:

@@ -1,8 +1,9 @@
 """Keeps the leases of one process alive, and tells its shards when to stop.
 
-One thread: twice a second it says that the process lives and asks whether a held shard's job is
-being ended; every few seconds it renews all leases in one statement. A shard whose lease is gone is
-told to stop: its commit would be discarded anyway.
+Two threads, so that waiting for the database neither looks like silence nor hides a stall. One asks
+twice a second whether a held shard's job is being ended, and every few seconds renews all leases in
+one statement; a shard whose lease is gone is told to stop, since its commit would be discarded. The
+other says that the process lives, and looks whether its shards move.
 
 When nothing has moved for `stall_s` the process ends itself: it can neither be trusted to finish
 nor be helped from inside, and its leases then run out by themselves. The time in which the whole
@@ -63,8 +64,12 @@ class Keeper:
         self._closed = threading.Event()
         self._hand_back_at: float | None = None
         self._renewed_at = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._watch, name="keeper", daemon=True),
+            threading.Thread(target=self._renew, name="renewer", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def hold(self, run: Kept) -> None:
         """Keep a running shard's lease from now on."""
@@ -86,11 +91,12 @@ class Keeper:
         self._hand_back_at = time.monotonic() + grace_s
 
     def close(self) -> None:
-        """End the thread."""
+        """End both threads."""
         self._closed.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
+    def _watch(self) -> None:
         while not self._sleep():
             self._beat()
             with self._lock:
@@ -98,6 +104,11 @@ class Keeper:
             self._check_stall(runs)
             if self._hand_back_at is not None and time.monotonic() > self._hand_back_at:
                 _stop_all(runs, "hand_back")
+
+    def _renew(self) -> None:
+        while not self._closed.wait(_LOOK_S):
+            with self._lock:
+                runs = dict(self._runs)
             try:
                 self._look_after(runs)
             except SQLAlchemyError as err:

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -130,7 +131,8 @@ class ShardRun:
             cancelled=counted[ItemStatus.CANCELLED],
             expired=counted[ItemStatus.EXPIRED],
         )
-        won = commit_surely(ground.database, lease, name, tally, self._device_s, pause=self._pause)
+        with self._unhurried():
+            won = commit_surely(ground.database, lease, name, tally, self._device_s)
         if not won:
             log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
             ground.storage.delete([name])
@@ -227,7 +229,8 @@ class ShardRun:
         delay = 0.2
         while True:
             try:
-                return work()
+                with self._unhurried():
+                    return work()
             except BlobMissing:
                 raise
             except StorageError as err:
@@ -236,6 +239,17 @@ class ShardRun:
                 log.warning("shard_waits_for_storage", shard=self.lease.shard_id, error=str(err))
                 self._pause(delay)
                 delay = min(delay * 2, _LONGEST_PAUSE_S)
+
+    @contextmanager
+    def _unhurried(self) -> Iterator[None]:
+        """Wait for the store or the database, which have time limits of their own."""
+        waited = self.moved_at == math.inf
+        self.waits()
+        try:
+            yield
+        finally:
+            if not waited:
+                self.moved()
 
     def _pause(self, seconds: float) -> None:
         # Waiting for somebody else is no stall of ours.

@@ -1,5 +1,6 @@
 """Hints through a real Redis: as many as have room, and no harm when Redis is away."""
 
+import socket
 import time
 from pathlib import Path
 
@@ -73,6 +74,20 @@ def test_a_redis_that_is_away_costs_no_error_and_little_time(
     assert not away.is_reachable()
     away.close()
     assert time.monotonic() - started < 10
+
+
+def test_a_redis_that_says_nothing_is_asked_once_and_then_left_alone_for_a_while(
+    ground: Ground, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen()
+        hints = Hints(f"unix://{tmp_path}/silent.sock")
+        started = time.monotonic()
+        for _ in range(100):
+            assert hints.send(CPU) == 0
+        hints.close()
+    assert time.monotonic() - started < 4, "a second once, and not a hundred times"
 
 
 def test_a_submission_sends_a_hint_for_each_shard_after_it_is_stored(

@@ -190,6 +190,28 @@ def test_a_shard_that_this_process_lost_and_claimed_anew_is_kept_for_the_second_
     assert second.told == []
 
 
+def test_waiting_for_the_database_silences_nobody_and_hides_no_stall(
+    ground: Ground, lease: Lease
+) -> None:
+    class Locked(Database):
+        released = threading.Event()
+
+        def write(self):
+            assert self.released.wait(30)
+            return super().write()
+
+    locked, codes, beats = Locked(ground.settings.database_url), [], []
+    settings = with_(ground, renew_s=0.01, stall_s=3).settings
+    keeper = Keeper(locked, "node-1", settings, codes.append, lambda: beats.append(0))
+    run = Run(lease)
+    keeper.hold(run)
+    wait_for(lambda: codes)
+    assert len(beats) >= 3, "it goes on to say that it lives"
+    locked.released.set()
+    keeper.close()
+    locked.close()
+
+
 def test_a_database_that_is_away_for_a_while_does_not_end_the_keeping(
     ground: Ground, lease: Lease, new_keeper: Callable[..., Keeper]
 ) -> None:

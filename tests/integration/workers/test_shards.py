@@ -1,6 +1,7 @@
 """One shard's way through the stages, with networks that fail in every way there is."""
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from sqlalchemy import update
 
 from jobs.bootstrap import Ground
 from jobs.completion import cancel, expire_overdue
+from jobs.database import Database
 from jobs.leases import expire, hand_back
 from jobs.manifests import Manifest
 from jobs.requests import Request
@@ -328,6 +330,37 @@ def test_the_result_of_a_lost_lease_is_discarded_with_its_segment(
     assert (done.completed, done.commits) == (8, 1)
     assert len(segments_of(ground, job)) == 1
     assert all(row.attempts == 2 for row in rows_of_job(ground, job))
+
+
+@pytest.mark.parametrize("awaited", ["storage", "database"])
+def test_waiting_for_storage_or_database_is_no_stall(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    awaited: str,
+) -> None:
+    class Slow(Storage):
+        def ranges(self, *given: Any) -> Any:
+            seen.append(run.moved_at)
+            return super().ranges(*given)
+
+    class Busy(Database):
+        def write(self) -> Any:
+            seen.append(run.moved_at)
+            return super().write()
+
+    seen: list[float] = []
+    submit_numbers(ground, tenant, digits_model, 8)
+    lease = claim_one(ground)
+    here = dataclasses.replace(ground, storage=Slow(ground.storage.url))
+    if awaited == "database":
+        here = dataclasses.replace(ground, database=Busy(ground.settings.database_url))
+    run = ShardRun(new_stages(here), lease)
+    assert run.run(FakeNetwork(), manifest_of(ground, lease))
+    assert seen
+    assert set(seen) == {math.inf}
+    assert run.moved_at < math.inf
 
 
 def test_what_was_handed_back_counts_as_no_attempt(
