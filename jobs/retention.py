@@ -77,14 +77,17 @@ def _erase_inputs(ground: Ground, job: Job) -> None:
     """Erase the job's input file, if no other job still needs it, and what came in its request."""
     packs = [name for name in ground.storage.list(f"jobs/{job.id}/") if "/pack-" in name]
     ground.storage.delete(packs)
-    with ground.database.write() as session:
+    with ground.database.read() as session:
         file = session.get(File, job.input_file_id) if job.input_file_id else None
-        if file is not None:
-            needed = select(Job.id).where(Job.input_file_id == file.id, Job.ended_at.is_(None))
-            if session.scalar(needed.limit(1)) is not None:
-                return
-            ground.storage.delete([file.blob])
-            session.delete(file)
+        needed = select(Job.id).where(
+            Job.input_file_id == job.input_file_id, Job.ended_at.is_(None)
+        )
+        if file is not None and session.scalar(needed.limit(1)) is not None:
+            return
+    # In no transaction: a store may take its time, and nobody should wait for it.
+    ground.storage.delete([file.blob] if file else [])
+    with ground.database.write() as session:
+        session.execute(delete(File).where(File.id == job.input_file_id))
         session.execute(update(Job).where(Job.id == job.id).values(inputs_erased_at=db_now()))
 
 
