@@ -48,6 +48,7 @@ def erase_deleted(ground: Ground, job: Job) -> None:
     if job.delete_inputs and job.inputs_erased_at is None:
         _erase_inputs(ground, job)
     ground.storage.delete(list(ground.storage.list(f"jobs/{job.id}/")))
+    ground.storage.delete_staged(f"jobs/{job.id}/", older_than_s=0)
     with ground.database.write() as session:
         session.execute(delete(Shard).where(Shard.job_id == job.id))
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))

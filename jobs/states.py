@@ -60,9 +60,9 @@ class ShardState(StrEnum):
 
     # Waits for a worker's claim; a crash changes nothing.
     PENDING = "pending"
-    # A worker holds it until `lease_until`. Moved on by that worker's commit or hand-back, by the
-    # worker's own successor, or by the sweeper once the lease is over. A crash loses the work
-    # done since the claim and nothing else.
+    # A worker holds it until `lease_until`. Moved on by that worker's commit or hand-back, by its
+    # launcher or its successor after its death, or by the sweeper once the lease is over. A crash
+    # loses the work done since the claim and nothing else.
     LEASED = "leased"
     # Its segment is durable and counted; final.
     DONE = "done"

@@ -10,11 +10,14 @@ Every name is made here, never from a caller's words. A blob is written whole or
 never changed afterwards: whoever repeats work writes under a new name.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import obstore
 from obstore.exceptions import BaseError
@@ -111,6 +114,23 @@ class Storage:
             for page in obstore.list(self._store, prefix):
                 yield from (entry["path"] for entry in page)
 
+    def delete_staged(self, prefix: str, older_than_s: float) -> int:
+        """Delete what writers that were killed have left half-written; gives the number of files.
+
+        In a folder these are files that no listing shows; an object store keeps parts of uploads,
+        which it deletes by a rule of its own (AbortIncompleteMultipartUpload).
+        """
+        if not self.url.startswith("file://"):
+            return 0
+        latest, count = time.time() - older_than_s, 0
+        folder = Path(url2pathname(urlsplit(_file_url(self.url)).path)) / prefix
+        for path in folder.rglob("*#*"):
+            with suppress(FileNotFoundError):
+                if path.is_file() and path.stat().st_mtime < latest:
+                    path.unlink()
+                    count += 1
+        return count
+
 
 class _BlobSink(RawIOBase):
     """A blob being written, as a file; `Storage.create` alone decides whether it comes to exist."""
@@ -178,11 +198,14 @@ def segment_name(job_id: str, first: int, attempt: int) -> str:
 
 def _open_store(url: str) -> Any:
     if url.startswith("file://"):
-        return from_url(url if url.startswith("file:///") else _absolute(url), mkdir=True)
+        return from_url(_file_url(url), mkdir=True)
     return from_url(url)
 
 
-def _absolute(url: str) -> str:
+def _file_url(url: str) -> str:
+    """Make a folder's URL absolute: `file://blobs` is one below the working folder."""
+    if url.startswith("file:///"):
+        return url
     return Path(url.removeprefix("file://")).resolve().as_uri()
 
 

@@ -265,6 +265,8 @@ class Shard(Table):
             sqlite_where=text("state = 'leased'"),
         ),
         Index("ix_shards_job_id_commit_number", "job_id", "commit_number"),
+        # An id is never given twice: a worker may still hold that of a shard which was deleted.
+        {"sqlite_autoincrement": True},
     )
 
 

@@ -47,6 +47,7 @@ def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
             strays = [name for name, owner in owners.items() if owner not in exist]
             ground.storage.delete(strays)
             count += len(strays)
+        count += ground.storage.delete_staged(prefix, older_than_s)
     if count:
         log.info("strays_deleted", blobs=count)
     return count

@@ -1,7 +1,6 @@
 """Sends webhooks: one attempt at a time, through the guarded room, its outcome written down."""
 
 import threading
-import time
 from collections import Counter
 from email.utils import parsedate_to_datetime
 
@@ -67,7 +66,7 @@ def _deliver(ground: Ground, egress: Egress, outgoing: Outgoing) -> None:
         status=reply.status if reply else None,
         error=error,
         delays_s=ground.settings.webhook_delays_s,
-        retry_after_s=_retry_after_s(reply),
+        retry_after_s=_retry_after_s(reply, outgoing.sent_at),
     )
     log.info(
         "webhook_sent",
@@ -102,13 +101,13 @@ def _post(egress: Egress, outgoing: Outgoing) -> tuple[Reply | None, str | None]
         return None, str(err)
 
 
-def _retry_after_s(reply: Reply | None) -> float:
+def _retry_after_s(reply: Reply | None, now: float) -> float:
     """Read seconds or a date (RFC 9110, 10.2.3); what is neither is no wish."""
     value = reply.headers.get("retry-after", "") if reply else ""
     if value.isdecimal():
         return min(float(value), _LONGEST_RETRY_AFTER_S)
     try:
-        wait_s = parsedate_to_datetime(value).timestamp() - time.time()
+        wait_s = parsedate_to_datetime(value).timestamp() - now
     except (ValueError, OverflowError):
         return 0.0
     return min(max(wait_s, 0.0), _LONGEST_RETRY_AFTER_S)

@@ -24,11 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
+from jobs.database import Database
 from jobs.hints import CPU, GPU, IO
 from jobs.logs import configure_logs
 from jobs.settings import Settings, SettingsError, load_settings
-from workers.engine.flight import read_beat
+from workers.engine.aftermath import bury
+from workers.engine.flight import read_beat, read_suspects
 from workers.engine.keeper import STALLED_EXIT_CODE
 
 log = structlog.get_logger(__name__)
@@ -36,8 +39,7 @@ log = structlog.get_logger(__name__)
 _LOOK_S = 0.2
 # A process that lived so long is started again at once; one that dies sooner has to wait.
 _LONG_LIFE_S = 10.0
-# Shorter than a lease by far: the next process must be there to take the leases back, since only it
-# knows which items were in flight.
+# Shorter than a lease by far: the next process takes back what the launcher could not.
 _LONGEST_WAIT_S = 5.0
 # A process that has stalled ends itself (workers.engine.keeper); one that cannot is ended here.
 _SILENCE_S = 10.0
@@ -118,9 +120,10 @@ class Launcher:
         pid_file: Path | None = None,
         command: Callable[[Slot], list[str]] = command_of,
         stall_s: float = 120.0,
+        on_death: Callable[[Slot], object] = lambda _: None,
     ) -> None:
         self._slots, self._grace_s, self._pid_file = slots, grace_s, pid_file
-        self._silence_s = stall_s + _SILENCE_S
+        self._silence_s, self._on_death = stall_s + _SILENCE_S, on_death
         self._command = command
         self._stopping = False
 
@@ -140,17 +143,11 @@ class Launcher:
         now = time.monotonic()
         if slot.process is not None and self._is_silent(slot, now):
             log.error("worker_silent", node=slot.node, silence_s=self._silence_s)
-            # A crash, so that its successor looks for the item that did it.
-            slot.process.send_signal(signal.SIGABRT)
-            slot.process.wait()
-        if slot.process is not None and slot.process.poll() is not None:
-            lived_s = now - slot.started_at
-            quick = lived_s < _LONG_LIFE_S
-            slot.wait_s = min(_LONGEST_WAIT_S, max(0.5, slot.wait_s * 2)) if quick else 0.0
-            slot.due_at = now + slot.wait_s
-            slot.last = "crash" if has_crashed(slot.process.returncode) else "end"
-            log.warning("worker_died", node=slot.node, code=slot.process.returncode)
-            slot.process = None
+            # Nothing less ends a process that is stopped.
+            slot.process.kill()
+            self._note_death(slot, slot.process.wait(), crashed=True)
+        elif slot.process is not None and (code := slot.process.poll()) is not None:
+            self._note_death(slot, code, crashed=has_crashed(code))
         if slot.process is None and now >= slot.due_at:
             environ = {**os.environ, **slot.environ, "PIXELMILL_LAST": slot.last}
             slot.process = subprocess.Popen(  # noqa: S603  # our own command line
@@ -158,6 +155,16 @@ class Launcher:
             )
             slot.started_at = now
             self._write_pids()
+
+    def _note_death(self, slot: Slot, code: int, *, crashed: bool) -> None:
+        now = time.monotonic()
+        quick = now - slot.started_at < _LONG_LIFE_S
+        slot.wait_s = min(_LONGEST_WAIT_S, max(0.5, slot.wait_s * 2)) if quick else 0.0
+        slot.due_at = now + slot.wait_s
+        slot.last = "crash" if crashed else "end"
+        slot.process = None
+        log.warning("worker_died", node=slot.node, code=code)
+        self._on_death(slot)
 
     def _is_silent(self, slot: Slot, now: float) -> bool:
         """Say whether a process that has begun to work has not shown a sign of life for too long.
@@ -194,6 +201,20 @@ class Launcher:
                 process.wait()
 
 
+def burial(database: Database) -> Callable[[Slot], None]:
+    """Give what is to be done at a death: others can then run at once what the dead one held."""
+
+    def act(slot: Slot) -> None:
+        suspects = read_suspects(Path(slot.environ["PIXELMILL_FLIGHT"]))
+        try:
+            bury(database, slot.node, suspects, crashed=slot.last == "crash")
+        except SQLAlchemyError as err:
+            # Its successor does it, or the leases run out.
+            log.warning("leases_not_taken_back", node=slot.node, error=str(err).splitlines()[0])
+
+    return act
+
+
 def _die_with_parent() -> None:
     """Ask Linux to kill this process when its launcher dies, so that no slot is filled twice.
 
@@ -228,10 +249,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder:
         slots = slots_for(settings, given.workers, gpus, Path(folder))
         # Celery waits for its threads; what overstays the grace time is handed back in a second.
-        launcher = Launcher(slots, settings.grace_s + 5, given.pid_file, stall_s=settings.stall_s)
+        database = Database(settings.database_url)
+        launcher = Launcher(
+            slots,
+            settings.grace_s + 5,
+            given.pid_file,
+            stall_s=settings.stall_s,
+            on_death=burial(database),
+        )
         signal.signal(signal.SIGTERM, launcher.stop)
         signal.signal(signal.SIGINT, launcher.stop)
         launcher.run()
+        database.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from jobs.database import Database
 from jobs.tables import Table
@@ -106,3 +106,22 @@ def test_there_is_one_line_of_migrations(empty_database: Database) -> None:
     scripts = ScriptDirectory.from_config(config_for(empty_database))
     assert len(scripts.get_heads()) == 1
     assert len(scripts.get_bases()) == 1
+
+
+def test_a_shards_id_is_never_given_twice(empty_database: Database) -> None:
+    upgrade(empty_database)
+    insert = text(
+        "INSERT INTO shards (job_id, first, count, state, attempt, deaths, expiries, errors,"
+        " not_before) VALUES (:job, 0, 1, 'done', 0, 0, 0, 0, 0) RETURNING id"
+    )
+    with empty_database.engine.execution_options(writing=True).connect() as connection:
+        begin = connection.begin()
+        if empty_database.is_sqlite:
+            # The shard's job is of no matter here.
+            connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+        else:
+            connection.execute(text("SET session_replication_role = replica"))
+        first = connection.scalar(insert, {"job": "job_1"})
+        connection.execute(text("DELETE FROM shards"))
+        assert connection.scalar(insert, {"job": "job_2"}) > first
+        begin.rollback()

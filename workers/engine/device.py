@@ -92,7 +92,7 @@ def infer(network: Network, samples: Sequence[Sample]) -> list[Piece]:
     except Exception as err:  # whatever a network raises costs items, not the process
         if _has_lost_device(err):
             log.critical("device_lost", model=network.record.name, error=str(err))
-            # A crash, so that the flight record names the suspects to the next process.
+            # A crash, so that the flight record names the suspects.
             os.abort()
         if len(samples) == 1:
             return [Piece(1, error=_reason(err))]

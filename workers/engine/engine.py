@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.bootstrap import Ground
 from jobs.database import is_outage
 from jobs.hints import IO
-from jobs.leases import fail, take_back
+from jobs.leases import fail
 from jobs.manifests import Item, Manifest
 from jobs.quarantine import is_crasher, must_run_alone
 from jobs.scheduling import Lease, claim, has_work
@@ -22,6 +22,7 @@ from models.errors import ModelError
 from models.record import ModelRecord
 from models.registry import Network, load
 from workers.egress import Egress
+from workers.engine.aftermath import bury
 from workers.engine.batcher import Batcher
 from workers.engine.device import Networks
 from workers.engine.flight import FlightRecord, read_suspects
@@ -81,16 +82,13 @@ class Engine:
 
     def take_back(self) -> None:
         """End what a dead process of this name still holds; call once, before the first claim."""
-        # A crash that names nobody accuses nobody.
-        crashed = self._process.predecessor_crashed and bool(self._suspects)
-        count = take_back(
+        process = self._process
+        bury(
             self._ground.database,
-            self._process.node,
-            crashed=crashed,
-            suspects=self._suspects if crashed else (),
+            process.node,
+            self._suspects,
+            crashed=process.predecessor_crashed,
         )
-        if count:
-            log.info("leases_taken_back", shards=count, node=self._process.node, crashed=crashed)
 
     def has_work(self) -> bool:
         """Say whether a claim might find something."""

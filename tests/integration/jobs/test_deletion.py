@@ -107,6 +107,21 @@ def test_a_worker_that_runs_a_deleted_job_hears_of_it_and_cannot_commit(
     assert claim(ground.database, "cpu", "node", 30) is None
 
 
+def test_a_late_commit_for_a_deleted_job_does_not_meet_the_next_jobs_shard(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    delete(ground, tenant, submit_items(ground, tenant, digits_model))
+    job = submit_items(ground, tenant, digits_model)
+    late = claim_one(ground)
+    delete(ground, tenant, job)
+    after = submit_items(ground, tenant, digits_model)
+    lease = claim_one(ground)
+    assert lease.shard_id != late.shard_id, "an id is never given twice"
+    assert not commit(ground.database, late, "late", Tally(succeeded=1), 0.1)
+    assert run_one(ground, lease)
+    assert read_job(ground, after.id).status is JobStatus.COMPLETED
+
+
 def test_a_job_that_waits_to_be_prepared_can_be_deleted(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:

@@ -1,8 +1,12 @@
 """Blobs that no row names are found and deleted, and no other."""
 
+import os
+from pathlib import Path
+
 from sqlalchemy import update
 
 from jobs.bootstrap import Ground
+from jobs.deletion import delete_job
 from jobs.files import store_file
 from jobs.ids import made_at, new_id
 from jobs.leases import hand_back
@@ -101,6 +105,26 @@ def test_old_blobs_whose_rows_exist_stay(
     before = {*ground.storage.list("jobs/"), *ground.storage.list("inputs/")}
     assert delete_strays(ground, older_than_s=-60) == 0
     assert {*ground.storage.list("jobs/"), *ground.storage.list("inputs/")} == before
+
+
+def test_what_a_killed_writer_left_half_written_goes_after_a_day_or_with_its_job(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, tmp_path: Path
+) -> None:
+    job = submit_items(ground, tenant, digits_model)
+    staged = [
+        tmp_path / "blobs" / f"{name}#1"
+        for name in (input_name(tenant.tenant_id, new_id("file")), pack_name(job.id))
+    ]
+    for path in staged:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    assert not [name for name in ground.storage.list("") if "#" in name], "no listing shows them"
+    assert delete_strays(ground) == 0
+    delete_job(ground, tenant.tenant_id, job.id)
+    assert [path.exists() for path in staged] == [True, False]
+    os.utime(staged[0], (1.0, 1.0))
+    assert delete_strays(ground) == 1
+    assert not staged[0].exists()
 
 
 def test_an_id_tells_when_it_was_made(ground: Ground) -> None:

@@ -13,19 +13,30 @@ from typing import Any
 
 import pytest
 
+from jobs.bootstrap import Ground
+from jobs.database import Database
+from jobs.quarantine import Suspect
 from jobs.settings import load_settings
+from jobs.states import ShardState
+from jobs.tables import ModelVersion
+from jobs.tenants import NewKey
+from tests.integration.jobs.builders import claim_one, submit_items
+from tests.integration.jobs.checks import shards_of
+from workers.engine.flight import FlightRecord
 from workers.engine.keeper import STALLED_EXIT_CODE
-from workers.launcher import Launcher, Slot, command_of, has_crashed, slots_for
+from workers.launcher import Launcher, Slot, burial, command_of, has_crashed, slots_for
 
 # Stands in for a worker: says what it sees, and stays until it is ended.
 STUB = """
 import json, os, signal, sys
 if sys.argv[2] == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if sys.argv[2] == "silent":
+if sys.argv[2] == "silent" and os.environ["PIXELMILL_LAST"] == "":
     from pathlib import Path
     from workers.engine.flight import FlightRecord
     FlightRecord(Path(os.environ["PIXELMILL_FLIGHT"])).beat()
+    # A process that is stopped dies of nothing less than SIGKILL.
+    os.kill(os.getpid(), signal.SIGSTOP)
 draft = f"{sys.argv[1]}/{os.getpid()}.new"
 with open(draft, "w") as file:
     json.dump(dict(os.environ), file)
@@ -138,10 +149,52 @@ def test_a_process_that_has_fallen_silent_is_ended_as_one_that_crashed(
 ) -> None:
     # Ten seconds of grace less ten: whoever has beaten once is at once too late for the next.
     _, _, seen = start(slots(tmp_path), manner="silent", stall_s=-9.5)
-    first = seen.wait_for(1)
-    both = seen.wait_for(2)
-    (second,) = set(both) - set(first)
-    assert both[second]["PIXELMILL_LAST"] == "crash"
+    # The first stops itself before it has said anything.
+    (successor,) = seen.wait_for(1).values()
+    assert successor["PIXELMILL_LAST"] == "crash"
+
+
+def test_who_is_told_of_a_death_is_told_before_the_place_is_filled_again(
+    start: Start, tmp_path: Path
+) -> None:
+    told: list[tuple[str, int]] = []
+
+    def bury(slot: Slot) -> None:
+        told.append((slot.last, len(seen.all())))
+
+    _, _, seen = start(slots(tmp_path), on_death=bury)
+    (first,) = seen.wait_for(1)
+    os.kill(first, signal.SIGSEGV)
+    seen.wait_for(2)
+    assert told == [("crash", 1)]
+
+
+@pytest.mark.parametrize(("last", "deaths"), [("crash", [0, 1, 0]), ("end", [0])])
+def test_what_a_dead_process_held_waits_for_others_at_once_and_a_crash_names_its_suspects(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    tmp_path: Path,
+    last: str,
+    deaths: list[int],
+) -> None:
+    (slot,) = slots(tmp_path)
+    slot.last = last
+    job = submit_items(ground, tenant, digits_model, count=9)
+    lease = claim_one(ground, owner=slot.node)
+    record = FlightRecord(Path(slot.environ["PIXELMILL_FLIGHT"]))
+    with record.flying(Suspect(lease.shard_id, 4, 1)):
+        burial(ground.database)(slot)
+    record.close()
+    waiting = [each for each in shards_of(ground, job.id) if each.state is ShardState.PENDING]
+    assert [shard.deaths for shard in waiting] == deaths
+
+
+def test_a_death_while_the_database_is_away_ends_no_launcher(tmp_path: Path) -> None:
+    away = Database("postgresql://nobody@127.0.0.1:1/none")
+    (slot,) = slots(tmp_path)
+    burial(away)(slot)
+    away.close()
 
 
 def test_a_process_that_never_had_a_pulse_is_left_alone(start: Start, tmp_path: Path) -> None:
