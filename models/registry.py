@@ -16,7 +16,7 @@ from models.contracts import contract_of
 from models.errors import RecordError, UnknownArchitecture
 from models.networks import digits, torchvision
 from models.record import ModelRecord
-from models.tasks import classification
+from models.tasks import classification, detection, segmentation
 from models.tasks.task import Outputs, Predictions, Sample, Task
 
 Entry = TypeVar("Entry")
@@ -33,7 +33,9 @@ def table(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
     return named
 
 
-TASKS: Mapping[str, Task] = table((task.name, task) for task in (classification.TASK,))
+TASKS: Mapping[str, Task] = table(
+    (task.name, task) for task in (classification.TASK, detection.TASK, segmentation.TASK)
+)
 
 # Each builder takes the number of classes and gives a network with untrained weights.
 ARCHITECTURES: dict[str, Builder] = table(
@@ -76,28 +78,24 @@ class Network:
         self._module: nn.Module = moved.to(memory_format=torch.channels_last)
 
     def prepare(self, data: bytes) -> Sample:
-        """Turn one item's bytes into a sample: uint8 (channels, crop, crop), on the CPU.
+        """Turn one item's bytes into a sample, on the CPU.
 
         Raises InputError (image_decode_failed, image_too_large, unsupported_media).
         """
         return self._task.prepare(self.record, data)
 
     def forward(self, samples: Sequence[Sample]) -> Outputs:
-        """Run the network on a batch; returns the outputs on the CPU, float32, one row a sample.
+        """Run the network on a batch; returns the outputs on the CPU, sliceable by sample.
 
         Raises torch.OutOfMemoryError when the batch does not fit the device.
         """
-        with torch.inference_mode():
-            batch = self._task.collate(samples)
-            if self.device.type == "cuda":
-                batch = batch.pin_memory()  # lets the copy run beside the device's work
-            batch = batch.to(self.device, non_blocking=True)
-            inputs = self._task.normalise(self.record, batch)
-            with torch.autocast(
+        with (
+            torch.inference_mode(),
+            torch.autocast(
                 self.device.type, dtype=self.autocast, enabled=self.autocast is not None
-            ):
-                outputs: torch.Tensor = self._module(inputs)
-            return outputs.float().cpu()
+            ),
+        ):
+            return self._task.infer(self.record, self._module, samples, self.device)
 
     def postprocess(self, outputs: Outputs, params: Mapping[str, Any]) -> list[Predictions]:
         """Turn outputs, or a slice of them, into one list of predictions a sample."""

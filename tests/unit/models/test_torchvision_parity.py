@@ -78,7 +78,7 @@ def test_the_pil_path_gives_nearly_the_same_pixels(pair):
     agreed = 0
     for photo, sample, class_id in zip(PHOTOS, samples, best, strict=True):
         image = published(ours)(Image.open(io.BytesIO(photo)))
-        difference = (image - normalise(sample.unsqueeze(0), spec)[0]).abs() * 255 * 0.225
+        difference = (image - normalise(sample.pixels.unsqueeze(0), spec)[0]).abs() * 255 * 0.225
         assert difference.mean() < 1.0
         agreed += int(confidences_of(theirs, image).argmax()) == class_id
     print(f"{ours.record.name}: top-1 agreement with the PIL path {agreed}/{len(PHOTOS)}")
