@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from models import weights as weights_file
+from models.catalog import SHIPPED
 from models.contracts import contract_of
 from models.errors import RecordError, UnknownArchitecture
 from models.networks import digits, torchvision
@@ -139,8 +140,8 @@ def build(record: ModelRecord) -> nn.Module:
     if builder is None:
         raise UnknownArchitecture(
             f"There is no architecture {record.architecture!r} (model {record.name!r}). "
-            "There are 'digits' and the classification networks of torchvision, "
-            "for example 'torchvision/resnet50'."
+            f"There are {', '.join(map(repr, SHIPPED))} and torchvision's networks for "
+            "classification, detection and segmentation, for example 'torchvision/resnet50'."
         )
     if not record.labels:
         raise RecordError(f"Model {record.name!r} has no labels; give one name a class.")

@@ -24,8 +24,11 @@ from models.networks.torchvision import published_weights
 MAX_BYTES = 8 * 2**30
 # A header is about 100 bytes a tensor; the format itself allows 100 MB of JSON.
 MAX_HEADER_BYTES = 16 * 2**20
-# Auxiliary classifiers of GoogLeNet and Inception: used in training only, so never built.
-_TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.")
+# Auxiliary classifiers of GoogLeNet, Inception and the segmenters: used in training only, so never
+# built.
+_TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.")
+# A counter of batch normalisation that only training reads; published weights often lack it.
+_TRAINING_COUNTER = "num_batches_tracked"
 _NAMES_SHOWN = 5
 
 Tensors = dict[str, torch.Tensor]
@@ -107,7 +110,12 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     Every name and shape must agree, both ways; `name` is the model's, for the message.
     """
     wanted = module.state_dict()
-    given = {key: value for key, value in tensors.items() if not key.startswith(_TRAINING_HEADS)}
+    counters = {key: value for key, value in wanted.items() if key.endswith(_TRAINING_COUNTER)}
+    kept = {key: value for key, value in tensors.items() if not key.startswith(_TRAINING_HEADS)}
+    given = {
+        **counters,
+        **{key: value for key, value in kept.items() if not key.endswith(_TRAINING_COUNTER)},
+    }
     shapes = [
         f"{key} {tuple(given[key].shape)} instead of {tuple(wanted[key].shape)}"
         for key in sorted(wanted.keys() & given.keys())
