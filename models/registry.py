@@ -17,7 +17,7 @@ from models.contracts import contract_of
 from models.errors import RecordError, UnknownArchitecture
 from models.networks import digits, torchvision
 from models.record import ModelRecord
-from models.tasks import classification, detection, segmentation
+from models.tasks import classification, detection, embedding, segmentation
 from models.tasks.task import Outputs, Predictions, Sample, Task
 
 Entry = TypeVar("Entry")
@@ -35,7 +35,7 @@ def table(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
 
 
 TASKS: Mapping[str, Task] = table(
-    (task.name, task) for task in (classification.TASK, detection.TASK, segmentation.TASK)
+    (each.TASK.name, each.TASK) for each in (classification, detection, embedding, segmentation)
 )
 
 # Each builder takes the number of classes and gives a network with untrained weights.
@@ -141,7 +141,7 @@ def build(record: ModelRecord) -> nn.Module:
         raise UnknownArchitecture(
             f"There is no architecture {record.architecture!r} (model {record.name!r}). "
             f"There are {', '.join(map(repr, SHIPPED))} and torchvision's networks for "
-            "classification, detection and segmentation, for example 'torchvision/resnet50'."
+            f"{', '.join(TASKS)}, for example 'torchvision/resnet50'."
         )
     if not record.labels:
         raise RecordError(f"Model {record.name!r} has no labels; give one name a class.")

@@ -8,6 +8,8 @@ keypoints, networks for video and optical flow, and quantised copies.
 from collections.abc import Mapping
 
 TORCHVISION_PREFIX = "torchvision/"
+# A classifier that gives the features before its answer: "torchvision/resnet18-embedding".
+EMBEDDING_SUFFIX = "-embedding"
 
 CLASSIFIERS: tuple[str, ...] = tuple(
     """
@@ -54,6 +56,7 @@ TORCHVISION_TASKS: Mapping[str, str] = {
     TORCHVISION_PREFIX + name: task
     for task, names in (
         ("classification", CLASSIFIERS),
+        ("embedding", tuple(name + EMBEDDING_SUFFIX for name in CLASSIFIERS)),
         ("detection", DETECTORS),
         ("segmentation", INSTANCE_SEGMENTERS + SEMANTIC_SEGMENTERS),
     )

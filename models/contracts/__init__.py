@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.contracts.classification import ClassificationParams, ClassPrediction
 from models.contracts.detection import BoxPrediction, DetectionParams
+from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
 from models.contracts.segmentation import MaskPrediction, SegmentationParams
 from models.errors import ParamsError, RecordError
 
@@ -29,6 +30,7 @@ CONTRACTS: Mapping[str, Contract] = {
     "classification": Contract(ClassificationParams, ClassPrediction),
     "detection": Contract(DetectionParams, BoxPrediction),
     "segmentation": Contract(SegmentationParams, MaskPrediction),
+    "embedding": Contract(EmbeddingParams, EmbeddingPrediction),
 }
 
 

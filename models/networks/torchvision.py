@@ -13,10 +13,12 @@ from torchvision import models as tv
 
 from models.errors import RecordError, UnknownArchitecture
 from models.networks.torchvision_detectors import build_detector, detector_preprocess
+from models.networks.torchvision_embedders import without_last_layer
 from models.record import ModelRecord
 from models.torchvision_names import (
     CLASSIFIERS,
     DETECTORS,
+    EMBEDDING_SUFFIX,
     INSTANCE_SEGMENTERS,
     SEMANTIC_SEGMENTERS,
     TORCHVISION_PREFIX,
@@ -46,6 +48,7 @@ def builders() -> Iterator[tuple[str, Builder]]:
     """Yield (our name, builder that takes the number of classes) for every network."""
     families: tuple[tuple[tuple[str, ...], Callable[[str, int], nn.Module]], ...] = (
         (CLASSIFIERS, _build_classifier),
+        (tuple(name + EMBEDDING_SUFFIX for name in CLASSIFIERS), _build_embedder),
         (DETECTORS + INSTANCE_SEGMENTERS, build_detector),
         (SEMANTIC_SEGMENTERS, _build_segmenter),
     )
@@ -75,7 +78,7 @@ def torchvision_record(architecture: str, weights_name: str | None = None) -> Mo
         task=task,
         architecture=architecture,
         labels=labels,
-        preprocess=_preprocess(architecture.removeprefix(TORCHVISION_PREFIX), weights),
+        preprocess=_preprocess(_theirs(architecture), weights),
         max_batch=_max_batch(task, gflops),
         shard_items=_shard_items(gflops),
         metrics={
@@ -96,7 +99,7 @@ def published_weights(architecture: str, weights_name: str | None = None) -> Any
             f"{architecture!r} is no network of torchvision for {_tasks()}; "
             f"write it as, for example, '{TORCHVISION_PREFIX}resnet50'."
         )
-    choices = tv.get_model_weights(architecture.removeprefix(TORCHVISION_PREFIX))
+    choices = tv.get_model_weights(_theirs(architecture))
     if weights_name is None:
         return choices["DEFAULT"]
     if weights_name not in choices.__members__:
@@ -113,6 +116,11 @@ def _build_classifier(name: str, classes: int) -> nn.Module:
         weights=None, num_classes=classes, **_BUILD_OPTIONS.get(name, {})
     )
     return network
+
+
+def _build_embedder(name: str, classes: int) -> nn.Module:
+    """Build a classifier that answers with its features."""
+    return without_last_layer(_build_classifier(name.removesuffix(EMBEDDING_SUFFIX), classes))
 
 
 def _build_segmenter(name: str, classes: int) -> nn.Module:
@@ -140,8 +148,13 @@ def _preprocess(name: str, weights: Any) -> dict[str, Any]:
     }
 
 
+def _theirs(architecture: str) -> str:
+    """Return torchvision's own name for one of ours."""
+    return architecture.removeprefix(TORCHVISION_PREFIX).removesuffix(EMBEDDING_SUFFIX)
+
+
 def _max_batch(task: str, gflops: float) -> int:
-    if task == "classification":
+    if task in ("classification", "embedding"):
         return _CROPS_BATCH
     return _HEAVY_BATCH if gflops >= _HEAVY_GFLOPS else _LIGHT_BATCH
 
