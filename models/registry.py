@@ -15,7 +15,7 @@ from models import weights as weights_file
 from models.catalog import SHIPPED
 from models.contracts import contract_of
 from models.errors import RecordError, UnknownArchitecture
-from models.networks import digits, torchvision
+from models.networks import digits, scenes_detector, scenes_segmenter, torchvision
 from models.record import ModelRecord
 from models.tasks import classification, detection, embedding, segmentation
 from models.tasks.task import Outputs, Predictions, Sample, Task
@@ -42,6 +42,8 @@ TASKS: Mapping[str, Task] = table(
 ARCHITECTURES: dict[str, Builder] = table(
     [
         ("digits", digits.build),
+        ("scenes-detector", scenes_detector.build),
+        ("scenes-segmenter", scenes_segmenter.build),
         *torchvision.builders(),
     ]
 )
