@@ -46,7 +46,7 @@ class Scene:
 def make_scenes(count: int, seed: int, split: Split) -> Iterator[Scene]:
     """Yield so many scenes with digits of one split of the data."""
     random = np.random.default_rng(seed)
-    inks, labels = _inks(split)
+    inks, labels = inks_of(split)
     for _ in range(count):
         yield _scene(random, inks, labels)
 
@@ -57,7 +57,7 @@ def heldout_scenes(count: int = 500) -> list[Scene]:
 
 
 @lru_cache(maxsize=2)
-def _inks(split: Split) -> tuple[list[Real], Labels]:
+def inks_of(split: Split) -> tuple[list[Real], Labels]:
     """Return a split's digits, each cut to its ink: float32 (h, w) in [0, 1]; and labels."""
     images, labels = train_digits() if split == "train" else heldout_digits()
     return [_cut(image.astype(np.float32) / 255) for image in images], labels

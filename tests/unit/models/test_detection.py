@@ -1,5 +1,7 @@
 """Detection: boxes in the original's pixels, filtered and sorted as the parameters say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -126,6 +128,15 @@ def test_boxes_speak_of_the_original_whatever_its_size_and_its_neighbours():
     alone = [detection.infer(RECORD, network, [sample], CPU)[0] for sample in samples]
     assert [each.boxes.tolist() for each in alone] == [each.boxes.tolist() for each in outputs]
     assert len(outputs[1:3]) == 2, "outputs can be taken apart by sample"
+
+
+def test_boxes_speak_of_the_original_where_its_proportions_are_changed():
+    plain = {**RECORD.preprocess, "fixed": [32, 32], "shorter": None, "longer": None}
+    record = replace(RECORD, preprocess=plain)
+    sample = detection.prepare(record, picture(64, 320, (100, 16, 220, 48)))
+    assert sample.pixels.shape == (3, 32, 32)
+    (output,) = detection.infer(record, Bright(), [sample], CPU)
+    assert output.boxes[0].tolist() == pytest.approx([100, 16, 220, 48], abs=10)
 
 
 @pytest.mark.parametrize("size", [(427, 640), (33, 57), (40, 60), (1000, 90)])

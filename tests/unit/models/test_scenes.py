@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from models.scenes import SCENE_SIZE, heldout_scenes, make_scenes
+from models.scenes import SCENE_SIZE, heldout_scenes, inks_of, make_scenes
+
+SPLITS = ("train", "heldout")
 
 
 def test_the_same_seed_gives_the_same_scenes_and_another_gives_others():
@@ -43,6 +45,12 @@ def test_ink_is_brighter_than_the_ground_around_it():
     ink = np.mean([scene.image[scene.mask > 0].mean() for scene in scenes])
     ground = np.mean([scene.image[scene.mask == 0].mean() for scene in scenes])
     assert ink > ground + 80
+
+
+def test_no_handwriting_is_in_scenes_of_both_splits():
+    training, heldout = ({ink.tobytes() for ink in inks_of(split)[0]} for split in SPLITS)
+    assert (len(training), len(heldout)) == (1437, 360)
+    assert not training & heldout
 
 
 def test_held_out_scenes_are_many_and_show_every_digit():
