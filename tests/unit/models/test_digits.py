@@ -33,7 +33,7 @@ def test_the_shipped_weights_reach_their_card_on_held_out_digits():
 
 
 def test_the_evaluation_succeeds_and_fails_when_a_figure_falls(capsys):
-    assert evaluate.main() == 0
+    assert evaluate.main([RECORD]) == 0
     assert "heldout_accuracy" in capsys.readouterr().out
     boastful = replace(RECORD, metrics={"heldout_accuracy": 1.02})
     assert evaluate.main([boastful]) == 1
