@@ -7,7 +7,7 @@ the device. Together they equal `weights.transforms()` on a uint8 tensor bit for
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torchvision.transforms import InterpolationMode
@@ -19,7 +19,19 @@ from models.record import Limits
 
 # torch takes about 24 bytes a pixel while it resizes: a strip of 1 x 15,000 pixels, enlarged to 256
 # on its shorter side, ended a process at 24 GB. This many pixels stay under 0.4 GB a thread.
-_MAX_RESIZED_PIXELS = 16_000_000
+MAX_RESIZED_PIXELS = 16_000_000
+
+
+class Scale(Protocol):
+    """How values of [0, 1] are normalised: one mean and one deviation a channel."""
+
+    @property
+    def mean(self) -> list[float]:
+        """What is subtracted."""
+
+    @property
+    def std(self) -> list[float]:
+        """What the rest is divided by."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +56,16 @@ class Preprocessing:
             raise RecordError(f"The record's preprocess cannot be used: {err}.") from err
         if not 1 <= read.crop <= read.resize:
             raise RecordError("The record's preprocess needs 1 <= crop <= resize.")
-        if read.channels not in (1, 3):
-            raise RecordError("The record's preprocess.channels must be 1 or 3.")
-        if not len(read.mean) == len(read.std) == read.channels or 0 in read.std:
-            raise RecordError(
-                "The record's preprocess needs one mean and one std (not 0) a channel."
-            )
+        check_channels(read.channels, read)
         return read
+
+
+def check_channels(channels: int, scale: Scale) -> None:
+    """Refuse other channels than 1 or 3, and scales that are not theirs; raises RecordError."""
+    if channels not in (1, 3):
+        raise RecordError("The record's preprocess.channels must be 1 or 3.")
+    if not len(scale.mean) == len(scale.std) == channels or 0 in scale.std:
+        raise RecordError("The record's preprocess needs one mean and one std (not 0) a channel.")
 
 
 def to_sample(pixels: Pixels, spec: Preprocessing, limits: Limits) -> torch.Tensor:
@@ -60,7 +75,7 @@ def to_sample(pixels: Pixels, spec: Preprocessing, limits: Limits) -> torch.Tens
     """
     height, width = pixels.shape[:2]
     shorter, longer = sorted((height, width))
-    most = min(limits.max_pixels, _MAX_RESIZED_PIXELS)
+    most = min(limits.max_pixels, MAX_RESIZED_PIXELS)
     if spec.resize * (spec.resize * longer // shorter) > most:
         raise ImageTooLarge(
             f"The image is {width} x {height} pixels: resized to {spec.resize} on its shorter "
@@ -75,8 +90,11 @@ def to_sample(pixels: Pixels, spec: Preprocessing, limits: Limits) -> torch.Tens
     return cropped.clone(memory_format=torch.contiguous_format)
 
 
-def normalise(batch: torch.Tensor, spec: Preprocessing) -> torch.Tensor:
-    """Scale uint8 (B, C, H, W) to [0, 1] and normalise each channel: float32, channels last."""
+def normalise(batch: torch.Tensor, spec: Scale) -> torch.Tensor:
+    """Normalise each channel of (B, C, H, W): float32, channels last.
+
+    uint8 is scaled to [0, 1] first; float32 lies there already and may be overwritten.
+    """
     scaled = tv.convert_image_dtype(batch, torch.float)
     normal: torch.Tensor = tv.normalize(scaled, mean=spec.mean, std=spec.std, inplace=True)
     # The order in which oneDNN and cuDNN convolve natively.

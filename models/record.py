@@ -28,9 +28,10 @@ class Limits:
 class ModelRecord:
     """What a version of a model is.
 
-    `preprocess` is plain JSON data; for images: `resize` (pixels of the shorter side), `crop`
-    (pixels of the centred square), `interpolation` ("bilinear", "bicubic" or "nearest"),
-    `antialias`, `channels` (1 or 3), `mean` and `std` (one number a channel, for values in [0, 1]).
+    `preprocess` is plain JSON data. Where an image is cropped (models/preprocess.py): `resize`
+    (pixels of the shorter side), `crop` (pixels of the centred square), `interpolation`
+    ("bilinear", "bicubic" or "nearest"), `antialias`, `channels` (1 or 3), `mean` and `std` (one
+    number a channel, for values in [0, 1]). Where the whole image counts: models/whole_pictures.py.
     `max_batch` is the batch that the engine starts with. `shard_items` is how many items take
     about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures.
     """

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from models import weights as weights_file
+from models.catalog import SHIPPED
 from models.contracts import contract_of
 from models.errors import RecordError, UnknownArchitecture
-from models.networks import digits, torchvision
+from models.networks import digits, scenes_detector, scenes_segmenter, torchvision
 from models.record import ModelRecord
-from models.tasks import classification
+from models.tasks import classification, detection, embedding, segmentation
 from models.tasks.task import Outputs, Predictions, Sample, Task
 
 Entry = TypeVar("Entry")
@@ -33,12 +34,16 @@ def table(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
     return named
 
 
-TASKS: Mapping[str, Task] = table((task.name, task) for task in (classification.TASK,))
+TASKS: Mapping[str, Task] = table(
+    (each.TASK.name, each.TASK) for each in (classification, detection, embedding, segmentation)
+)
 
 # Each builder takes the number of classes and gives a network with untrained weights.
 ARCHITECTURES: dict[str, Builder] = table(
     [
         ("digits", digits.build),
+        ("scenes-detector", scenes_detector.build),
+        ("scenes-segmenter", scenes_segmenter.build),
         *torchvision.builders(),
     ]
 )
@@ -76,28 +81,24 @@ class Network:
         self._module: nn.Module = moved.to(memory_format=torch.channels_last)
 
     def prepare(self, data: bytes) -> Sample:
-        """Turn one item's bytes into a sample: uint8 (channels, crop, crop), on the CPU.
+        """Turn one item's bytes into a sample, on the CPU.
 
         Raises InputError (image_decode_failed, image_too_large, unsupported_media).
         """
         return self._task.prepare(self.record, data)
 
     def forward(self, samples: Sequence[Sample]) -> Outputs:
-        """Run the network on a batch; returns the outputs on the CPU, float32, one row a sample.
+        """Run the network on a batch; returns the outputs on the CPU, sliceable by sample.
 
         Raises torch.OutOfMemoryError when the batch does not fit the device.
         """
-        with torch.inference_mode():
-            batch = self._task.collate(samples)
-            if self.device.type == "cuda":
-                batch = batch.pin_memory()  # lets the copy run beside the device's work
-            batch = batch.to(self.device, non_blocking=True)
-            inputs = self._task.normalise(self.record, batch)
-            with torch.autocast(
+        with (
+            torch.inference_mode(),
+            torch.autocast(
                 self.device.type, dtype=self.autocast, enabled=self.autocast is not None
-            ):
-                outputs: torch.Tensor = self._module(inputs)
-            return outputs.float().cpu()
+            ),
+        ):
+            return self._task.infer(self.record, self._module, samples, self.device)
 
     def postprocess(self, outputs: Outputs, params: Mapping[str, Any]) -> list[Predictions]:
         """Turn outputs, or a slice of them, into one list of predictions a sample."""
@@ -141,8 +142,8 @@ def build(record: ModelRecord) -> nn.Module:
     if builder is None:
         raise UnknownArchitecture(
             f"There is no architecture {record.architecture!r} (model {record.name!r}). "
-            "There are 'digits' and the classification networks of torchvision, "
-            "for example 'torchvision/resnet50'."
+            f"There are {', '.join(map(repr, SHIPPED))} and torchvision's networks for "
+            f"{', '.join(TASKS)}, for example 'torchvision/resnet50'."
         )
     if not record.labels:
         raise RecordError(f"Model {record.name!r} has no labels; give one name a class.")

@@ -1,17 +1,27 @@
-"""`python -m models.train digits --out DIR`: train a shipped network, write weights and card."""
+"""`python -m models.train NAME --out DIR`: train a shipped network, write weights and card.
+
+Every network that is shipped can be trained: `digits`, `scenes-detector`, `scenes-segmenter`.
+"""
 
 # ruff: noqa: T201  # a command: what it prints is what it is for
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from models.card import confusion_table, digits_card
 from models.catalog import SHIPPED
 from models.data import heldout_digits, train_digits
+from models.evaluation import evaluate
+from models.scene_card import scene_card
+from models.scene_training import RECIPES, SceneRecipe, train_on_scenes
 from models.training import Recipe, train
 from models.weights import write
+
+# A trained network and its card.
+Product = tuple[nn.Module, str]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,34 +29,73 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     # One thread: sums are then taken in the same order on every machine.
     torch.set_num_threads(1)
+    module, card = TRAINERS[options.network](options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    weights = options.out / f"{options.network}.safetensors"
+    weights.write_bytes(write(module.state_dict()))
+    weights.with_suffix(".md").write_text(card, encoding="utf-8")
+    print(f"wrote {weights} and {weights.with_suffix('.md')}")
+
+
+def command_of(network: str, recipe: Recipe | SceneRecipe) -> str:
+    """Write the command that repeats a training."""
+    length = (
+        f"--epochs {recipe.epochs}" if isinstance(recipe, Recipe) else f"--steps {recipe.steps}"
+    )
+    return (
+        f"python -m models.train {network} --out DIR {length} "
+        f"--batch {recipe.batch} --learning-rate {recipe.learning_rate} --seed {recipe.seed}"
+    )
+
+
+def _train_digits(options: argparse.Namespace) -> Product:
     record = SHIPPED[options.network]
     recipe = Recipe(options.epochs, options.batch, options.learning_rate, options.seed)
     training, heldout = train_digits(), heldout_digits()
     trained = train(record, training, heldout, recipe, print)
     print(confusion_table(trained.confusion, record.labels))
     print(f"held-out accuracy {trained.accuracy:.4f} in {trained.seconds:.1f} s")
-    command = (
-        f"python -m models.train {options.network} --out DIR --epochs {recipe.epochs} "
-        f"--batch {recipe.batch} --learning-rate {recipe.learning_rate} --seed {recipe.seed}"
-    )
     sizes = (len(training[1]), len(heldout[1]))
-    options.out.mkdir(parents=True, exist_ok=True)
-    weights = options.out / f"{options.network}.safetensors"
-    weights.write_bytes(write(trained.module.state_dict()))
-    card = digits_card(record, trained, recipe, command, sizes, str(torch.__version__))
-    weights.with_suffix(".md").write_text(card, encoding="utf-8")
-    print(f"wrote {weights} and {weights.with_suffix('.md')}")
+    command = command_of(record.name, recipe)
+    return trained.module, digits_card(
+        record, trained, recipe, command, sizes, str(torch.__version__)
+    )
+
+
+def _train_scenes(options: argparse.Namespace) -> Product:
+    record = SHIPPED[options.network]
+    recipe = SceneRecipe(options.steps, options.batch, options.learning_rate, options.seed)
+    trained = train_on_scenes(record, recipe, lambda line: print(line, flush=True))
+    figures = evaluate(record, write(trained.module.state_dict()))
+    for name, value in figures.items():
+        print(f"{name} {value:.4f}")
+    print(f"in {trained.seconds:.1f} s")
+    command = command_of(record.name, recipe)
+    return trained.module, scene_card(
+        record, trained, recipe, figures, command, str(torch.__version__)
+    )
+
+
+TRAINERS: Mapping[str, Callable[[argparse.Namespace], Product]] = {
+    "digits": _train_digits,
+    **dict.fromkeys(RECIPES, _train_scenes),
+}
 
 
 def _parser() -> argparse.ArgumentParser:
-    default = Recipe()
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
-    parser.add_argument("network", choices=sorted(SHIPPED), help="which network to train")
-    parser.add_argument("--out", type=Path, required=True, help="folder for weights and card")
-    parser.add_argument("--epochs", type=int, default=default.epochs)
-    parser.add_argument("--batch", type=int, default=default.batch, help="pictures a step")
-    parser.add_argument("--learning-rate", type=float, default=default.learning_rate)
-    parser.add_argument("--seed", type=int, default=default.seed)
+    networks = parser.add_subparsers(dest="network", required=True, metavar="NAME")
+    defaults: dict[str, Recipe | SceneRecipe] = {"digits": Recipe(), **RECIPES}
+    for name, recipe in defaults.items():
+        each = networks.add_parser(name, help=SHIPPED[name].description)
+        each.add_argument("--out", type=Path, required=True, help="folder for weights and card")
+        if isinstance(recipe, Recipe):
+            each.add_argument("--epochs", type=int, default=recipe.epochs)
+        else:
+            each.add_argument("--steps", type=int, default=recipe.steps)
+        each.add_argument("--batch", type=int, default=recipe.batch, help="pictures a step")
+        each.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
+        each.add_argument("--seed", type=int, default=recipe.seed)
     return parser
 
 

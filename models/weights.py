@@ -8,6 +8,7 @@ import hashlib
 import io
 import pickle
 import struct
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
@@ -19,13 +20,17 @@ from torch import nn
 
 from models.errors import WeightsError, WeightsUnavailable
 from models.networks.torchvision import published_weights
+from models.networks.torchvision_history import with_modern_names
 
 # The largest network of torchvision (vit_h_14 at 518 pixels) has 2.5 GB.
 MAX_BYTES = 8 * 2**30
 # A header is about 100 bytes a tensor; the format itself allows 100 MB of JSON.
 MAX_HEADER_BYTES = 16 * 2**20
-# Auxiliary classifiers of GoogLeNet and Inception: used in training only, so never built.
-_TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.")
+# Auxiliary classifiers of GoogLeNet, Inception and the segmenters: used in training only, so never
+# built.
+_TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.")
+# A counter of batch normalisation that only training reads; published weights often lack it.
+_TRAINING_COUNTER = "num_batches_tracked"
 _NAMES_SHOWN = 5
 
 Tensors = dict[str, torch.Tensor]
@@ -107,7 +112,9 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     Every name and shape must agree, both ways; `name` is the model's, for the message.
     """
     wanted = module.state_dict()
-    given = {key: value for key, value in tensors.items() if not key.startswith(_TRAINING_HEADS)}
+    given = _inference_part(tensors, wanted)
+    if given.keys() != wanted.keys():
+        given = _inference_part(with_modern_names(tensors), wanted)
     shapes = [
         f"{key} {tuple(given[key].shape)} instead of {tuple(wanted[key].shape)}"
         for key in sorted(wanted.keys() & given.keys())
@@ -124,7 +131,22 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
             f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
             "Check that architecture and number of labels are those of the weights."
         )
-    module.load_state_dict(given)
+    state = OrderedDict(given)
+    # The versions of the network's parts, which a state dict carries and safetensors do not:
+    # torchvision's MNASNet refuses to load without.
+    state._metadata = wanted._metadata  # type: ignore[attr-defined]  # torch leaves it untyped
+    module.load_state_dict(state)
+
+
+def _inference_part(tensors: Tensors, wanted: Mapping[str, torch.Tensor]) -> Tensors:
+    """Leave out what only training reads; its counters are the untrained network's."""
+    counters = {key: value for key, value in wanted.items() if key.endswith(_TRAINING_COUNTER)}
+    kept = {
+        key: value
+        for key, value in tensors.items()
+        if not key.startswith(_TRAINING_HEADS) and not key.endswith(_TRAINING_COUNTER)
+    }
+    return {**kept, **counters}
 
 
 def _check_header(data: bytes) -> None:

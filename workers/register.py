@@ -3,6 +3,8 @@
     python -m workers.register --shipped                       the networks that come with Pixelmill
     python -m workers.register torchvision/resnet50            weights from torchvision's hub
     python -m workers.register torchvision/resnet50 --weights FILE    a state dict or safetensors
+    python -m workers.register torchvision/fasterrcnn_resnet50_fpn    a detector, likewise
+    python -m workers.register torchvision/resnet50-embedding         its features as vectors
 
 Weights are converted to safetensors, tried once, and stored with their digest. Workers read them
 from there and never from a hub.

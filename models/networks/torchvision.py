@@ -1,4 +1,4 @@
-"""torchvision's classification networks: built by torchvision, described in our plain record.
+"""torchvision's networks: built by torchvision, described in our plain record.
 
 Preprocessing, category names and figures are those that torchvision publishes with its weights
 (`get_model_weights(name)`): they come with the package and need no download.
@@ -11,9 +11,19 @@ from typing import Any
 from torch import nn
 from torchvision import models as tv
 
-from models.catalog import TORCHVISION_PREFIX, is_torchvision_classifier
 from models.errors import RecordError, UnknownArchitecture
+from models.networks.torchvision_detectors import build_detector, detector_preprocess
+from models.networks.torchvision_embedders import without_last_layer
 from models.record import ModelRecord
+from models.torchvision_names import (
+    CLASSIFIERS,
+    DETECTORS,
+    EMBEDDING_SUFFIX,
+    INSTANCE_SEGMENTERS,
+    SEMANTIC_SEGMENTERS,
+    TORCHVISION_PREFIX,
+    TORCHVISION_TASKS,
+)
 
 # Both were published with inputs re-scaled inside the network, and with extra heads that only
 # training uses: torchvision sets the same two when it loads their weights.
@@ -26,12 +36,25 @@ _BUILD_OPTIONS: dict[str, dict[str, Any]] = {"googlenet": _INCEPTIONS, "inceptio
 _SHARD_SECONDS = 3.0
 _CORE_GFLOPS = 35.0
 _FIXED_SECONDS = 0.010
+# A batch must neither fill the memory with feature maps nor keep one core so long that the process
+# seems to have stalled: four pictures of a heavy detector take about twenty seconds.
+_HEAVY_GFLOPS = 12.0
+_HEAVY_BATCH, _LIGHT_BATCH, _CROPS_BATCH = 4, 16, 32
+
+Builder = Callable[[int], nn.Module]
 
 
-def builders() -> Iterator[tuple[str, Callable[[int], nn.Module]]]:
+def builders() -> Iterator[tuple[str, Builder]]:
     """Yield (our name, builder that takes the number of classes) for every network."""
-    for name in tv.list_models(module=tv):
-        yield TORCHVISION_PREFIX + name, partial(_build, name)
+    families: tuple[tuple[tuple[str, ...], Callable[[str, int], nn.Module]], ...] = (
+        (CLASSIFIERS, _build_classifier),
+        (tuple(name + EMBEDDING_SUFFIX for name in CLASSIFIERS), _build_embedder),
+        (DETECTORS + INSTANCE_SEGMENTERS, build_detector),
+        (SEMANTIC_SEGMENTERS, _build_segmenter),
+    )
+    for names, build in families:
+        for name in names:
+            yield TORCHVISION_PREFIX + name, partial(build, name)
 
 
 def torchvision_record(architecture: str, weights_name: str | None = None) -> ModelRecord:
@@ -48,14 +71,16 @@ def torchvision_record(architecture: str, weights_name: str | None = None) -> Mo
             "choose another set of weights."
         )
     figures: dict[str, float] = next(iter(weights.meta.get("_metrics", {}).values()), {})
+    gflops = float(weights.meta.get("_ops", 1.0))
+    task = TORCHVISION_TASKS[architecture]
     return ModelRecord(
         name=architecture,
-        task="classification",
+        task=task,
         architecture=architecture,
         labels=labels,
-        preprocess=_preprocess(weights.transforms()),
-        max_batch=32,
-        shard_items=_shard_items(float(weights.meta.get("_ops", 1.0))),
+        preprocess=_preprocess(_theirs(architecture), weights),
+        max_batch=_max_batch(task, gflops),
+        shard_items=_shard_items(gflops),
         metrics={
             **{f"published_{name}": float(value) for name, value in figures.items()},
             "parameters": int(weights.meta.get("num_params", 0)),
@@ -69,12 +94,12 @@ def published_weights(architecture: str, weights_name: str | None = None) -> Any
 
     Raises UnknownArchitecture, or RecordError when there are no such weights.
     """
-    if not is_torchvision_classifier(architecture):
+    if architecture not in TORCHVISION_TASKS:
         raise UnknownArchitecture(
-            f"{architecture!r} is no classification network of torchvision; "
+            f"{architecture!r} is no network of torchvision for {_tasks()}; "
             f"write it as, for example, '{TORCHVISION_PREFIX}resnet50'."
         )
-    choices = tv.get_model_weights(architecture.removeprefix(TORCHVISION_PREFIX))
+    choices = tv.get_model_weights(_theirs(architecture))
     if weights_name is None:
         return choices["DEFAULT"]
     if weights_name not in choices.__members__:
@@ -85,7 +110,7 @@ def published_weights(architecture: str, weights_name: str | None = None) -> Any
     return choices[weights_name]
 
 
-def _build(name: str, classes: int) -> nn.Module:
+def _build_classifier(name: str, classes: int) -> nn.Module:
     """Build one network without weights (and so without a download)."""
     network: nn.Module = tv.get_model_builder(name)(
         weights=None, num_classes=classes, **_BUILD_OPTIONS.get(name, {})
@@ -93,20 +118,52 @@ def _build(name: str, classes: int) -> nn.Module:
     return network
 
 
-def _preprocess(published: Any) -> dict[str, Any]:
-    """Turn torchvision's `ImageClassification` preset into the record's plain data."""
+def _build_embedder(name: str, classes: int) -> nn.Module:
+    """Build a classifier that answers with its features."""
+    return without_last_layer(_build_classifier(name.removesuffix(EMBEDDING_SUFFIX), classes))
+
+
+def _build_segmenter(name: str, classes: int) -> nn.Module:
+    """Build one network without weights, and without the second head that only training uses."""
+    network: nn.Module = tv.get_model_builder(name)(
+        weights=None, weights_backbone=None, num_classes=classes, aux_loss=False
+    )
+    return network
+
+
+def _preprocess(name: str, weights: Any) -> dict[str, Any]:
+    """Turn what torchvision publishes into the record's plain data."""
+    if name in DETECTORS + INSTANCE_SEGMENTERS:
+        return detector_preprocess(name, len(weights.meta["categories"]))
+    published = weights.transforms()
+    scale = {"channels": 3, "mean": list(published.mean), "std": list(published.std)}
+    if name in SEMANTIC_SEGMENTERS:
+        return {"shorter": published.resize_size[0], "antialias": True, **scale}
     return {
         "resize": published.resize_size[0],
         "crop": published.crop_size[0],
         "interpolation": published.interpolation.value,
         "antialias": bool(published.antialias),
-        "channels": 3,
-        "mean": list(published.mean),
-        "std": list(published.std),
+        **scale,
     }
+
+
+def _theirs(architecture: str) -> str:
+    """Return torchvision's own name for one of ours."""
+    return architecture.removeprefix(TORCHVISION_PREFIX).removesuffix(EMBEDDING_SUFFIX)
+
+
+def _max_batch(task: str, gflops: float) -> int:
+    if task in ("classification", "embedding"):
+        return _CROPS_BATCH
+    return _HEAVY_BATCH if gflops >= _HEAVY_GFLOPS else _LIGHT_BATCH
 
 
 def _shard_items(gflops: float) -> int:
     """Estimate how many images keep one core busy for about `_SHARD_SECONDS`."""
     seconds = _FIXED_SECONDS + gflops / _CORE_GFLOPS
     return max(8, min(1024, round(_SHARD_SECONDS / seconds)))
+
+
+def _tasks() -> str:
+    return ", ".join(dict.fromkeys(TORCHVISION_TASKS.values()))

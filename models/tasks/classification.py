@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from models.decode import decode
 from models.errors import RecordError
 from models.preprocess import Preprocessing, normalise, to_sample
 from models.record import ModelRecord
-from models.tasks.task import Outputs, Predictions, Sample, Task
+from models.tasks.task import Predictions, Sample, Task, stack
 
 
 def check(record: ModelRecord) -> None:
@@ -20,30 +21,30 @@ def check(record: ModelRecord) -> None:
 
 
 def prepare(record: ModelRecord, data: bytes) -> Sample:
-    """Turn an encoded image into uint8 (channels, crop, crop); raises InputError."""
+    """Turn an encoded image into a sample, uint8 (channels, crop, crop); raises InputError."""
     spec = Preprocessing.read(record.preprocess)
     pixels = decode(data, spec.channels, record.limits)
-    return to_sample(pixels, spec, record.limits)
+    return Sample(to_sample(pixels, spec, record.limits), pixels.shape[0], pixels.shape[1])
 
 
-def collate(samples: Sequence[Sample]) -> torch.Tensor:
-    """Stack equal samples to uint8 (B, channels, crop, crop)."""
-    return torch.stack(list(samples))
-
-
-def to_input(record: ModelRecord, batch: torch.Tensor) -> torch.Tensor:
-    """Normalise a batch on the device where it lies: float32 (B, channels, crop, crop)."""
-    return normalise(batch, Preprocessing.read(record.preprocess))
+def infer(
+    record: ModelRecord, module: nn.Module, samples: Sequence[Sample], device: torch.device
+) -> torch.Tensor:
+    """Run the network on all samples at once: float32 (B, labels)."""
+    inputs = normalise(stack(samples, device), Preprocessing.read(record.preprocess))
+    outputs: torch.Tensor = module(inputs)
+    return outputs.float().cpu()
 
 
 def blank(record: ModelRecord) -> Sample:
     """Return a black picture of the size that the network takes."""
     spec = Preprocessing.read(record.preprocess)
-    return torch.zeros(spec.channels, spec.crop, spec.crop, dtype=torch.uint8)
+    pixels = torch.zeros(spec.channels, spec.crop, spec.crop, dtype=torch.uint8)
+    return Sample(pixels, spec.crop, spec.crop)
 
 
 def postprocess(
-    record: ModelRecord, logits: Outputs, params: Mapping[str, Any]
+    record: ModelRecord, logits: torch.Tensor, params: Mapping[str, Any]
 ) -> list[Predictions]:
     """Turn logits (B, labels) into each sample's best classes, most confident first.
 
@@ -62,12 +63,4 @@ def postprocess(
     ]
 
 
-TASK = Task(
-    name="classification",
-    check=check,
-    prepare=prepare,
-    collate=collate,
-    normalise=to_input,
-    blank=blank,
-    postprocess=postprocess,
-)
+TASK = Task("classification", check, prepare, infer, blank, postprocess)

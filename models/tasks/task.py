@@ -5,26 +5,41 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from models.record import ModelRecord
 
-# One item on its way to the network: for an image, uint8 (channels, height, width).
-Sample = torch.Tensor
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image on its way to the network.
+
+    pixels: (channels, h, w) on the CPU, uint8, or float32 in [0, 1]. height, width: those of the
+    upright original, in pixels, in which answers speak.
+    """
+
+    pixels: torch.Tensor
+    height: int
+    width: int
+
+
 # What a network gave for a batch, on the CPU. Sliceable by sample: outputs[i:j] are those of
-# samples i to j, so that a batch of several shards can be taken apart again.
-Outputs = torch.Tensor
+# samples i to j, so that a batch of several shards can be taken apart again. A tensor with a row a
+# sample, or a list with an entry a sample.
+Outputs = torch.Tensor | list[Any]
 # One sample's result: what goes into the item's `predictions`.
 Predictions = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What differs from task to task; each function is pure.
+    """What differs from task to task.
 
     check: refuse a record that the task cannot run; raises RecordError.
     prepare: one item's bytes -> sample; raises InputError. Runs in many threads at once.
-    collate: samples -> one batch on the CPU.
-    normalise: batch, already on the device -> the network's input, float32.
+    infer: record, network, samples, the network's device -> outputs on the CPU, in the samples'
+        order. Runs in the one thread that owns the device, without gradients. What else is in the
+        batch changes no sample's outputs.
     blank: a sample that costs what a real one costs, for warming up.
     postprocess: outputs, params that `check_params` gave -> predictions, one list a sample.
     """
@@ -32,7 +47,14 @@ class Task:
     name: str
     check: Callable[[ModelRecord], None]
     prepare: Callable[[ModelRecord, bytes], Sample]
-    collate: Callable[[Sequence[Sample]], torch.Tensor]
-    normalise: Callable[[ModelRecord, torch.Tensor], torch.Tensor]
+    infer: Callable[[ModelRecord, nn.Module, Sequence[Sample], torch.device], Outputs]
     blank: Callable[[ModelRecord], Sample]
-    postprocess: Callable[[ModelRecord, Outputs, Mapping[str, Any]], list[Predictions]]
+    postprocess: Callable[[ModelRecord, Any, Mapping[str, Any]], list[Predictions]]
+
+
+def stack(samples: Sequence[Sample], device: torch.device) -> torch.Tensor:
+    """Put equal samples on the device as one batch (B, channels, h, w)."""
+    batch = torch.stack([sample.pixels for sample in samples])
+    if device.type == "cuda":
+        batch = batch.pin_memory()  # lets the copy run beside the device's work
+    return batch.to(device, non_blocking=True)

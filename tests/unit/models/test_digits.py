@@ -33,7 +33,7 @@ def test_the_shipped_weights_reach_their_card_on_held_out_digits():
 
 
 def test_the_evaluation_succeeds_and_fails_when_a_figure_falls(capsys):
-    assert evaluate.main() == 0
+    assert evaluate.main([RECORD]) == 0
     assert "heldout_accuracy" in capsys.readouterr().out
     boastful = replace(RECORD, metrics={"heldout_accuracy": 1.02})
     assert evaluate.main([boastful]) == 1
@@ -43,8 +43,8 @@ def test_the_evaluation_succeeds_and_fails_when_a_figure_falls(capsys):
 def test_predictions_are_named_sorted_and_probabilities(digits):
     images, labels = heldout_digits()
     samples = [digits.prepare(encode(image, ".png")) for image in images[:20]]
-    assert samples[0].shape == (1, 28, 28)
-    assert samples[0].dtype == torch.uint8
+    assert samples[0].pixels.shape == (1, 28, 28)
+    assert samples[0].pixels.dtype == torch.uint8
     found = digits.postprocess(digits.forward(samples), params(top_k=100))
     for predictions, label in zip(found, labels, strict=False):
         confidences = [each["confidence"] for each in predictions]
@@ -88,7 +88,7 @@ def test_threads_may_prepare_at_once_and_a_bad_image_costs_only_itself(digits):
         samples = list(threads.map(prepare, items))
     assert [index for index, sample in enumerate(samples) if sample is None] == [37]
     good = [sample for sample in samples if sample is not None]
-    assert torch.equal(torch.stack(good)[0, 0], torch.from_numpy(images[0]))
+    assert torch.equal(good[0].pixels[0], torch.from_numpy(images[0]))
 
 
 def test_a_network_says_how_much_memory_its_weights_take(digits):
@@ -141,7 +141,7 @@ def test_a_folder_of_png_files_holds_the_very_pictures(tmp_path, digits):
     assert [path.name for path, _ in written] == ["00000.png", "00001.png", "00002.png"]
     assert [label for _, label in written] == labels[:3].tolist()
     sample = digits.prepare(written[0][0].read_bytes())
-    assert torch.equal(sample[0], torch.from_numpy(images[0]))
+    assert torch.equal(sample.pixels[0], torch.from_numpy(images[0]))
 
 
 def test_photos_are_varied_and_the_same_for_the_same_seed():

@@ -1,0 +1,90 @@
+"""What a caller may send to a task, and what comes back: parameters and predictions as schemas.
+
+Needs no torch: the API checks parameters with this before a job exists. A new task is one file
+with its parameters and its prediction, and one line in `CONTRACTS`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from models.contracts.classification import ClassificationParams, ClassPrediction
+from models.contracts.detection import BoxPrediction, DetectionParams
+from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
+from models.contracts.segmentation import MaskPrediction, SegmentationParams
+from models.errors import ParamsError, RecordError
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A task's two schemas."""
+
+    params: type[BaseModel]
+    prediction: type[BaseModel]
+
+
+CONTRACTS: Mapping[str, Contract] = {
+    "classification": Contract(ClassificationParams, ClassPrediction),
+    "detection": Contract(DetectionParams, BoxPrediction),
+    "segmentation": Contract(SegmentationParams, MaskPrediction),
+    "embedding": Contract(EmbeddingParams, EmbeddingPrediction),
+}
+
+
+def check_params(
+    task: str, params: Mapping[str, Any], labels: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return `params` with defaults filled in; raises ParamsError naming the first bad one.
+
+    With the `labels` of the model's record, names of classes are held against them too.
+    """
+    try:
+        checked = contract_of(task).params.model_validate(dict(params)).model_dump()
+    except ValidationError as err:
+        first = err.errors()[0]
+        param = ".".join(str(part) for part in first["loc"]) or "params"
+        known = ", ".join(contract_of(task).params.model_fields)
+        raise ParamsError(
+            f"Parameter {param!r} of task {task!r} is refused: {first['msg']}. "
+            f"The task takes: {known}.",
+            param=param,
+        ) from err
+    if labels is not None:
+        _check_classes(checked.get("classes") or (), labels)
+    return checked
+
+
+def params_schema(task: str) -> dict[str, Any]:
+    """Return the JSON schema of a task's parameters."""
+    return contract_of(task).params.model_json_schema()
+
+
+def result_schema(task: str) -> dict[str, Any]:
+    """Return the JSON schema of a succeeded item's `predictions`."""
+    return {"type": "array", "items": contract_of(task).prediction.model_json_schema()}
+
+
+def contract_of(task: str) -> Contract:
+    """Return a task's schemas; raises RecordError for a task that does not exist."""
+    try:
+        return CONTRACTS[task]
+    except KeyError:
+        raise RecordError(
+            f"There is no task {task!r}; there are: {', '.join(CONTRACTS)}."
+        ) from None
+
+
+def _check_classes(wanted: Sequence[str], labels: Sequence[str]) -> None:
+    """Refuse a class that the model does not know; raises ParamsError with the nearest names."""
+    for name in wanted:
+        if name not in labels:
+            near = get_close_matches(name, labels) or labels[:5]
+            raise ParamsError(
+                f"Parameter 'classes' names {name!r}, which this model does not know; did you mean "
+                f"one of {', '.join(map(repr, dict.fromkeys(near)))}? The model's `labels` list "
+                "them all.",
+                param="classes",
+            )

@@ -1,0 +1,52 @@
+"""Detection: the objects in an image, each with its box."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ClassNames = Annotated[list[str], Field(min_length=1, max_length=1000)]
+
+
+class DetectionParams(BaseModel):
+    """Which of the objects that the network found are reported."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    min_confidence: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="Leave out objects below this confidence. Networks have a least one of their "
+        "own, below which they report nothing.",
+    )
+    classes: ClassNames | None = Field(
+        default=None, description="Report only objects of these classes, by their names."
+    )
+    nms_iou: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Of two objects of one class whose boxes overlap by more (intersection over "
+        "union), report the more confident one. Left out, the network's own choice stands.",
+    )
+    max_detections: int = Field(
+        default=100, ge=1, le=1000, description="Report at most so many, the most confident."
+    )
+
+
+class Box(BaseModel):
+    """A rectangle in pixels of the upright original image; the origin is its top left corner."""
+
+    x: float = Field(description="Left side.")
+    y: float = Field(description="Upper side.")
+    width: float = Field(ge=0.0)
+    height: float = Field(ge=0.0)
+
+
+class BoxPrediction(BaseModel):
+    """One object in an image."""
+
+    name: str = Field(alias="class", description="The class's name.")
+    class_id: int = Field(ge=0, description="Position of the class among the model's labels.")
+    confidence: float = Field(ge=0.0, le=1.0)
+    box: Box

@@ -1,0 +1,109 @@
+"""Masks as COCO's compressed run-length code: what pycocotools' `mask.decode` reads.
+
+A mask is read column by column; the code lists the lengths of its runs, zeros first (0 when the
+mask begins with a one). From the fourth on, each length is stored as its difference to the one two
+before, which is small where neighbouring columns look alike. A number becomes characters of five
+bits, least significant first: bit 6 says that more follow, and the highest bit of the last is the
+sign; 48 is added to make each printable.
+
+Source: `rleEncode`, `rleToString` and `rleFrString` in maskApi.c of https://github.com/cocodataset/
+cocoapi.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bits = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+
+_FIRST = 48  # the character "0"
+_MORE, _SIGN, _BITS = 0x20, 0x10, 0x1F
+
+
+def encode(
+    mask: Bits, size: tuple[int, int] | None = None, corner: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
+    """Encode a mask (h, w) as `{"size": [height, width], "counts": "..."}`.
+
+    It may be a part whose top left pixel lies at `corner` (row, column) of a larger mask of `size`
+    (height, width), which is zero around it; then only the part is looked at.
+    """
+    height, width = size or (mask.shape[0], mask.shape[1])
+    return {
+        "size": [int(height), int(width)],
+        "counts": to_string(_runs(mask, (height, width), corner)),
+    }
+
+
+def decode(code: Mapping[str, Any]) -> Bits:
+    """Decode to a mask (height, width); raises ValueError when the runs do not fill it."""
+    height, width = code["size"]
+    counts = from_string(code["counts"])
+    if counts.sum() != height * width or (counts < 0).any():
+        raise ValueError(f"The runs of the mask do not fill {height} x {width} pixels.")
+    bits = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    return np.ascontiguousarray(bits.reshape(width, height).T)
+
+
+def to_string(counts: Counts) -> str:
+    """Write lengths of runs as characters."""
+    steps = counts.copy()
+    steps[3:] -= counts[1:-2]
+    return bytes(code for step in steps.tolist() for code in _characters(step)).decode("ascii")
+
+
+def from_string(text: str) -> Counts:
+    """Read what `to_string` wrote; raises ValueError when it ends within a number."""
+    counts: list[int] = []
+    value = shift = 0
+    for character in text.encode("ascii"):
+        bits = character - _FIRST
+        value |= (bits & _BITS) << shift
+        shift += 5
+        if bits & _MORE:
+            continue
+        if bits & _SIGN:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("The code of the mask ends within a number.")
+    return np.asarray(counts, np.int64)
+
+
+def _runs(mask: Bits, size: tuple[int, int], corner: tuple[int, int]) -> Counts:
+    """Return the lengths of runs of the whole mask, zeros first."""
+    (height, width), (top, left) = size, corner
+    rows, columns = mask.shape
+    # A zero above and below each column: ones then begin and end within their own column.
+    bordered = np.zeros((columns, rows + 2), np.int8)
+    bordered[:, 1:-1] = mask.T
+    change = np.diff(bordered, axis=1)
+    edges = []
+    for kind in (1, -1):
+        column, row = np.nonzero(change == kind)
+        edges.append((column.astype(np.int64) + left) * height + row + top)
+    begins, ends = edges
+    # Where a run reaches the foot of a column and the next begins at the head, they are one.
+    apart = begins[1:] != ends[:-1]
+    begins, ends = (
+        begins[np.append(True, apart)[: len(begins)]],
+        ends[np.append(apart, True)[: len(ends)]],
+    )
+    borders = np.column_stack([begins, ends]).ravel()
+    counts = np.diff(borders, prepend=0)
+    rest = height * width - (borders[-1] if len(borders) else 0)
+    return np.append(counts, rest) if rest or not len(counts) else counts
+
+
+def _characters(number: int) -> Iterator[int]:
+    while True:
+        bits = number & _BITS
+        number >>= 5
+        done = number == (-1 if bits & _SIGN else 0)
+        yield (bits if done else bits | _MORE) + _FIRST
+        if done:
+            return

@@ -1,0 +1,100 @@
+"""Detection: the objects in an image, each with a box.
+
+A detector takes float32 (B, channels, h, w) and gives, for each picture, a dict: `boxes` float32
+(n, 4) as x1 y1 x2 y2 in pixels of the h x w input, `scores` float32 (n,) and `labels` int64 (n,).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.ops import batched_nms
+
+from models.record import ModelRecord
+from models.tasks.task import Predictions, Sample, Task
+from models.tasks.whole_pictures import blank, check, inputs_by_shape, prepare, wanted_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The objects found in one picture, on the CPU.
+
+    boxes: float32 (n, 4), x1 y1 x2 y2 in pixels of the original. scores: float32 (n,). labels:
+    int64 (n,). masks: float32 (n, m, m), the chance of each of m x m parts of the box to be the
+    object's, where the network tells.
+    """
+
+    height: int
+    width: int
+    boxes: torch.Tensor
+    scores: torch.Tensor
+    labels: torch.Tensor
+    masks: torch.Tensor | None = None
+
+
+def infer(
+    record: ModelRecord, module: nn.Module, samples: Sequence[Sample], device: torch.device
+) -> list[Found]:
+    """Find the objects of each sample."""
+    found: dict[int, Found] = {}
+    for positions, batch in inputs_by_shape(record, samples, device):
+        for position, output in zip(positions, module(batch), strict=True):
+            found[position] = read_output(output, samples[position])
+    return [found[position] for position in range(len(samples))]
+
+
+def read_output(output: Mapping[str, torch.Tensor], sample: Sample) -> Found:
+    """Bring a detector's output for one picture to the CPU and to the original's pixels."""
+    height, width = sample.pixels.shape[-2:]
+    down, across = sample.height / height, sample.width / width
+    boxes = output["boxes"].float().cpu() * torch.tensor([across, down, across, down])
+    masks = output["masks"].float().cpu().flatten(0, 1) if "masks" in output else None
+    scores, labels = output["scores"].float().cpu(), output["labels"].cpu()
+    return Found(sample.height, sample.width, boxes, scores, labels, masks)
+
+
+def choose(record: ModelRecord, found: Found, params: Mapping[str, Any], least: float) -> list[int]:
+    """Return which objects to report, the most confident first."""
+    kept = found.scores >= least
+    wanted = wanted_ids(record, params)
+    if wanted is not None:
+        kept &= torch.isin(found.labels, torch.tensor(wanted, dtype=torch.int64))
+    rows = kept.nonzero().flatten()
+    rows = rows[found.scores[rows].argsort(descending=True, stable=True)]
+    if params.get("nms_iou") is not None:
+        best = batched_nms(
+            found.boxes[rows], found.scores[rows], found.labels[rows], params["nms_iou"]
+        )
+        rows = rows[best]
+    chosen: list[int] = rows[: params["max_detections"]].tolist()
+    return chosen
+
+
+def describe(record: ModelRecord, found: Found, row: int) -> dict[str, Any]:
+    """Say of one object what it is and where."""
+    class_id = int(found.labels[row])
+    x1, y1, x2, y2 = found.boxes[row].tolist()
+    return {
+        "class": record.labels[class_id],
+        "class_id": class_id,
+        "confidence": float(found.scores[row]),
+        "box": {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1},
+    }
+
+
+def postprocess(
+    record: ModelRecord, outputs: Sequence[Found], params: Mapping[str, Any]
+) -> list[Predictions]:
+    """Turn what was found into predictions, the most confident object first."""
+    return [
+        [
+            describe(record, found, row)
+            for row in choose(record, found, params, params["min_confidence"])
+        ]
+        for found in outputs
+    ]
+
+
+TASK = Task("detection", check, prepare, infer, blank, postprocess)

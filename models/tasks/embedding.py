@@ -1,0 +1,22 @@
+"""Embedding: an image as a vector, by a classifier that is asked one layer before its answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.record import ModelRecord
+from models.tasks.classification import blank, check, infer, prepare
+from models.tasks.task import Predictions, Task
+
+
+def postprocess(
+    _record: ModelRecord, features: torch.Tensor, params: Mapping[str, Any]
+) -> list[Predictions]:
+    """Turn features (B, d) into one vector a sample; one of nothing but zeros stays as it is."""
+    vectors = nn.functional.normalize(features, dim=1) if params["normalize"] else features
+    return [[{"embedding": vector}] for vector in vectors.tolist()]
+
+
+TASK = Task("embedding", check, prepare, infer, blank, postprocess)

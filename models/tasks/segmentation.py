@@ -1,0 +1,156 @@
+"""Segmentation: which pixels belong to what.
+
+Two kinds of networks, told apart by what they give for float32 (B, channels, h, w):
+
+- semantic: scores float32 (B, labels, h, w), bare or as `{"out": scores}`. One prediction for each
+  class that is present; all masks together cover the picture, except for the background, which is
+  reported only where it is asked for by name.
+- instance: what a detector gives (models/tasks/detection.py) and `masks` float32 (n, 1, m, m), the
+  chance of each part of the box. One prediction an object; masks may overlap.
+
+Masks have the size of the upright original.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torchvision.models.detection.roi_heads import expand_boxes, expand_masks, paste_mask_in_image
+
+from models import rle
+from models.record import ModelRecord
+from models.tasks.detection import Found, choose, describe, read_output
+from models.tasks.task import Predictions, Sample, Task
+from models.tasks.whole_pictures import blank, check, inputs_by_shape, prepare, wanted_ids
+
+BACKGROUNDS = ("__background__", "background")
+_LEAST_INSTANCE_CONFIDENCE = 0.5
+_INSIDE = 0.5  # the chance from which on a pixel is the object's, as torchvision's examples have it
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The classes that one picture shows somewhere, on the CPU.
+
+    class_ids: int64 (k,). chances: float32 (k, h, w), softmax over all classes, at the network's
+    own resolution.
+    """
+
+    height: int
+    width: int
+    class_ids: torch.Tensor
+    chances: torch.Tensor
+
+
+def infer(
+    record: ModelRecord, module: nn.Module, samples: Sequence[Sample], device: torch.device
+) -> list[Layers | Found]:
+    """Segment each sample."""
+    outputs: dict[int, Layers | Found] = {}
+    for positions, batch in inputs_by_shape(record, samples, device):
+        given = module(batch)
+        given = given["out"] if isinstance(given, Mapping) else given
+        read = read_output if isinstance(given, list) else _layers
+        for position, output in zip(positions, given, strict=True):
+            outputs[position] = read(output, samples[position])
+    return [outputs[position] for position in range(len(samples))]
+
+
+def postprocess(
+    record: ModelRecord, outputs: Sequence[Layers | Found], params: Mapping[str, Any]
+) -> list[Predictions]:
+    """Turn outputs into masks, the most confident first."""
+    return [
+        list(
+            _objects(record, output, params)
+            if isinstance(output, Found)
+            else _classes(record, output, params)
+        )
+        for output in outputs
+    ]
+
+
+def class_map(layers: Layers) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Return, for each pixel of the original (H, W), the row in `layers` that wins, and its chance.
+
+    Chances are enlarged bilinearly and then compared. One class after the other, because all of
+    them at a large original's size would not fit the memory.
+    """
+    best = np.full((layers.height, layers.width), -1, np.float32)
+    winner = np.zeros((layers.height, layers.width), np.uint8)
+    for row, chances in enumerate(layers.chances):
+        enlarged = nn.functional.interpolate(
+            chances[None, None], size=best.shape, mode="bilinear", align_corners=False
+        )[0, 0].numpy()
+        winner[enlarged > best] = row
+        np.maximum(best, enlarged, out=best)
+    return winner, best
+
+
+def _layers(scores: torch.Tensor, sample: Sample) -> Layers:
+    """Keep the classes that win some pixel of the network's own (labels, h, w)."""
+    chances = scores.float().softmax(0)
+    present = torch.unique(chances.argmax(0))
+    return Layers(sample.height, sample.width, present.cpu(), chances[present].cpu())
+
+
+def _classes(
+    record: ModelRecord, layers: Layers, params: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Give a mask a class, the most confident first."""
+    winner, chances = class_map(layers)
+    wanted = wanted_ids(record, params)
+    predictions = []
+    for row, class_id in enumerate(layers.class_ids.tolist()):
+        label = record.labels[class_id]
+        if label in BACKGROUNDS if wanted is None else class_id not in wanted:
+            continue
+        mask = winner == row
+        area = int(np.count_nonzero(mask))
+        if area < params["min_area"]:
+            continue
+        confidence = min(1.0, float(chances[mask].mean(dtype=np.float64)))
+        told = {"class": label, "class_id": class_id, "confidence": confidence}
+        if confidence >= (params["min_confidence"] or 0.0):
+            predictions.append({**told, "area": area, "mask": rle.encode(mask)})
+    predictions.sort(key=lambda each: -each["confidence"])
+    yield from predictions[: params["max_detections"]]
+
+
+def _objects(
+    record: ModelRecord, found: Found, params: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Give a mask an object, the most confident first."""
+    least = params["min_confidence"]
+    least = _LEAST_INSTANCE_CONFIDENCE if least is None else least
+    for row in choose(record, found, params, least):
+        mask, corner = _pasted(found, row)
+        area = int(np.count_nonzero(mask))
+        if area >= params["min_area"]:
+            code = rle.encode(mask, (found.height, found.width), corner)
+            yield {**describe(record, found, row), "area": area, "mask": code}
+
+
+def _pasted(found: Found, row: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """Enlarge an object's mask to its box: the part (h, w) of the picture, and its top left corner.
+
+    The pixels are those of torchvision's `paste_masks_in_image`, without the picture around them.
+    """
+    assert found.masks is not None
+    chances, scale = expand_masks(found.masks[row : row + 1, None], padding=1)
+    box = expand_boxes(found.boxes[row : row + 1], scale)[0].to(torch.int64)
+    x1, y1, x2, y2 = box.tolist()
+    left, top = max(x1, 0), max(y1, 0)
+    height, width = min(y2 + 1, found.height) - top, min(x2 + 1, found.width) - left
+    if height < 1 or width < 1:
+        return np.zeros((1, 1), bool), (0, 0)
+    shifted = box - torch.tensor([left, top, left, top])
+    pasted = paste_mask_in_image(chances[0, 0], shifted, height, width)
+    return (pasted >= _INSIDE).numpy(), (top, left)
+
+
+TASK = Task("segmentation", check, prepare, infer, blank, postprocess)

@@ -1,0 +1,60 @@
+"""What detection and segmentation share: whole pictures of many shapes, and classes by name.
+
+Samples of one shape run together and others after them: padding a smaller one to the size of its
+neighbours would let what else is in a batch change its result.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from models.decode import decode
+from models.errors import RecordError
+from models.preprocess import normalise
+from models.record import ModelRecord
+from models.tasks.task import Sample, stack
+from models.whole_pictures import resize_whole, spec_of
+
+
+def check(record: ModelRecord) -> None:
+    """Refuse a record without labels or with unusable preprocessing; raises RecordError."""
+    if not record.labels:
+        raise RecordError(f"Model {record.name!r} has no labels; give one name a class.")
+    spec_of(record)
+
+
+def prepare(record: ModelRecord, data: bytes) -> Sample:
+    """Turn an encoded image into a sample of the whole picture; raises InputError."""
+    spec = spec_of(record)
+    pixels = decode(data, spec.channels, record.limits)
+    return Sample(resize_whole(pixels, spec, record.limits), pixels.shape[0], pixels.shape[1])
+
+
+def blank(record: ModelRecord) -> Sample:
+    """Return a black picture of a usual size."""
+    spec = spec_of(record)
+    height, width = spec.usual_size
+    kind = torch.uint8 if spec.antialias else torch.float32
+    return Sample(torch.zeros(spec.channels, height, width, dtype=kind), height, width)
+
+
+def inputs_by_shape(
+    record: ModelRecord, samples: Sequence[Sample], device: torch.device
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Yield (positions of samples of one shape, their input float32 (B, channels, h, w))."""
+    shapes: dict[torch.Size, list[int]] = {}
+    for position, sample in enumerate(samples):
+        shapes.setdefault(sample.pixels.shape, []).append(position)
+    spec = spec_of(record)
+    for positions in shapes.values():
+        batch = stack([samples[position] for position in positions], device)
+        yield positions, normalise(batch, spec)
+
+
+def wanted_ids(record: ModelRecord, params: Mapping[str, Any]) -> list[int] | None:
+    """Return the positions of `params["classes"]` among the labels; None when all are wanted."""
+    if params["classes"] is None:
+        return None
+    wanted = set(params["classes"])
+    return [class_id for class_id, label in enumerate(record.labels) if label in wanted]

@@ -1,0 +1,127 @@
+"""Whole pictures to what a detector or a segmenter takes: resized, never cropped.
+
+A record's `preprocess` for such a network, as plain JSON data: `channels` (1 or 3), `mean`, `std`
+(one number a channel, for values in [0, 1]), `antialias`, and the size, by one of
+
+- `fixed`: [height, width], whatever the picture's own proportions
+- `shorter`: pixels of the shorter side, and with `longer` no more than that of the longer one
+
+With `antialias` the pixels are those of torchvision's segmentation presets: uint8, filtered.
+Without it they are those of its detectors (`GeneralizedRCNNTransform`): each a blend of the four
+that surround its place in the original, in float32. Those never look at the rest of the original,
+and neither does this file: a picture of 64 million pixels costs no more memory than its own bytes.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchvision.transforms import functional as tv
+
+from models.decode import Pixels
+from models.errors import ImageTooLarge, RecordError
+from models.preprocess import MAX_RESIZED_PIXELS, check_channels
+from models.record import Limits, ModelRecord
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class WholePicture:
+    """A record's `preprocess`, read and checked; sizes are (height, width) in pixels."""
+
+    channels: int
+    mean: list[float]
+    std: list[float]
+    antialias: bool = True
+    fixed: list[int] | None = None
+    shorter: int | None = None
+    longer: int | None = None
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Self:
+        """Read the plain form; raises RecordError saying what is wrong."""
+        try:
+            read = cls(**plain)
+            check_channels(read.channels, read)
+        except TypeError as err:
+            raise RecordError(f"The record's preprocess cannot be used: {err}.") from err
+        if (read.fixed is None) == (read.shorter is None):
+            raise RecordError("The record's preprocess needs either `fixed` or `shorter`.")
+        sides = [*(read.fixed or ()), *(x for x in (read.shorter, read.longer) if x is not None)]
+        if len(read.fixed or (1, 1)) != 2 or min(sides) < 1:
+            raise RecordError("The record's preprocess needs sides of at least one pixel.")
+        return read
+
+    def size_for(self, height: int, width: int) -> Size:
+        """Say how large a picture of this size becomes; rounded as torchvision rounds it."""
+        if self.fixed is not None:
+            return self.fixed[0], self.fixed[1]
+        assert self.shorter is not None
+        if self.longer is None:
+            low, high = sorted((height, width))
+            longer = int(self.shorter * high / low)
+            return (self.shorter, longer) if height <= width else (longer, self.shorter)
+        scale = min(self.shorter / min(height, width), self.longer / max(height, width))
+        return math.floor(height * scale), math.floor(width * scale)
+
+    @property
+    def usual_size(self) -> Size:
+        """The size of a sample from a picture four thirds as wide as high."""
+        return self.size_for(600, 800)
+
+
+def spec_of(record: ModelRecord) -> WholePicture:
+    """Read a record's preprocessing; raises RecordError."""
+    return WholePicture.read(record.preprocess)
+
+
+def resize_whole(pixels: Pixels, spec: WholePicture, limits: Limits) -> torch.Tensor:
+    """Resize uint8 (H, W, C) to (C, h, w): uint8, or float32 in [0, 1] without `antialias`.
+
+    Raises ImageTooLarge for a strip so narrow that nothing, or far too much, would be left of it.
+    """
+    height, width = pixels.shape[:2]
+    size = spec.size_for(height, width)
+    most = min(limits.max_pixels, MAX_RESIZED_PIXELS)
+    if min(size) < 1 or size[0] * size[1] > most:
+        raise ImageTooLarge(
+            f"The image is {width} x {height} pixels and would be resized to {size[1]} x {size[0]} "
+            f"where 1 to {most:,} pixels are possible. Send a less elongated picture."
+        )
+    if not spec.antialias:
+        return _blend(pixels, size)
+    image = torch.from_numpy(pixels).permute(2, 0, 1)
+    resized: torch.Tensor = tv.resize(image, list(size), antialias=True)
+    return resized.clone(memory_format=torch.contiguous_format)
+
+
+def _blend(pixels: Pixels, size: Size) -> torch.Tensor:
+    """Resize bilinearly without a filter, as `interpolate(align_corners=False)`: float32."""
+    top, bottom, down = _neighbours(pixels.shape[0], size[0])
+    left, right, across = _neighbours(pixels.shape[1], size[1])
+    upper = _between(pixels[top[:, None], left], pixels[top[:, None], right], across[:, None])
+    lower = _between(pixels[bottom[:, None], left], pixels[bottom[:, None], right], across[:, None])
+    blended = _between(upper, lower, down[:, None, None]) / np.float32(255)
+    return torch.from_numpy(np.ascontiguousarray(blended.transpose(2, 0, 1)))
+
+
+def _neighbours(
+    given: int, wanted: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Give, for each of `wanted` places, the pixels before and after it, and how far it is on."""
+    # In float32, as torch: in a wide picture the rounding of a place moves it a little.
+    step, half = np.float32(given / wanted), np.float32(0.5)
+    places = np.maximum((np.arange(wanted, dtype=np.float32) + half) * step - half, 0)
+    before = np.minimum(places.astype(np.int64), given - 1)
+    return before, np.minimum(before + 1, given - 1), (places - before).astype(np.float32)
+
+
+def _between(
+    first: NDArray[Any], second: NDArray[Any], share: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return np.asarray(first * (1 - share) + second * share, np.float32)
