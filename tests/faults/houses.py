@@ -239,7 +239,7 @@ def register_networks(ground: Ground) -> None:
             "name": architecture.rpartition("/")[2],
             "architecture": architecture,
             "max_batch": 32,
-            "shard_items": 100,
+            "shard_items": 50,
         }
         register(ground.database, ground.storage, record["name"], record, weights, digest(weights))
 
