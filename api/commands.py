@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 
 from api.current import ground
 from jobs.errors import NotFound
-from jobs.tenants import create_key, list_keys, revoke_key
+from jobs.tenants import LEAST_WEIGHT, MOST_WEIGHT, create_key, list_keys, revoke_key
 
 keys = AppGroup("keys", help="Make, list and revoke the API keys of tenants.")
 
@@ -17,7 +17,7 @@ keys = AppGroup("keys", help="Make, list and revoke the API keys of tenants.")
 @click.option("--tenant", required=True, metavar="NAME", help="Made as well if there is none.")
 @click.option(
     "--weight",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT),
     help="The tenant's share of the hardware from now on, relative to the others'; 1 if new.",
 )
 @click.option("--name", default="", help="What the key is for, to know it by in the list.")

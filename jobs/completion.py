@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now, is_outage
 from jobs.errors import Conflict, NotFound
-from jobs.scheduling import Lease, charge
+from jobs.scheduling import Lease, charge, time_used
 from jobs.states import (
     TERMINAL,
     ItemStatus,
@@ -45,8 +45,18 @@ class Tally:
     expired: int = 0
 
 
-def commit(database: Database, lease: Lease, segment: str, tally: Tally, device_s: float) -> bool:
-    """Count a finished shard; False when the lease was lost and the result must be discarded."""
+def commit(
+    database: Database,
+    lease: Lease,
+    segment: str,
+    tally: Tally,
+    device_s: float,
+    held_s: float = 0.0,
+) -> bool:
+    """Count a finished shard; False when the lease was lost and the result must be discarded.
+
+    `device_s` are seconds of the device, `held_s` those for which the shard held its place.
+    """
     with database.write() as session:
         fenced = session.scalar(
             update(Shard)
@@ -64,7 +74,8 @@ def commit(database: Database, lease: Lease, segment: str, tally: Tally, device_
         session.execute(
             update(Shard).where(Shard.id == lease.shard_id).values(commit_number=job.commits)
         )
-        charge(session, job.id, job.tenant_id, job.priority, device_s - lease.charged_s)
+        used_s = time_used(device_s, held_s, lease.count)
+        charge(session, job.id, job.tenant_id, job.priority, used_s - lease.charged_s)
         close_if_over(session, job.id)
         return True
 
@@ -75,6 +86,7 @@ def commit_surely(
     segment: str,
     tally: Tally,
     device_s: float,
+    held_s: float = 0.0,
     *,
     pause: Callable[[float], object] = time.sleep,
 ) -> bool:
@@ -87,7 +99,7 @@ def commit_surely(
     delay = 0.2
     while True:
         try:
-            if commit(database, lease, segment, tally, device_s):
+            if commit(database, lease, segment, tally, device_s, held_s):
                 return True
             return _is_committed(database, lease, segment)
         except SQLAlchemyError as err:
@@ -194,7 +206,9 @@ def _when_to_tidy(session: Session, job: Job) -> float | None:
     """Say when to look for blobs of attempts that died before their commit; None without any."""
     unfinished = (Shard.attempt > 0) & (Shard.state != ShardState.DONE)
     broken_off = select(Shard.id).where(Shard.job_id == job.id, (Shard.attempt > 1) | unfinished)
-    if job.prepare_attempt > 1 or session.scalar(broken_off.limit(1)) is not None:
+    # Of a preparation that was broken off, or whose job ended meanwhile.
+    unprepared = job.prepare_attempt > 1 or (job.prepare_attempt == 1 and job.manifest is None)
+    if unprepared or session.scalar(broken_off.limit(1)) is not None:
         return (job.ended_at or 0.0) + TIDY_AFTER_S
     return None
 

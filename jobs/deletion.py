@@ -23,12 +23,15 @@ from jobs.tables import Job, Shard
 
 log = structlog.get_logger(__name__)
 
+# More would keep the caller waiting too long; they are left to the sweeper.
+_MOST_SEGMENTS = 1000
+
 
 def delete_job(ground: Ground, tenant_id: str, job_id: str) -> Job:
     """Delete a tenant's job; gives its emptied row. Repeating it is harmless. Raises NotFound.
 
-    `outputs_erased_at` of the row is None when some of it is still to be erased: because a worker
-    was claiming a shard at that very moment, or because the store is away.
+    `outputs_erased_at` of the row is None when some of it is still to be erased: because it is
+    large, a worker was claiming a shard at that very moment, or the store is away.
     """
     with ground.database.write() as session:
         _check_owner(session, tenant_id, job_id)
@@ -36,7 +39,10 @@ def delete_job(ground: Ground, tenant_id: str, job_id: str) -> Job:
         job = end_early(session, job_id, ItemStatus.CANCELLED, tenant_id)
         if job.deleted_at is None:
             job.deleted_at = session.scalar(select(db_now()))
-    if job.status in TERMINAL and job.outputs_erased_at is None:
+            # Its results may have been erased when their time was over; now it is all the rest.
+            job.outputs_erased_at = None
+    is_small = job.commits <= _MOST_SEGMENTS
+    if job.status in TERMINAL and job.outputs_erased_at is None and is_small:
         try:
             erase_deleted(ground, job)
         except StorageError as err:
@@ -54,11 +60,18 @@ def _check_owner(session: Session, tenant_id: str, job_id: str) -> None:
 def _fence_off(session: Session, job_id: str) -> None:
     """Take a job's leased shards from their workers and count their items as not run.
 
-    Shards are locked before their job, as everywhere (see jobs.scheduling).
+    Shards are locked before their job, and in the order of their ids, as everywhere (see
+    jobs.scheduling). What they were charged stays: the device was at them.
     """
+    leased = (
+        select(Shard.id)
+        .where(Shard.job_id == job_id, Shard.state == ShardState.LEASED)
+        .order_by(Shard.id)
+        .with_for_update()
+    )
     taken = session.scalars(
         update(Shard)
-        .where(Shard.job_id == job_id, Shard.state == ShardState.LEASED)
+        .where(Shard.id.in_(leased.scalar_subquery()), Shard.state == ShardState.LEASED)
         .values(state=ShardState.CANCELLED, owner=None, lease_until=None)
         .returning(Shard.count)
     ).all()

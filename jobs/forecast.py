@@ -5,8 +5,8 @@ from typing import NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from jobs.states import JobStatus
-from jobs.tables import Job, Tenant
+from jobs.states import JobStatus, ShardState
+from jobs.tables import Job, Shard, Tenant
 from jobs.turns import PRIORITY_WEIGHTS
 
 # A tenant's last jobs: those of the same version tell the pace of one that has not begun.
@@ -26,9 +26,9 @@ def forecast(session: Session, job: Job, now: float) -> Forecast:
 
 
 def _eta_s(session: Session, job: Job, now: float) -> float | None:
-    """Take the job's own throughput, else that of others with its model and its part of the pool.
+    """Take the job's own throughput, else the device time of jobs like it and its part of the pool.
 
-    Both are measured from the start of a job, waiting included.
+    The former is measured from the start of the job, waiting included.
     """
     if job.status is not JobStatus.IN_PROGRESS or job.in_progress_at is None:
         return None
@@ -36,17 +36,17 @@ def _eta_s(session: Session, job: Job, now: float) -> float | None:
     done = job.completed + job.failed
     if done:
         return left * max(now - job.in_progress_at, 0.001) / done
-    pace_s = _recent_pace_s(session, job)
-    return None if pace_s is None else left * pace_s / _part(session, job)
+    item_s = _recent_item_s(session, job)
+    if item_s is None:
+        return None
+    return left * item_s / (_part(session, job) * _workers_of(session, job.pool))
 
 
-def _recent_pace_s(session: Session, job: Job) -> float | None:
-    """Give the seconds for an item of the last jobs that ran this version; None without any."""
+def _recent_item_s(session: Session, job: Job) -> float | None:
+    """Give the device seconds of an item in the last jobs of this version; None without any."""
     last = select(Job.id).where(Job.tenant_id == job.tenant_id).order_by(Job.id.desc())
     seconds, items = session.execute(
-        select(
-            func.sum(Job.ended_at - Job.in_progress_at), func.sum(Job.completed + Job.failed)
-        ).where(
+        select(func.sum(Job.device_s), func.sum(Job.completed + Job.failed)).where(
             Job.id.in_(last.limit(_RECENT)),
             Job.model_name == job.model_name,
             Job.model_version == job.model_version,
@@ -54,6 +54,16 @@ def _recent_pace_s(session: Session, job: Job) -> float | None:
         )
     ).one()
     return float(seconds or 0) / float(items) if items else None
+
+
+def _workers_of(session: Session, pool: str) -> int:
+    """Count the processes that run shards of a pool at this moment; one is to be expected."""
+    at_it = (
+        select(func.count(Shard.owner.distinct()))
+        .join(Job, Job.id == Shard.job_id)
+        .where(Shard.state == ShardState.LEASED, Shard.lease_until > 0, Job.pool == pool)
+    )
+    return max(1, session.scalar(at_it) or 0)
 
 
 def _part(session: Session, job: Job) -> float:

@@ -42,10 +42,12 @@ class Renewal:
 def renew(database: Database, owner: str, leases: Collection[Lease], lease_s: float) -> Renewal:
     """Extend the leases of one process by the database's clock."""
     attempts = {lease.shard_id: lease.attempt for lease in leases}
+    mine = Shard.id.in_(attempts), Shard.owner == owner, Shard.state == ShardState.LEASED
+    in_order = select(Shard.id).where(*mine).order_by(Shard.id).with_for_update()
     with database.write() as session:
         renewed = session.execute(
             update(Shard)
-            .where(Shard.id.in_(attempts), Shard.owner == owner, Shard.state == ShardState.LEASED)
+            .where(Shard.id.in_(in_order.scalar_subquery()), *mine)
             .values(lease_until=db_now() + lease_s)
             .returning(Shard.id, Shard.attempt)
         ).all()

@@ -11,6 +11,7 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import aliased
 
 from jobs.bootstrap import Ground
+from jobs.completion import TIDY_AFTER_S
 from jobs.database import db_now
 from jobs.storage import StorageError
 from jobs.tables import Delivery, File, Job, Shard
@@ -31,7 +32,7 @@ def erase_due(ground: Ground) -> int:
     other = aliased(Job)
     needed = exists().where(other.input_file_id == Job.input_file_id, other.ended_at.is_(None))
     inputs_due = Job.delete_inputs & Job.inputs_erased_at.is_(None) & ~needed
-    outputs_due = outputs_over & Job.outputs_erased_at.is_(None)
+    outputs_due = outputs_over & Job.outputs_erased_at.is_(None) & Job.deleted_at.is_(None)
     deleted = Job.deleted_at.is_not(None) & Job.outputs_erased_at.is_(None)
     return (
         _erase_each(ground, inputs_due, _erase_inputs)
@@ -53,12 +54,10 @@ def erase_deleted(ground: Ground, job: Job) -> None:
         session.execute(delete(Shard).where(Shard.job_id == job.id))
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))
         said: dict[str, Any] = {"requested": {}, "params": {}, "metadata_": {}}
-        nothing = dict.fromkeys(("errors", "status_reason", "webhook", "manifest", "tidy_at"))
-        session.execute(
-            update(Job)
-            .where(Job.id == job.id)
-            .values(**said, **nothing, outputs_erased_at=db_now())
-        )
+        nothing = dict.fromkeys(("errors", "status_reason", "webhook", "manifest"))
+        # A worker that was at it may still write what nobody wants, and die before it is deleted.
+        ended = {"outputs_erased_at": db_now(), "tidy_at": db_now() + TIDY_AFTER_S}
+        session.execute(update(Job).where(Job.id == job.id).values(**said, **nothing, **ended))
 
 
 def _erase_each(ground: Ground, due: Any, erase: Callable[[Ground, Job], None]) -> int:

@@ -8,9 +8,10 @@ urgent.
 
 A claim is charged by estimate and corrected by the commit, so that a worker that takes many shards
 at once is not taken for idle meanwhile; a lease that ends without a commit gives all of it back.
-Whoever was away comes back with the smallest share of
-those present, or with the largest of all when nobody is: being idle saves up nothing. What they
-were charged for shards that still run does not count there: it is not used yet, and an estimate.
+
+Whoever was away comes back with the smallest share of those present, or with the largest of all
+when nobody is: being idle saves up nothing. What they were charged for shards that still run does
+not count there: it is not used yet, and an estimate.
 
 A job of ten images need not wait until a shard of somebody's million ends: a worker keeps one place
 for short shards. That place serves whoever's turn it is, if their shard is short, and otherwise
@@ -40,6 +41,11 @@ FIRST_ESTIMATE_S = 0.005
 _NO_LIMIT_S = 1e9
 # Device seconds of a shard that the place for short ones serves.
 SHORT_S = 0.5
+
+# Whoever keeps a place busy without the device, with images that are broken or do not come, must
+# not have it for nothing: so much counts for an item at least, and for a second in a place.
+_LEAST_ITEM_S = 0.0001
+_PART_OF_HELD = 0.1
 
 _jobs, _shards, _tenants = (Table.metadata.tables[name] for name in ("jobs", "shards", "tenants"))
 
@@ -220,6 +226,11 @@ def _least(*shares: float | None) -> float | None:
     return min((share for share in shares if share is not None), default=None)
 
 
+def time_used(device_s: float, held_s: float, items: int) -> float:
+    """Give the device seconds that a shard counts for (see jobs.completion.commit)."""
+    return max(device_s, held_s * _PART_OF_HELD, items * _LEAST_ITEM_S)
+
+
 def charge(session: Session, job_id: str, tenant_id: str, priority: str, seconds: float) -> None:
     """Add device seconds (less than 0 to give some back) to a job's share and its tenant's."""
     charge_job(session, job_id, priority, seconds)
@@ -245,7 +256,7 @@ def _take_shard(
         "of_job": candidate.job_id,
         "by": owner,
         "for_s": lease_s,
-        "item_s": candidate.item_s if is_known else FIRST_ESTIMATE_S,
+        "item_s": max(candidate.item_s or 0.0, _LEAST_ITEM_S) if is_known else FIRST_ESTIMATE_S,
         "most_s": _NO_LIMIT_S if is_known else SHARD_S,
         "within_s": within_s,
     }

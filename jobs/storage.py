@@ -5,6 +5,7 @@
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
     models/{sha256}.safetensors
+    installations/{id}                           whose store this is (jobs.tidying)
 
 Every name is made here, never from a caller's words. A blob is written whole or not at all, and
 never changed afterwards: whoever repeats work writes under a new name.

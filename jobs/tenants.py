@@ -22,6 +22,9 @@ from jobs.ids import new_id
 from jobs.tables import ApiKey, Tenant
 from jobs.webhooks import new_secret
 
+# Beyond these the shares of tenants could no longer be told apart.
+LEAST_WEIGHT, MOST_WEIGHT = 0.001, 1000.0
+
 _PREFIX = "pm_live_"
 _BASE62 = string.digits + string.ascii_letters
 _SECRET_LENGTH = 32
@@ -45,8 +48,10 @@ def create_key(
 
     `weight` is the tenant's from now on; without one a new tenant has 1, and any other its own.
     """
-    if weight is not None and not 0 < weight < float("inf"):
-        raise InvalidRequest("A tenant's weight must be a number above 0.", param="weight")
+    if weight is not None and not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+        raise InvalidRequest(
+            f"A tenant's weight must be from {LEAST_WEIGHT} to {MOST_WEIGHT:g}.", param="weight"
+        )
     key_id = new_id("key").removeprefix("key_")
     secret = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_LENGTH))
     with database.write() as session:

@@ -9,21 +9,25 @@ Blobs are written before the transaction that names them, so whoever dies in bet
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
+from typing import Any
 
+import pyarrow as pa
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from jobs.bootstrap import Ground
+from jobs.completion import TIDY_AFTER_S
 from jobs.database import db_now
 from jobs.ids import made_at
 from jobs.manifests import Manifest
 from jobs.storage import BlobMissing, StorageError
-from jobs.tables import File, Job, Shard
+from jobs.tables import File, Job, Shard, Tenant
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 20
 _NAMES_AT_ONCE = 1000
+_MARKS = "installations/"
 # What is younger may be a submission or an upload that is still going on.
 _DAY_S = 86_400
 
@@ -37,7 +41,13 @@ def tidy_due(ground: Ground) -> int:
 
 
 def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
-    """Delete the blobs of jobs and files that never came to exist; gives their number."""
+    """Delete the blobs of jobs and files that never came to exist; gives their number.
+
+    Nothing is deleted from a store that another installation uses too: what has no row here may
+    have one there.
+    """
+    if not _is_ours_alone(ground):
+        return 0
     latest = ground.database.now() - older_than_s
     count = 0
     for prefix, known in (("jobs/", _known_jobs), ("inputs/", _known_files)):
@@ -53,19 +63,40 @@ def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
     return count
 
 
+def _is_ours_alone(ground: Ground) -> bool:
+    """Mark the store with this installation's id, and say whether no other has marked it."""
+    with ground.database.read() as session:
+        ours = session.scalar(select(func.min(Tenant.id)))
+    if ours is None:
+        return False
+    marks = {name.removeprefix(_MARKS) for name in ground.storage.list(_MARKS)}
+    if ours not in marks:
+        ground.storage.put(_MARKS + ours, [b"An installation of Pixelmill keeps its blobs here.\n"])
+    if marks - {ours}:
+        log.error("store_is_shared", installations=sorted(marks | {ours}))
+    return not marks - {ours}
+
+
 def _tidy(ground: Ground, job: Job) -> int:
+    prefix = f"jobs/{job.id}/"
     try:
         named = _named(ground, job)
-        found = [name for name in ground.storage.list(f"jobs/{job.id}/") if name not in named]
+        found = [name for name in ground.storage.list(prefix) if name not in named]
         ground.storage.delete(found)
-    except StorageError as err:
-        # It stays due, and the others are not kept waiting.
+        ground.storage.delete_staged(prefix, TIDY_AFTER_S)
+    except (StorageError, pa.ArrowException) as err:
+        # It is due again later, and the others are not kept waiting.
         log.warning("tidying_failed", job=job.id, error=str(err))
+        _due_again(ground, job, db_now() + TIDY_AFTER_S)
         return 0
-    with ground.database.write() as session:
-        session.execute(update(Job).where(Job.id == job.id).values(tidy_at=None))
+    _due_again(ground, job, None)
     log.info("job_tidied", job=job.id, blobs=len(found))
     return len(found)
+
+
+def _due_again(ground: Ground, job: Job, tidy_at: Any) -> None:
+    with ground.database.write() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(tidy_at=tidy_at))
 
 
 def _named(ground: Ground, job: Job) -> set[str]:

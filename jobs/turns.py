@@ -100,8 +100,9 @@ def _held_before(
     for tenant in tenants[1:]:
         if tenant.share - tenants[0].share >= SHARD_S / tenant.weight:
             return
-        for job in _candidates(connection, pool, tenant.id):
-            if job.model in held:
+        theirs = _candidates(connection, pool, tenant.id)
+        for job in theirs:
+            if job.model in held and job.share - theirs[0].share < SHARD_S / job.weight:
                 yield job
                 return
 

@@ -22,7 +22,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
@@ -105,7 +105,7 @@ def _body(event: str, job: Job, now: float) -> str:
 def claim_due(database: Database, busy: Collection[str] = ()) -> Outgoing | None:
     """Take the delivery that has been due for longest; None when there is none.
 
-    Those to the URLs of `busy` are left for later.
+    Those to the receivers of `busy` (such as `https://host:8443`) are left for later.
     """
     with database.write() as session:
         oldest = (
@@ -113,7 +113,7 @@ def claim_due(database: Database, busy: Collection[str] = ()) -> Outgoing | None
             .where(
                 Delivery.state == "pending",
                 Delivery.due_at <= db_now(),
-                Delivery.url.not_in(busy),
+                *(not_(_is_to(origin)) for origin in busy),
             )
             .order_by(Delivery.due_at)
             .limit(1)
@@ -127,6 +127,12 @@ def claim_due(database: Database, busy: Collection[str] = ()) -> Outgoing | None
             .returning(Delivery)
         )
         return _outgoing(session, taken) if taken is not None else None
+
+
+def _is_to(origin: str) -> ColumnElement[bool]:
+    """Say in SQL whether a delivery goes to a receiver, whatever path and query it has there."""
+    begins = [Delivery.url.startswith(origin + mark, autoescape=True) for mark in "/?#"]
+    return or_(Delivery.url == origin, *begins)
 
 
 def has_due(database: Database) -> bool:

@@ -20,6 +20,8 @@ Colour = tuple[int, int, int]
 
 # Smaller pictures are enlarged by a whole number, so that a label is not larger than its object.
 _LEAST_SIDE = 400
+# But not a strip to something that no memory holds.
+_MOST_PIXELS = 16_000_000
 _MASK_SHARE = 0.5
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 # Steps of the golden angle around the circle of colours: neighbours in number differ much in hue.
@@ -36,7 +38,10 @@ def draw(
     InputError for an image that cannot be read.
     """
     pixels = decode(data, 3, limits or Limits())
-    scale = max(1, -(-_LEAST_SIDE // min(pixels.shape[:2])))
+    height, width = pixels.shape[:2]
+    scale = max(1, -(-_LEAST_SIDE // min(height, width)))
+    while scale > 1 and height * width * scale**2 > _MOST_PIXELS:
+        scale -= 1
     canvas = np.ascontiguousarray(_enlarge(pixels, scale))
     # The least confident first: what the network is surer of lies on top.
     for each in reversed(predictions):

@@ -1,8 +1,9 @@
 """How good detections and segmentations are: mAP and mIoU, as plain arithmetic on arrays.
 
 Average precision as in PASCAL VOC since 2010 (Everingham et al., "The PASCAL Visual Object
-Classes Challenge", section 4.2) and, but for its 101 points, in COCO: all detections of a class,
-most confident first, each right when it overlaps a true box that no better one has taken.
+Classes Challenge", section 4.2): all detections of a class, most confident first, each right when
+it overlaps a true box that no better one has taken. COCO's measure, with its 101 points and its own
+matching, differs from it by some thousandths.
 Intersection over union of classes over a whole set of pictures as in VOC's segmentation and
 Cityscapes.
 """

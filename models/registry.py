@@ -14,7 +14,7 @@ from torch import nn
 from models import weights as weights_file
 from models.catalog import SHIPPED
 from models.contracts import contract_of
-from models.errors import RecordError, UnknownArchitecture
+from models.errors import RecordError, UnknownArchitecture, WeightsError
 from models.networks import digits, scenes_detector, scenes_segmenter, torchvision
 from models.record import ModelRecord
 from models.tasks import classification, detection, embedding, segmentation
@@ -105,8 +105,16 @@ class Network:
         return self._task.postprocess(self.record, outputs, params)
 
     def warm_up(self) -> None:
-        """Run a blank sample once, so that the first real one does not pay for set-up."""
-        self.forward([self._task.blank(self.record)])
+        """Run a blank sample once, so that the first real one does not pay for set-up.
+
+        Raises WeightsError when what comes out are no numbers: then every answer would be wrong.
+        """
+        outputs = self.forward([self._task.blank(self.record)])
+        if isinstance(outputs, torch.Tensor) and not outputs.isfinite().all():
+            raise WeightsError(
+                f"Model {self.record.name!r} answers a black picture with what is not a number: "
+                "its weights do not belong to this architecture, or are damaged."
+            )
 
     @property
     def size_bytes(self) -> int:

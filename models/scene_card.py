@@ -5,7 +5,7 @@ from textwrap import fill
 
 from models.evaluation import Figures
 from models.record import ModelRecord
-from models.scene_training import SceneRecipe, SceneTrained
+from models.scene_training import RECIPES, SceneRecipe, SceneTrained
 
 _CARD = """\
 # {name}
@@ -109,7 +109,7 @@ def scene_card(
         measure=words.measure,
         losses=words.losses,
         architecture=words.architecture,
-        history=words.history,
+        history=words.history if recipe == RECIPES[record.name] else "",
     )
     return "\n\n".join(map(_wrapped, card.split("\n\n")))
 

@@ -109,7 +109,8 @@ def fetch_torchvision(architecture: str, weights_name: str | None = None) -> byt
 def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     """Put the tensors into the network; raises WeightsError naming what does not fit.
 
-    Every name and shape must agree, both ways; `name` is the model's, for the message.
+    Every name, shape and kind of number must agree, both ways, but for what only training reads
+    and for names that older versions of torchvision gave; `name` is the model's, for the message.
     """
     wanted = module.state_dict()
     given = _inference_part(tensors, wanted)
@@ -124,7 +125,8 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
         _some("missing", sorted(wanted.keys() - given.keys())),
         _some("unexpected", sorted(given.keys() - wanted.keys())),
         _some("of another shape", shapes),
-        _some("not finite", [key for key, value in given.items() if not value.isfinite().all()]),
+        _some("not numbers of the right kind", _of_another_kind(given, wanted)),
+        _some("not finite", _not_finite(given, wanted)),
     ]
     if any(faults):
         raise WeightsError(
@@ -136,6 +138,23 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     # torchvision's MNASNet refuses to load without.
     state._metadata = wanted._metadata  # type: ignore[attr-defined]  # torch leaves it untyped
     module.load_state_dict(state)
+
+
+def _of_another_kind(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> list[str]:
+    return [
+        f"{key} ({value.dtype} for {wanted[key].dtype})"
+        for key, value in given.items()
+        if key in wanted and value.is_floating_point() != wanted[key].is_floating_point()
+    ]
+
+
+def _not_finite(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> list[str]:
+    """List what is not finite as the network will hold it: a large float64 is no float32."""
+    return [
+        key
+        for key, value in given.items()
+        if key in wanted and not value.to(wanted[key].dtype).isfinite().all()
+    ]
 
 
 def _inference_part(tensors: Tensors, wanted: Mapping[str, torch.Tensor]) -> Tensors:

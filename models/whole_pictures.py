@@ -29,6 +29,10 @@ from models.record import Limits, ModelRecord
 
 Size = tuple[int, int]
 
+# A sample may have so many times the pixels of a usual one: a panorama of five to one passes, and a
+# strip of one pixel's width that would be blown up to a thousand times its size does not.
+_MOST_TIMES_USUAL = 4
+
 
 @dataclass(frozen=True)
 class WholePicture:
@@ -87,7 +91,8 @@ def resize_whole(pixels: Pixels, spec: WholePicture, limits: Limits) -> torch.Te
     """
     height, width = pixels.shape[:2]
     size = spec.size_for(height, width)
-    most = min(limits.max_pixels, MAX_RESIZED_PIXELS)
+    usual = spec.usual_size[0] * spec.usual_size[1]
+    most = min(limits.max_pixels, MAX_RESIZED_PIXELS, _MOST_TIMES_USUAL * usual)
     if min(size) < 1 or size[0] * size[1] > most:
         raise ImageTooLarge(
             f"The image is {width} x {height} pixels and would be resized to {size[1]} x {size[0]} "

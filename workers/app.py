@@ -28,7 +28,8 @@ from workers.sweeper import sweep
 
 log = structlog.get_logger(__name__)
 
-_STRAYS_S = 86_400.0
+# When blobs that belong to nobody are looked for: soon, and then once a day.
+_FIRST_STRAYS_S, _STRAYS_S = 600.0, 86_400.0
 
 
 class Work(Protocol):
@@ -87,7 +88,7 @@ class Crew:
 
     def _sweep(self) -> None:
         # Beside the beat's hints, which may be lost, late, or behind a queue of errands.
-        strays_due = time.monotonic() + _STRAYS_S
+        strays_due = time.monotonic() + _FIRST_STRAYS_S
         while not self._closed.wait(2 * self.ground.settings.sweep_s):
             self.once(lambda: sweep(self.ground))
             if time.monotonic() > strays_due:

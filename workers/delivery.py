@@ -1,5 +1,6 @@
 """Sends webhooks: one attempt at a time, through the guarded room, its outcome written down."""
 
+import re
 import threading
 from collections import Counter
 from email.utils import parsedate_to_datetime
@@ -32,18 +33,25 @@ class Lines:
         """Claim the delivery that has been due for longest among those to free receivers."""
         # Under the lock, so that two threads cannot both take a receiver's last line.
         with self._lock:
-            busy = [url for url, taken in self._taken.items() if taken >= self._most]
+            busy = [origin for origin, taken in self._taken.items() if taken >= self._most]
             outgoing = claim_due(database, busy)
             if outgoing is not None:
-                self._taken[outgoing.url] += 1
+                self._taken[_origin(outgoing.url)] += 1
             return outgoing
 
     def give_back(self, url: str) -> None:
         """Say that a delivery has ended."""
+        origin = _origin(url)
         with self._lock:
-            self._taken[url] -= 1
-            if not self._taken[url]:
-                del self._taken[url]
+            self._taken[origin] -= 1
+            if not self._taken[origin]:
+                del self._taken[origin]
+
+
+def _origin(url: str) -> str:
+    """Give the receiver that a URL names, as it is written: scheme, host and port."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}"
 
 
 def deliver_next(ground: Ground, egress: Egress, lines: Lines) -> bool:

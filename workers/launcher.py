@@ -43,6 +43,8 @@ _LONG_LIFE_S = 10.0
 _LONGEST_WAIT_S = 5.0
 # A process that has stalled ends itself (workers.engine.keeper); one that cannot is ended here.
 _SILENCE_S = 10.0
+# A look that comes so late comes from a machine that stood still.
+_ASLEEP_S = 2.0
 _IO_THREADS = 8
 
 
@@ -59,6 +61,7 @@ class Slot:
     wait_s: float = 0.0
     due_at: float = field(default=0.0)
     last: str = ""
+    was_silent: bool = False
 
 
 def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -> list[Slot]:
@@ -124,6 +127,7 @@ class Launcher:
     ) -> None:
         self._slots, self._grace_s, self._pid_file = slots, grace_s, pid_file
         self._silence_s, self._on_death = stall_s + _SILENCE_S, on_death
+        self._awake_since = 0.0
         self._command = command
         self._stopping = False
 
@@ -136,18 +140,22 @@ class Launcher:
         while not self._stopping:
             for slot in self._slots:
                 self._look_after(slot)
+            before = time.monotonic()
             time.sleep(_LOOK_S)
+            if time.monotonic() - before > _ASLEEP_S:
+                # The whole machine stood still, the workers too: they are given time to speak.
+                self._awake_since = time.monotonic()
         self._end_all()
 
     def _look_after(self, slot: Slot) -> None:
         now = time.monotonic()
         if slot.process is not None and self._is_silent(slot, now):
             log.error("worker_silent", node=slot.node, silence_s=self._silence_s)
-            # Nothing less ends a process that is stopped.
+            # Nothing less ends a process that is stopped. It may die later, if the kernel holds it.
             slot.process.kill()
-            self._note_death(slot, slot.process.wait(), crashed=True)
-        elif slot.process is not None and (code := slot.process.poll()) is not None:
-            self._note_death(slot, code, crashed=has_crashed(code))
+            slot.was_silent = True
+        if slot.process is not None and (code := slot.process.poll()) is not None:
+            self._note_death(slot, code, crashed=has_crashed(code) or slot.was_silent)
         if slot.process is None and now >= slot.due_at:
             environ = {**os.environ, **slot.environ, "PIXELMILL_LAST": slot.last}
             slot.process = subprocess.Popen(  # noqa: S603  # our own command line
@@ -162,7 +170,7 @@ class Launcher:
         slot.wait_s = min(_LONGEST_WAIT_S, max(0.5, slot.wait_s * 2)) if quick else 0.0
         slot.due_at = now + slot.wait_s
         slot.last = "crash" if crashed else "end"
-        slot.process = None
+        slot.process, slot.was_silent = None, False
         log.warning("worker_died", node=slot.node, code=code)
         self._on_death(slot)
 
@@ -172,7 +180,8 @@ class Launcher:
         What an earlier process of the slot had written does not count.
         """
         beat = read_beat(Path(slot.environ["PIXELMILL_FLIGHT"]))
-        return slot.started_at < beat < now - self._silence_s
+        lately = max(beat, self._awake_since)
+        return not slot.was_silent and slot.started_at < beat and lately < now - self._silence_s
 
     def _write_pids(self) -> None:
         """Tell who watches which process fills which slot."""

@@ -4,6 +4,8 @@ Runs every few seconds and is safe to run twice at once: each step is a conditio
 own.
 """
 
+import threading
+
 import structlog
 from sqlalchemy import func, select
 
@@ -20,6 +22,10 @@ from jobs.webhooks import has_due
 log = structlog.get_logger(__name__)
 
 
+# The store may be slow: no more than one thread of a process waits for it.
+_cleaning = threading.Lock()
+
+
 def sweep(ground: Ground) -> None:
     """Do one round."""
     expired = expire(ground.database)
@@ -28,11 +34,19 @@ def sweep(ground: Ground) -> None:
         ground.hints.send(pool, shards)
     if has_unprepared(ground.database) or has_due(ground.database):
         ground.hints.send(IO)
-    # Last, because it waits for the store.
-    erased = erase_due(ground)
-    tidy_due(ground)
-    if expired or overdue or erased:
-        log.info("swept", leases_expired=expired, jobs_expired=overdue, jobs_erased=erased)
+    if expired or overdue:
+        log.info("swept", leases_expired=expired, jobs_expired=overdue)
+    if _cleaning.acquire(blocking=False):
+        try:
+            _clean(ground)
+        finally:
+            _cleaning.release()
+
+
+def _clean(ground: Ground) -> None:
+    erased, tidied = erase_due(ground), tidy_due(ground)
+    if erased or tidied:
+        log.info("cleaned", jobs_erased=erased, blobs_tidied=tidied)
 
 
 def _waiting(ground: Ground) -> dict[str, int]:

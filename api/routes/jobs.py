@@ -29,7 +29,7 @@ jobs = APIBlueprint("jobs", __name__, tag="Jobs")
 @describe(
     jobs,
     {202: JobView, 200: DryRun},
-    problems=(400, 404, 413, 415, 422),
+    problems=(400, 404, 409, 413, 415, 422),
     body={"application/json": JobCreate, "multipart/form-data": JobForm},
     headers=("Idempotency-Key", "Prefer", "Cancel-After"),
 )

@@ -33,7 +33,7 @@ _MOST_PARTS = 8
 @describe(
     predictions,
     {200: PredictionView, 202: JobView},
-    problems=(400, 404, 413, 415, 422),
+    problems=(400, 404, 409, 413, 415, 422),
     body={"application/json": PredictionCreate, "multipart/form-data": PredictionForm},
     headers=("Idempotency-Key", "Prefer", "Cancel-After"),
 )

@@ -27,10 +27,15 @@ class DetectionParams(BaseModel):
         ge=0.0,
         le=1.0,
         description="Of two objects of one class whose boxes overlap by more (intersection over "
-        "union), report the more confident one. Left out, the network's own choice stands.",
+        "union), report the more confident one. It only thins out what the network's own "
+        "choice has left.",
     )
     max_detections: int = Field(
-        default=100, ge=1, le=1000, description="Report at most so many, the most confident."
+        default=100,
+        ge=1,
+        le=1000,
+        description="Report at most so many, the most confident; networks have a most of their "
+        "own, often 100.",
     )
 
 

@@ -70,7 +70,10 @@ def torchvision_record(architecture: str, weights_name: str | None = None) -> Mo
             f"The weights {weights.name} of {architecture} are features without categories; "
             "choose another set of weights."
         )
-    figures: dict[str, float] = next(iter(weights.meta.get("_metrics", {}).values()), {})
+    # What was published of a classifier is no figure of the vectors before its answer.
+    is_embedder = architecture.endswith(EMBEDDING_SUFFIX)
+    published = {} if is_embedder else weights.meta.get("_metrics", {})
+    figures: dict[str, float] = next(iter(published.values()), {})
     gflops = float(weights.meta.get("_ops", 1.0))
     task = TORCHVISION_TASKS[architecture]
     return ModelRecord(

@@ -56,7 +56,7 @@ def read_output(output: Mapping[str, torch.Tensor], sample: Sample) -> Found:
 
 
 def choose(record: ModelRecord, found: Found, params: Mapping[str, Any], least: float) -> list[int]:
-    """Return which objects to report, the most confident first."""
+    """Return which objects may be reported, the most confident first, however many."""
     kept = found.scores >= least
     wanted = wanted_ids(record, params)
     if wanted is not None:
@@ -68,7 +68,7 @@ def choose(record: ModelRecord, found: Found, params: Mapping[str, Any], least: 
             found.boxes[rows], found.scores[rows], found.labels[rows], params["nms_iou"]
         )
         rows = rows[best]
-    chosen: list[int] = rows[: params["max_detections"]].tolist()
+    chosen: list[int] = rows.tolist()
     return chosen
 
 
@@ -91,7 +91,9 @@ def postprocess(
     return [
         [
             describe(record, found, row)
-            for row in choose(record, found, params, params["min_confidence"])
+            for row in choose(record, found, params, params["min_confidence"])[
+                : params["max_detections"]
+            ]
         ]
         for found in outputs
     ]

@@ -13,6 +13,7 @@ Masks have the size of the upright original.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -64,24 +65,25 @@ def postprocess(
     record: ModelRecord, outputs: Sequence[Layers | Found], params: Mapping[str, Any]
 ) -> list[Predictions]:
     """Turn outputs into masks, the most confident first."""
-    return [
-        list(
+    predictions = []
+    for output in outputs:
+        masks = (
             _objects(record, output, params)
             if isinstance(output, Found)
             else _classes(record, output, params)
         )
-        for output in outputs
-    ]
+        predictions.append(list(islice(masks, params["max_detections"])))
+    return predictions
 
 
-def class_map(layers: Layers) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def class_map(layers: Layers) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
     """Return, for each pixel of the original (H, W), the row in `layers` that wins, and its chance.
 
     Chances are enlarged bilinearly and then compared. One class after the other, because all of
     them at a large original's size would not fit the memory.
     """
     best = np.full((layers.height, layers.width), -1, np.float32)
-    winner = np.zeros((layers.height, layers.width), np.uint8)
+    winner = np.zeros((layers.height, layers.width), np.uint16)
     for row, chances in enumerate(layers.chances):
         enlarged = nn.functional.interpolate(
             chances[None, None], size=best.shape, mode="bilinear", align_corners=False
@@ -113,12 +115,13 @@ def _classes(
         area = int(np.count_nonzero(mask))
         if area < params["min_area"]:
             continue
-        confidence = min(1.0, float(chances[mask].mean(dtype=np.float64)))
+        # A mean of float32 may pass 1 by a hair.
+        confidence = float(np.clip(chances[mask].mean(dtype=np.float64), 0.0, 1.0))
         told = {"class": label, "class_id": class_id, "confidence": confidence}
         if confidence >= (params["min_confidence"] or 0.0):
             predictions.append({**told, "area": area, "mask": rle.encode(mask)})
     predictions.sort(key=lambda each: -each["confidence"])
-    yield from predictions[: params["max_detections"]]
+    yield from predictions
 
 
 def _objects(

@@ -42,14 +42,21 @@ def blank(record: ModelRecord) -> Sample:
 def inputs_by_shape(
     record: ModelRecord, samples: Sequence[Sample], device: torch.device
 ) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Yield (positions of samples of one shape, their input float32 (B, channels, h, w))."""
+    """Yield (positions of samples of one shape, their input float32 (B, channels, h, w)).
+
+    No input has more pixels than `max_batch` samples of the usual size.
+    """
     shapes: dict[torch.Size, list[int]] = {}
     for position, sample in enumerate(samples):
         shapes.setdefault(sample.pixels.shape, []).append(position)
     spec = spec_of(record)
-    for positions in shapes.values():
-        batch = stack([samples[position] for position in positions], device)
-        yield positions, normalise(batch, spec)
+    most = record.max_batch * spec.usual_size[0] * spec.usual_size[1]
+    for shape, alike in shapes.items():
+        at_once = max(1, most // (shape[-2] * shape[-1]))
+        for start in range(0, len(alike), at_once):
+            positions = alike[start : start + at_once]
+            batch = stack([samples[position] for position in positions], device)
+            yield positions, normalise(batch, spec)
 
 
 def wanted_ids(record: ModelRecord, params: Mapping[str, Any]) -> list[int] | None:

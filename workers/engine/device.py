@@ -33,23 +33,26 @@ class Networks:
         # One load at a time: two at once would each see room for themselves.
         self._loading = threading.Lock()
 
-    def borrow(self, digest: str, load: Callable[[], Network]) -> Network:
-        """Give the network of a digest, loading it if need be; `give_back` must follow."""
-        if (held := self._find(digest)) is not None:
+    def borrow(self, model: str, load: Callable[[], Network]) -> Network:
+        """Give the network of a version such as `digits@3`, loading it if need be.
+
+        `give_back` must follow.
+        """
+        if (held := self._find(model)) is not None:
             return held
         with self._loading:
-            if (held := self._find(digest)) is not None:
+            if (held := self._find(model)) is not None:
                 return held
             network = load()
             with self._lock:
-                self._held[digest] = _Held(network, users=1)
+                self._held[model] = _Held(network, users=1)
                 self._evict()
             return network
 
-    def give_back(self, digest: str) -> None:
+    def give_back(self, model: str) -> None:
         """Say that a borrowed network is no longer used by the borrower."""
         with self._lock:
-            self._held[digest].users -= 1
+            self._held[model].users -= 1
             self._evict()
 
     def held(self) -> list[str]:
@@ -62,23 +65,23 @@ class Networks:
         """Bytes of weights that are loaded."""
         return sum(held.network.size_bytes for held in self._held.values())
 
-    def _find(self, digest: str) -> Network | None:
+    def _find(self, model: str) -> Network | None:
         with self._lock:
-            held = self._held.get(digest)
+            held = self._held.get(model)
             if held is None:
                 return None
             held.users += 1
-            self._held.move_to_end(digest)
+            self._held.move_to_end(model)
             return held.network
 
     def _evict(self) -> None:
         """Drop unused networks, oldest first, until the rest fits; one always stays."""
-        for digest in list(self._held)[:-1]:
+        for model in list(self._held)[:-1]:
             if self.size_bytes <= self._budget:
                 return
-            if self._held[digest].users == 0:
-                del self._held[digest]
-                log.info("network_evicted", digest=digest)
+            if self._held[model].users == 0:
+                del self._held[model]
+                log.info("network_evicted", model=model)
 
 
 def infer(network: Network, samples: Sequence[Sample]) -> list[Piece]:

@@ -116,6 +116,8 @@ class Engine:
         self._flight.close()
 
     def _drain_at(self, place: threading.Semaphore, *, only_short: bool) -> int:
+        # Results are put together in this thread, beside those of the other places.
+        self._process.use_one_core()
         try:
             count = 0
             while (lease := self._claim(only_short=only_short)) is not None:
@@ -150,6 +152,10 @@ class Engine:
                 raise
             # The lease runs out by itself, or this process takes it back when it is restarted.
             bound.warning("shard_left", error=str(err).splitlines()[0])
+        except BlobMissing as err:
+            # As a rule its job was deleted, and the lease is gone.
+            bound.warning("shard_without_blob", error=str(err))
+            self._give_up(run, lease)
         except Exception:
             bound.exception("shard_failed")
             self._give_up(run, lease)

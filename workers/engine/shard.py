@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import structlog
@@ -17,11 +18,13 @@ from jobs.bootstrap import Ground
 from jobs.completion import Tally, commit_surely
 from jobs.leases import hand_back
 from jobs.manifests import Item, Manifest
+from jobs.quarantine import Suspect
 from jobs.scheduling import Lease
 from jobs.segments import ItemError, Row, write_segment
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError, segment_name
 from models.registry import Network
+from models.tasks.task import Outputs, Predictions
 from workers.engine.batcher import Batcher
 from workers.engine.chunk import Chunk
 from workers.engine.decoder import decode
@@ -32,6 +35,7 @@ from workers.engine.reader import Reader
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+Answer = Predictions | ItemError
 
 # Items that are read, decoded and queued together: enough to make the way cheap for each, few
 # enough that a batch can be put together of several shards.
@@ -40,6 +44,8 @@ CHUNK_ITEMS = 32
 CHUNK_BYTES = 32 * 1024 * 1024
 
 _LONGEST_PAUSE_S = 5.0
+# Longer than a call of the store takes with all its retries (three minutes), and a statement.
+_LONGEST_CALL_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class ShardRun:
 
     def __init__(self, stages: Stages, lease: Lease) -> None:
         self.lease = lease
-        self.moved_at = time.monotonic()
+        self._began_at = self.moved_at = time.monotonic()
         self._stages = stages
         self._why: Stop | None = None
         self._stopped = threading.Event()
@@ -131,8 +137,11 @@ class ShardRun:
             cancelled=counted[ItemStatus.CANCELLED],
             expired=counted[ItemStatus.EXPIRED],
         )
+        held_s = time.monotonic() - self._began_at
         with self._unhurried():
-            won = commit_surely(ground.database, lease, name, tally, self._device_s)
+            won = commit_surely(
+                ground.database, lease, name, tally, self._device_s, held_s, pause=self._pause
+            )
         if not won:
             log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
             ground.storage.delete([name])
@@ -180,12 +189,16 @@ class ShardRun:
         found: dict[int, Row] = {}
         positions = iter(chunk.positions)
         for piece in pieces:
+            places = list(islice(positions, piece.count))
             if piece.outputs is None:
-                chunk.errors[next(positions)] = piece.error or ItemError("internal_error", "")
-                continue
-            answers = chunk.network.postprocess(piece.outputs, self.lease.params)
-            for answer in answers:
-                position = next(positions)
+                error = piece.error or ItemError("internal_error", "")
+                answers: list[Answer] = [error] * piece.count
+            else:
+                answers = self._postprocess(chunk, piece.outputs, places)
+            for position, answer in zip(places, answers, strict=True):
+                if isinstance(answer, ItemError):
+                    chunk.errors[position] = answer
+                    continue
                 found[position] = self._row(
                     chunk.first + position,
                     chunk.items[position],
@@ -202,6 +215,36 @@ class ShardRun:
                 error=error,
             )
         self._rows += [found[position] for position in range(len(chunk.items))]
+
+    def _postprocess(
+        self, chunk: Chunk, outputs: Outputs, positions: Sequence[int]
+    ) -> list[Answer]:
+        """Turn outputs into predictions; what cannot be turned costs its item.
+
+        Rows of a tensor are turned all at once. What is a list, of boxes or masks, takes long for
+        a large image: one after the other, each a step that is seen and, in flight, suspected.
+        """
+        if not isinstance(outputs, list):
+            try:
+                return list(chunk.network.postprocess(outputs, self.lease.params))
+            except Exception:
+                log.warning("outputs_postprocessed_singly", shard=self.lease.shard_id)
+        return [
+            self._postprocess_one(chunk, outputs[place : place + 1], position)
+            for place, position in enumerate(positions)
+        ]
+
+    def _postprocess_one(self, chunk: Chunk, output: Outputs, position: int) -> Answer:
+        self.moved()
+        index = chunk.first + position
+        try:
+            with self._stages.flight.flying(Suspect(self.lease.shard_id, index, 1)):
+                (answer,) = chunk.network.postprocess(output, self.lease.params)
+            return answer
+        except Exception:  # whatever is wrong with it costs this item, not its shard
+            log.exception("item_not_postprocessed", shard=self.lease.shard_id, index=index)
+            message = "This item's result could not be put together; the operator's logs say why."
+            return ItemError("internal_error", message)
 
     def _row(
         self,
@@ -242,19 +285,21 @@ class ShardRun:
 
     @contextmanager
     def _unhurried(self) -> Iterator[None]:
-        """Wait for the store or the database, which have time limits of their own."""
-        waited = self.moved_at == math.inf
-        self.waits()
+        """Wait for the store or the database: no stall of ours for as long as a call may take."""
+        self._be_patient()
         try:
             yield
         finally:
-            if not waited:
+            if self.moved_at < math.inf:
                 self.moved()
 
     def _pause(self, seconds: float) -> None:
-        # Waiting for somebody else is no stall of ours.
-        self.moved_at = time.monotonic() + seconds
         time.sleep(seconds)
+        self._be_patient()
+
+    def _be_patient(self) -> None:
+        if self.moved_at < math.inf:
+            self.moved_at = time.monotonic() + _LONGEST_CALL_S
 
 
 def leading(items: list[Item], start: int, most: int) -> list[Item]:

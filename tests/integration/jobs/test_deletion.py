@@ -20,9 +20,11 @@ from jobs.storage import Storage, StorageError, segment_name
 from jobs.submission import Idempotency, Submission, submit
 from jobs.tables import Delivery, Job, ModelVersion, Shard
 from jobs.tenants import NewKey, create_key
+from jobs.tidying import tidy_due
 from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import read_job
-from tests.integration.jobs.test_retention import has_file, submit_file, upload
+from tests.integration.jobs.test_retention import age, has_file, submit_file, upload
+from tests.integration.jobs.test_tidying import make_due
 
 
 def blobs_of(ground: Ground, job: Job) -> list[str]:
@@ -152,6 +154,35 @@ def test_an_idempotency_key_does_not_make_a_deleted_job_anew(
     delete(ground, tenant, job)
     with pytest.raises(Conflict, match="was deleted"):
         submit(ground, submission, key)
+
+
+@pytest.mark.parametrize("first", ["outputs over", "deleted"])
+def test_a_job_whose_results_are_gone_already_is_erased_with_the_rest(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, first: str
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=3, metadata={"patient": "Ada"})
+    run_one(ground, claim_one(ground))
+    away = dataclasses.replace(ground, storage=Away(ground.storage.url))
+    if first == "deleted":
+        delete(away, tenant, job)
+    age(ground, job, 31 * 86_400)
+    assert erase_due(ground) >= 1
+    gone = delete(ground, tenant, job)
+    assert (gone.metadata_, count(ground, Shard, job)) == ({}, 0)
+    assert gone.outputs_erased_at is not None
+    assert gone.outputs_erased_at >= (gone.deleted_at or 0)
+
+
+def test_what_a_worker_writes_of_a_job_after_its_deletion_does_not_stay(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model)
+    late = claim_one(ground)
+    delete(ground, tenant, job)
+    write_segment(ground.storage, segment_name(job.id, late.first, late.attempt), rows_of(late))
+    make_due(ground)
+    assert tidy_due(ground) == 1
+    assert blobs_of(ground, job) == []
 
 
 class Away(Storage):

@@ -10,7 +10,7 @@ from jobs.completion import Tally, commit
 from jobs.errors import InvalidRequest
 from jobs.forecast import forecast
 from jobs.leases import expire, fail, hand_back, take_back
-from jobs.scheduling import claim, has_work
+from jobs.scheduling import claim, has_work, time_used
 from jobs.storage import segment_name
 from jobs.tables import Job, ModelVersion, Shard, Tenant
 from jobs.tenants import NewKey, create_key
@@ -237,19 +237,12 @@ def eta_s(ground: Ground, job: Job) -> float | None:
         return forecast(session, session.get_one(Job, job.id), ground.database.now()).eta_s
 
 
-def ended_after(ground: Ground, job: Job, seconds: float) -> None:
-    with ground.database.write() as session:
-        values = {"in_progress_at": Job.ended_at - seconds}
-        session.execute(update(Job).where(Job.id == job.id).values(**values))
-
-
 def test_a_job_that_has_not_begun_is_told_the_pace_of_others_and_its_part_of_the_pool(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     first = submit_items(ground, tenant, digits_model, count=30)
     assert eta_s(ground, first) is None, "nothing has ever run"
-    serve(ground)
-    ended_after(ground, first, seconds=60)
+    serve(ground, seconds=60)
     alone = submit_items(ground, tenant, digits_model, count=10)
     assert eta_s(ground, alone) == pytest.approx(20), "2 s an item"
     submit_items(ground, tenant, digits_model, count=10, priority="high")
@@ -257,6 +250,12 @@ def test_a_job_that_has_not_begun_is_told_the_pace_of_others_and_its_part_of_the
     heavy = create_key(ground.database, "heavy", weight=3.0)
     submit_items(ground, heavy, digits_model, count=10)
     assert eta_s(ground, alone) == pytest.approx(400), "and 1 of 4"
+    busy = create_key(ground.database, "busy")
+    submit_items(ground, busy, digits_model, count=64)
+    share_of(ground, Tenant, busy.tenant_id, -100.0)
+    for node in ("node-1", "node-2"):
+        claim_one(ground, owner=node)
+    assert eta_s(ground, alone) == pytest.approx(200), "two workers are at it"
 
 
 def test_a_running_job_is_told_its_own_pace(
@@ -385,3 +384,40 @@ def test_the_place_for_short_shards_serves_whose_turn_it_is_or_nobody(
     share_of(ground, Tenant, owner_of_little.tenant_id, 200)
     assert claim_short() is None, "it is not their turn"
     assert claim_one(ground).job_id != small
+
+
+def test_items_that_never_reach_the_device_are_not_for_nothing(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    other = create_key(ground.database, "other")
+    idle = submit_items(ground, tenant, digits_model, count=LARGE).id
+    for _ in range(2):
+        assert serve(ground, seconds=0.0) == idle
+    submit_items(ground, other, digits_model, count=LARGE)
+    with ground.database.write() as session:
+        # Both have had the same so far.
+        session.execute(update(Tenant).values(share=1.0))
+    served = Counter(serve(ground, seconds=0.0) == idle for _ in range(20))
+    assert served[True] == pytest.approx(10, abs=1)
+
+
+def test_a_place_that_is_kept_busy_without_the_device_counts_too() -> None:
+    assert time_used(device_s=2.0, held_s=6.0, items=100) == 2.0
+    assert time_used(device_s=0.0, held_s=60.0, items=100) == pytest.approx(6.0)
+    assert time_used(device_s=0.0, held_s=0.0, items=100) == pytest.approx(0.01)
+
+
+def test_a_held_model_does_not_jump_another_tenants_own_queue(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    another = create_key(ground.database, "another")
+    third = digits_model.record | {"name": "third"}
+    third_model = register(ground.database, ground.storage, "third", third, b"w", "sha256:33")
+    submit_items(ground, tenant, digits_model)
+    submit_items(ground, another, third_model)
+    late = submit_items(ground, another, other_model(ground, digits_model))
+    share_of(ground, Tenant, another.tenant_id, 0.1)
+    share_of(ground, Job, late.id, 0.1)
+    assert claim_holding(ground, "other@1") == "other@1"
+    share_of(ground, Job, late.id, 100.0)
+    assert claim_holding(ground, "other@1") == "digits@1"

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import update
 
 from jobs.bootstrap import Ground
+from jobs.completion import cancel
 from jobs.deletion import delete_job
 from jobs.files import store_file
 from jobs.ids import made_at, new_id
@@ -76,6 +77,52 @@ def test_the_manifest_and_packs_of_a_preparation_that_died_are_deleted(
     assert blobs_of(ground, job) == before - orphans
     kinds = {name.split("/")[2].split("-")[0] for name in blobs_of(ground, job)}
     assert kinds == {"manifest", "pack", "segments"}
+
+
+def test_a_job_that_ended_during_its_first_preparation_leaves_nothing(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    file = upload(ground, tenant)
+    job = submit_items(ground, tenant, digits_model, requests=None, input_file_id=file.id)
+    with ground.database.write() as session:
+        session.execute(update(Job).values(prepare_attempt=1))
+    ground.storage.put(manifest_name(job.id), [b"half"])
+    cancel(ground.database, tenant.tenant_id, job.id)
+    make_due(ground)
+    assert tidy_due(ground) == 1
+    assert blobs_of(ground, job) == set()
+
+
+def test_a_manifest_that_cannot_be_read_keeps_no_other_job_from_being_tidied(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    jobs = []
+    for _ in range(2):
+        jobs.append(submit_items(ground, tenant, digits_model))
+        assert hand_back(ground.database, claim_one(ground))
+        run_all(ground)
+    broken = manifest_name(jobs[0].id)
+    ground.storage.put(broken, [b"no Parquet"])
+    orphan = segment_name(jobs[1].id, 0, 1)
+    ground.storage.put(orphan, [b"half"])
+    with ground.database.write() as session:
+        session.execute(update(Job).where(Job.id == jobs[0].id).values(manifest=broken))
+    make_due(ground)
+    assert tidy_due(ground) == 1
+    assert orphan not in blobs_of(ground, jobs[1])
+    assert read_job(ground, jobs[0].id).tidy_at > ground.database.now(), "later again"
+
+
+def test_nothing_is_searched_in_a_store_that_another_installation_uses_too(
+    ground: Ground, tenant: NewKey
+) -> None:
+    stray = pack_name(old_id("job"))
+    ground.storage.put(stray, [b"x"])
+    ground.storage.put("installations/ten_other", [b"x"])
+    assert delete_strays(ground) == 0
+    assert stray in set(ground.storage.list("jobs/"))
+    ground.storage.delete(["installations/ten_other"])
+    assert delete_strays(ground) == 1
 
 
 def old_id(prefix: str) -> str:

@@ -300,18 +300,18 @@ def test_senders_at_once_send_each_event_once(
 def test_a_receiver_that_is_slow_keeps_no_more_senders_than_its_share(
     ground: Ground, finish
 ) -> None:
-    slow, good = "http://slow.example/", "http://good.example/"
-    for _ in range(4):
-        finish(slow)
-    finish(good)
+    slow = [f"http://slow.example{rest}" for rest in ("", "/a", "?b", "/a?c_%")]
+    others = ["http://slow.example.org/", "http://slow.example:81/"]
+    for url in (*slow, *others):
+        finish(url)
     lines = Lines(2)
-    taken = [lines.take(ground.database) for _ in range(4)]
-    assert [each and each.url for each in taken] == [slow, slow, good, None]
+    taken = [lines.take(ground.database) for _ in range(5)]
+    assert [each and each.url for each in taken] == [*slow[:2], *others, None]
     assert has_due(ground.database)
-    lines.give_back(slow)
+    lines.give_back(slow[1])
     again = lines.take(ground.database)
     assert again is not None
-    assert again.url == slow
+    assert again.url == slow[2]
 
 
 def test_the_time_of_an_attempt_is_the_databases(ground: Ground, finish) -> None:

@@ -197,6 +197,19 @@ def test_a_death_while_the_database_is_away_ends_no_launcher(tmp_path: Path) -> 
     away.close()
 
 
+def test_the_time_in_which_the_whole_machine_stood_still_is_no_silence(tmp_path: Path) -> None:
+    (slot,) = slots(tmp_path)
+    record = FlightRecord(Path(slot.environ["PIXELMILL_FLIGHT"]))
+    record.beat()
+    record.close()
+    launcher = Launcher([slot], grace_s=1, stall_s=50)
+    later = time.monotonic() + 3600
+    assert launcher._is_silent(slot, later)
+    launcher._awake_since = later - 1
+    assert not launcher._is_silent(slot, later)
+    assert launcher._is_silent(slot, later + 100)
+
+
 def test_a_process_that_never_had_a_pulse_is_left_alone(start: Start, tmp_path: Path) -> None:
     _, _, seen = start(slots(tmp_path, workers=2), stall_s=-10.0)
     before = set(seen.wait_for(2))

@@ -205,3 +205,25 @@ def test_a_record_that_contradicts_itself_is_refused(fields):
 def test_a_name_that_is_registered_twice_raises():
     with pytest.raises(ValueError, match="'a' is registered twice"):
         table([("a", 1), ("b", 2), ("a", 3)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(torch.float64, 1e300), (torch.int8, 1), (torch.bool, True)],
+    ids=["a number too large for float32", "integers", "truth values"],
+)
+def test_weights_of_another_kind_are_refused(kind, value):
+    given = tensors()
+    given["dense2.bias"] = torch.full((10,), value, dtype=kind)
+    with pytest.raises(WeightsError, match=r"dense2\.bias"):
+        load(RECORD, weights_file.write(given))
+
+
+def test_a_network_that_answers_with_no_numbers_is_refused_when_it_is_warmed_up():
+    given = tensors()
+    # Finite, but not their products.
+    given["dense1.bias"] = torch.full((64,), 3e38)
+    given["dense2.weight"] = torch.full((10, 64), 3e38)
+    network = load(RECORD, weights_file.write(given))
+    with pytest.raises(WeightsError, match="not a number"):
+        network.warm_up()

@@ -11,9 +11,12 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from models import rle
 from models.catalog import ModelRecord, check_params
 from models.data import encode
+from models.errors import ImageTooLarge
 from models.tasks import segmentation
 from models.tasks.detection import Found
 from models.tasks.segmentation import Layers
+from models.tasks.task import Sample
+from models.tasks.whole_pictures import inputs_by_shape
 
 RECORD = ModelRecord(
     name="masks",
@@ -128,3 +131,44 @@ def test_objects_need_half_the_confidence_unless_told_otherwise():
 
 def test_an_object_beside_the_picture_has_no_mask_and_is_left_out():
     assert predicted(instances([[200.0, 200, 210, 210]])) == []
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_strip_that_would_be_blown_up_is_too_large(width):
+    strip = encode(np.zeros((300, width), np.uint8), ".png")
+    with pytest.raises(ImageTooLarge, match="less elongated"):
+        segmentation.TASK.prepare(RECORD, strip)
+    panorama = encode(np.zeros((10, 45), np.uint8), ".png")
+    assert segmentation.TASK.prepare(RECORD, panorama).pixels.shape == (1, 8, 36)
+
+
+def test_no_input_has_more_pixels_than_a_batch_of_usual_samples():
+    record = replace(RECORD, max_batch=2)  # of 8 x 10 pixels each
+    wide = [Sample(torch.zeros(1, 8, 35, dtype=torch.uint8), 8, 35)] * 3
+    usual = [Sample(torch.zeros(1, 8, 10, dtype=torch.uint8), 8, 10)] * 3
+    sizes = [
+        (positions, tuple(batch.shape[-2:]))
+        for positions, batch in inputs_by_shape(record, [*wide, *usual], CPU)
+    ]
+    assert sizes == [
+        ([0], (8, 35)), ([1], (8, 35)), ([2], (8, 35)), ([3, 4], (8, 10)), ([5], (8, 10)),
+    ]  # fmt: skip
+
+
+def test_a_small_object_takes_no_place_from_a_large_one():
+    boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 50, 50]])
+    masks = torch.ones(2, 28, 28)
+    objects = Found(60, 60, boxes, torch.tensor([0.9, 0.8]), torch.tensor([1, 2]), masks)
+    (large,) = predicted(objects, min_area=500, max_detections=1)
+    assert large["class"] == "dog"
+
+
+def test_more_classes_than_a_byte_counts_have_masks():
+    record = replace(RECORD, labels=tuple(f"class {n}" for n in range(300)))
+    chances = torch.zeros(300, 10, 30)
+    for n in range(300):
+        chances[n, n // 30, n % 30] = 1.0
+    layers = Layers(10, 30, torch.arange(300), chances)
+    params = check_params("segmentation", {"max_detections": 300}, record.labels)
+    (predictions,) = segmentation.postprocess(record, [layers], params)
+    assert {each["class_id"] for each in predictions} == set(range(300))
