@@ -48,8 +48,9 @@ train: setup ## Train a shipped network anew (NETWORK=digits OUT=build/weights)
 evaluate: setup ## Measure the shipped networks and hold them to their cards
 	@$(BIN)/python -m models.evaluate $(ARGS)
 
-bench: setup ## Measure how long a claim takes under a backlog of a million shards
-	@$(BIN)/python -m benchmarks.claims $(ARGS)
+bench: setup ## Measure claims under a backlog of a million shards, and fairness on a whole stack
+	@$(BIN)/python -m benchmarks.claims
+	@$(BIN)/python -m benchmarks.fairness $(ARGS)
 
 constraints: setup ## Choose the newest versions that go together and pin them
 	@$(PIP) install --dry-run --ignore-installed --report .venv/resolved.json \
