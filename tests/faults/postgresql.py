@@ -1,5 +1,6 @@
 """A PostgreSQL that a test may restart, kill and bring back, and a wire to it that can be cut."""
 
+import os
 import socket
 import struct
 import subprocess
@@ -44,6 +45,12 @@ class Server:
     def start(self) -> None:
         options = f'-h "" -k {self.socket.parent}'
         self._control("start", "-o", options, "-l", str(self._folder / "log"))
+
+    def start_if_down(self) -> None:
+        try:
+            os.kill(self.pid, 0)
+        except (FileNotFoundError, ProcessLookupError):
+            self.start()
 
     def close(self) -> None:
         with suppress(subprocess.CalledProcessError):  # it does not run
