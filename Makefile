@@ -29,8 +29,8 @@ up: setup ## Run the stack on this machine until Ctrl-C (ARGS="--port 9000 --wor
 test: setup ## Run the tests (ARGS="tests/unit -k lease")
 	@$(BIN)/python -m pytest $(ARGS)
 
-faults: setup ## Break real stacks in every way, five seeds each; count what is lost (half an hour)
-	@PIXELMILL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults -n 2 --dist loadfile $(ARGS)
+faults: setup ## Break real stacks in every way, five seeds each; count what is lost (a quarter of an hour)
+	@PIXELMILL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults -n 4 --dist loadfile $(ARGS)
 
 check: setup ## Lint, format, types and layers: what must be clean before a commit
 	$(BIN)/ruff check .
