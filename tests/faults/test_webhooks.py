@@ -13,7 +13,7 @@ from tests.faults.conftest import Report
 from tests.faults.houses import ENVIRON, House, open_house
 from tests.faults.oracle import check
 from tests.faults.pictures import Answer
-from tests.receivers import receiver_server
+from tests.receivers import Receiver, receiver_server
 
 ITEMS = 40
 TIMEOUT_S = float(ENVIRON["PIXELMILL_WEBHOOK_TIMEOUT_S"])
@@ -83,20 +83,25 @@ def test_receivers_of_every_kind_at_once(
     report("receivers that are dead, slow, broken, moved, gone or rude", ITEMS * len(sent))
 
 
+@pytest.fixture
+def slow_receiver() -> Iterator[Receiver]:
+    """A server of its own: what is capped is a server, whatever its paths."""
+    with receiver_server() as running:
+        running.behaviours["/hook"] = lambda _: time.sleep(2 * TIMEOUT_S) or 204
+        yield running
+
+
 def test_a_slow_receiver_with_many_due_deliveries_delays_no_other(
-    house: House, seed: int, choose, closed_port: int, report: Report
+    house: House, slow_receiver: Receiver, choose, closed_port: int, report: Report
 ) -> None:
-    receiver = house.receiver
-    slow = f"/very-slow-{seed}"
-    receiver.behaviours[slow] = lambda _: time.sleep(2 * TIMEOUT_S) or 204
-    late = [house.submit(ITEMS, webhook=receiver.root + slow) for _ in range(SLOW_JOBS)]
+    late = [house.submit(ITEMS, webhook=slow_receiver.url) for _ in range(SLOW_JOBS)]
     late += [
         house.submit(ITEMS, webhook=f"http://127.0.0.1:{closed_port}/hook")
         for _ in range(SLOW_JOBS)
     ]
     for sent in late:
         check(house, *sent, hears=False)
-    wait_for(lambda: receiver.calls[slow] >= 2, 30, "calls of the slow receiver")
+    wait_for(lambda: slow_receiver.calls["/hook"] >= 2, 30, "calls of the slow receiver")
     waits = []
     for _ in range(3):
         time.sleep(choose.uniform(0, 1))
@@ -110,14 +115,14 @@ def test_a_slow_receiver_with_many_due_deliveries_delays_no_other(
     assert len(pending) == len(late)
     assert max(waits) < 2 * TIMEOUT_S
     # Back to normal, so that the next seed finds senders.
-    receiver.behaviours[slow] = lambda _: 204
+    slow_receiver.behaviours["/hook"] = lambda _: 204
     wait_for(
         lambda: all(_delivery(house, each).state == "delivered" for each in late[:SLOW_JOBS]),
         60,
         "the receiver that is slow no more",
     )
     for job, _ in late[:SLOW_JOBS]:
-        assert len(set(receiver.events[job.id])) == 1
+        assert len(set(slow_receiver.events[job.id])) == 1
     items = ITEMS * (len(late) + len(waits))
     report("ten deliveries to a slow and ten to a dead receiver are due", items, max(waits))
 
