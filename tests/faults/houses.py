@@ -1,6 +1,5 @@
 """A house to break: a real stack, seen from inside too, with everything that a fault needs."""
 
-import json
 import os
 import signal
 import tempfile
@@ -242,7 +241,3 @@ def register_networks(ground: Ground) -> None:
             "shard_items": 50,
         }
         register(ground.database, ground.storage, record["name"], record, weights, digest(weights))
-
-
-def secrets_of(stack: RunningStack) -> dict[str, str]:
-    return dict(json.loads((stack.data / "credentials.json").read_text()))
