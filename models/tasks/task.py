@@ -27,6 +27,33 @@ class Sample:
 # samples i to j, so that a batch of several shards can be taken apart again. A tensor with a row a
 # sample, or a list with an entry a sample.
 Outputs = torch.Tensor | list[Any]
+# What a recurrent network remembers of one video: tensors on the CPU, none with a batch dimension.
+State = tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next frames of one video on their way to the network.
+
+    frames: uint8 (T, channels, h, w) on the CPU, T >= 1. state: what the network remembers of the
+    frames before these; None at the beginning, and always for one that remembers nothing.
+    """
+
+    frames: torch.Tensor
+    state: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What a network gave for one step, on the CPU.
+
+    logits: float32 (labels,), the answer at the step's end. state: what it remembers from then on.
+    """
+
+    logits: torch.Tensor
+    state: State | None = None
+
+
 # One sample's result: what goes into the item's `predictions`.
 Predictions = list[dict[str, Any]]
 
