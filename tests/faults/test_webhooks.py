@@ -107,6 +107,8 @@ def test_a_slow_receiver_with_many_due_deliveries_delays_no_other(
         time.sleep(choose.uniform(0, 1))
         sent = house.submit(ITEMS)
         check(house, *sent)
+        # Heard, and perhaps not yet written down.
+        wait_for(lambda sent=sent: _delivery(house, sent).ended_at, 10, "the sender's note")
         delivery = _delivery(house, sent)
         assert (delivery.state, delivery.attempt) == ("delivered", 1)
         waits.append((delivery.ended_at or 0) - delivery.created_at)
