@@ -91,7 +91,7 @@ def test_two_beats_at_once_do_nothing_twice(
 def test_everything_restarted_one_after_the_other_during_a_job(
     house: House, choose, report: Report
 ) -> None:
-    items = 6000
+    items = 18_000
     job, expected = house.submit(items, model="slow")
     house.await_share(job, choose.uniform(0.0, 0.05), items)
     with longest_pause(house, job) as pauses:
