@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
@@ -72,7 +73,7 @@ def to_frame(pixels: Pixels, spec: FramePreprocessing, limits: Limits) -> torch.
             f"they would pass {most:,} pixels. Send a less elongated video."
         )
     if spec.channels == 1:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     frame = torch.from_numpy(pixels).permute(2, 0, 1)
     frame = tv.resize(frame, size, interpolation=spec.interpolation, antialias=spec.antialias)
     # A copy, so that the sample does not keep the whole frame in memory.
