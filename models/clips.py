@@ -145,12 +145,13 @@ def _scaled(ink: Real, random: np.random.Generator) -> Real:
 def _leg(
     random: np.random.Generator, room: Point, place: Point, without: int | None = None
 ) -> _Leg:
-    """Choose one of the ways that lead on for a whole leg, but for one, a speed and a length."""
+    """Choose one of the ways that lead on for a whole leg, but for one, a length and a speed."""
     ahead = np.where(_WAYS.sum(1) > 0, _WAYS @ (room - place), -_WAYS @ place)
     open_ways = np.flatnonzero(ahead >= _SPEEDS[0] * _LEGS[0])
     direction = int(random.choice(open_ways[open_ways != without]))
-    speed = random.uniform(_SPEEDS[0], min(_SPEEDS[1], ahead[direction] / _LEGS[0]))
-    frames = int(random.integers(_LEGS[0], min(_LEGS[1], int(ahead[direction] / speed)) + 1))
+    longest = min(_LEGS[1], int(ahead[direction] / _SPEEDS[0]))
+    frames = int(random.integers(_LEGS[0], longest + 1))
+    speed = random.uniform(_SPEEDS[0], min(_SPEEDS[1], ahead[direction] / frames))
     aside = random.uniform(-_SLANT, _SLANT) * _WAYS[direction][::-1]
     return _Leg(direction, speed * (_WAYS[direction] + aside), frames)
 
