@@ -31,7 +31,8 @@ what was shown {latency} frames before its end. Digit and direction are counted 
 In two stages, Adam in both, learning rate {recipe.learning_rate} after fifty rising steps, falling
 along a half cosine, seed {recipe.seed}. The encoder: {recipe.steps} steps of {recipe.batch} single
 frames, no two of one film, cross-entropy on the digit and squared error on its place. The memory:
-{recipe.epochs} epochs over {recipe.batch} streams of a minute, which the encoder had encoded once,
+{recipe.epochs} epochs over three times {recipe.batch} streams of a minute, which the encoder had
+encoded once,
 cross-entropy on digit and direction after every frame, gradients through 16 frames, the state
 carried on. Mean loss of the last epoch {loss:.4f}. One CPU thread, torch {torch_version}; the
 seconds were taken on a machine that others used too. {history}
@@ -64,8 +65,9 @@ will be read less well than the figures say. Not for anything that matters.
 _HISTORY = (
     "Tried before and given up: training all of it at once over streams, which after 275 steps of "
     "16 streams knew neither digit nor direction; digits that leave the picture on one side and "
-    "come back on the other; and a memory without the steps from place to place, which learned "
-    "digits, but directions hardly at all."
+    "come back on the other; a memory without the steps from place to place, which learned digits, "
+    "but directions hardly at all; and a third as many streams, which were learned by heart: "
+    "directions in new ones, told three frames late, were right in 0.940 of all windows."
 )
 
 

@@ -5,10 +5,10 @@ step shows many digits. Two layers that only training has ask of what it saw whi
 and of where, the place of the digit's centre.
 
 Then the memory learns over streams, whose frames the encoder, which stays as it is, has encoded
-once. All streams go forward together, a window at a time, and the state is carried from window to
-window; gradients flow back through one window alone (truncated back-propagation through time:
-Williams and Peng "An Efficient Gradient-Based Algorithm for On-Line Training of Recurrent Network
-Trajectories", 1990). Every frame has its loss, so that the network may be asked after any.
+once. A group of streams goes forward together, a window at a time, and the state is carried from
+window to window; gradients flow back through one window alone (truncated back-propagation through
+time: Williams and Peng "An Efficient Gradient-Based Algorithm for On-Line Training of Recurrent
+Network Trajectories", 1990). Every frame has its loss, so that the network may be asked after any.
 """
 
 import time
@@ -29,6 +29,7 @@ from models.scene_training import adam
 from models.tasks.video_classification import spec_of
 
 _REPORT_STEPS = 50
+_GROUPS = 3  # of `batch` streams each
 _WINDOWS = 30  # of a stream that the memory learns from: a minute at eight frames a second
 _LARGEST_GRADIENT = 1.0
 # How much an error of the place, in half widths of a picture, counts beside one of the digit.
@@ -38,13 +39,13 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ClipRecipe:
-    """How to train: so many steps of `batch` frames each, then so many epochs over `batch` streams.
+    """How to train: so many steps of `batch` frames each, then so many epochs over the streams.
 
     Each stage begins at its learning rate, which falls along a half cosine to nothing.
     """
 
-    steps: int = 1000
-    epochs: int = 100
+    steps: int = 700
+    epochs: int = 25
     batch: int = 128
     learning_rate: float = 3e-3
     seed: int = 0
@@ -84,7 +85,8 @@ def train_on_clips(record: ModelRecord, recipe: ClipRecipe, report: Report) -> C
         module = build(record).to(memory_format=torch.channels_last)
         assert isinstance(module, Motion)
         _learn_to_see(record, module.train(), recipe, random, report)
-        seen = _see(record, module.eval(), _streams(recipe, random))
+        module.eval()
+        seen = [_see(record, module, _streams(recipe, random)) for _ in range(_GROUPS)]
         loss = _learn_to_remember(module, seen, recipe, report)
     return ClipTrained(module, time.monotonic() - started, loss)
 
@@ -130,22 +132,25 @@ def _see(record: ModelRecord, module: Motion, streams: list[Stream]) -> list[_Se
 
 
 def _learn_to_remember(
-    module: Motion, seen: list[_Seen], recipe: ClipRecipe, report: Report
+    module: Motion, seen: list[list[_Seen]], recipe: ClipRecipe, report: Report
 ) -> float:
     """Train the memory and what reads it; returns the mean loss of the last epoch."""
     parts = nn.ModuleList([module.memory, module.digit, module.direction])
-    optimizer, schedule = adam(parts.parameters(), recipe.learning_rate, recipe.epochs * len(seen))
+    steps = recipe.epochs * _GROUPS * _WINDOWS
+    optimizer, schedule = adam(parts.parameters(), recipe.learning_rate, steps)
     losses: list[float] = []
     for epoch in range(1, recipe.epochs + 1):
-        losses, state = [], None
-        for window in seen:
-            loss, state = _remember(module, window, state)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            nn.utils.clip_grad_norm_(parts.parameters(), _LARGEST_GRADIENT)
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
+        losses = []
+        for group in seen:
+            state = None
+            for window in group:
+                loss, state = _remember(module, window, state)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                nn.utils.clip_grad_norm_(parts.parameters(), _LARGEST_GRADIENT)
+                optimizer.step()
+                schedule.step()
+                losses.append(loss.item())
         report(f"remembering: epoch {epoch}/{recipe.epochs}  loss {np.mean(losses):.4f}")
     return float(np.mean(losses))
 

@@ -22,7 +22,7 @@ CLIP_FRAMES = 16
 DIRECTIONS = ("left", "right", "up", "down")
 # To see that a digit moves, and where to, takes some frames: what is true after a frame is what was
 # shown so many frames before it.
-LATENCY = 3
+LATENCY = 5
 # Down and to the right, for each direction.
 _WAYS = np.array([(0, -1), (0, 1), (-1, 0), (1, 0)], np.float64)
 _HEIGHTS = (16, 32)  # of a digit's ink, in pixels
