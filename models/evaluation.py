@@ -1,7 +1,7 @@
-"""What the shipped networks are measured by: pictures held out of training, sent as a caller would.
+"""What the shipped networks are measured by: what was held out of training, sent as a caller would.
 
 Bytes of PNG files -> prepare -> forward -> postprocess, one function a task; each returns figures
-by the names that they have in the record and on the card.
+by the names that they have in the record and on the card. For videos: models/clip_evaluation.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import rle
+from models.clip_evaluation import measure_motion
 from models.contracts import check_params
 from models.data import Labels, Pixels, encode, heldout_digits
 from models.measures import Boxes, mean_average_precision, mean_iou
 from models.record import ModelRecord
-from models.registry import Network, load
+from models.registry import ImageNetwork, load
 from models.scenes import Scene, heldout_scenes
 from models.tasks.task import Predictions
 
@@ -23,11 +24,11 @@ Figures = Mapping[str, float]
 
 
 def evaluate(record: ModelRecord, weights: bytes) -> Figures:
-    """Measure the figures of a network that answers for digits or scenes."""
+    """Measure the figures of a network that answers for digits, scenes or clips."""
     return MEASURES[record.task](load(record, weights))
 
 
-def accuracy(network: Network, images: Sequence[Pixels] | Pixels, labels: Labels) -> float:
+def accuracy(network: ImageNetwork, images: Sequence[Pixels] | Pixels, labels: Labels) -> float:
     """Return the share of uint8 (N, H, W) pictures whose best class is the right one."""
     found = predict(network, images, {})
     right = [
@@ -37,7 +38,7 @@ def accuracy(network: Network, images: Sequence[Pixels] | Pixels, labels: Labels
 
 
 def predict(
-    network: Network, images: Sequence[Pixels] | Pixels, params: Mapping[str, Any]
+    network: ImageNetwork, images: Sequence[Pixels] | Pixels, params: Mapping[str, Any]
 ) -> Iterator[Predictions]:
     """Yield the predictions of each grey picture (H, W), sent as PNG."""
     checked = check_params(network.record.task, params, network.record.labels)
@@ -68,11 +69,11 @@ def class_map_of(predictions: Predictions, shape: tuple[int, ...]) -> NDArray[np
     return found
 
 
-def _measure_classifier(network: Network) -> Figures:
+def _measure_classifier(network: ImageNetwork) -> Figures:
     return {"heldout_accuracy": accuracy(network, *heldout_digits())}
 
 
-def _measure_detector(network: Network) -> Figures:
+def _measure_detector(network: ImageNetwork) -> Figures:
     scenes = heldout_scenes()
     found = [boxes_of(each) for each in predict(network, _images(scenes), {"min_confidence": 0.0})]
     truth = [Boxes(each.boxes, each.labels, np.ones(len(each.labels))) for each in scenes]
@@ -82,7 +83,7 @@ def _measure_detector(network: Network) -> Figures:
     }
 
 
-def _measure_segmenter(network: Network) -> Figures:
+def _measure_segmenter(network: ImageNetwork) -> Figures:
     scenes = heldout_scenes()
     found = [
         class_map_of(predictions, scene.mask.shape)
@@ -96,8 +97,10 @@ def _images(scenes: Sequence[Scene]) -> list[Pixels]:
     return [scene.image for scene in scenes]
 
 
-MEASURES: Mapping[str, Callable[[Network], Figures]] = {
+# What each measure takes is the kind of network that `load` gives for its task.
+MEASURES: Mapping[str, Callable[[Any], Figures]] = {
     "classification": _measure_classifier,
     "detection": _measure_detector,
     "segmentation": _measure_segmenter,
+    "video-classification": measure_motion,
 }
