@@ -11,18 +11,13 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-import torch
-from safetensors.torch import save
-from torch import nn
-
 from benchmarks.figures import BUILD
+from benchmarks.seeded import seeded_weights
 from models.catalog import SHIPPED, shipped_weights
 from models.data import encode, heldout_digits, make_photos
 from models.networks.torchvision import torchvision_record
 from models.record import ModelRecord
-from models.registry import Network, build, load
-
-_SEED = 7
+from models.registry import Network, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +70,6 @@ def digits(count: int) -> Work:
         items = _named(islice(cycle(files), count), ".png")
         _write(folder, SHIPPED["digits"], shipped_weights("digits").read_bytes(), items)
     return Work(folder)
-
-
-def seeded_weights(record: ModelRecord) -> bytes:
-    """Draw weights that tell photos apart: safetensors."""
-    with torch.random.fork_rng():
-        torch.manual_seed(_SEED)
-        module = build(record)
-        for layer in module.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.normal_(layer.weight, std=0.2)
-    return save({name: tensor.contiguous() for name, tensor in module.state_dict().items()})
 
 
 def _named(items: Iterable[bytes], suffix: str) -> Iterator[tuple[str, bytes]]:
