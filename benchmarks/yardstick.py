@@ -61,8 +61,7 @@ def _contest(
     for peer in peers:
         least = 3.0 if peer.name.startswith("Celery") else 2.0
         verdicts.append(_verdict(table, OURS, peer.name, least))
-    parity = [_parity(line, turns) for line, turns in table.items() if line != RAW]
-    return Row(title, verdicts=verdicts, parity=parity, turns=table)
+    return Row(title, verdicts=verdicts, parity=parity_of(table), turns=table)
 
 
 def _verdict(table: Mapping[str, Turns], line: str, other: str, least: float) -> Verdict:
@@ -70,6 +69,12 @@ def _verdict(table: Mapping[str, Turns], line: str, other: str, least: float) ->
     return Verdict(f"{line} {ratio:.2f} x {other} >= {least}", ratio >= least)
 
 
-def _parity(line: str, turns: Turns) -> Verdict:
-    others = max(turns.other_labels)
-    return Verdict(f"{line}: every label is raw's ({others} are others)", others == 0)
+def parity_of(table: Mapping[str, Turns]) -> list[Verdict]:
+    """Say of every line but raw's whether its labels are those of raw."""
+    verdicts = []
+    for line, turns in table.items():
+        if line != RAW:
+            others = max(turns.other_labels)
+            wanted = f"{line}: every label is raw's ({others} are others)"
+            verdicts.append(Verdict(wanted, others == 0))
+    return verdicts

@@ -48,7 +48,7 @@ class CudaLane:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's
 
     def buffer(self, size: int) -> torch.Tensor:
         """Give pinned memory."""
@@ -58,7 +58,7 @@ class CudaLane:
         """Begin to copy, beside what the device computes."""
         with torch.cuda.stream(self._stream):
             there = host.to(self._device, non_blocking=True)
-            copied = torch.cuda.Event()
+            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's
             copied.record(self._stream)
         return _CudaSent(there, copied)
 
