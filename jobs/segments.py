@@ -31,6 +31,10 @@ SCHEMA = pa.schema(
 )
 
 
+# Made once: json.dumps makes one anew for every item.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 @dataclass(frozen=True, slots=True)
 class ItemError:
     """Why an item has no predictions: a fixed word, a sentence, and whether to try again."""
@@ -91,6 +95,4 @@ def read_segment(storage: Storage, name: str) -> Iterator[Row]:
 
 
 def _to_json(predictions: list[dict[str, Any]] | None) -> str | None:
-    if predictions is None:
-        return None
-    return json.dumps(predictions, separators=(",", ":"), ensure_ascii=False)
+    return None if predictions is None else _encode(predictions)
