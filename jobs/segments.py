@@ -77,9 +77,10 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
         pq.write_table(table, sink, compression="zstd")
 
 
-def read_segment(storage: Storage, name: str) -> Iterator[Row]:
-    """Read the rows of a segment, in index order."""
-    columns = pq.read_table(pa.BufferReader(storage.get(name)), schema=SCHEMA).to_pydict()
+def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
+    """Read the rows of a segment, in index order, from row `start` on."""
+    table = pq.read_table(pa.BufferReader(storage.get(name)), schema=SCHEMA)
+    columns = table.slice(start).to_pydict()
     for index, custom_id, status, sha256, attempts, predictions, code, message, retryable in zip(
         *columns.values(), strict=True
     ):
