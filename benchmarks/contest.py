@@ -76,6 +76,12 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
+def untuned_raw() -> Contestant:
+    """Take a plan that is good on most machines, where there is no time to try others."""
+    plan = {"decoders": os.cpu_count() or 1, "cores": 1, "batch": 32}
+    return Contestant(RAW, "raw", turns={"": plan})
+
+
 def tuned_raw(work: Work) -> Contestant:
     """Find the best plan of the bare loop on this machine, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.contestants.raw", str(work.folder), "tune"]
@@ -153,6 +159,6 @@ def _read(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise RuntimeError(f"{process.args} ended; its log is in {BUILD / 'bench'}")
+        raise RuntimeError(f"{process.args} ended; its log is in {BUILD / 'bench'}.")
     read: dict[str, Any] = json.loads(line)
     return read
