@@ -5,6 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 NETWORK ?= digits
 OUT ?= build/weights
+PEERS ?= mosec==0.9.8 litserve==0.2.19 ray[data]==2.60.0
 
 BIN := .venv/bin
 EXTRAS := workers,local,train,dev
@@ -12,11 +13,12 @@ EXTRAS := workers,local,train,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test faults check format train evaluate bench constraints clean
+.PHONY: help setup demo up test faults check format train evaluate bench bench-quick bench-gpu \
+	bench-scheduling peers gpu-check constraints clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
-		| awk -F '\t' '{ printf "  make %-13s%s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
+		| awk -F '\t' '{ printf "  make %-17s%s\n", $$1, $$2 }'
 
 setup: .venv/.installed ## Make .venv and install everything, pinned by constraints.txt
 
@@ -48,9 +50,29 @@ train: setup ## Train a shipped network anew (NETWORK=digits OUT=build/weights)
 evaluate: setup ## Measure the shipped networks and hold them to their cards
 	@$(BIN)/python -m models.evaluate $(ARGS)
 
-bench: setup ## Measure claims under a backlog of a million shards, and fairness on a whole stack
+bench: setup ## Measure everything against the bare network and the peers (40 minutes; ARGS="photos")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: setup ## The same with less of everything, in minutes; fails only on wrong labels
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-scheduling: setup ## Measure claims under a million shards, and fairness on a whole stack
 	@$(BIN)/python -m benchmarks.claims
 	@$(BIN)/python -m benchmarks.fairness $(ARGS)
+
+peers: setup ## Install those that `make bench` compares with, each in its own environment
+	@for peer in $(PEERS); do \
+		folder=build/peers/$${peer%%[=[]*}; \
+		test -x $$folder/bin/python || $(BIN)/python -m venv $$folder; \
+		$$folder/bin/python -c "$$SHARE" "$$($(BIN)/python -c "$$WHERE")"; \
+		$$folder/bin/python -m pip --disable-pip-version-check -qq install "$$peer"; \
+	done
+
+gpu-check: ## Prove the CUDA path on this machine's GPU (needs only torch, torchvision, opencv, safetensors)
+	@$(PYTHON) -m benchmarks.gpu_check
+
+bench-gpu: ## Measure decoding, ResNet-50 and both together on this machine's GPU (needs the same)
+	@$(PYTHON) -m benchmarks.gpu_speed $(ARGS)
 
 constraints: setup ## Choose the newest versions that go together and pin them
 	@$(PIP) install --dry-run --ignore-installed --report .venv/resolved.json \
@@ -73,6 +95,17 @@ clean: ## Remove .venv and all that can be made again; data in .pixelmill stays
 	@$(PIP) install -c constraints.txt "setuptools>=77"
 	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[$(EXTRAS)]"
 	@touch $@
+
+# The folder of an environment's packages, and a file in a peer's own that lets it see ours: networks
+# and preprocessing are the same for everybody, and torch is installed once.
+define WHERE
+import sysconfig; print(sysconfig.get_paths()["purelib"])
+endef
+define SHARE
+import pathlib, sys, sysconfig
+pathlib.Path(sysconfig.get_paths()["purelib"], "pixelmill.pth").write_text(sys.argv[1])
+endef
+export WHERE SHARE
 
 # Turns pip's report into constraints.txt. What torch itself pins to the letter, for one platform
 # only, is left to torch.

@@ -1,11 +1,12 @@
-"""Networks that take a known time, so that shares of the device can be held against weights.
+"""Networks that compute nothing: they take a known time asleep, or none at all.
 
-Loaded into a stack's workers with PIXELMILL_EXTENSIONS=benchmarks.networks. Nothing is computed:
-the device sleeps, and the cores stay free for what is measured.
+Loaded into a stack's workers with PIXELMILL_EXTENSIONS=benchmarks.networks. The device sleeps, and
+the cores stay free for what is measured.
 """
 
 import time
 from functools import partial
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -32,17 +33,20 @@ class Paced(nn.Module):
         return torch.zeros(len(batch), self.classes)
 
 
-ARCHITECTURES = {
-    "paced/1ms": partial(Paced, item_s=0.001),
-    "paced/2ms": partial(Paced, item_s=0.002),
-}
+PACED = {f"paced/{ms}ms": partial(Paced, item_s=ms / 1000) for ms in (1, 2, 10)}
+NOTHING = "nothing"
+ARCHITECTURES = {**PACED, NOTHING: partial(Paced, item_s=0.0)}
+# Pixels of a side of the pictures for the network that does nothing.
+TINY = 8
 
 
-def register_paced(database: Database, storage: Storage, shard_items: int) -> list[str]:
-    """Register both as models whose jobs are cut into shards of so many items; gives the names."""
-    weights = save({"unused": torch.zeros(1)})
-    names = []
-    for architecture in ARCHITECTURES:
+def register_paced(database: Database, storage: Storage, shard_items: int) -> dict[str, str]:
+    """Register the paced ones as models whose jobs are cut into shards of so many items.
+
+    Gives the models' names by those of the architectures.
+    """
+    names = {}
+    for architecture in PACED:
         name = architecture.replace("/", "-")
         record = SHIPPED["digits"].to_json() | {
             "name": name,
@@ -50,6 +54,19 @@ def register_paced(database: Database, storage: Storage, shard_items: int) -> li
             "max_batch": shard_items,
             "shard_items": shard_items,
         }
-        register(database, storage, name, record, weights, digest(weights))
-        names.append(name)
+        _register(database, storage, record)
+        names[architecture] = name
     return names
+
+
+def register_nothing(database: Database, storage: Storage) -> None:
+    """Register the network that does nothing."""
+    plain = SHIPPED["digits"].to_json()
+    preprocess = plain["preprocess"] | {"resize": TINY, "crop": TINY}
+    named = {"name": NOTHING, "architecture": NOTHING, "preprocess": preprocess}
+    _register(database, storage, plain | named)
+
+
+def _register(database: Database, storage: Storage, record: dict[str, Any]) -> None:
+    weights = save({"unused": torch.zeros(1)})
+    register(database, storage, record["name"], record, weights, digest(weights))

@@ -90,7 +90,7 @@ class Manifest:
     def __init__(self, storage: Storage, name: str) -> None:
         self._file = pq.ParquetFile(storage.open(name))
         self._lock = threading.Lock()
-        self._group: tuple[int, list[Item]] = (-1, [])
+        self._group: tuple[int, pa.Table | None] = (-1, None)
 
     @property
     def total(self) -> int:
@@ -105,7 +105,10 @@ class Manifest:
             if position >= self.total:
                 raise IndexError(f"item {position} of a manifest with {self.total}")
             group, start = divmod(position, ROW_GROUP)
-            items += self._read_group(group)[start : start + count - len(items)]
+            # Objects are made of the rows that are asked for, not of the whole group.
+            rows = self._read_group(group).slice(start, count - len(items))
+            columns = [column.to_pylist() for column in rows.columns]
+            items += [Item(*row) for row in zip(*columns, strict=True)]
         return items
 
     def blobs(self) -> set[str]:
@@ -117,12 +120,11 @@ class Manifest:
             found.update(column.unique().to_pylist())
         return found - {""}
 
-    def _read_group(self, group: int) -> list[Item]:
+    def _read_group(self, group: int) -> pa.Table:
         # Neighbouring shards are read one after the other, so the last group is worth keeping.
         with self._lock:
             if self._group[0] != group:
-                columns = self._file.read_row_group(group).to_pydict()
-                self._group = (group, [Item(*row) for row in zip(*columns.values(), strict=True)])
+                self._group = (group, self._file.read_row_group(group))
             return self._group[1]
 
 

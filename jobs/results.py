@@ -8,6 +8,7 @@ is over; their rows are made from the manifest.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import select
 
@@ -82,16 +83,15 @@ def read_rows(
         commit = shard.commit_number or 0
         start = after.row + 1 if commit == after.commit else 0
         if shard.segment is not None:
-            rows = read_segment(ground.storage, shard.segment)
+            rows = read_segment(ground.storage, shard.segment, start)
         else:
             if manifest is None:
                 # The job may have ended after the caller had read it.
                 job = _read_again(ground, job)
                 manifest = Manifest(ground.storage, job.manifest or "")
-            rows = _rows_that_never_ran(manifest, job, shard)
-        for position, row in enumerate(rows):
-            if position >= start:
-                yield Cursor(commit, position), row
+            rows = islice(_rows_that_never_ran(manifest, job, shard), start, None)
+        for position, row in enumerate(rows, start):
+            yield Cursor(commit, position), row
 
 
 def _shards_from(ground: Ground, job_id: str, commit: int) -> Iterator[Shard]:

@@ -31,6 +31,10 @@ SCHEMA = pa.schema(
 )
 
 
+# Made once: json.dumps makes one anew for every item.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 @dataclass(frozen=True, slots=True)
 class ItemError:
     """Why an item has no predictions: a fixed word, a sentence, and whether to try again."""
@@ -73,9 +77,10 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
         pq.write_table(table, sink, compression="zstd")
 
 
-def read_segment(storage: Storage, name: str) -> Iterator[Row]:
-    """Read the rows of a segment, in index order."""
-    columns = pq.read_table(pa.BufferReader(storage.get(name)), schema=SCHEMA).to_pydict()
+def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
+    """Read the rows of a segment, in index order, from row `start` on."""
+    table = pq.read_table(pa.BufferReader(storage.get(name)), schema=SCHEMA)
+    columns = table.slice(start).to_pydict()
     for index, custom_id, status, sha256, attempts, predictions, code, message, retryable in zip(
         *columns.values(), strict=True
     ):
@@ -91,6 +96,4 @@ def read_segment(storage: Storage, name: str) -> Iterator[Row]:
 
 
 def _to_json(predictions: list[dict[str, Any]] | None) -> str | None:
-    if predictions is None:
-        return None
-    return json.dumps(predictions, separators=(",", ":"), ensure_ascii=False)
+    return None if predictions is None else _encode(predictions)

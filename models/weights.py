@@ -85,7 +85,9 @@ def convert(source: Path | str | bytes) -> bytes:
 
 def looks_pickled(data: bytes) -> bool:
     """Say whether the bytes are a torch checkpoint (a zip archive, or a bare pickle)."""
-    return data.startswith((b"PK\x03\x04", b"\x80"))
+    # One safetensors file in 32 begins with a pickle's byte too: it is its header's length.
+    has_header = data[4:9] == b"\0\0\0\0{"
+    return data.startswith((b"PK\x03\x04", b"\x80")) and not has_header
 
 
 def fetch_torchvision(architecture: str, weights_name: str | None = None) -> bytes:

@@ -38,9 +38,16 @@ class Process:
 
     def use_one_core(self) -> None:
         """Keep torch in the calling thread to one core: there are many decode threads."""
+        self.use_cores(1)
+
+    def use_cores(self, count: int) -> None:
+        """Let torch use so many cores for what the calling thread computes."""
         import torch
 
-        torch.set_num_threads(1)
+        # A thread's first question gives it the number that any thread has set last. Only what is
+        # set after that is its own, and stays.
+        torch.get_num_threads()
+        torch.set_num_threads(count)
 
 
 def this_process(settings: Settings, environ: Mapping[str, str] = os.environ) -> Process:

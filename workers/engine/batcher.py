@@ -4,11 +4,15 @@ A batch takes chunks of one key (same model version, same parameters) until it h
 `max_batch` samples, until nothing more is being decoded, or until the first chunk has waited a few
 milliseconds. Keys take turns by the age of their oldest chunk, so that no model keeps another
 waiting.
+
+The device thread computes with the cores that decoding leaves at the moment: all of them while the
+samples wait for the network, one while the network waits for samples.
 """
 
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from models.tasks.task import Outputs
@@ -22,8 +26,15 @@ Key = tuple[str, str]
 class Batcher:
     """One device thread and the chunks that wait for it."""
 
-    def __init__(self, wait_s: float, flight: FlightRecord) -> None:
+    def __init__(
+        self,
+        wait_s: float,
+        flight: FlightRecord,
+        cores: int = 1,
+        use_cores: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._wait_s, self._flight = wait_s, flight
+        self._cores, self._use_cores = cores, use_cores
         self._waiting: dict[Key, deque[Chunk]] = {}
         self._since: dict[Key, float] = {}
         self._coming = 0
@@ -64,6 +75,7 @@ class Batcher:
             batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]
             if not batch:
                 continue
+            self._use_cores(max(1, self._cores - self._coming))
             with self._flight.flying(*[each for chunk in batch for each in chunk.suspects()]):
                 try:
                     _run_batch(batch)

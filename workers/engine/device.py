@@ -10,6 +10,7 @@ import structlog
 import torch
 
 from jobs.segments import ItemError
+from models.halving import in_halves
 from models.registry import Network
 from models.tasks.task import Sample
 from workers.engine.chunk import Piece
@@ -87,21 +88,24 @@ class Networks:
 def infer(network: Network, samples: Sequence[Sample]) -> list[Piece]:
     """Run a network on samples; gives pieces that together cover them in order.
 
-    A batch that fails is run again in halves, down to single samples: one that is too large finds
-    its size, and one with a bad sample finds the sample.
+    A batch that fails is run again in halves (models.halving).
     """
-    try:
-        return [Piece(len(samples), outputs=network.forward(samples))]
-    except Exception as err:  # whatever a network raises costs items, not the process
+    model = network.record.name
+
+    def failed(size: int, err: Exception) -> None:
         if _has_lost_device(err):
-            log.critical("device_lost", model=network.record.name, error=str(err))
+            log.critical("device_lost", model=model, error=str(err))
             # A crash, so that the flight record names the suspects.
             os.abort()
-        if len(samples) == 1:
-            return [Piece(1, error=_reason(err))]
-        log.warning("batch_halved", model=network.record.name, size=len(samples), error=str(err))
-    half = len(samples) // 2
-    return infer(network, samples[:half]) + infer(network, samples[half:])
+        if size > 1:
+            log.warning("batch_halved", model=model, size=size, error=str(err))
+
+    return [
+        Piece(count, error=_reason(given))
+        if isinstance(given, Exception)
+        else Piece(count, outputs=given)
+        for count, given in in_halves(network.forward, samples, failed)
+    ]
 
 
 def _has_lost_device(err: Exception) -> bool:

@@ -68,7 +68,9 @@ class Engine:
         self._suspects = read_suspects(process.flight)
         self._flight = FlightRecord(process.flight)
         self._quiet = Quiet()
-        self._batcher = Batcher(settings.batch_wait_ms / 1000, self._flight)
+        self._batcher = Batcher(
+            settings.batch_wait_ms / 1000, self._flight, process.cores, process.use_cores
+        )
         self._keeper = Keeper(ground.database, process.node, settings, beat=self._flight.beat)
         self._manifest = lru_cache(_OPEN_MANIFESTS)(self._open_manifest)
         self._stages = Stages(

@@ -103,6 +103,17 @@ def test_a_pickle_bomb_is_refused_and_nothing_of_it_runs(form, tmp_path):
     assert not trap.exists()
 
 
+def test_weights_whose_header_is_as_long_as_a_pickle_begins_are_no_pickle():
+    (length,) = struct.unpack_from("<Q", WEIGHTS)
+    # Spaces after the JSON are allowed: as many as make the length's first byte 0x80.
+    padding = b" " * ((0x80 - length) % 0x100)
+    padded = struct.pack("<Q", length + len(padding))
+    data = padded + WEIGHTS[8 : 8 + length] + padding + WEIGHTS[8 + length :]
+    assert data.startswith(b"\x80")
+    load(RECORD, data)
+    assert weights_file.convert(data) == weights_file.write(weights_file.read(WEIGHTS))
+
+
 def test_the_bomb_of_the_tests_is_live(tmp_path):
     pickle.loads(pickle.dumps(Bomb(tmp_path / "sprung")))
     assert (tmp_path / "sprung").exists()

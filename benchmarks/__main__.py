@@ -1,0 +1,61 @@
+"""The table of what Pixelmill is to reach, row by row: `python -m benchmarks [--quick] [ROW ...]`.
+
+Prints each row's verdicts and leaves build/bench.json, bench.md and bench.svg. Ends with status 1
+when a label is not raw's; with `--strict` also when a figure is not reached. `--quick` measures
+less of everything, for a report within minutes.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+
+from benchmarks import (
+    doing_nothing,
+    manifest_lines,
+    reading_results,
+    scaling,
+    single_image,
+    worker_memory,
+    yardstick,
+)
+from benchmarks.report import Row, write
+
+ROWS: Mapping[str, Callable[[bool], Row]] = {
+    "photos": yardstick.measure_photos,
+    "resnet50": yardstick.measure_resnet50,
+    "digits": yardstick.measure_digits,
+    "single-image": single_image.measure,
+    "manifest-lines": manifest_lines.measure,
+    "doing-nothing": doing_nothing.measure,
+    "reading-results": reading_results.measure,
+    "worker-memory": worker_memory.measure,
+    "scaling": scaling.measure,
+}
+# Those that say much in little time.
+QUICK = ("photos", "digits", "single-image", "doing-nothing")
+
+
+def main() -> int:
+    """Run the rows that were asked for; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--quick", action="store_true", help="measure less of everything")
+    parser.add_argument("--strict", action="store_true", help="fail when a figure is not reached")
+    given = parser.parse_args()
+    unknown = set(given.rows) - set(ROWS)
+    if unknown:
+        parser.error(f"there is no row {', '.join(sorted(unknown))}; use {', '.join(ROWS)}")
+    rows = []
+    for name in given.rows or (QUICK if given.quick else ROWS):
+        print(f"\n{name}", flush=True)
+        rows.append(ROWS[name](given.quick))
+        print(*rows[-1].verdicts, *rows[-1].parity, sep="\n", flush=True)
+    print("", *write(rows, "bench-quick" if given.quick else "bench"), sep="\n")
+    wanted = [verdict for row in rows for verdict in row.parity]
+    if given.strict:
+        wanted += [verdict for row in rows for verdict in row.verdicts]
+    return 0 if all(verdict.holds for verdict in wanted) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Pixelmill as it is started by `pixelmill up`, called over HTTP.
+
+A turn lasts from `POST /v1/jobs` on an uploaded zip until the job is completed, which is when its
+last result is durable and readable; with the option `upload`, from the upload on. With the option
+`clients`, so many clients at once send jobs of `each` pictures, inside the request, and wait for
+each. The results are read afterwards, through the API, for their labels.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.contestants.turns import WARM_UP, given_work, take_turns
+from benchmarks.works import Work
+from jobs.database import Database
+from jobs.storage import Storage
+from jobs.versions import register
+from models.weights import digest
+from pixelmill import Client
+from tests.e2e.stacks import RunningStack, running_stack
+
+_WAIT = {"Prefer": "wait=60"}
+_PAUSE_S = 0.02
+
+
+def register_work(stack: RunningStack, work: Work) -> str:
+    """Register the work's network in a stack's database and store; gives the model's name."""
+    database = Database(f"sqlite:///{stack.data / 'pixelmill.db'}")
+    storage = Storage((stack.data / "blobs").as_uri())
+    record, weights = work.record, work.weights
+    register(database, storage, record.name, record.to_json(), weights, digest(weights))
+    database.close()
+    return record.name
+
+
+def submit_inline(caller: httpx.Client, items: Sequence[bytes], model: str) -> str:
+    """Send pictures inside one request and wait until their job is over; gives its id."""
+    parts = [("files", (f"{number:06d}", item)) for number, item in enumerate(items)]
+    job = ("job", (None, json.dumps({"model": model}), "application/json"))
+    answer = caller.post("/v1/jobs", files=[*parts, job], headers=_WAIT)
+    # Held for a minute at most, and not at all while the server holds many.
+    while (body := answer.raise_for_status().json())["status"] == "in_progress":
+        time.sleep(_PAUSE_S)
+        answer = caller.get(f"/v1/jobs/{body['id']}", headers=_WAIT)
+    assert body["request_counts"]["completed"] == len(items), body
+    return str(body["id"])
+
+
+def labels_of(client: Client, job_id: str) -> list[int]:
+    """Read the class of every picture of a job, in their order."""
+    found = {row.index: row.predictions for row in client.results(job_id)}
+    labels = []
+    for index in range(len(found)):
+        predictions = found[index]
+        assert predictions, f"item {index} of job {job_id} has no prediction"
+        labels.append(int(predictions[0]["class_id"]))
+    return labels
+
+
+class Turns:
+    """One work on one running stack."""
+
+    def __init__(self, stack: RunningStack, work: Work, client: Client) -> None:
+        self._work, self._client = work, client
+        self._model = register_work(stack, work)
+        self._items = work.items()
+        self._caller = httpx.Client(
+            base_url=stack.info["url"],
+            headers={"Authorization": f"Bearer {stack.info['api_key']}"},
+            timeout=90,
+            trust_env=False,
+        )
+        submit_inline(self._caller, self._items[:WARM_UP], self._model)
+        self._uploaded = client.upload(work.archive)
+
+    def take(self, options: Mapping[str, Any]) -> tuple[float, list[int]]:
+        """Infer all pictures; gives the seconds and their labels."""
+        start = time.perf_counter()
+        jobs = self._many(**options) if "clients" in options else [self._one(**options)]
+        seconds = time.perf_counter() - start
+        return seconds, [label for job in jobs for label in labels_of(self._client, job)]
+
+    def _one(self, *, upload: bool = False) -> str:
+        given = self._work.archive if upload else self._uploaded
+        return self._client.wait(self._client.submit(given, model=self._model)).check().id
+
+    def _many(self, *, clients: int, each: int) -> list[str]:
+        parts = [self._items[start : start + each] for start in range(0, len(self._items), each)]
+        with ThreadPoolExecutor(clients) as callers:
+            return list(
+                callers.map(lambda part: submit_inline(self._caller, part, self._model), parts)
+            )
+
+
+def main() -> None:
+    """Start a stack and take turns on it."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_stack(Path(folder), PIXELMILL_RATE_LIMIT="") as stack,
+        stack.client() as client,
+    ):
+        take_turns(Turns(stack, given_work(), client).take)
+
+
+if __name__ == "__main__":
+    main()

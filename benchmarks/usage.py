@@ -1,0 +1,74 @@
+"""What a process and all that it has started use: CPU seconds and memory, read from Linux's /proc.
+
+Memory is the proportional set size (PSS): a page that several processes share counts once among
+them, so that the sum over a tree is what the tree really holds.
+"""
+
+import os
+import threading
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+
+_PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_LOOK_S = 0.5
+
+
+def tree(root: int) -> list[int]:
+    """Give a process and its living descendants."""
+    children = defaultdict(list)
+    for folder in _PROC.iterdir():
+        if folder.name.isdecimal() and (fields := _stat(int(folder.name))):
+            children[int(fields[1])].append(int(folder.name))
+    found = [root]
+    for pid in found:
+        found += children[pid]
+    return found
+
+
+def cpu_seconds(root: int) -> float:
+    """Give the CPU seconds of a tree so far, with those of children that ended and were awaited."""
+    used = (_stat(pid)[11:15] for pid in tree(root))
+    return sum(int(ticks) for each in used for ticks in each) / _TICKS
+
+
+def memory_bytes(pid: int) -> int:
+    """Give the PSS of one process; 0 when it has ended meanwhile."""
+    with suppress(OSError):
+        for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+class PeakMemory:
+    """Looks twice a second, from a thread, how much memory a tree holds."""
+
+    def __init__(self, root: int) -> None:
+        self.peak_bytes = 0
+        self._root = root
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="peak memory", daemon=True)
+        self._thread.start()
+
+    def end(self) -> int:
+        """Stop looking; gives the most bytes that were seen."""
+        self._ended.set()
+        self._thread.join()
+        return self.peak_bytes
+
+    def _run(self) -> None:
+        while True:
+            held = sum(memory_bytes(pid) for pid in tree(self._root))
+            self.peak_bytes = max(self.peak_bytes, held)
+            if self._ended.wait(_LOOK_S):
+                return
+
+
+def _stat(pid: int) -> list[str]:
+    """Read /proc/PID/stat from the state on (its first two fields are left out); [] if it ended."""
+    with suppress(OSError):
+        # A command's name may hold spaces and brackets: the last bracket ends it.
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return []
