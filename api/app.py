@@ -13,6 +13,7 @@ from api.openapi import add_components
 from api.parsing import refuse_nul
 from api.problems import handle_errors
 from api.rate_limits import limit_requests
+from api.routes.children import children
 from api.routes.docs import docs
 from api.routes.files import files
 from api.routes.health import health
@@ -82,5 +83,6 @@ def _add_routes(app: APIFlask) -> None:
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):
         app.register_blueprint(jobs, name=name, url_prefix=f"/v1/{name}")
+        app.register_blueprint(children, name=f"{name}_children", url_prefix=f"/v1/{name}")
         app.register_blueprint(results, name=f"{name}_results", url_prefix=f"/v1/{name}")
     app.cli.add_command(keys)

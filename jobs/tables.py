@@ -22,6 +22,7 @@ from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
 from jobs.table_base import BigId
 from jobs.table_base import Table as Table
 
+
 class Tenant(Table):
     """Who owns jobs, files and keys."""
 
