@@ -21,6 +21,7 @@ from api.routes.jobs import jobs
 from api.routes.models import models
 from api.routes.predictions import predictions
 from api.routes.results import results
+from api.routes.shadows import shadows
 from api.security_headers import harden
 from api.waiting import HELD, MOST_HELD
 from jobs.bootstrap import Ground, open_ground
@@ -78,7 +79,7 @@ def _configure(app: APIFlask, settings: Settings) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, models, predictions):
+    for blueprint in (health, docs, files, models, shadows, predictions):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

@@ -24,8 +24,10 @@ from api.schemas import (
     PredictionCreate,
     PredictionForm,
     RerunCreate,
+    ShadowPut,
     UploadForm,
 )
+from api.shadow_views import ShadowView
 from api.views import Alive, Deleted, FileList, FileView, ModelList, ModelView, Ready
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -97,6 +99,8 @@ COMPONENTS: tuple[Schema, ...] = (
     RerunCreate,
     ResultItem,
     ResultPage,
+    ShadowPut,
+    ShadowView,
     UploadForm,
 )
 

@@ -172,6 +172,13 @@ class JobListQuery(_Strict):
     model: str | None = Field(None, description="A model's name, without a version.")
 
 
+class ShadowPut(_Strict):
+    """Which version to try on how many of the shards."""
+
+    version: StrictInt = Field(ge=1)
+    percent: StrictInt = Field(10, ge=1, le=100, description="Of the shards, at random.")
+
+
 class ChangesQuery(_Strict):
     """Which changes to read, in the order of their items."""
 

@@ -26,9 +26,9 @@ from jobs.errors import InvalidRequest, NotFound
 from jobs.ids import new_id
 from jobs.states import JobKind, JobStatus
 from jobs.submission import compared_with_parent, cut_shards
-from jobs.tables import Job, ModelShadow, ModelVersion
+from jobs.tables import Job, ModelAlias, ModelShadow, ModelVersion
 from jobs.tenants import shadow_tenant
-from jobs.versions import DEFAULT_ALIAS, aliases_of, read_version
+from jobs.versions import DEFAULT_ALIAS, read_version
 
 # One that does not find its time within a day is given up: newer jobs tell more.
 _WINDOW_S = 86_400.0
@@ -44,14 +44,14 @@ def set_shadow(
     it does another task than the version that the alias names.
     """
     with database.write() as session:
-        current = aliases_of(session, name).get(alias)
+        current = session.get(ModelAlias, (name, alias))
         if current is None:
             raise NotFound(f"Model {name!r} has no alias {alias!r}; set it first.")
-        tasks = {read_version(session, name, each).record["task"] for each in (current, version)}
-        if len(tasks) > 1:
+        versions = [read_version(session, name, each) for each in (current.version, version)]
+        if len({each.record["task"] for each in versions}) > 1:
             raise InvalidRequest(
-                f"Version {version} of {name!r} does another task than version {current}, which "
-                f"{alias!r} names.",
+                f"Version {version} of {name!r} does another task than version "
+                f"{current.version}, which {alias!r} names.",
                 param="version",
             )
         shadow_tenant(session)

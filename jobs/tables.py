@@ -16,11 +16,11 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Integer, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from jobs.bases import BigId
+from jobs.bases import Table as Table
 from jobs.comparison_tables import Comparison as Comparison
 from jobs.comparison_tables import ModelShadow as ModelShadow
 from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
-from jobs.table_base import BigId
-from jobs.table_base import Table as Table
 
 
 class Tenant(Table):

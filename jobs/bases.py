@@ -1,4 +1,4 @@
-"""What every table is made of: the base class, the types of columns, the names of constraints."""
+"""What every table is made of: names of constraints, and how Python's types are stored."""
 
 from enum import StrEnum
 from typing import Any, ClassVar
