@@ -30,6 +30,8 @@ from models.catalog import ModelRecord, check_params
 from models.errors import ParamsError
 
 _LONGEST_KEY = 255
+# An embedding has nothing to show.
+DRAWN_TASKS = ("classification", "detection", "segmentation")
 _INPUTS = ("input_file_id", "requests", "urls")
 
 
@@ -105,7 +107,7 @@ def checked(options: CommonOptions, wanted: Wanted) -> Submission:
         completion_window_s=seconds_to_run(options.completion_window, settings.completion_window_s),
         output_expires_after=options.lifetime_s,
         delete_inputs=isinstance(options, JobOptions) and options.delete_inputs,
-        overlays=options.overlays,
+        overlays=_checked_overlays(options.overlays, version),
     )
 
 
@@ -146,6 +148,17 @@ def _checked_params(version: ModelVersion, params: dict[str, Any]) -> dict[str, 
         return check_params(record.task, params, record.labels)
     except ParamsError as err:
         raise InvalidRequest(str(err), param=f"params.{err.param}") from err
+
+
+def _checked_overlays(wanted: bool, version: ModelVersion) -> bool:
+    record = ModelRecord.from_json(version.record)
+    if wanted and (record.input_kind != "image" or record.task not in DRAWN_TASKS):
+        raise InvalidRequest(
+            f"`overlays` cannot be had of {version.name}@{version.version}: drawn are results of "
+            f"{', '.join(DRAWN_TASKS)} over images.",
+            param="overlays",
+        )
+    return wanted
 
 
 def _checked_webhook(webhook: Webhook | None, settings: Settings) -> dict[str, Any] | None:

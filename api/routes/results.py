@@ -12,6 +12,7 @@ from api.parsing import read_query
 from api.result_rows import ResultPage, as_csv, ndjson, result_row
 from api.schemas import ResultsQuery
 from jobs.errors import InvalidRequest, NotFound
+from jobs.overlays import read_overlay
 from jobs.reading import get_job
 from jobs.results import Cursor, parse_cursor, read_page, read_rows
 from jobs.segments import Row
@@ -46,6 +47,19 @@ def get_results(job_id: str) -> Response:
     job = _find(job_id)
     after = Cursor() if query.after is None else parse_cursor(query.after)
     return _page(job, after, query) if query.format == "json" else _stream(job, after, query)
+
+
+@results.get("/<job_id>/results/<int:index>/overlay")
+@describe(results, {200: {"image/jpeg": "binary"}}, problems=(404, 409))
+def get_overlay(job_id: str, index: int) -> Response:
+    """Show an item's image with its result drawn over it, of a job submitted with `overlays`.
+
+    409 while the item has not run, 404 when it did not succeed or the job has no overlays.
+    """
+    response = Response(read_overlay(ground(), _find(job_id), index), content_type="image/jpeg")
+    # It never changes; nobody but its tenant may keep it.
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
 
 
 def _find(job_id: str) -> Job:
