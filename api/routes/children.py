@@ -1,5 +1,6 @@
 """A job's items once more: rerun on another version and compared, or retried."""
 
+from dataclasses import replace
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -7,6 +8,7 @@ from flask import Response, jsonify
 
 from api.comparison_views import ChangePage, ComparisonView, change_page, comparison_view
 from api.current import ground, tenant_id
+from api.deadlines import seconds_to_run
 from api.job_answers import accepted_after_wait
 from api.job_views import JobView
 from api.openapi import describe
@@ -64,6 +66,8 @@ def retry_job(job_id: str) -> Response:
         return accepted_after_wait(earlier, is_new=False)
     with ground().database.read() as session:
         submission = retry_of(session, get_job(session, tenant_id(), job_id))
+    window_s = seconds_to_run(None, submission.completion_window_s)
+    submission = replace(submission, completion_window_s=window_s)
     job, is_new = submit(ground(), submission, idempotency)
     return accepted_after_wait(job, is_new=is_new)
 

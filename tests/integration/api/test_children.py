@@ -94,7 +94,10 @@ def test_a_retry_is_answered_like_a_submission(ground: Ground, caller: Caller) -
     assert first.status_code == 202
     assert first.json["id"] == second.json["id"]
     assert (first.json["kind"], first.json["metadata"]) == ("retry", {"run": "7"})
-    prepare_next(ground)
+    hurried = caller.post(path, headers={"Cancel-After": "90s"}).json
+    assert hurried["expires_at"] - hurried["created_at"] == 90
+    while prepare_next(ground):
+        pass
     assert caller.get(f"/v1/jobs/{first.json['id']}").json["request_counts"]["total"] == 2
     check_problem(caller.get(f"/v1/jobs/{first.json['id']}/comparison"), 404)
 
