@@ -69,7 +69,9 @@ class CommonOptions(_Strict):
     completion_window: str | None = Field(None, description="`30m`, `24h` or `7d`; at most 30 days")
     output_expires_after: Lifetime | OutputExpiry | None = None
     overlays: StrictBool = Field(
-        False, description="Draw each result over its image: …/results/{index}/overlay."
+        False,
+        description="Draw each result over its image: …/results/{index}/overlay. Like the results, "
+        "and with them, these pictures stay when `delete_inputs` erases the inputs.",
     )
 
     @field_validator("completion_window")

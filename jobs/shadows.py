@@ -44,16 +44,7 @@ def set_shadow(
     it does another task than the version that the alias names.
     """
     with database.write() as session:
-        current = session.get(ModelAlias, (name, alias))
-        if current is None:
-            raise NotFound(f"Model {name!r} has no alias {alias!r}; set it first.")
-        versions = [read_version(session, name, each) for each in (current.version, version)]
-        if len({each.record["task"] for each in versions}) > 1:
-            raise InvalidRequest(
-                f"Version {version} of {name!r} does another task than version "
-                f"{current.version}, which {alias!r} names.",
-                param="version",
-            )
+        _check_trial(session, name, alias, version)
         shadow_tenant(session)
         _remove(session, name, alias)
         shadow = ModelShadow(
@@ -133,6 +124,19 @@ def add_figures(session: Session, shadow: Job, figures: dict[str, float]) -> Non
         )
         .values(**columns, jobs=ModelShadow.jobs + 1, updated_at=db_now())
     )
+
+
+def _check_trial(session: Session, name: str, alias: str, version: int) -> None:
+    current = session.get(ModelAlias, (name, alias))
+    if current is None:
+        raise NotFound(f"Model {name!r} has no alias {alias!r}; set it first.")
+    both = [read_version(session, name, each) for each in (current.version, version)]
+    if len({each.record["task"] for each in both}) > 1:
+        raise InvalidRequest(
+            f"Version {version} of {name!r} does another task than version {current.version}, "
+            f"which {alias!r} names.",
+            param="version",
+        )
 
 
 def _remove(session: Session, name: str, alias: str) -> None:

@@ -1,8 +1,12 @@
-"""The client's calls about a job's items once more: reruns, retries, comparisons; and overlays."""
+"""The client's calls about a job's items once more: reruns, retries, comparisons, overlays.
+
+And about versions that operators try, unseen, on what comes in by an alias.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from pixelmill.calls import create, job_path, results_path
 from pixelmill.pages import pages
@@ -78,3 +82,26 @@ class ChildCalls:
         index = item.index if isinstance(item, Result) else item
         call = Call("GET", f"{results_path(job)}/{index}/overlay", repeatable=True)
         return self._transport.send(call).content
+
+    def shadow(self, name: str, alias: str) -> Mapping[str, Any]:
+        """Tell which version runs in the shadow of an alias, and how it does so far."""
+        return self._of_shadow(Call("GET", _shadow_path(name, alias), repeatable=True))
+
+    def set_shadow(
+        self, name: str, alias: str, version: int, percent: int = 10
+    ) -> Mapping[str, Any]:
+        """Have a version run unseen on `percent` of the shards that come in by an alias."""
+        body = {"version": version, "percent": percent}
+        # Its figures begin anew each time, but a repetition follows at once.
+        return self._of_shadow(Call("PUT", _shadow_path(name, alias), json=body, repeatable=True))
+
+    def end_shadow(self, name: str, alias: str) -> Mapping[str, Any]:
+        """Have no version run in the shadow of an alias any more; gives the receipt."""
+        return self._of_shadow(Call("DELETE", _shadow_path(name, alias)))
+
+    def _of_shadow(self, call: Call) -> Mapping[str, Any]:
+        return json_object(self._transport.send(call))
+
+
+def _shadow_path(name: str, alias: str) -> str:
+    return f"/v1/models/{quote(name)}/aliases/{quote(alias, safe='')}/shadow"

@@ -1,4 +1,4 @@
-"""Commands about a job's items once more: rerun and compare, retry; and overlays."""
+"""Commands about a job's items once more: rerun and compare, retry, overlays, shadows."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +12,7 @@ from pixelmill.client import Client
 from pixelmill.display import aligned, printable, say
 from pixelmill.errors import InvalidInput, NotFound
 from pixelmill.exits import EXIT_HELP, ExitCode, code_of_job
+from pixelmill.operator_commands import PANEL as OPERATORS
 from pixelmill.options import AsJson, JobId, Output, ParamList, Timeout, Wait, read_params
 from pixelmill.records import Comparison
 from pixelmill.watching import finish, print_json, watch
@@ -100,11 +101,40 @@ def overlays(
     typer.echo(f"{saved} pictures in {folder}" + (f", {without} are not there" if without else ""))
 
 
+def shadow(
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", show_default=False)],
+    version: Annotated[
+        int | None, typer.Argument(metavar="VERSION", help="Try this one from now on.")
+    ] = None,
+    percent: Annotated[int, typer.Option("--percent", help="Of the shards.")] = 10,
+    end: Annotated[bool, typer.Option("--end", help="Try none any more.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try a version, unseen, on a sample of what comes in by an alias; or show how it does."""
+    if end and version is not None:
+        raise typer.BadParameter("--end and VERSION exclude each other; give one of them.")
+    with Client() as client:
+        if end:
+            client.end_shadow(name, alias)
+            typer.echo(f"no version is tried in the shadow of {name}@{alias} any more")
+            return
+        if version is not None:
+            found = client.set_shadow(name, alias, version, percent)
+        else:
+            found = client.shadow(name, alias)
+    if as_json:
+        print_json(found)
+    else:
+        sys.stdout.write(shadow_lines(found))
+
+
 def add_to(app: typer.Typer) -> None:
     """Put these commands into the command line."""
     commands: tuple[Callable[..., None], ...] = (rerun, compare, retry, overlay, overlays)
     for command in commands:
         app.command(epilog=EXIT_HELP, rich_help_panel=PANEL)(command)
+    app.command(rich_help_panel=OPERATORS)(shadow)
 
 
 def comparison_lines(comparison: Comparison) -> str:
@@ -126,6 +156,26 @@ def comparison_lines(comparison: Comparison) -> str:
         ]
         text += "\n" + aligned(("WAS", "IS NOW", "ITEMS"), rows)
     return text
+
+
+def shadow_lines(shadow: Mapping[str, Any]) -> str:
+    """Describe a version in the shadow, and how it does."""
+    items = shadow["items"]
+    text = (
+        f"{shadow['model']}@{shadow['version']} in the shadow of {shadow['alias']}: "
+        f"{shadow['percent']} % of the shards, {shadow['jobs']} jobs, "
+        f"{items['compared']} items compared, {items['same']} the same\n"
+        f"agreement {_number(shadow['agreement'])}, "
+        f"latency ratio {_number(shadow['latency_ratio'])}\n\n"
+    )
+    rows = [
+        (word, *(_number(shadow[f"{figure}_{side}"], factor) for side in ("before", "after")))
+        for word, figure, factor in (
+            ("error rate", "error_rate", 1.0),
+            ("device ms/item", "device_s_per_item", 1000.0),
+        )
+    ]
+    return text + aligned(("", "ANSWERS", "SHADOW"), rows)
 
 
 def _show(comparison: Comparison, as_json: bool) -> None:

@@ -115,3 +115,35 @@ def test_overlays_are_saved_by_index_and_one_that_is_missing_stops_no_other(serv
     }  # fmt: skip
     assert "is not drawn" in done.stderr
     assert "2 pictures" in done.stdout
+
+
+SHADOW = {
+    "model": "my/digits",
+    "alias": "production",
+    "version": 2,
+    "percent": 25,
+    "jobs": 3,
+    "items": {"compared": 90, "same": 81},
+    "agreement": 0.9,
+    "latency_ratio": 1.5,
+    "error_rate_before": 0.0,
+    "error_rate_after": 0.1,
+    "device_s_per_item_before": 0.002,
+    "device_s_per_item_after": 0.003,
+}
+SHADOW_PATH = "/v1/models/my/digits/aliases/production/shadow"
+
+
+def test_a_version_is_tried_in_the_shadow_and_its_figures_are_shown(server, run):
+    server.on("PUT", SHADOW_PATH, Answer(body=SHADOW))
+    server.on("GET", SHADOW_PATH, Answer(body=SHADOW))
+    server.on("DELETE", SHADOW_PATH, Answer(body={"deleted": True}))
+    put = run("shadow", "my/digits", "production", 2, "--percent", 25)
+    assert put.exit_code == 0, put.output
+    assert server.to("PUT", SHADOW_PATH)[0].json == {"version": 2, "percent": 25}
+    shown = run("shadow", "my/digits", "production")
+    assert shown.stdout == put.stdout
+    assert "90 items compared, 81 the same" in shown.stdout
+    assert ["device", "ms/item", "2", "3"] in [line.split() for line in shown.stdout.splitlines()]
+    assert run("shadow", "my/digits", "production", "--end").exit_code == 0
+    assert run("shadow", "my/digits", "production", 2, "--end").exit_code == 2
