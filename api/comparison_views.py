@@ -20,7 +20,9 @@ class ComparedItems(BaseModel):
     errored_both: int
     errored_before: int = Field(description="Errored in the parent only.")
     errored_after: int = Field(description="Errored in this job only.")
-    left_out: int = Field(description="Cancelled, expired or erased in one of the two.")
+    left_out: int = Field(
+        description="Cancelled, expired or erased in one of the two; or its URL gave other bytes."
+    )
 
 
 class Pace(BaseModel):

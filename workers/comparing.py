@@ -1,8 +1,8 @@
 """Compares what two versions made of the same items, and writes the report: an io worker's errand.
 
 What both could run is held against each other by the task's measure (models.agreement). What one of
-them could not run is counted apart; what was cancelled, expired or erased before it ran says
-nothing of a version, and is left out.
+them could not run is counted apart. What was cancelled, expired or erased before it ran says
+nothing of a version, nor does a URL that gave another image the second time: these are left out.
 """
 
 from collections import Counter
@@ -58,7 +58,7 @@ class Tally:
     def add(self, before: Row, after: Row) -> Change | None:
         """Count one item; gives it as a change if the versions do not answer alike."""
         self.total += 1
-        if _says_nothing(before) or _says_nothing(after):
+        if _says_nothing(before) or _says_nothing(after) or _had_other_inputs(before, after):
             self.left_out += 1
             return None
         if before.predictions is not None and after.predictions is not None:
@@ -218,6 +218,11 @@ def _figures(turn: Turn, tally: Tally) -> dict[str, float]:
 def _says_nothing(row: Row) -> bool:
     """Say whether an item did not run for a reason that is none of its version's."""
     return row.status in _NEVER_RAN or (row.error is not None and row.error.code == "input_missing")
+
+
+def _had_other_inputs(before: Row, after: Row) -> bool:
+    hashes = {before.input_sha256, after.input_sha256} - {None}
+    return len(hashes) > 1
 
 
 def _ratio(part: float, whole: float) -> float | None:

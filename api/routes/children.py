@@ -58,8 +58,9 @@ def rerun_job(job_id: str) -> Response:
 def retry_job(job_id: str) -> Response:
     """Run those items of a job once more that failed, were cancelled or expired.
 
-    202 with a job of its own, `kind` retry: same version, parameters and options. 409 while the
-    job is not over, when there is nothing to retry, and when the inputs are gone.
+    202 with a job of its own, `kind` retry: same version, parameters and options. Its items keep
+    their `custom_id`; their `index` counts anew. 409 while the job is not over, when there is
+    nothing to retry, and when the inputs are gone.
     """
     idempotency = idempotency_of()
     if (earlier := find_earlier(ground(), tenant_id(), idempotency)) is not None:

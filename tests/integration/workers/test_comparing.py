@@ -19,11 +19,13 @@ from jobs.completion import cancel
 from jobs.deletion import delete_job
 from jobs.errors import NotFound
 from jobs.retention import erase_due
-from jobs.segments import ItemError
+from jobs.segments import ItemError, Row
+from jobs.states import ItemStatus
 from jobs.storage import Storage, StorageError
 from jobs.tables import Comparison, Job, ModelVersion
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
+from models.agreement import measure_of
 from tests.integration.jobs.builders import (
     answer_all,
     claim_one,
@@ -35,7 +37,7 @@ from tests.integration.jobs.builders import (
 from tests.integration.jobs.checks import read_job
 from tests.integration.jobs.test_retention import age
 from tests.integration.jobs.test_tidying import make_due
-from workers.comparing import compare_next
+from workers.comparing import Tally, compare_next
 
 BROKEN = ItemError("image_decode_failed", "It is broken.")
 MISSING = ItemError("input_missing", "It is gone.")
@@ -142,6 +144,17 @@ def test_items_that_never_ran_are_left_out(
     ran = read_job(ground, parent.id).completed
     assert 0 < ran < 70
     assert (items["compared"], items["left_out"]) == (ran, 70 - ran)
+
+
+def test_a_url_that_gave_another_image_says_nothing_of_the_versions() -> None:
+    tally = Tally(measure_of("classification"), with_classes=True)
+    for hashes in (("a", "a"), ("a", "b"), ("a", None)):
+        before, after = (
+            Row(0, "x", ItemStatus.SUCCEEDED, sha256, 1, one(name))
+            for sha256, name in zip(hashes, "17", strict=True)
+        )
+        tally.add(before, after)
+    assert (tally.total, tally.compared, tally.left_out) == (3, 2, 1)
 
 
 def test_a_rerun_that_could_not_be_prepared_has_a_comparison_that_says_so(
