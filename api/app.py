@@ -13,6 +13,7 @@ from api.openapi import add_components
 from api.parsing import refuse_nul
 from api.problems import handle_errors
 from api.rate_limits import limit_requests
+from api.routes.children import children
 from api.routes.docs import docs
 from api.routes.files import files
 from api.routes.health import health
@@ -20,6 +21,7 @@ from api.routes.jobs import jobs
 from api.routes.models import models
 from api.routes.predictions import predictions
 from api.routes.results import results
+from api.routes.shadows import shadows
 from api.security_headers import harden
 from api.waiting import HELD, MOST_HELD
 from jobs.bootstrap import Ground, open_ground
@@ -77,10 +79,11 @@ def _configure(app: APIFlask, settings: Settings) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, models, predictions):
+    for blueprint in (health, docs, files, models, shadows, predictions):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):
         app.register_blueprint(jobs, name=name, url_prefix=f"/v1/{name}")
+        app.register_blueprint(children, name=f"{name}_children", url_prefix=f"/v1/{name}")
         app.register_blueprint(results, name=f"{name}_results", url_prefix=f"/v1/{name}")
     app.cli.add_command(keys)

@@ -3,6 +3,7 @@
 from flask import current_app, g
 
 from jobs.bootstrap import Ground
+from jobs.errors import NotAllowed
 
 EXTENSION = "pixelmill"
 
@@ -17,3 +18,14 @@ def tenant_id() -> str:
     """Give the tenant whose key came with the request."""
     tenant: str = g.tenant_id
     return tenant
+
+
+def is_admin() -> bool:
+    """Say whether the request's key is an operator's."""
+    return bool(g.get("is_admin", False))
+
+
+def require_admin(what: str) -> None:
+    """Refuse a key that is not an operator's; raises NotAllowed."""
+    if not is_admin():
+        raise NotAllowed(f"{what} needs an operator's key.")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.current import ground
 from api.job_views import DryRun, JobView, Kind, ModelRef, job_view
-from api.waiting import Wait
+from api.waiting import Wait, hold, wanted_wait
 from jobs.forecast import forecast
 from jobs.states import TERMINAL
 from jobs.submission import Submission, rehearse
@@ -40,6 +40,14 @@ def accepted(job: Job, wait: Wait, *, is_new: bool) -> Response:
     if not is_new:
         response.headers["Idempotent-Replayed"] = "true"
     return response
+
+
+def accepted_after_wait(job: Job, *, is_new: bool) -> Response:
+    """Answer 202 with a job, once it is over if the caller prefers to wait for that."""
+    wait = wanted_wait()
+    if wait.seconds:
+        job, wait = hold(job.id, wait)
+    return accepted(job, wait, is_new=is_new)
 
 
 def rehearsed(submission: Submission) -> Response:
@@ -84,4 +92,4 @@ def _look_again_s(view: JobView) -> int:
 
 def kind_of_view() -> Kind:
     """Say under which name the caller asks."""
-    return "batch" if request.blueprint == "batches" else "job"
+    return "batch" if (request.blueprint or "").startswith("batches") else "job"

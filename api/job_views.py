@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from jobs.forecast import Forecast
-from jobs.states import JobStatus, Outcome
+from jobs.states import JobKind, JobStatus, Outcome
 from jobs.tables import Job
 
 Kind = Literal["job", "batch"]
@@ -67,6 +67,8 @@ class JobView(BaseModel):
 
     id: str
     object: Kind
+    kind: JobKind = Field(description="`rerun` and `retry` run the items of `parent_id` again.")
+    parent_id: str | None
     endpoint: str
     status: JobStatus
     outcome: Outcome | None
@@ -90,6 +92,7 @@ class JobView(BaseModel):
     completion_window: str | None
     output_expires_after: int | None
     delete_inputs: bool
+    overlays: bool
     input_file_id: str | None
     output_file_id: None
     error_file_id: None
@@ -133,6 +136,8 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
     return JobView(
         id=job.id,
         object=kind,
+        kind=job.kind,
+        parent_id=job.parent_id,
         endpoint="/v1/predictions",
         status=job.status,
         outcome=job.outcome,
@@ -146,6 +151,7 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         completion_window=job.completion_window,
         output_expires_after=job.output_expires_after,
         delete_inputs=job.delete_inputs,
+        overlays=job.overlays,
         input_file_id=job.input_file_id,
         output_file_id=None,
         error_file_id=None,

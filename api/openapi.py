@@ -13,10 +13,21 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.auth import SCHEME
+from api.comparison_views import ChangePage, ComparisonView
 from api.job_views import DryRun, JobDeleted, JobList, JobView, LineFault
 from api.problems import MEDIA_TYPE
 from api.result_rows import PredictionView, ResultItem, ResultPage
-from api.schemas import JobCreate, JobForm, JobOptions, PredictionCreate, PredictionForm, UploadForm
+from api.schemas import (
+    JobCreate,
+    JobForm,
+    JobOptions,
+    PredictionCreate,
+    PredictionForm,
+    RerunCreate,
+    ShadowPut,
+    UploadForm,
+)
+from api.shadow_views import ShadowView
 from api.views import Alive, Deleted, FileList, FileView, ModelList, ModelView, Ready
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -66,6 +77,8 @@ class Problem(BaseModel):
 # Every schema that a route may name; a test finds references to what is missing here.
 COMPONENTS: tuple[Schema, ...] = (
     Alive,
+    ChangePage,
+    ComparisonView,
     Deleted,
     DryRun,
     FileList,
@@ -83,8 +96,11 @@ COMPONENTS: tuple[Schema, ...] = (
     PredictionView,
     Problem,
     Ready,
+    RerunCreate,
     ResultItem,
     ResultPage,
+    ShadowPut,
+    ShadowView,
     UploadForm,
 )
 

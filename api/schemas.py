@@ -59,19 +59,20 @@ class OutputExpiry(_Strict):
     anchor: Literal["created_at"] = "created_at"
 
 
-class JobOptions(_Strict):
-    """All that a job may say of itself except where its items are."""
+class CommonOptions(_Strict):
+    """What any job may say of itself, a rerun too."""
 
-    model: ModelName | None = None
     params: dict[str, Any] | None = None
     priority: Literal["high", "normal", "low"] = "normal"
     metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16)
     webhook: Webhook | None = None
     completion_window: str | None = Field(None, description="`30m`, `24h` or `7d`; at most 30 days")
     output_expires_after: Lifetime | OutputExpiry | None = None
-    delete_inputs: StrictBool = False
-    dry_run: StrictBool = Field(False, description="Check everything and store nothing.")
-    endpoint: Literal["/v1/predictions"] = "/v1/predictions"
+    overlays: StrictBool = Field(
+        False,
+        description="Draw each result over its image: …/results/{index}/overlay. Like the results, "
+        "and with them, these pictures stay when `delete_inputs` erases the inputs.",
+    )
 
     @field_validator("completion_window")
     @classmethod
@@ -85,6 +86,21 @@ class JobOptions(_Strict):
         """How long the results are to be kept, in seconds; None if the caller does not say."""
         wanted = self.output_expires_after
         return wanted.seconds if isinstance(wanted, OutputExpiry) else wanted
+
+
+class JobOptions(CommonOptions):
+    """All that a job may say of itself except where its items are."""
+
+    model: ModelName | None = None
+    delete_inputs: StrictBool = False
+    dry_run: StrictBool = Field(False, description="Check everything and store nothing.")
+    endpoint: Literal["/v1/predictions"] = "/v1/predictions"
+
+
+class RerunCreate(CommonOptions):
+    """A job over the items of another: its model; `params` are the other's unless given."""
+
+    model: ModelName
 
 
 class JobCreate(JobOptions):
@@ -156,6 +172,20 @@ class JobListQuery(_Strict):
     limit: int = Field(20, ge=1, le=100)
     status: JobStatus | None = None
     model: str | None = Field(None, description="A model's name, without a version.")
+
+
+class ShadowPut(_Strict):
+    """Which version to try on how many of the shards."""
+
+    version: StrictInt = Field(ge=1)
+    percent: StrictInt = Field(10, ge=1, le=100, description="Of the shards, at random.")
+
+
+class ChangesQuery(_Strict):
+    """Which changes to read, in the order of their items."""
+
+    after: int = Field(0, ge=0, description="The `last_id` of the page before.")
+    limit: int = Field(100, ge=1, le=1000)
 
 
 class ResultsQuery(_Strict):

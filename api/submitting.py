@@ -15,19 +15,23 @@ from flask import request
 from api.current import ground, tenant_id
 from api.deadlines import cancel_after_s, seconds_to_run
 from api.inline_items import read_requests, read_urls
-from api.schemas import JobCreate, JobOptions, Webhook
+from api.schemas import CommonOptions, JobCreate, JobOptions, RerunCreate, Webhook
 from jobs.addresses import UrlNotAllowed, check_url
+from jobs.children import check_rerun
 from jobs.errors import InvalidRequest, NotFound
 from jobs.files import get_file
 from jobs.inputs import first_request
 from jobs.settings import Settings
+from jobs.states import JobKind
 from jobs.submission import Idempotency, Submission, fingerprint
-from jobs.tables import File, ModelVersion
+from jobs.tables import File, Job, ModelVersion
 from jobs.versions import resolve
 from models.catalog import ModelRecord, check_params
 from models.errors import ParamsError
 
 _LONGEST_KEY = 255
+# An embedding has nothing to show.
+DRAWN_TASKS = ("classification", "detection", "segmentation")
 _INPUTS = ("input_file_id", "requests", "urls")
 
 
@@ -57,6 +61,20 @@ def submission_of(body: JobCreate) -> Submission:
     return replace(submission, requests=read_requests(body.requests or [], _most_faults()))
 
 
+def rerun_of(parent: Job, body: RerunCreate) -> Submission:
+    """Turn a body into a job over the items of another; raises what is wrong with it."""
+    params = parent.requested.get("params", {}) if body.params is None else body.params
+    submission = checked(body, Wanted(body.model, params))
+    with ground().database.read() as session:
+        check_rerun(session, parent, submission.model)
+    return replace(
+        submission,
+        kind=JobKind.RERUN,
+        parent_id=parent.id,
+        input_file_id=parent.input_file_id,
+    )
+
+
 def wanted_by(options: JobOptions, file: File | None) -> Wanted:
     """Say what a job is to run; in OpenAI's form its file says so, in the first line."""
     if options.model is not None:
@@ -71,7 +89,7 @@ def wanted_by(options: JobOptions, file: File | None) -> Wanted:
     return Wanted(first.model, first.params or {})
 
 
-def checked(options: JobOptions, wanted: Wanted) -> Submission:
+def checked(options: CommonOptions, wanted: Wanted) -> Submission:
     """Check all that a job says of itself; gives it without its items."""
     settings = ground().settings
     with ground().database.read() as session:
@@ -88,7 +106,8 @@ def checked(options: JobOptions, wanted: Wanted) -> Submission:
         completion_window=options.completion_window,
         completion_window_s=seconds_to_run(options.completion_window, settings.completion_window_s),
         output_expires_after=options.lifetime_s,
-        delete_inputs=options.delete_inputs,
+        delete_inputs=isinstance(options, JobOptions) and options.delete_inputs,
+        overlays=_checked_overlays(options.overlays, version),
     )
 
 
@@ -129,6 +148,17 @@ def _checked_params(version: ModelVersion, params: dict[str, Any]) -> dict[str, 
         return check_params(record.task, params, record.labels, record.preprocess)
     except ParamsError as err:
         raise InvalidRequest(str(err), param=f"params.{err.param}") from err
+
+
+def _checked_overlays(wanted: bool, version: ModelVersion) -> bool:
+    record = ModelRecord.from_json(version.record)
+    if wanted and (record.input_kind != "image" or record.task not in DRAWN_TASKS):
+        raise InvalidRequest(
+            f"`overlays` cannot be had of {version.name}@{version.version}: drawn are results of "
+            f"{', '.join(DRAWN_TASKS)} over images.",
+            param="overlays",
+        )
+    return wanted
 
 
 def _checked_webhook(webhook: Webhook | None, settings: Settings) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from jobs.database import Database, db_now, is_outage
 from jobs.errors import Conflict, NotFound
 from jobs.scheduling import Lease, charge, time_used
+from jobs.shadows import cast_shadow
 from jobs.states import (
     TERMINAL,
     ItemStatus,
@@ -171,6 +172,17 @@ def end_early(
     return job
 
 
+def discard(session: Session, job_id: str) -> Job:
+    """End a job at once, whatever runs of it, and mark it as deleted. Raises NotFound."""
+    _fence_off(session, job_id)
+    job = end_early(session, job_id, ItemStatus.CANCELLED)
+    if job.deleted_at is None:
+        job.deleted_at = session.scalar(select(db_now()))
+        # Its results may have been erased when their time was over; now it is all the rest.
+        job.outputs_erased_at = None
+    return job
+
+
 def close_if_over(session: Session, job_id: str) -> None:
     """Close a job of which every item is counted; of one that is ending, count what waits first."""
     job = _locked(session, job_id)
@@ -200,6 +212,7 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
         .values(commit_number=job.commits + 1 + Shard.first)
     )
     record_event(session, job)
+    cast_shadow(session, job)
 
 
 def _when_to_tidy(session: Session, job: Job) -> float | None:
@@ -240,6 +253,30 @@ def _locked(session: Session, job_id: str) -> Job | None:
     # FOR NO KEY UPDATE: the stronger lock would wait for everyone who inserts a shard of the job.
     found = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
     return session.scalar(found, execution_options={"populate_existing": True})
+
+
+def _fence_off(session: Session, job_id: str) -> None:
+    """Take a job's leased shards from their workers and count their items as not run.
+
+    Shards are locked before their job, and in the order of their ids, as everywhere (see
+    jobs.scheduling). What they were charged stays: the device was at them.
+    """
+    leased = (
+        select(Shard.id)
+        .where(Shard.job_id == job_id, Shard.state == ShardState.LEASED)
+        .order_by(Shard.id)
+        .with_for_update()
+    )
+    taken = session.scalars(
+        update(Shard)
+        .where(Shard.id.in_(leased.scalar_subquery()), Shard.state == ShardState.LEASED)
+        .values(state=ShardState.CANCELLED, owner=None, lease_until=None)
+        .returning(Shard.count)
+    ).all()
+    if taken:
+        session.execute(
+            update(Job).where(Job.id == job_id).values(cancelled=Job.cancelled + sum(taken))
+        )
 
 
 def _drop_pending(session: Session, job: Job) -> None:

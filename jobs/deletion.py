@@ -6,20 +6,22 @@
 What a worker still computes of it is discarded by the fence, and its segment deleted. The row stays
 without anything that the caller had said: a repeated submission under the same Idempotency-Key must
 not make the job anew, and the receipt can be asked for again.
+
+Its shadows go with it, and before it. Its reruns and retries stay: they are jobs of their own, but
+find its inputs gone, and what they were compared by is erased.
 """
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
-from jobs.completion import end_early
-from jobs.database import db_now
+from jobs.completion import discard
 from jobs.errors import NotFound
 from jobs.retention import erase_deleted
-from jobs.states import TERMINAL, ItemStatus, ShardState
+from jobs.states import TERMINAL
 from jobs.storage import StorageError
-from jobs.tables import Job, Shard
+from jobs.tables import Job
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +37,7 @@ def delete_job(ground: Ground, tenant_id: str, job_id: str) -> Job:
     """
     with ground.database.write() as session:
         _check_owner(session, tenant_id, job_id)
-        _fence_off(session, job_id)
-        job = end_early(session, job_id, ItemStatus.CANCELLED, tenant_id)
-        if job.deleted_at is None:
-            job.deleted_at = session.scalar(select(db_now()))
-            # Its results may have been erased when their time was over; now it is all the rest.
-            job.outputs_erased_at = None
+        job = discard(session, job_id)
     is_small = job.commits <= _MOST_SEGMENTS
     if job.status in TERMINAL and job.outputs_erased_at is None and is_small:
         try:
@@ -55,27 +52,3 @@ def _check_owner(session: Session, tenant_id: str, job_id: str) -> None:
     owner = session.scalar(select(Job.tenant_id).where(Job.id == job_id))
     if owner != tenant_id:
         raise NotFound(f"There is no job {job_id!r}.")
-
-
-def _fence_off(session: Session, job_id: str) -> None:
-    """Take a job's leased shards from their workers and count their items as not run.
-
-    Shards are locked before their job, and in the order of their ids, as everywhere (see
-    jobs.scheduling). What they were charged stays: the device was at them.
-    """
-    leased = (
-        select(Shard.id)
-        .where(Shard.job_id == job_id, Shard.state == ShardState.LEASED)
-        .order_by(Shard.id)
-        .with_for_update()
-    )
-    taken = session.scalars(
-        update(Shard)
-        .where(Shard.id.in_(leased.scalar_subquery()), Shard.state == ShardState.LEASED)
-        .values(state=ShardState.CANCELLED, owner=None, lease_until=None)
-        .returning(Shard.count)
-    ).all()
-    if taken:
-        session.execute(
-            update(Job).where(Job.id == job_id).values(cancelled=Job.cancelled + sum(taken))
-        )

@@ -1,4 +1,4 @@
-"""How an uploaded input becomes a manifest and shards: the work of an io worker.
+"""How an uploaded file, or another job's items, become a manifest and shards: an io worker's work.
 
 A job in `validating` is leased like a shard is: claimed with a number, renewed on the way, and
 written back only under that number. A worker that dies leaves the job where it was, and the next
@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
+from jobs.children import items_of_parent
 from jobs.completion import close
 from jobs.database import Database, db_now, is_outage
 from jobs.errors import InvalidInput, NotFound
@@ -123,16 +124,13 @@ def _claim(ground: Ground) -> _Turn | None:
 
 def _write(ground: Ground, turn: _Turn) -> _Written:
     job, name = turn.job, manifest_name(turn.job.id)
-    with ground.database.read() as session:
-        file = get_file(session, job.tenant_id, job.input_file_id or "")
-    agreed = Agreed(**job.requested)
     pack, beat = Pack(ground.storage, job.id), _Heart(ground, turn).beat
     try:
         with pack:
             total = write_manifest(
                 ground.storage,
                 name,
-                _renewing(items_of_file(ground, file, pack, agreed, beat), beat),
+                _renewing(_items_of(ground, job, pack, beat), beat),
                 max_items=ground.settings.max_items,
                 max_errors=ground.settings.max_line_errors,
             )
@@ -141,6 +139,14 @@ def _write(ground: Ground, turn: _Turn) -> _Written:
         ground.storage.delete(pack.names)
         raise
     return _Written(name, total, [name, *pack.names])
+
+
+def _items_of(ground: Ground, job: Job, pack: Pack, beat: Callable[[], None]) -> Iterator[Item]:
+    if job.parent_id is not None:
+        return items_of_parent(ground, job, beat)
+    with ground.database.read() as session:
+        file = get_file(session, job.tenant_id, job.input_file_id or "")
+    return items_of_file(ground, file, pack, Agreed(**job.requested), beat)
 
 
 def _renewing(items: Iterable[Item], beat: Callable[[], None]) -> Iterator[Item]:

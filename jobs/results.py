@@ -4,9 +4,12 @@ A cursor is the number of a commit and a row in its segment. Commits of one job 
 the lock of its row, so a smaller number never shows up after a larger one; a reader that keeps the
 last cursor sees every row once, live and afterwards. Shards that never ran come last, when the job
 is over; their rows are made from the manifest.
+
+Whoever needs a finished job's rows by index, such as a comparison of two jobs, gets them so too.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,11 +19,13 @@ from jobs.bootstrap import Ground
 from jobs.errors import InvalidRequest
 from jobs.manifests import Manifest
 from jobs.segments import Row, read_segment
-from jobs.states import ItemStatus, JobStatus
+from jobs.states import ItemStatus, JobStatus, ShardState
 from jobs.tables import Job, Shard
 
 # Commits looked up with one query.
 _COMMITS = 64
+# And shards, where they are read by index, for which they have to be sorted.
+_SHARDS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,57 @@ def read_rows(
             rows = islice(_rows_that_never_ran(manifest, job, shard), start, None)
         for position, row in enumerate(rows, start):
             yield Cursor(commit, position), row
+
+
+def read_rows_by_index(
+    ground: Ground, job: Job, runs: Sequence[range] | None = None
+) -> Iterator[Row]:
+    """Read the rows of a job that is over in the order of their indexes, in bounded memory.
+
+    `runs`, which are in order and do not overlap, leave out all other items.
+    """
+    runs = [range(job.total)] if runs is None else runs
+    manifest: Manifest | None = None
+    for shard, inside in _shards_inside(ground, job.id, runs):
+        if shard.segment is not None:
+            rows = read_segment(ground.storage, shard.segment)
+        else:
+            manifest = manifest or Manifest(ground.storage, job.manifest or "")
+            rows = _rows_that_never_ran(manifest, job, shard)
+        yield from (row for row in rows if any(row.index in run for run in inside))
+
+
+def _shards_inside(
+    ground: Ground, job_id: str, runs: Sequence[range]
+) -> Iterator[tuple[Shard, list[range]]]:
+    """Give the shards that hold a job's items, by index, each with the runs that it meets."""
+    waiting = deque(runs)
+    for shard in _shards_by_index(ground, job_id):
+        while waiting and waiting[0].stop <= shard.first:
+            waiting.popleft()
+        stop = shard.first + shard.count
+        if inside := [run for run in waiting if run.start < stop]:
+            yield shard, inside
+
+
+def _shards_by_index(ground: Ground, job_id: str) -> Iterator[Shard]:
+    first = -1
+    while True:
+        with ground.database.read() as session:
+            shards = session.scalars(
+                select(Shard)
+                .where(
+                    Shard.job_id == job_id,
+                    Shard.state.in_((ShardState.DONE, ShardState.CANCELLED)),
+                    Shard.first > first,
+                )
+                .order_by(Shard.first)
+                .limit(_SHARDS)
+            ).all()
+        if not shards:
+            return
+        yield from shards
+        first = shards[-1].first
 
 
 def _shards_from(ground: Ground, job_id: str, commit: int) -> Iterator[Shard]:

@@ -1,20 +1,26 @@
 """Erases what is due: inputs of jobs that asked for it, outputs whose time is over, deleted jobs.
 
 Bytes go first and the mark is set afterwards: a crash in between repeats a harmless deletion.
+
+What was made of a job's data goes with it: its shadows, and before it, so that its receipt speaks
+for them; and what comparisons keep of its results. Its reruns and retries keep no blob alive: their
+items that have not run by then are errored `input_missing`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from jobs.bootstrap import Ground
-from jobs.completion import TIDY_AFTER_S
+from jobs.comparison import RESULTS_GONE
+from jobs.completion import TIDY_AFTER_S, discard
 from jobs.database import db_now
+from jobs.states import TERMINAL, JobKind
 from jobs.storage import StorageError
-from jobs.tables import Delivery, File, Job, Shard
+from jobs.tables import Comparison, Delivery, File, Job, Shard
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +52,14 @@ def erase_deleted(ground: Ground, job: Job) -> None:
 
     Its uploaded file stays, as a file of its own, unless the job had asked for its erasure.
     """
+    if not _erase_what_came_of_it(ground, job):
+        return
     if job.delete_inputs and job.inputs_erased_at is None:
         _erase_inputs(ground, job)
     ground.storage.delete(list(ground.storage.list(f"jobs/{job.id}/")))
     ground.storage.delete_staged(f"jobs/{job.id}/", older_than_s=0)
     with ground.database.write() as session:
+        session.execute(delete(Comparison).where(_is_of(job)))
         session.execute(delete(Shard).where(Shard.job_id == job.id))
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))
         said: dict[str, Any] = {"requested": {}, "params": {}, "metadata_": {}}
@@ -92,6 +101,39 @@ def _erase_inputs(ground: Ground, job: Job) -> None:
 
 
 def _erase_outputs(ground: Ground, job: Job) -> None:
+    if not _erase_what_came_of_it(ground, job):
+        return
     ground.storage.delete(list(ground.storage.list(f"jobs/{job.id}/")))
     with ground.database.write() as session:
         session.execute(update(Job).where(Job.id == job.id).values(outputs_erased_at=db_now()))
+
+
+def _erase_what_came_of_it(ground: Ground, job: Job) -> bool:
+    """Erase a job's shadows, and the answers that comparisons keep; their figures stay.
+
+    False when a shadow cannot be erased yet: a worker is claiming of it at this very moment.
+    """
+    of_it = Job.parent_id == job.id, Job.kind == JobKind.SHADOW, Job.outputs_erased_at.is_(None)
+    with ground.database.read() as session:
+        shadows = session.scalars(select(Job.id).where(*of_it)).all()
+    for shadow_id in shadows:
+        with ground.database.write() as session:
+            shadow = discard(session, shadow_id)
+        if shadow.status not in TERMINAL:
+            return False
+        erase_deleted(ground, shadow)
+    with ground.database.write() as session:
+        # Nobody writes new ones from now on.
+        still_open = update(Comparison).where(_is_of(job), Comparison.ended_at.is_(None))
+        session.execute(still_open.values(ended_at=db_now(), failure=RESULTS_GONE))
+        kept = select(Comparison.changes).where(_is_of(job), Comparison.changes.is_not(None))
+        changes = [blob for blob in session.scalars(kept) if blob is not None]
+    ground.storage.delete(changes)
+    with ground.database.write() as session:
+        session.execute(update(Comparison).where(_is_of(job)).values(changes=None))
+    return True
+
+
+def _is_of(job: Job) -> ColumnElement[bool]:
+    """Say in SQL whether a comparison holds something of a job's."""
+    return or_(Comparison.job_id == job.id, Comparison.parent_id == job.id)

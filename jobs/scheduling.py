@@ -86,7 +86,9 @@ _TAKE_SHARD = (
         *(_shards.c[name] for name in _OF_SHARD),
     )
 )
-_OF_JOB = ("tenant_id", "manifest", "model_name", "model_version", "model_digest", "params")
+_OF_JOB = (
+    "tenant_id", "manifest", "model_name", "model_version", "model_digest", "params", "overlays",
+)  # fmt: skip
 _CHARGE_JOB = (
     update(_jobs)
     .where(_jobs.c.id == bindparam("of_job"))
@@ -123,6 +125,7 @@ class Lease:
     model_version: int
     model_digest: str
     params: dict[str, Any]
+    overlays: bool
 
     @property
     def tries(self) -> int:

@@ -2,7 +2,7 @@
 
 index int64 · custom_id string · status string · input_sha256 string · attempts int32
 predictions string (JSON, null when there are none) · error_code, error_message string
-error_retryable bool
+error_retryable bool · overlay_offset, overlay_length int64 (null without an overlay)
 """
 
 import json
@@ -27,6 +27,8 @@ SCHEMA = pa.schema(
         ("error_code", pa.string()),
         ("error_message", pa.string()),
         ("error_retryable", pa.bool_()),
+        ("overlay_offset", pa.int64()),
+        ("overlay_length", pa.int64()),
     ]
 )
 
@@ -55,6 +57,8 @@ class Row:
     attempts: int = 0
     predictions: list[dict[str, Any]] | None = None
     error: ItemError | None = None
+    # Where its result lies drawn, in the blob of the segment's overlays: offset and length.
+    overlay: tuple[int, int] | None = None
 
 
 def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
@@ -70,6 +74,8 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
             pa.array([row.error and row.error.code for row in rows], pa.string()),
             pa.array([row.error and row.error.message for row in rows], pa.string()),
             pa.array([row.error and row.error.retryable for row in rows], pa.bool_()),
+            pa.array([row.overlay and row.overlay[0] for row in rows], pa.int64()),
+            pa.array([row.overlay and row.overlay[1] for row in rows], pa.int64()),
         ],
         schema=SCHEMA,
     )
@@ -81,9 +87,10 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
     """Read the rows of a segment, in index order, from row `start` on."""
     table = pq.read_table(pa.BufferReader(storage.get(name)), schema=SCHEMA)
     columns = table.slice(start).to_pydict()
-    for index, custom_id, status, sha256, attempts, predictions, code, message, retryable in zip(
-        *columns.values(), strict=True
-    ):
+    for (
+        index, custom_id, status, sha256, attempts, predictions, code, message, retryable,
+        overlay_offset, overlay_length,
+    ) in zip(*columns.values(), strict=True):  # fmt: skip
         yield Row(
             index=index,
             custom_id=custom_id,
@@ -92,6 +99,7 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
             attempts=attempts,
             predictions=None if predictions is None else json.loads(predictions),
             error=None if code is None else ItemError(code, message, retryable),
+            overlay=None if overlay_offset is None else (overlay_offset, overlay_length),
         )
 
 

@@ -4,6 +4,8 @@
     jobs/{job id}/manifest-{token}.parquet       the job's items, in order
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
+    jobs/{job id}/segments/{first}-{attempt}-{token}.overlays   their results drawn, end to end
+    jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
     models/{sha256}.safetensors
     installations/{id}                           whose store this is (jobs.tidying)
 
@@ -195,6 +197,16 @@ def pack_name(job_id: str) -> str:
 def segment_name(job_id: str, first: int, attempt: int) -> str:
     """Name a segment; each attempt at a shard writes its own."""
     return f"jobs/{job_id}/segments/{first:09d}-{attempt}-{new_token()}.parquet"
+
+
+def overlays_name(segment: str) -> str:
+    """Name the blob of a segment's overlays, which lies beside it."""
+    return segment.removesuffix(".parquet") + ".overlays"
+
+
+def changes_name(job_id: str) -> str:
+    """Name the changes of a comparison; each try to compute it writes its own."""
+    return f"jobs/{job_id}/changes-{new_token()}.parquet"
 
 
 def _open_store(url: str) -> Any:

@@ -1,8 +1,8 @@
 """How a job comes to exist: in one transaction, after which the caller is answered 202.
 
-An input that came inside the request is prepared at once; an uploaded file is left to an io worker
-(`jobs.preparation`). Either way the job, its shards and the caller's Idempotency-Key are stored
-together or not at all, and hints leave only after the commit.
+An input that came inside the request is prepared at once; an uploaded file, or the items of another
+job, are left to an io worker (`jobs.preparation`). Either way the job, its shards and the caller's
+Idempotency-Key are stored together or not at all, and hints leave only after the commit.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ from jobs.manifests import Item, write_manifest
 from jobs.packs import Pack
 from jobs.requests import Request
 from jobs.scheduling import enter
-from jobs.states import JobStatus, ShardState
+from jobs.states import JobKind, JobStatus, ShardState
 from jobs.storage import manifest_name
-from jobs.tables import IdempotencyKey, Job, ModelVersion, Shard
+from jobs.tables import Comparison, IdempotencyKey, Job, ModelVersion, Shard
 
 # Shards are at least so large in a job of many items, so that tables grow with shards alone.
 _SMALLEST_OF_MANY = 256
@@ -39,7 +39,10 @@ _SMALLEST_OF_FEW = 32
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job as its caller wants it, checked; exactly one of the three inputs is set."""
+    """A job as its caller wants it, checked.
+
+    Exactly one of the three inputs is set, or `parent_id`, whose items are then the input.
+    """
 
     tenant_id: str
     model: ModelVersion
@@ -56,6 +59,9 @@ class Submission:
     completion_window_s: float = 86400.0
     output_expires_after: int | None = None
     delete_inputs: bool = False
+    overlays: bool = False
+    kind: JobKind = JobKind.SUBMITTED
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def submit(
         return earlier, False
     job = _new_job(submission)
     shards: list[dict[str, Any]] = []
-    if submission.input_file_id is None:
+    if submission.input_file_id is None and submission.parent_id is None:
         shards = _prepare_inline(ground, submission, job)
     try:
         _store(ground, job, shards, idempotency, submission.completion_window_s)
@@ -175,6 +181,8 @@ def _new_job(submission: Submission) -> Job:
     return Job(
         id=new_id("job"),
         tenant_id=submission.tenant_id,
+        kind=submission.kind,
+        parent_id=submission.parent_id,
         status=JobStatus.VALIDATING,
         requested=submission.requested,
         model_name=submission.model.name,
@@ -189,6 +197,7 @@ def _new_job(submission: Submission) -> Job:
         completion_window=submission.completion_window,
         output_expires_after=submission.output_expires_after,
         delete_inputs=submission.delete_inputs,
+        overlays=submission.overlays,
     )
 
 
@@ -241,6 +250,13 @@ def _store(
             session.flush()
         if shards:
             insert_shards(session, job, shards)
+        if job.kind is JobKind.RERUN:
+            session.add(compared_with_parent(job))
+
+
+def compared_with_parent(job: Job) -> Comparison:
+    """Give the comparison that a rerun or shadow is stored with, due when both jobs are over."""
+    return Comparison(job_id=job.id, parent_id=job.parent_id, created_at=job.created_at)
 
 
 def _discard(ground: Ground, job: Job) -> None:

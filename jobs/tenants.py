@@ -25,6 +25,10 @@ from jobs.webhooks import new_secret
 # Beyond these the shares of tenants could no longer be told apart.
 LEAST_WEIGHT, MOST_WEIGHT = 0.001, 1000.0
 
+# What the system runs for itself counts for a tenant of its own, whom nobody can have a key of.
+_SHADOWS = "pixelmill:shadows"
+_SHADOWS_WEIGHT = 0.01
+
 _PREFIX = "pm_live_"
 _BASE62 = string.digits + string.ascii_letters
 _SECRET_LENGTH = 32
@@ -52,6 +56,8 @@ def create_key(
         raise InvalidRequest(
             f"A tenant's weight must be from {LEAST_WEIGHT} to {MOST_WEIGHT:g}.", param="weight"
         )
+    if tenant.startswith("pixelmill:"):
+        raise InvalidRequest(f"The tenant {tenant!r} is the system's own; take another name.")
     key_id = new_id("key").removeprefix("key_")
     secret = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_LENGTH))
     with database.write() as session:
@@ -100,6 +106,12 @@ def revoke_key(database: Database, key_id: str) -> None:
             raise NotFound(f"There is no key {key_id!r}. `keys list` shows the ids of all keys.")
         if row.revoked_at is None:
             row.revoked_at = session.scalar(select(db_now()))
+
+
+def shadow_tenant(session: Session) -> Tenant:
+    """Give the tenant whom shadows belong to: one who gets what others leave."""
+    tenant = session.scalar(select(Tenant).where(Tenant.name == _SHADOWS))
+    return tenant or _get_or_make_tenant(session, _SHADOWS, _SHADOWS_WEIGHT)
 
 
 def _get_or_make_tenant(session: Session, name: str, weight: float | None) -> Tenant:

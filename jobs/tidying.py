@@ -3,7 +3,7 @@
 Blobs are written before the transaction that names them, so whoever dies in between leaves one:
 
     a worker       a segment       looked for when its job is over (`Job.tidy_at`)
-    an io worker   a manifest      the same
+    an io worker   a manifest, or the changes of a comparison: the same
     the API        a whole folder, or an upload: looked for once a day
 """
 
@@ -16,12 +16,13 @@ import structlog
 from sqlalchemy import func, select, update
 
 from jobs.bootstrap import Ground
+from jobs.comparison import is_being_compared
 from jobs.completion import TIDY_AFTER_S
 from jobs.database import db_now
 from jobs.ids import made_at
 from jobs.manifests import Manifest
-from jobs.storage import BlobMissing, StorageError
-from jobs.tables import File, Job, Shard, Tenant
+from jobs.storage import BlobMissing, StorageError, overlays_name
+from jobs.tables import Comparison, File, Job, Shard, Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,10 @@ def _is_ours_alone(ground: Ground) -> bool:
 
 def _tidy(ground: Ground, job: Job) -> int:
     prefix = f"jobs/{job.id}/"
+    if is_being_compared(ground.database, job.id):
+        # What is being written at this moment has no name yet.
+        _due_again(ground, job, db_now() + TIDY_AFTER_S)
+        return 0
     try:
         named = _named(ground, job)
         found = [name for name in ground.storage.list(prefix) if name not in named]
@@ -100,16 +105,25 @@ def _due_again(ground: Ground, job: Job, tidy_at: Any) -> None:
 
 
 def _named(ground: Ground, job: Job) -> set[str]:
-    """Give every blob that belongs to a job: its manifest, what that points at, its segments."""
-    with ground.database.read() as session:
-        named = select(Shard.segment).where(Shard.job_id == job.id, Shard.segment.is_not(None))
-        segments = {segment for segment in session.scalars(named) if segment is not None}
+    """Give every blob that belongs to a job: its manifest, what that points at, its results."""
+    results = _results_of(ground, job)
     if job.manifest is None:
-        return segments
+        return results
     try:
-        return segments | {job.manifest} | Manifest(ground.storage, job.manifest).blobs()
+        return results | {job.manifest} | Manifest(ground.storage, job.manifest).blobs()
     except BlobMissing:
-        return segments
+        return results
+
+
+def _results_of(ground: Ground, job: Job) -> set[str]:
+    """Give a job's segments, their overlays, and the changes of its comparison."""
+    with ground.database.read() as session:
+        found = select(Shard.segment).where(Shard.job_id == job.id, Shard.segment.is_not(None))
+        segments = {segment for segment in session.scalars(found) if segment is not None}
+        comparison = session.get(Comparison, job.id)
+    overlays = {overlays_name(segment) for segment in segments} if job.overlays else set()
+    changes = {comparison.changes} if comparison and comparison.changes else set()
+    return segments | overlays | changes
 
 
 def _owner(name: str, latest: float) -> str | None:

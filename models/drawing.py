@@ -22,6 +22,9 @@ Colour = tuple[int, int, int]
 _LEAST_SIDE = 400
 # But not a strip to something that no memory holds.
 _MOST_PIXELS = 16_000_000
+# The longer side of an overlay that is kept: enough to judge a result by.
+LONGEST_SIDE = 1280
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 _MASK_SHARE = 0.5
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 # Steps of the golden angle around the circle of colours: neighbours in number differ much in hue.
@@ -38,18 +41,47 @@ def draw(
     InputError for an image that cannot be read.
     """
     pixels = decode(data, 3, limits or Limits())
-    scale = _scale_of(pixels)
-    canvas = np.ascontiguousarray(_enlarge(pixels, scale))
+    return _encoded(".png", _laid_over(pixels, predictions, _enlargement(pixels)))
+
+
+def draw_jpeg(
+    data: bytes, predictions: Sequence[Mapping[str, Any]], limits: Limits | None = None
+) -> bytes:
+    """Draw an item's predictions over its encoded image; returns a JPEG file.
+
+    As `draw`, but the longer side has at most LONGEST_SIDE pixels.
+    """
+    pixels = decode(data, 3, limits or Limits())
+    scale = min(_enlargement(pixels), LONGEST_SIDE / max(pixels.shape))
+    return _encoded(".jpg", _laid_over(pixels, predictions, scale), _JPEG)
+
+
+def _enlargement(pixels: Pixels) -> int:
+    """Return by how much a small picture is enlarged."""
+    height, width = pixels.shape[:2]
+    scale: int = max(1, -(-_LEAST_SIDE // min(height, width)))
+    while scale > 1 and height * width * scale**2 > _MOST_PIXELS:
+        scale -= 1
+    return scale
+
+
+def _laid_over(pixels: Pixels, predictions: Sequence[Mapping[str, Any]], scale: float) -> Pixels:
+    canvas = np.ascontiguousarray(_resized(pixels, scale))
     # The least confident first: what the network is surer of lies on top.
     for each in reversed(predictions):
         if "mask" in each:
-            _paint(canvas, _enlarge(rle.decode(each["mask"]), scale), colour_of(each["class_id"]))
+            mask = _resized(rle.decode(each["mask"]).astype(np.uint8), scale, cv2.INTER_NEAREST)
+            _paint(canvas, mask > 0, colour_of(each["class_id"]))
     for each in reversed(predictions):
         if each.get("box") is not None:
             _outline(canvas, each, scale)
     _caption(canvas, [each for each in predictions if "class" in each and not each.get("box")])
-    _, png = cv2.imencode(".png", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
-    return bytes(png)
+    return canvas
+
+
+def _encoded(kind: str, canvas: Pixels, options: Sequence[int] = ()) -> bytes:
+    _, encoded = cv2.imencode(kind, cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR), options)
+    return bytes(encoded)
 
 
 def draw_frame(pixels: Pixels, prediction: Mapping[str, Any], at_ms: int) -> Pixels:
@@ -58,7 +90,7 @@ def draw_frame(pixels: Pixels, prediction: Mapping[str, Any], at_ms: int) -> Pix
     `prediction` is the one of the video. The picture has the frame's size, or a whole multiple of
     it if it is small; a frame that no segment holds stays bare.
     """
-    canvas = np.array(_enlarge(pixels, _scale_of(pixels)))  # a copy: the frame stays as it was
+    canvas = np.array(_resized(pixels, _enlargement(pixels)))  # a copy: the frame stays as it was
     held = (each for each in prediction["segments"] if each["start_ms"] <= at_ms < each["end_ms"])
     _caption(canvas, list(held))
     return canvas
@@ -75,17 +107,15 @@ def label_of(prediction: Mapping[str, Any]) -> str:
     return f"{prediction['class']} {prediction['confidence']:.0%}".replace("%", " %")
 
 
-def _scale_of(pixels: Pixels) -> int:
-    """Say how many times larger a picture is drawn."""
-    height, width = pixels.shape[:2]
-    scale: int = max(1, -(-_LEAST_SIDE // min(height, width)))
-    while scale > 1 and height * width * scale**2 > _MOST_PIXELS:
-        scale -= 1
-    return scale
-
-
-def _enlarge(image: NDArray[Any], scale: int) -> NDArray[Any]:
-    return image.repeat(scale, axis=0).repeat(scale, axis=1) if scale > 1 else image
+def _resized(image: Pixels, scale: float, way: int = cv2.INTER_AREA) -> Pixels:
+    """Scale a picture; what is enlarged shows its pixels."""
+    if scale == 1:
+        return image
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    resized = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_NEAREST if scale > 1 else way
+    )
+    return resized.view(np.uint8)
 
 
 def _paint(canvas: Pixels, mask: NDArray[np.bool_], colour: Colour) -> None:
@@ -94,7 +124,7 @@ def _paint(canvas: Pixels, mask: NDArray[np.bool_], colour: Colour) -> None:
     canvas[mask] = blended.astype(np.uint8)
 
 
-def _outline(canvas: Pixels, prediction: Mapping[str, Any], scale: int) -> None:
+def _outline(canvas: Pixels, prediction: Mapping[str, Any], scale: float) -> None:
     """Draw a box, and its label above it or, at the upper border, inside."""
     box, colour = prediction["box"], colour_of(prediction["class_id"])
     left, top = round(box["x"] * scale), round(box["y"] * scale)

@@ -19,13 +19,14 @@ from pixelmill.errors import (
     UnexpectedAnswer,
     WaitTimeout,
 )
-from pixelmill.records import File, Job, Model, Result
+from pixelmill.records import Comparison, File, Job, Model, Result
 from pixelmill.retrying import RetryPolicy
 
 __all__ = [
     "ApiError",
     "AuthenticationError",
     "Client",
+    "Comparison",
     "Conflict",
     "ConnectionFailed",
     "File",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelmill import operator_commands
+from pixelmill import child_commands, operator_commands
 from pixelmill.client import Client
 from pixelmill.display import aligned, job_lines, say, timestamp, upload_progress
 from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
@@ -57,6 +57,9 @@ def submit(
     webhook_url: Annotated[
         str | None, typer.Option("--webhook-url", help="Who is called when the job is over.")
     ] = None,
+    overlays: Annotated[
+        bool, typer.Option("--overlays", help="Draw each result over its image as well.")
+    ] = False,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -71,6 +74,7 @@ def submit(
                 metadata=read_metadata(metadata),
                 priority=priority,
                 webhook=webhook_url,
+                overlays=overlays or None,
                 on_upload=on_upload,
             )
         if not as_json:
@@ -185,6 +189,7 @@ def show_version() -> None:
     typer.echo(installed_version())
 
 
+child_commands.add_to(app)
 operator_commands.add_to(app)
 
 

@@ -8,13 +8,13 @@ with Client() as client:
 
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
-from urllib.parse import quote
 
+from pixelmill.calls import create, job_path, results_path
+from pixelmill.child_calls import ChildCalls
 from pixelmill.connection import find_connection
 from pixelmill.inputs import Gathered, Inputs, PathLike, Plan, Upload, plan_inputs
 from pixelmill.pages import pages
@@ -30,7 +30,7 @@ from pixelmill.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
 PAGE = 1000
 
 
-class Client:
+class Client(ChildCalls):
     """Speaks to one Pixelmill server; safe to share between threads; close it after use.
 
     Server and key are looked for in the arguments, then in PIXELMILL_URL and PIXELMILL_API_KEY,
@@ -100,6 +100,7 @@ class Client:
         completion_window: str | None = None,
         output_expires_after: int | None = None,
         delete_inputs: bool | None = None,
+        overlays: bool | None = None,
         idempotency_key: str | None = None,
         on_upload: OnUpload | None = None,
     ) -> Job:
@@ -108,7 +109,7 @@ class Client:
         `inputs` is a path (image, folder, archive, JSONL file), a list of paths, a list of URLs, a
         list of request dicts, or a File uploaded before. A folder goes as a tar that is made on the
         way: each image's `custom_id` is its path in the folder. `on_upload` is told the number of
-        bytes sent so far.
+        bytes sent so far. With `overlays`, each result is also drawn over its image.
 
         With an `idempotency_key` of your own, repeat a submission of local files by their File:
         a second upload is another file, and so another request.
@@ -122,9 +123,10 @@ class Client:
             "completion_window": completion_window,
             "output_expires_after": output_expires_after,
             "delete_inputs": delete_inputs,
+            "overlays": overlays,
         }
         body |= self._deliver(plan_inputs(inputs), on_upload)
-        return Job.from_raw(self._json(_create("/v1/jobs", body, idempotency_key)))
+        return Job.from_raw(self._json(create("/v1/jobs", body, idempotency_key)))
 
     def _deliver(self, plan: Plan, on_upload: OnUpload | None) -> dict[str, Any]:
         """Bring inputs to the server; gives the member of the submission that names them."""
@@ -149,14 +151,14 @@ class Client:
         Gives the Result, or the Job if it is not there within `wait` seconds.
         """
         body = {"model": model, "input": predict_body(input), "params": params}
-        call = _create("/v1/predictions", body, None, hold_s=wait)
+        call = create("/v1/predictions", body, None, hold_s=wait)
         response = self._transport.send(call)
         answer = json_object(response)
         return Job.from_raw(answer) if response.status_code == 202 else Result.from_raw(answer)
 
     def job(self, job: str | Job, wait: float | None = None) -> Job:
         """Give a job; with `wait`, the server holds the answer up to so many seconds (≤ 60)."""
-        call = Call("GET", _job_path(job), repeatable=True, hold_s=wait)
+        call = Call("GET", job_path(job), repeatable=True, hold_s=wait)
         return Job.from_raw(self._json(call))
 
     def jobs(self, *, status: str | None = None, model: str | None = None) -> Iterator[Job]:
@@ -180,7 +182,7 @@ class Client:
     def cancel(self, job: str | Job) -> Job:
         """Cancel a job: what runs already is finished and counted, the rest never starts."""
         # Cancelling twice is cancelling once, so it may be repeated.
-        call = Call("POST", _job_path(job) + "/cancel", repeatable=True)
+        call = Call("POST", job_path(job) + "/cancel", repeatable=True)
         return Job.from_raw(self._json(call))
 
     def delete(self, job: str | Job) -> Mapping[str, Any]:
@@ -188,7 +190,7 @@ class Client:
 
         `erased_at` of the receipt is None while the server is still erasing; ask again to see.
         """
-        return self._json(Call("DELETE", _job_path(job), repeatable=True))
+        return self._json(Call("DELETE", job_path(job), repeatable=True))
 
     def results(
         self, job: str | Job, *, follow: bool = False, status: str | None = None
@@ -205,7 +207,7 @@ class Client:
 
         Raises ConnectionFailed if the stream breaks: `results` goes on where it was, this cannot.
         """
-        call = Call("GET", _results_path(job), params={"format": "ndjson"}, repeatable=True)
+        call = Call("GET", results_path(job), params={"format": "ndjson"}, repeatable=True)
         with self._transport.stream(call) as response:
             yield from response.iter_bytes()
 
@@ -215,7 +217,7 @@ class Client:
         return [Model.from_raw(row) for page in found for row in page.rows]
 
     def _rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
-        for page in pages(self._transport, _results_path(job), {"limit": PAGE, "status": status}):
+        for page in pages(self._transport, results_path(job), {"limit": PAGE, "status": status}):
             yield from page.rows
 
     def _follow_rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
@@ -224,7 +226,7 @@ class Client:
             # Read before the rows: rows of a job that was over then are all there.
             is_last_round = poller.job.is_terminal
             params = {"limit": PAGE, "status": status}
-            for page in pages(self._transport, _results_path(job), params, after):
+            for page in pages(self._transport, results_path(job), params, after):
                 yield from page.rows
                 after = page.cursor
             if is_last_round:
@@ -232,30 +234,7 @@ class Client:
             poller.next(WATCHED_HOLD_S)
 
     def _poller(self, job: str | Job) -> Poller:
-        return Poller(self._transport, _job_path(job), sleep=self._sleep)
+        return Poller(self._transport, job_path(job), sleep=self._sleep)
 
     def _json(self, call: Call) -> dict[str, Any]:
         return json_object(self._transport.send(call))
-
-
-def _job_path(job: str | Job) -> str:
-    # Quoted: what somebody typed as an id must not reach another call.
-    return "/v1/jobs/" + quote(job if isinstance(job, str) else job.id, safe="")
-
-
-def _results_path(job: str | Job) -> str:
-    return _job_path(job) + "/results"
-
-
-def _create(
-    path: str, body: Mapping[str, Any], key: str | None, hold_s: float | None = None
-) -> Call:
-    # With a key the server answers a repetition with the first one's job, so repeating is safe.
-    return Call(
-        "POST",
-        path,
-        json={name: value for name, value in body.items() if value is not None},
-        headers={"Idempotency-Key": key or str(uuid.uuid4())},
-        repeatable=True,
-        hold_s=hold_s,
-    )

@@ -124,6 +124,7 @@ def job_lines(job: Job) -> str:
         ("status", job.status + (f" ({job.outcome})" if job.outcome else "")),
         ("reason", job.status_reason or ""),
         ("model", str(job.model)),
+        ("of", f"{job.parent_id} ({job.kind})" if job.parent_id else ""),
         ("images", f"{counts.total}: {', '.join(parts)}" if parts else str(counts.total)),
         ("created", timestamp(job.created_at)),
     ]

@@ -85,6 +85,8 @@ class Job:
     request_counts: Counts
     queue: Queue
     raw: Raw = field(repr=False, compare=False)
+    kind: str = "submitted"
+    parent_id: str | None = None
     outcome: str | None = None
     status_reason: str | None = None
     in_progress_at: int | None = None
@@ -136,6 +138,36 @@ class Job:
         if self.is_terminal and not self.succeeded:
             raise JobFailed(self)
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a rerun's answers differ from those of the job whose items it ran."""
+
+    job_id: str
+    status: str
+    raw: Raw = field(repr=False, compare=False)
+    parent_id: str = ""
+    # Why there is no report, if there will be none.
+    failure: str | None = None
+    report: Raw = field(default_factory=dict)
+
+    @classmethod
+    def from_raw(cls, raw: Raw) -> Self:
+        """Read the server's answer."""
+        for name in ("job_id", "status"):
+            _required(raw, name, "comparison")
+        return cls(**_pick(cls, raw) | {"raw": raw})
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a report."""
+        return self.status == "ready"
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of the items that both versions answered that got the same answer."""
+        return self.report.get("agreement")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def finish(
     """Wait if asked to, print the job, and exit with the status that it stands for."""
     code: ExitCode | None = None
     if wait:
-        job, code = _watch(client, job, timeout)
+        job, code = watch(client, job, timeout)
     if as_json:
         print_json(job.raw)
     elif not quiet:
@@ -33,7 +33,7 @@ def finish(
     raise typer.Exit(code_of_job(job) if code is None else code)
 
 
-def _watch(client: Client, job: Job, timeout: float | None) -> tuple[Job, ExitCode | None]:
+def watch(client: Client, job: Job, timeout: float | None) -> tuple[Job, ExitCode | None]:
     """Wait for a job before the user's eyes; gives a status where the wait ended before it."""
     try:
         with job_progress() as show:

@@ -1,13 +1,18 @@
-"""What an io worker does: prepare jobs, deliver webhooks; all that needs no network of neurons."""
+"""What an io worker does: prepare jobs, compare them, deliver webhooks: all that needs no network.
+
+A network of neurons, that is.
+"""
 
 import threading
 
 import structlog
 
 from jobs.bootstrap import Ground
+from jobs.comparison import has_uncompared
 from jobs.preparation import has_unprepared, prepare_next
 from jobs.storage import StorageError
 from jobs.webhooks import has_due
+from workers.comparing import compare_next
 from workers.delivery import Lines, deliver_next
 from workers.egress import Egress
 
@@ -34,7 +39,8 @@ class Errands:
 
     def has_work(self) -> bool:
         """Say whether an errand waits."""
-        return has_unprepared(self._ground.database) or has_due(self._ground.database)
+        database = self._ground.database
+        return has_unprepared(database) or has_due(database) or has_uncompared(database)
 
     def drain(self) -> int:
         """Run one errand after the other until there is none; gives how many."""
@@ -52,7 +58,8 @@ class Errands:
 
     def _run_one(self) -> bool:
         prepared = self._prepare()
-        return self._deliver() or prepared
+        # What others wait for goes first: comparing may take minutes.
+        return self._deliver() or prepared or self._compare()
 
     def _prepare(self) -> bool:
         try:
@@ -69,3 +76,10 @@ class Errands:
             return deliver_next(self._ground, self._egress, self._lines)
         finally:
             self._senders.release()
+
+    def _compare(self) -> bool:
+        try:
+            return compare_next(self._ground)
+        except StorageError as err:
+            log.warning("comparison_waits_for_storage", error=str(err))
+            return False

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import func, select
 
 from jobs.bootstrap import Ground
+from jobs.comparison import has_uncompared
 from jobs.completion import expire_overdue
 from jobs.hints import IO
 from jobs.leases import expire
@@ -32,7 +33,7 @@ def sweep(ground: Ground) -> None:
     overdue = expire_overdue(ground.database)
     for pool, shards in _waiting(ground).items():
         ground.hints.send(pool, shards)
-    if has_unprepared(ground.database) or has_due(ground.database):
+    if any(waits(ground.database) for waits in (has_unprepared, has_due, has_uncompared)):
         ground.hints.send(IO)
     if expired or overdue:
         log.info("swept", leases_expired=expired, jobs_expired=overdue)

@@ -6,7 +6,7 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from api.current import ground, tenant_id
-from api.job_answers import accepted, kind_of_view, rehearsed, shown, view_of
+from api.job_answers import accepted_after_wait, kind_of_view, rehearsed, shown, view_of
 from api.job_views import DryRun, JobDeleted, JobList, JobView, job_deleted
 from api.multipart import is_form
 from api.openapi import describe
@@ -20,7 +20,6 @@ from jobs.completion import cancel
 from jobs.deletion import delete_job
 from jobs.reading import list_jobs
 from jobs.submission import find_earlier, submit
-from jobs.tables import Job
 
 jobs = APIBlueprint("jobs", __name__, tag="Jobs")
 
@@ -44,16 +43,16 @@ def create_job() -> Response:
             if form.options.dry_run:
                 return rehearsed(submission_of_form(form))
             job, is_new = submit_form(form)
-        return _accepted_after_wait(job, is_new)
+        return accepted_after_wait(job, is_new=is_new)
     body, plain = read_body(JobCreate)
     idempotency = idempotency_of(plain)
     if (earlier := find_earlier(ground(), tenant_id(), idempotency)) is not None:
-        return _accepted_after_wait(earlier, is_new=False)
+        return accepted_after_wait(earlier, is_new=False)
     submission = submission_of(body)
     if body.dry_run:
         return rehearsed(submission)
     job, is_new = submit(ground(), submission, idempotency)
-    return _accepted_after_wait(job, is_new)
+    return accepted_after_wait(job, is_new=is_new)
 
 
 @jobs.get("")
@@ -101,10 +100,3 @@ def delete_one_job(job_id: str) -> dict[str, Any]:
     `erased_at` is null while something is still to be erased, seconds as a rule.
     """
     return job_deleted(delete_job(ground(), tenant_id(), job_id), kind_of_view())
-
-
-def _accepted_after_wait(job: Job, is_new: bool) -> Response:
-    wait = wanted_wait()
-    if wait.seconds:
-        job, wait = hold(job.id, wait)
-    return accepted(job, wait, is_new=is_new)

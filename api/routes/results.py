@@ -1,5 +1,6 @@
 """A job's results, live: in the order of commits, by a cursor that loses and repeats nothing."""
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
@@ -12,6 +13,7 @@ from api.parsing import read_query
 from api.result_rows import ResultPage, as_csv, ndjson, result_row
 from api.schemas import ResultsQuery
 from jobs.errors import InvalidRequest, NotFound
+from jobs.overlays import read_overlay
 from jobs.reading import get_job
 from jobs.results import Cursor, parse_cursor, read_page, read_rows
 from jobs.segments import Row
@@ -22,6 +24,7 @@ results = APIBlueprint("results", __name__, tag="Results")
 _ROWS_A_PAGE = 100
 _STREAMS = {"ndjson": (ndjson, "application/x-ndjson"), "csv": (as_csv, "text/csv; charset=utf-8")}
 _FORMATS = ("json", *_STREAMS)
+_INDEX = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @results.get("/<job_id>/results")
@@ -46,6 +49,22 @@ def get_results(job_id: str) -> Response:
     job = _find(job_id)
     after = Cursor() if query.after is None else parse_cursor(query.after)
     return _page(job, after, query) if query.format == "json" else _stream(job, after, query)
+
+
+@results.get("/<job_id>/results/<index>/overlay")
+@describe(results, {200: {"image/jpeg": "binary"}}, problems=(404, 409))
+def get_overlay(job_id: str, index: str) -> Response:
+    """Show an item's image with its result drawn over it, of a job submitted with `overlays`.
+
+    409 while the item has not run, 404 when it did not succeed or the job has no overlays.
+    """
+    job = _find(job_id)
+    if not _INDEX.fullmatch(index):
+        raise NotFound(f"Job {job_id!r} has no item {index!r}: items are counted from 0.")
+    response = Response(read_overlay(ground(), job, int(index)), content_type="image/jpeg")
+    # It never changes; nobody but its tenant may keep it.
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
 
 
 def _find(job_id: str) -> Job:

@@ -37,6 +37,9 @@ class Chunk:
     # Set when the shard is told to stop: what has not reached the device by then is not run.
     stopped: threading.Event = field(default_factory=threading.Event)
     hashes: list[str | None] = field(default_factory=list)
+    # The bytes of decoded items, by position, kept only where they are to be drawn on.
+    keeps_data: bool = False
+    data: dict[int, bytes] = field(default_factory=dict)
     errors: dict[int, ItemError] = field(default_factory=dict)
     # Samples of the items that could be decoded, and their positions.
     samples: list[Sample] = field(default_factory=list)

@@ -31,6 +31,8 @@ def decode(
             with flight.flying(Suspect(chunk.shard_id, chunk.first + position, 1)):
                 chunk.samples.append(chunk.network.prepare(data))
             chunk.positions.append(position)
+            if chunk.keeps_data:
+                chunk.data[position] = data
         except InputError as err:
             chunk.errors[position] = ItemError(err.code, str(err), err.retryable)
         except ArchiveError as err:

@@ -163,6 +163,7 @@ class Engine:
             self._give_up(run, lease)
         finally:
             self._keeper.release(run)
+            run.close()
 
     def _run_or_refuse(self, run: ShardRun, lease: Lease) -> bool:
         manifest = run.surely(lambda: self._manifest(lease.manifest))

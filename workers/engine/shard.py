@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from jobs.quarantine import Suspect
 from jobs.scheduling import Lease
 from jobs.segments import ItemError, Row, write_segment
 from jobs.states import ItemStatus
-from jobs.storage import BlobMissing, StorageError, segment_name
+from jobs.storage import BlobMissing, StorageError, overlays_name, segment_name
 from models.registry import ImageNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.batcher import Batcher
@@ -30,6 +31,7 @@ from workers.engine.chunk import Chunk
 from workers.engine.decoder import decode
 from workers.engine.flight import FlightRecord
 from workers.engine.keeper import Stop
+from workers.engine.overlays import Overlays
 from workers.engine.reader import Reader
 
 log = structlog.get_logger(__name__)
@@ -76,6 +78,7 @@ class ShardRun:
         self._stopped = threading.Event()
         self._rows: list[Row] = []
         self._device_s = 0.0
+        self._overlays = Overlays(stages.decoders, stages.flight) if lease.overlays else None
 
     def stop(self, why: Stop) -> None:
         """Ask the run to stop after the batch on the device; the first reason counts."""
@@ -116,6 +119,11 @@ class ShardRun:
         if self._why == "hand_back":
             hand_back(self._stages.ground.database, self.lease)
 
+    def close(self) -> None:
+        """Let go of what the run kept beside the memory."""
+        if self._overlays is not None:
+            self._overlays.close()
+
     def error_all(self, items: Sequence[Item], error: ItemError) -> bool:
         """Commit the whole shard as errored, when it cannot be run at all."""
         return self.commit(
@@ -129,6 +137,8 @@ class ShardRun:
         """Write the segment and count it, waiting out storage and database if they are away."""
         ground, lease = self._stages.ground, self.lease
         name = segment_name(lease.job_id, lease.first, lease.attempt)
+        if self._overlays is not None:
+            self.surely(partial(self._overlays.store, ground.storage, name, rows))
         self.surely(lambda: write_segment(ground.storage, name, rows))
         counted = Counter(row.status for row in rows)
         tally = Tally(
@@ -144,7 +154,7 @@ class ShardRun:
             )
         if not won:
             log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
-            ground.storage.delete([name])
+            ground.storage.delete([name, *([overlays_name(name)] if lease.overlays else [])])
         return won
 
     def _chunks(self, network: ImageNetwork, items: list[Item]) -> Iterator[Chunk]:
@@ -153,7 +163,9 @@ class ShardRun:
         while start < len(items) and not self._stopped.is_set():
             run = leading(items, start, min(CHUNK_ITEMS, network.record.max_batch))
             first = self.lease.first + start
-            yield Chunk(network, key, self.lease.shard_id, first, run, self._stopped)
+            chunk = Chunk(network, key, self.lease.shard_id, first, run, self._stopped)
+            chunk.keeps_data = self.lease.overlays
+            yield chunk
             start += len(run)
 
     def _start(self, chunk: Chunk) -> "Future[Chunk]":
@@ -214,6 +226,8 @@ class ShardRun:
                 sha256=chunk.hashes[position],
                 error=error,
             )
+        if self._overlays is not None:
+            self._overlays.draw(chunk, found, self.moved)
         self._rows += [found[position] for position in range(len(chunk.items))]
 
     def _postprocess(

@@ -1,17 +1,20 @@
 """Rows and jobs with defaults, for tests about the ground floor."""
 
+from collections.abc import Callable
 from typing import Any
 
 from jobs.bootstrap import Ground
 from jobs.completion import Tally, commit
+from jobs.preparation import prepare_next
 from jobs.requests import Request
 from jobs.scheduling import Lease, claim
-from jobs.segments import Row, write_segment
-from jobs.states import ItemStatus
+from jobs.segments import ItemError, Row, write_segment
+from jobs.states import ItemStatus, JobKind
 from jobs.storage import segment_name
 from jobs.submission import Submission, submit
 from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
+from jobs.versions import register
 
 
 def submit_items(
@@ -52,3 +55,51 @@ def run_one(ground: Ground, lease: Lease, status: ItemStatus = ItemStatus.SUCCEE
         ItemStatus.EXPIRED: Tally(expired=lease.count),
     }[status]
     return commit(ground.database, lease, name, tally, device_s=0.01 * lease.count)
+
+
+def second_version(ground: Ground, model: ModelVersion, **record: Any) -> ModelVersion:
+    """Register another version of a model."""
+    changed = {**model.record, **record}
+    digest = f"sha256:{len(str(changed)):064x}"
+    return register(ground.database, ground.storage, model.name, changed, b"other", digest)
+
+
+def rerun(ground: Ground, parent: Job, version: ModelVersion) -> Job:
+    """Store a rerun of a job, as the API does, and prepare it."""
+    submission = Submission(
+        tenant_id=parent.tenant_id,
+        model=version,
+        params={},
+        requested={"model": f"{version.name}@{version.version}", "params": {}},
+        pool="cpu",
+        kind=JobKind.RERUN,
+        parent_id=parent.id,
+        input_file_id=parent.input_file_id,
+    )
+    job, _ = submit(ground, submission)
+    assert prepare_next(ground) == job.id
+    return job
+
+
+def answer_all(ground: Ground, answer: Callable[[int], Any], device_s: float = 0.01) -> int:
+    """Run every shard that waits; `answer` gives an item's predictions, or its ItemError."""
+    count = 0
+    while (lease := claim(ground.database, "cpu", "node-1", 30)) is not None:
+        rows = [_answered(index, answer(index)) for index in range(lease.first, _stop(lease))]
+        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        write_segment(ground.storage, name, rows)
+        errored = sum(row.error is not None for row in rows)
+        tally = Tally(succeeded=len(rows) - errored, errored=errored)
+        assert commit(ground.database, lease, name, tally, device_s * lease.count)
+        count += 1
+    return count
+
+
+def _stop(lease: Lease) -> int:
+    return lease.first + lease.count
+
+
+def _answered(index: int, answer: Any) -> Row:
+    if isinstance(answer, ItemError):
+        return Row(index, f"item-{index}", ItemStatus.ERRORED, None, 1, None, answer)
+    return Row(index, f"item-{index}", ItemStatus.SUCCEEDED, None, 1, answer)

@@ -1,0 +1,54 @@
+"""Versions in the shadow of an alias: for operators alone, as they run on everybody's inputs."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from api.current import ground, require_admin
+from api.openapi import describe
+from api.parsing import read_body
+from api.schemas import ShadowPut
+from api.shadow_views import ShadowView, shadow_view
+from api.views import Deleted
+from jobs.shadows import end_shadow, get_shadow, set_shadow
+
+shadows = APIBlueprint("shadows", __name__, url_prefix="/v1/models", tag="Models")
+
+_PATH = "/<path:name>/aliases/<alias>/shadow"
+_TRYING = "Trying a version in the shadow"
+
+
+@shadows.put(_PATH)
+@describe(
+    shadows,
+    {200: ShadowView},
+    problems=(400, 403, 404, 413, 415, 422),
+    body={"application/json": ShadowPut},
+)
+def put_shadow(name: str, alias: str) -> dict[str, Any]:
+    """Have a version run, unseen, on a sample of what comes in by an alias.
+
+    Its figures begin anew. Callers see nothing of it, and are charged nothing.
+    """
+    require_admin(_TRYING)
+    body, _ = read_body(ShadowPut)
+    shadow = set_shadow(ground().database, name, alias, body.version, body.percent)
+    return shadow_view(shadow).model_dump(mode="json")
+
+
+@shadows.get(_PATH)
+@describe(shadows, {200: ShadowView}, problems=(403, 404))
+def get_one_shadow(name: str, alias: str) -> dict[str, Any]:
+    """Show the version in the shadow of an alias, and how it does so far."""
+    require_admin(_TRYING)
+    with ground().database.read() as session:
+        return shadow_view(get_shadow(session, name, alias)).model_dump(mode="json")
+
+
+@shadows.delete(_PATH)
+@describe(shadows, {200: Deleted}, problems=(403, 404))
+def delete_shadow(name: str, alias: str) -> dict[str, Any]:
+    """Have no version run in the shadow of an alias any more."""
+    require_admin(_TRYING)
+    end_shadow(ground().database, name, alias)
+    return Deleted(id=f"{name}@{alias}", object="model.shadow").model_dump(mode="json")

@@ -1,0 +1,276 @@
+"""What a comparison says of two jobs is what anybody would count who reads both."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from jobs.bootstrap import Ground
+from jobs.comparison import (
+    TurnLost,
+    claim_next,
+    end_comparison,
+    get_comparison,
+    has_uncompared,
+    read_changes,
+)
+from jobs.completion import cancel
+from jobs.deletion import delete_job
+from jobs.errors import NotFound
+from jobs.retention import erase_due
+from jobs.segments import ItemError, Row
+from jobs.states import ItemStatus
+from jobs.storage import Storage, StorageError
+from jobs.tables import Comparison, Job, ModelVersion
+from jobs.tenants import NewKey
+from jobs.tidying import tidy_due
+from models.agreement import measure_of
+from tests.integration.jobs.builders import (
+    answer_all,
+    claim_one,
+    rerun,
+    run_one,
+    second_version,
+    submit_items,
+)
+from tests.integration.jobs.checks import read_job
+from tests.integration.jobs.test_retention import age
+from tests.integration.jobs.test_tidying import make_due
+from workers.comparing import Tally, compare_next
+
+BROKEN = ItemError("image_decode_failed", "It is broken.")
+MISSING = ItemError("input_missing", "It is gone.")
+
+
+def one(name: str) -> list[dict[str, Any]]:
+    return [{"class": name, "class_id": int(name), "confidence": 0.9}]
+
+
+def compared(ground: Ground, job: Job) -> Comparison:
+    with ground.database.read() as session:
+        return get_comparison(session, job)
+
+
+def report_of(ground: Ground, job: Job) -> dict[str, Any]:
+    report = compared(ground, job).report
+    assert report is not None
+    return report
+
+
+def two_jobs(
+    ground: Ground, tenant: NewKey, model: ModelVersion, before: Any, after: Any, count: int = 70
+) -> tuple[Job, Job]:
+    """A job and its rerun, both over; `before` and `after` give each item's answer."""
+    parent = submit_items(ground, tenant, model, count=count)
+    answer_all(ground, before, device_s=0.01)
+    child = rerun(ground, parent, second_version(ground, model, description="other"))
+    answer_all(ground, after, device_s=0.02)
+    return parent, child
+
+
+def test_every_item_is_counted_where_it_belongs(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    before: dict[int, Any] = {0: BROKEN, 1: BROKEN, 2: one("1"), 3: MISSING}
+    after: dict[int, Any] = {0: BROKEN, 1: one("1"), 2: BROKEN, 3: one("1"), 64: one("7"), 65: []}
+    _, child = two_jobs(
+        ground,
+        tenant,
+        digits_model,
+        lambda index: before.get(index, one("1")),
+        lambda index: after.get(index, one("1")),
+    )
+    assert has_uncompared(ground.database)
+    assert compare_next(ground)
+    assert not has_uncompared(ground.database)
+    report = report_of(ground, child)
+    assert report["items"] == {
+        "total": 70, "compared": 66, "same": 64, "changed": 4, "left_out": 1,
+        "errored_both": 1, "errored_before": 1, "errored_after": 1,
+    }  # fmt: skip
+    assert report["agreement"] == report["similarity"] == pytest.approx(64 / 66)
+    assert report["confusion"] == [
+        {"before": "1", "after": "1", "count": 64},
+        {"before": "1", "after": "7", "count": 1},
+        {"before": "1", "after": None, "count": 1},
+    ]
+    changes = read_changes(ground, compared(ground, child), 0, 100)
+    assert [change["index"] for change in changes] == [1, 2, 64, 65]
+    assert changes[0]["before"]["error"]["code"] == "image_decode_failed"
+    assert changes[2]["custom_id"] == "item-64"
+    assert changes[2]["before"]["predictions"] == one("1")
+    assert changes[2]["after"]["predictions"] == one("7")
+
+
+def test_the_pace_of_both_versions_is_told(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("1"))
+    compare_next(ground)
+    report = report_of(ground, child)
+    for side, model, device_s in (("before", "digits@1", 0.01), ("after", "digits@2", 0.02)):
+        assert report[side]["model"] == model
+        assert report[side]["device_s_per_item"] == pytest.approx(device_s)
+        assert report[side]["items_per_s"] == pytest.approx(70 / report[side]["ran_s"])
+
+
+def test_many_changes_are_read_page_by_page(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    _, child = two_jobs(
+        ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"), count=700
+    )
+    compare_next(ground)
+    comparison, found = compared(ground, child), []
+    while page := read_changes(ground, comparison, len(found), 150):
+        assert len(page) <= 150
+        found += [change["index"] for change in page]
+    assert found == list(range(700))
+
+
+def test_items_that_never_ran_are_left_out(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    parent = submit_items(ground, tenant, digits_model, count=70)
+    child = rerun(ground, parent, digits_model)
+    for _ in range(4):
+        run_one(ground, claim_one(ground))
+    cancel(ground.database, tenant.tenant_id, parent.id)
+    assert claim_next(ground) is None, "one of the two is not over"
+    answer_all(ground, lambda _: [])
+    compare_next(ground)
+    items = report_of(ground, child)["items"]
+    ran = read_job(ground, parent.id).completed
+    assert 0 < ran < 70
+    assert (items["compared"], items["left_out"]) == (ran, 70 - ran)
+
+
+def test_a_url_that_gave_another_image_says_nothing_of_the_versions() -> None:
+    tally = Tally(measure_of("classification"), with_classes=True)
+    for hashes in (("a", "a"), ("a", "b"), ("a", None)):
+        before, after = (
+            Row(0, "x", ItemStatus.SUCCEEDED, sha256, 1, one(name))
+            for sha256, name in zip(hashes, "17", strict=True)
+        )
+        tally.add(before, after)
+    assert (tally.total, tally.compared, tally.left_out) == (3, 2, 1)
+
+
+def test_a_rerun_that_could_not_be_prepared_has_a_comparison_that_says_so(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    _, child = two_jobs(ground, tenant, digits_model, lambda _: [], lambda _: [])
+    with ground.database.write() as session:
+        failed = {"status": "failed", "status_reason": "Nothing could be read."}
+        session.execute(update(Job).where(Job.id == child.id).values(**failed))
+    compare_next(ground)
+    comparison = compared(ground, child)
+    assert comparison.report is None
+    assert "Nothing could be read." in (comparison.failure or "")
+
+
+def test_a_turn_that_was_lost_ends_nothing_and_leaves_nothing(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
+    late = claim_next(ground)
+    assert late is not None
+    assert claim_next(ground) is None, "it is leased"
+    with ground.database.write() as session:
+        session.execute(update(Comparison).values(until=0.0))
+    assert compare_next(ground)
+    with pytest.raises(TurnLost), ground.database.write() as session:
+        end_comparison(session, late, None, None, "late")
+    assert compared(ground, child).report is not None
+
+
+def test_the_changes_of_a_turn_that_died_are_tidied_and_those_that_count_stay(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
+    claim_next(ground)
+    ground.storage.put(f"jobs/{child.id}/changes-of-the-dead.parquet", [b"x"])
+    make_due(ground)
+    assert tidy_due(ground) == 0, "while it is being compared nothing is a stray"
+    with ground.database.write() as session:
+        session.execute(update(Comparison).values(until=0.0))
+    compare_next(ground)
+    make_due(ground)
+    assert tidy_due(ground) == 1
+    assert len(read_changes(ground, compared(ground, child), 0, 100)) == 70
+
+
+class Away(Storage):
+    """Cannot be written to."""
+
+    def create(self, name: str) -> Any:
+        raise StorageError("away")
+
+
+def test_a_store_that_is_away_costs_no_try(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("1"))
+    away = dataclasses.replace(ground, storage=Away(ground.storage.url))
+    for _ in range(5):
+        with pytest.raises(StorageError):
+            compare_next(away)
+        assert not has_uncompared(ground.database), "it waits for a while"
+        with ground.database.write() as session:
+            session.execute(update(Comparison).values(until=0.0))
+    assert compare_next(ground)
+    assert compared(ground, child).report is not None
+
+
+def test_a_comparison_that_kills_its_worker_is_given_up(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("1"))
+    for _ in range(ground.settings.max_attempts):
+        assert claim_next(ground) is not None
+        with ground.database.write() as session:
+            session.execute(update(Comparison).values(until=0.0))
+    assert compare_next(ground)
+    assert "several tries" in (compared(ground, child).failure or "")
+    assert not has_uncompared(ground.database)
+
+
+def test_the_answers_of_a_deleted_parent_are_in_no_comparison_any_more(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    parent, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
+    compare_next(ground)
+    delete_job(ground, tenant.tenant_id, parent.id)
+    with pytest.raises(NotFound, match="no comparison"):
+        compared(ground, child)
+    assert not [name for name in ground.storage.list(f"jobs/{child.id}/") if "changes" in name]
+    assert list(ground.storage.list(f"jobs/{parent.id}/")) == []
+
+
+def test_of_a_parent_whose_time_is_over_the_figures_stay_and_the_answers_go(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    parent, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
+    compare_next(ground)
+    age(ground, parent, 31 * 86_400)
+    assert erase_due(ground) == 1
+    comparison = compared(ground, child)
+    assert comparison.report is not None
+    with pytest.raises(NotFound, match="erased"):
+        read_changes(ground, comparison, 0, 10)
+    assert not [name for name in ground.storage.list(f"jobs/{child.id}/") if "changes" in name]
+
+
+def test_results_that_are_erased_first_are_not_compared(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    parent, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
+    late = claim_next(ground)
+    assert late is not None
+    age(ground, parent, 31 * 86_400)
+    assert erase_due(ground) == 1
+    with pytest.raises(TurnLost), ground.database.write() as session:
+        end_comparison(session, late, {}, "changes")
+    assert "erased" in (compared(ground, child).failure or "")
+    assert not has_uncompared(ground.database)

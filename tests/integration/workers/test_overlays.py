@@ -1,0 +1,188 @@
+"""Overlays are drawn, found and served item by item, and go where results go."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from jobs.bootstrap import Ground
+from jobs.completion import cancel
+from jobs.deletion import delete_job
+from jobs.errors import Conflict, NotFound
+from jobs.leases import expire
+from jobs.overlays import read_overlay
+from jobs.retention import erase_due
+from jobs.segments import SCHEMA, read_segment
+from jobs.states import JobStatus
+from jobs.storage import overlays_name
+from jobs.tables import Job, ModelVersion
+from jobs.tenants import NewKey
+from jobs.tidying import tidy_due
+from models.decode import decode
+from models.record import Limits
+from tests.integration.jobs.builders import claim_one
+from tests.integration.jobs.checks import check_job, read_job, shards_of
+from tests.integration.jobs.test_retention import age
+from tests.integration.jobs.test_tidying import make_due
+from tests.integration.workers.fakes import FakeNetwork, picture, submit_contents
+from tests.integration.workers.test_shards import run_with
+from workers.engine.shard import Stages
+
+# What a database does differently is tested with the room that asks it, in integration/jobs.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+NewStages = Callable[..., Stages]
+
+
+class Labeller(FakeNetwork):
+    """Decodes as networks do, and says of every picture how bright it is."""
+
+    def prepare(self, data: bytes) -> Any:
+        return super().prepare(str(int(decode(data, 1, Limits()).mean())).encode())
+
+    def postprocess(self, outputs: Any, params: Any) -> list[list[dict[str, Any]]]:
+        return [
+            [{"class": f"grey {int(each)}", "class_id": int(each), "confidence": 0.5}]
+            for each in outputs
+        ]
+
+
+def submit(
+    ground: Ground, tenant: NewKey, model: ModelVersion, count: int = 70, **more: Any
+) -> Job:
+    """Pictures, of which the fourth cannot be decoded."""
+    contents = [b"broken" if number == 3 else picture(number) for number in range(count)]
+    return submit_contents(ground, tenant, model, contents, **{"overlays": True, **more})
+
+
+def overlay(ground: Ground, job: Job, index: int) -> Image.Image:
+    return Image.open(io.BytesIO(read_overlay(ground, read_job(ground, job.id), index)))
+
+
+def overlay_blobs(ground: Ground, job: Job) -> list[str]:
+    return [name for name in ground.storage.list(f"jobs/{job.id}/") if name.endswith(".overlays")]
+
+
+def test_every_result_is_drawn_over_its_own_picture(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job, stages = submit(ground, tenant, digits_model), new_stages()
+    for _ in range(3):
+        assert run_with(stages, claim_one(ground), Labeller())
+    assert check_job(ground, job.id).failed == 1
+    assert len(overlay_blobs(ground, job)) == 3
+    for index in (0, 31, 32, 69):
+        drawn = overlay(ground, job, index)
+        assert (drawn.format, drawn.size) == ("JPEG", (420, 420))
+        pixels = np.asarray(drawn.convert("L"), float)[60:, :]
+        original = np.asarray(Image.open(io.BytesIO(picture(index))), float)
+        expected = original.repeat(15, axis=0).repeat(15, axis=1)[60:, :]
+        assert np.abs(pixels - expected).mean() < 10
+    with pytest.raises(NotFound, match="is errored"):
+        overlay(ground, job, 3)
+    with pytest.raises(NotFound, match="has no item 70"):
+        overlay(ground, job, 70)
+
+
+def test_what_has_not_run_yet_or_never_will_is_told_apart(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit(ground, tenant, digits_model)
+    run_with(new_stages(), claim_one(ground), Labeller())
+    assert overlay(ground, job, 0)
+    with pytest.raises(Conflict, match="has not run yet"):
+        overlay(ground, job, 40)
+    cancel(ground.database, tenant.tenant_id, job.id)
+    with pytest.raises(NotFound, match="never ran"):
+        overlay(ground, job, 40)
+
+
+def test_a_job_that_wants_no_overlays_has_none(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit(ground, tenant, digits_model, count=3, overlays=False)
+    run_with(new_stages(), claim_one(ground), Labeller())
+    assert overlay_blobs(ground, job) == []
+    with pytest.raises(NotFound, match="`overlays`"):
+        overlay(ground, job, 0)
+
+
+def test_a_result_that_cannot_be_drawn_costs_its_picture_only(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    class Confused(Labeller):
+        def postprocess(self, outputs: Any, params: Any) -> list[list[dict[str, Any]]]:
+            found = super().postprocess(outputs, params)
+            found[1][0]["confidence"] = "very"
+            return found
+
+    job = submit(ground, tenant, digits_model, count=3)
+    run_with(new_stages(), claim_one(ground), Confused())
+    assert read_job(ground, job.id).completed == 3
+    assert overlay(ground, job, 0)
+    with pytest.raises(NotFound, match="is not drawn"):
+        overlay(ground, job, 1)
+
+
+def test_a_shard_without_a_result_has_no_blob_of_overlays(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_contents(ground, tenant, digits_model, [b"broken"] * 3, overlays=True)
+    run_with(new_stages(), claim_one(ground), Labeller())
+    assert read_job(ground, job.id).status is JobStatus.COMPLETED
+    assert overlay_blobs(ground, job) == []
+
+
+def test_the_overlays_of_a_late_result_are_discarded_with_it(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job, stages = submit(ground, tenant, digits_model, count=2), new_stages()
+    late = claim_one(ground, lease_s=-1)
+    assert expire(ground.database) == 1
+    assert run_with(stages, claim_one(ground), Labeller())
+    assert not run_with(stages, late, Labeller())
+    (shard,) = shards_of(ground, job.id)
+    assert overlay_blobs(ground, job) == [overlays_name(shard.segment or "")]
+
+
+def test_the_overlays_of_a_dead_attempt_are_tidied_and_those_that_count_stay(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job, stages = submit(ground, tenant, digits_model, count=2), new_stages()
+    claim_one(ground, lease_s=-1)
+    expire(ground.database)
+    ground.storage.put(f"jobs/{job.id}/segments/000000000-1-dead.overlays", [b"x"])
+    run_with(stages, claim_one(ground), Labeller())
+    make_due(ground)
+    assert tidy_due(ground) == 1
+    assert overlay(ground, job, 0)
+
+
+@pytest.mark.parametrize("way", ["deleted", "expired"])
+def test_overlays_go_with_the_results(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages, way: str
+) -> None:
+    job = submit(ground, tenant, digits_model, count=2, delete_inputs=True)
+    run_with(new_stages(), claim_one(ground), Labeller())
+    erase_due(ground)
+    assert overlay(ground, job, 0), "they are results, and stay when inputs go"
+    if way == "deleted":
+        delete_job(ground, tenant.tenant_id, job.id)
+    else:
+        age(ground, job, 31 * 86_400)
+        erase_due(ground)
+    assert overlay_blobs(ground, job) == []
+
+
+def test_a_segment_that_was_written_before_there_were_overlays_is_read(ground: Ground) -> None:
+    before = pa.schema([field for field in SCHEMA if not field.name.startswith("overlay")])
+    row = {"index": 0, "custom_id": "a", "status": "succeeded", "predictions": "[]", "attempts": 1}
+    with ground.storage.create("old") as sink:
+        pq.write_table(pa.Table.from_pylist([row], schema=before), sink)
+    (found,) = read_segment(ground.storage, "old")
+    assert (found.custom_id, found.predictions, found.overlay) == ("a", [], None)

@@ -1,0 +1,229 @@
+"""Compares what two versions made of the same items, and writes the report: an io worker's errand.
+
+What both could run is held against each other by the task's measure (models.agreement). What one of
+them could not run is counted apart. What was cancelled, expired or erased before it ran says
+nothing of a version, nor does a URL that gave another image the second time: these are left out.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from jobs.bootstrap import Ground
+from jobs.comparison import (
+    RESULTS_GONE,
+    Change,
+    Turn,
+    TurnLost,
+    claim_next,
+    end_comparison,
+    give_back,
+    new_changes_name,
+    pairs,
+    writing_changes,
+)
+from jobs.completion import discard
+from jobs.segments import Row
+from jobs.shadows import add_figures
+from jobs.states import ItemStatus, JobKind, JobStatus
+from jobs.storage import BlobMissing, StorageError
+from jobs.tables import Job
+from models.agreement import Measure, first_class, measure_of
+
+log = structlog.get_logger(__name__)
+
+# Pairs of classes that a report lists, the most frequent; a thousand classes have a million pairs.
+_MOST_PAIRS = 1000
+_NEVER_RAN = (ItemStatus.CANCELLED, ItemStatus.EXPIRED)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted of the pairs so far."""
+
+    measure: Measure
+    with_classes: bool
+    total: int = 0
+    compared: int = 0
+    same: int = 0
+    similarity: float = 0.0
+    errored_both: int = 0
+    errored_before: int = 0
+    errored_after: int = 0
+    left_out: int = 0
+    confusion: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
+
+    def add(self, before: Row, after: Row) -> Change | None:
+        """Count one item; gives it as a change if the versions do not answer alike."""
+        self.total += 1
+        if _says_nothing(before) or _says_nothing(after) or _had_other_inputs(before, after):
+            self.left_out += 1
+            return None
+        if before.predictions is not None and after.predictions is not None:
+            return self._add_answers(before, after)
+        if before.predictions is None and after.predictions is None:
+            self.errored_both += 1
+            return None
+        self.errored_before += before.predictions is None
+        self.errored_after += after.predictions is None
+        return Change(before, after, None)
+
+    def _add_answers(self, before: Row, after: Row) -> Change | None:
+        one, other = before.predictions or [], after.predictions or []
+        similarity = self.measure.similarity(one, other)
+        self.compared += 1
+        self.similarity += similarity
+        if self.with_classes:
+            self.confusion[first_class(one), first_class(other)] += 1
+        if similarity >= self.measure.same_from:
+            self.same += 1
+            return None
+        return Change(before, after, similarity)
+
+
+def compare_next(ground: Ground) -> bool:
+    """Compute the comparison that has waited for longest; False when none waits.
+
+    Raises StorageError when the store is away: the comparison is then tried again after a pause.
+    """
+    turn = claim_next(ground)
+    if turn is None:
+        return False
+    bound = log.bind(job=turn.after.id, parent=turn.before.id, kind=turn.after.kind)
+    try:
+        tally = _compare_or_refuse(ground, turn)
+        bound.info("comparison_ended", items=tally.total if tally else None)
+    except TurnLost:
+        bound.info("comparison_lost")
+    except StorageError:
+        give_back(ground, turn)
+        raise
+    return True
+
+
+def _compare_or_refuse(ground: Ground, turn: Turn) -> Tally | None:
+    """Compute and end a comparison; gives None when there was nothing to compare."""
+    failure = _why_not(ground, turn)
+    if failure is None:
+        try:
+            return _compare(ground, turn)
+        except BlobMissing:
+            failure = RESULTS_GONE
+    _end(ground, turn, None, None, failure)
+    return None
+
+
+def _why_not(ground: Ground, turn: Turn) -> str | None:
+    after = turn.after
+    if after.status is JobStatus.FAILED:
+        return f"The job could not be run: {after.status_reason}"
+    if after.kind is JobKind.SHADOW and after.status is not JobStatus.COMPLETED:
+        return f"The shadow is {after.status}."
+    if turn.attempt > ground.settings.max_attempts:
+        return "The results could not be compared in several tries; the operator's logs say why."
+    if turn.before.outputs_erased_at is not None or after.outputs_erased_at is not None:
+        return RESULTS_GONE
+    return None
+
+
+def _compare(ground: Ground, turn: Turn) -> Tally:
+    task = turn.version.record["task"]
+    tally = Tally(measure_of(task), with_classes=task == "classification")
+    if turn.after.kind is JobKind.SHADOW:
+        # For figures alone: no answer is kept where its caller does not see it.
+        for before, after in pairs(ground, turn):
+            tally.add(before, after)
+        _end(ground, turn, tally, None)
+        return tally
+    name = new_changes_name(turn)
+    with writing_changes(ground.storage, name) as changes:
+        for before, after in pairs(ground, turn):
+            if (change := tally.add(before, after)) is not None:
+                changes.add(change)
+    try:
+        _end(ground, turn, tally, name)
+    except TurnLost:
+        ground.storage.delete([name])
+        raise
+    return tally
+
+
+def _end(
+    ground: Ground,
+    turn: Turn,
+    tally: Tally | None,
+    changes: str | None,
+    failure: str | None = None,
+) -> None:
+    report = None if tally is None else _report(turn, tally)
+    with ground.database.write() as session:
+        end_comparison(session, turn, report, changes, failure)
+        if turn.after.kind is JobKind.SHADOW:
+            if tally is not None:
+                add_figures(session, turn.after, _figures(turn, tally))
+            # It has done what it was for.
+            discard(session, turn.after.id)
+
+
+def _report(turn: Turn, tally: Tally) -> dict[str, Any]:
+    listed = tally.confusion.most_common(_MOST_PAIRS)
+    errored_one = tally.errored_before + tally.errored_after
+    counts = ("total", "compared", "same", "errored_both", "errored_before", "errored_after")
+    return {
+        "measure": tally.measure.name,
+        "same_from": tally.measure.same_from,
+        "agreement": _ratio(tally.same, tally.compared),
+        "similarity": _ratio(tally.similarity, tally.compared),
+        "items": {
+            **{name: getattr(tally, name) for name in counts},
+            "left_out": tally.left_out,
+            "changed": tally.compared - tally.same + errored_one,
+        },
+        "confusion": [
+            {"before": before, "after": after, "count": count} for (before, after), count in listed
+        ],
+        "confusion_left_out": tally.confusion.total() - sum(count for _, count in listed),
+        "before": _pace(turn.before),
+        "after": _pace(turn.after),
+    }
+
+
+def _pace(job: Job) -> dict[str, Any]:
+    """Say how fast a job ran: its device seconds an item, and what its caller saw."""
+    began, ended = job.in_progress_at, job.ended_at
+    ran_s = None if began is None or ended is None else ended - began
+    ran = job.completed + job.failed
+    return {
+        "model": f"{job.model_name}@{job.model_version}",
+        "device_s_per_item": _ratio(job.device_s, ran),
+        "items_per_s": None if not ran_s else ran / ran_s,
+        "ran_s": ran_s,
+        "waited_s": None if began is None else began - job.created_at,
+    }
+
+
+def _figures(turn: Turn, tally: Tally) -> dict[str, float]:
+    """Give what a shadow adds to its totals, for the items that both versions ran."""
+    names = ("compared", "same", "similarity", "errored_both", "errored_before", "errored_after")
+    paces = {"device_before_s": turn.before, "device_after_s": turn.after}
+    seconds = {
+        name: (_ratio(job.device_s, job.completed + job.failed) or 0.0) * tally.compared
+        for name, job in paces.items()
+    }
+    return {name: getattr(tally, name) for name in names} | seconds
+
+
+def _says_nothing(row: Row) -> bool:
+    """Say whether an item did not run for a reason that is none of its version's."""
+    return row.status in _NEVER_RAN or (row.error is not None and row.error.code == "input_missing")
+
+
+def _had_other_inputs(before: Row, after: Row) -> bool:
+    hashes = {before.input_sha256, after.input_sha256} - {None}
+    return len(hashes) > 1
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,68 @@
+"""Overlays of one shard: drawn as its chunks come back, kept in a file, stored before its segment.
+
+A video has none yet: who adds them draws frames (models.drawing) and puts them here, a strip for
+each item.
+"""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+
+import structlog
+
+from jobs.quarantine import Suspect
+from jobs.segments import Row
+from jobs.storage import CHUNK, Storage, overlays_name
+from models.drawing import draw_jpeg
+from workers.engine.chunk import Chunk
+from workers.engine.flight import FlightRecord
+
+log = structlog.get_logger(__name__)
+
+
+class Overlays:
+    """The overlays of one attempt at a shard; those of a thousand photos need no memory."""
+
+    def __init__(self, decoders: Executor, flight: FlightRecord) -> None:
+        self._decoders, self._flight = decoders, flight
+        # Has no name and goes with the process, however that ends.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the shard's run
+        self._end = 0
+
+    def draw(self, chunk: Chunk, rows: dict[int, Row], beat: Callable[[], None]) -> None:
+        """Draw the results of a chunk, whose rows (by position) then say where each lies.
+
+        `beat` is called for every one. The chunk's bytes are let go.
+        """
+        drawn = self._decoders.map(partial(self._draw_one, chunk, rows), chunk.data)
+        for position, picture in zip(list(chunk.data), drawn, strict=True):
+            beat()
+            if picture is not None:
+                place = (self._end, len(picture))
+                rows[position] = dataclasses.replace(rows[position], overlay=place)
+                self._file.write(picture)
+                self._end += len(picture)
+        chunk.data.clear()
+
+    def store(self, storage: Storage, segment: str, rows: Sequence[Row]) -> None:
+        """Write the blob beside a segment with these rows, if any of them is drawn."""
+        if any(row.overlay for row in rows):
+            self._file.seek(0)
+            storage.put(overlays_name(segment), iter(partial(self._file.read, CHUNK), b""))
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def _draw_one(self, chunk: Chunk, rows: dict[int, Row], position: int) -> bytes | None:
+        predictions, index = rows[position].predictions, chunk.first + position
+        if predictions is None:
+            return None
+        try:
+            with self._flight.flying(Suspect(chunk.shard_id, index, 1)):
+                return draw_jpeg(chunk.data[position], predictions, chunk.network.record.limits)
+        except Exception:  # whatever cannot be drawn costs its picture, not its result
+            log.exception("overlay_not_drawn", shard=chunk.shard_id, index=index)
+            return None
