@@ -15,6 +15,7 @@ from models.contracts.classification import ClassificationParams, ClassPredictio
 from models.contracts.detection import BoxPrediction, DetectionParams
 from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
 from models.contracts.segmentation import MaskPrediction, SegmentationParams
+from models.contracts.video_classification import VideoClassificationParams, VideoPrediction
 from models.errors import ParamsError, RecordError
 
 
@@ -31,6 +32,7 @@ CONTRACTS: Mapping[str, Contract] = {
     "detection": Contract(DetectionParams, BoxPrediction),
     "segmentation": Contract(SegmentationParams, MaskPrediction),
     "embedding": Contract(EmbeddingParams, EmbeddingPrediction),
+    "video-classification": Contract(VideoClassificationParams, VideoPrediction),
 }
 
 
