@@ -57,7 +57,9 @@ def _mp4(file: BinaryIO, size: int) -> Claims:
         is_cut = box.end > size
         if box.kind == b"moov":
             for wide, high in _track_sizes(file, box):
-                width, height = max((width, height), (wide, high), key=lambda each: each[0] * each[1])
+                width, height = max(
+                    (width, height), (wide, high), key=lambda each: each[0] * each[1]
+                )
     return Claims(width, height, is_cut)
 
 
@@ -104,7 +106,7 @@ def _largest_track(file: BinaryIO, segment: _Part, size: int) -> tuple[int, int]
             break
         if element.kind == _TRACKS:
             found += [_pixels(file, track) for track in _elements(file, *element[1:])]
-    return max(found, key=lambda each: each[0] * each[1])
+    return max(found, key=_area)
 
 
 def _pixels(file: BinaryIO, track: _Part) -> tuple[int, int]:
@@ -151,6 +153,10 @@ def _avi(file: BinaryIO, size: int) -> Claims:
 
 def _mpeg_ts(_file: BinaryIO, size: int) -> Claims:
     return Claims(is_cut=size % _TS_PACKET != 0)
+
+
+def _area(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
 
 
 def _read(file: BinaryIO, offset: int, count: int) -> bytes:

@@ -125,6 +125,7 @@ def _stbl(
         times = [struct.pack(">II", stated, 40)]
     sizes = [struct.pack(">I", len(frame)) for frame in frames]
     count = len(frames) if stated is None else stated
+    sizes += [struct.pack(">I", 700)] * (count - len(frames))
     return _box(
         b"stbl",
         _box(b"stsd", struct.pack(">II", 0, 1), entry),
