@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
@@ -24,6 +25,7 @@ from torchvision.transforms import functional as tv
 from models.contracts.video_classification import MAX_WINDOW
 from models.decode import Pixels
 from models.errors import ImageTooLarge, RecordError
+from models.opencv import cv2
 from models.preprocess import MAX_RESIZED_PIXELS, check_channels
 from models.record import Limits
 
@@ -70,9 +72,9 @@ def to_frame(pixels: Pixels, spec: FramePreprocessing, limits: Limits) -> torch.
             f"The video's frames are {width} x {height} pixels: resized to {size[1]} x {size[0]} "
             f"they would pass {most:,} pixels. Send a less elongated video."
         )
-    frame = torch.from_numpy(pixels).permute(2, 0, 1)
     if spec.channels == 1:
-        frame = tv.rgb_to_grayscale(frame)
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+    frame = torch.from_numpy(pixels).permute(2, 0, 1)
     frame = tv.resize(frame, size, interpolation=spec.interpolation, antialias=spec.antialias)
     # A copy, so that the sample does not keep the whole frame in memory.
     cropped: torch.Tensor = tv.center_crop(frame, spec.crop)

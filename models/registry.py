@@ -18,7 +18,14 @@ from models.catalog import SHIPPED
 from models.contracts import contract_of
 from models.decode import Pixels
 from models.errors import RecordError, UnknownArchitecture, WeightsError
-from models.networks import digits, scenes_detector, scenes_segmenter, torchvision
+from models.networks import (
+    digits,
+    motion,
+    recurrent,
+    scenes_detector,
+    scenes_segmenter,
+    torchvision,
+)
 from models.record import ModelRecord
 from models.tasks import (
     classification,
@@ -68,7 +75,9 @@ ARCHITECTURES: dict[str, Builder] = table(
         ("digits", digits.build),
         ("scenes-detector", scenes_detector.build),
         ("scenes-segmenter", scenes_segmenter.build),
+        ("motion", motion.build),
         *torchvision.builders(),
+        *recurrent.builders(),
     ]
 )
 

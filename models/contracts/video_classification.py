@@ -1,7 +1,12 @@
 """Video classification: what a video shows, as a whole, over time and in each of its windows."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+from models.errors import ParamsError
 
 # Frames of a window, for any network: a window lies in memory as a whole.
 MAX_WINDOW = 512
@@ -110,3 +115,25 @@ class VideoPrediction(BaseModel):
     )
     segments: list[Segment]
     clips: list[Clip]
+
+
+def window_of(preprocess: Mapping[str, Any], params: Mapping[str, Any]) -> int:
+    """Return the frames of a window, from checked params and a record's `preprocess`.
+
+    Raises ParamsError for a window that the model does not take, or that its overlap fills.
+    """
+    length: int = params["window"] or preprocess["window"]
+    least, most = preprocess["windows"]
+    if not least <= length <= most:
+        takes = f"{least}" if least == most else f"{least} to {most}"
+        raise ParamsError(
+            f"Parameter 'window' is {length}; this model takes windows of {takes} frames.",
+            param="window",
+        )
+    if params["overlap"] >= length:
+        raise ParamsError(
+            f"Parameter 'overlap' is {params['overlap']}; it must be less than the {length} frames "
+            "of a window.",
+            param="overlap",
+        )
+    return length

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.contracts.video_classification import window_of
 from models.decode import Pixels
-from models.errors import ParamsError, RecordError
+from models.errors import RecordError
 from models.frames import FramePreprocessing, to_frame
 from models.preprocess import normalise
 from models.record import ModelRecord
@@ -58,23 +59,8 @@ def sampling(record: ModelRecord, params: Mapping[str, Any]) -> Sampling:
 
 def windows(record: ModelRecord, params: Mapping[str, Any]) -> Windows:
     """Say how frames become windows; raises ParamsError for a window the network cannot take."""
-    spec = spec_of(record)
-    length = params["window"] or spec.window
-    least, most = spec.windows
-    if not least <= length <= most:
-        takes = f"{least}" if least == most else f"{least} to {most}"
-        raise ParamsError(
-            f"Parameter 'window' is {length}; model {record.name!r} takes windows of {takes} "
-            "frames.",
-            param="window",
-        )
-    if params["overlap"] >= length:
-        raise ParamsError(
-            f"Parameter 'overlap' is {params['overlap']}; it must be less than the window's "
-            f"{length} frames.",
-            param="overlap",
-        )
-    return Windows(length, length - params["overlap"], spec.carries)
+    length = window_of(record.preprocess, params)
+    return Windows(length, length - params["overlap"], spec_of(record).carries)
 
 
 def pad(frames: torch.Tensor, length: int) -> torch.Tensor:
