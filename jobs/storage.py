@@ -4,6 +4,7 @@
     jobs/{job id}/manifest-{token}.parquet       the job's items, in order
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
+    jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
     models/{sha256}.safetensors
     installations/{id}                           whose store this is (jobs.tidying)
 
@@ -195,6 +196,17 @@ def pack_name(job_id: str) -> str:
 def segment_name(job_id: str, first: int, attempt: int) -> str:
     """Name a segment; each attempt at a shard writes its own."""
     return f"jobs/{job_id}/segments/{first:09d}-{attempt}-{new_token()}.parquet"
+
+
+def checkpoint_prefix(job_id: str, index: int) -> str:
+    """Name the folder of the places that one video of a job has been left at."""
+    return f"jobs/{job_id}/checkpoints/{index:09d}/"
+
+
+def checkpoint_name(job_id: str, index: int, windows: int, attempt: int, digest: str) -> str:
+    """Name a checkpoint after so many windows; in the order of names the furthest comes last."""
+    name = f"{windows:09d}-{attempt}-{digest}.safetensors"
+    return checkpoint_prefix(job_id, index) + name
 
 
 def _open_store(url: str) -> Any:
