@@ -3,11 +3,14 @@
 index int64 · custom_id string · status string · input_sha256 string · attempts int32
 predictions string (JSON, null when there are none) · error_code, error_message string
 error_retryable bool · overlay_offset, overlay_length int64 (null without an overlay)
+warnings string (JSON list of {code, message}, null when there are none)
+
+A segment that was written before there were warnings has no such column and is read all the same.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +32,7 @@ SCHEMA = pa.schema(
         ("error_retryable", pa.bool_()),
         ("overlay_offset", pa.int64()),
         ("overlay_length", pa.int64()),
+        ("warnings", pa.string()),
     ]
 )
 
@@ -47,6 +51,14 @@ class ItemError:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemWarning:
+    """What an item's predictions leave out: a fixed word and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What became of one item."""
 
@@ -59,6 +71,7 @@ class Row:
     error: ItemError | None = None
     # Where its result lies drawn, in the blob of the segment's overlays: offset and length.
     overlay: tuple[int, int] | None = None
+    warnings: tuple[ItemWarning, ...] = ()
 
 
 def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
@@ -76,6 +89,7 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
             pa.array([row.error and row.error.retryable for row in rows], pa.bool_()),
             pa.array([row.overlay and row.overlay[0] for row in rows], pa.int64()),
             pa.array([row.overlay and row.overlay[1] for row in rows], pa.int64()),
+            pa.array([_to_json(_plain(row.warnings)) for row in rows], pa.string()),
         ],
         schema=SCHEMA,
     )
@@ -89,7 +103,7 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
     columns = table.slice(start).to_pydict()
     for (
         index, custom_id, status, sha256, attempts, predictions, code, message, retryable,
-        overlay_offset, overlay_length,
+        overlay_offset, overlay_length, warnings,
     ) in zip(*columns.values(), strict=True):  # fmt: skip
         yield Row(
             index=index,
@@ -100,8 +114,13 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
             predictions=None if predictions is None else json.loads(predictions),
             error=None if code is None else ItemError(code, message, retryable),
             overlay=None if overlay_offset is None else (overlay_offset, overlay_length),
+            warnings=tuple(ItemWarning(**each) for each in json.loads(warnings or "[]")),
         )
 
 
-def _to_json(predictions: list[dict[str, Any]] | None) -> str | None:
-    return None if predictions is None else _encode(predictions)
+def _plain(warnings: tuple[ItemWarning, ...]) -> list[dict[str, Any]] | None:
+    return [asdict(each) for each in warnings] or None
+
+
+def _to_json(values: list[dict[str, Any]] | None) -> str | None:
+    return None if values is None else _encode(values)

@@ -6,6 +6,7 @@
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
     jobs/{job id}/segments/{first}-{attempt}-{token}.overlays   their results drawn, end to end
     jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
+    jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
     models/{sha256}.safetensors
     installations/{id}                           whose store this is (jobs.tidying)
 
@@ -207,6 +208,15 @@ def overlays_name(segment: str) -> str:
 def changes_name(job_id: str) -> str:
     """Name the changes of a comparison; each try to compute it writes its own."""
     return f"jobs/{job_id}/changes-{new_token()}.parquet"
+def checkpoint_prefix(job_id: str, index: int) -> str:
+    """Name the folder of the places that one video of a job has been left at."""
+    return f"jobs/{job_id}/checkpoints/{index:09d}/"
+
+
+def checkpoint_name(job_id: str, index: int, windows: int, attempt: int, digest: str) -> str:
+    """Name a checkpoint after so many windows; in the order of names the furthest comes last."""
+    name = f"{windows:09d}-{attempt}-{digest}.safetensors"
+    return checkpoint_prefix(job_id, index) + name
 
 
 def _open_store(url: str) -> Any:

@@ -16,7 +16,7 @@ from jobs.quarantine import Suspect
 from jobs.segments import Row
 from jobs.storage import CHUNK, Storage, overlays_name
 from models.drawing import draw_jpeg
-from workers.engine.chunk import Chunk
+from workers.engine.chunk import ImageChunk
 from workers.engine.flight import FlightRecord
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class Overlays:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the shard's run
         self._end = 0
 
-    def draw(self, chunk: Chunk, rows: dict[int, Row], beat: Callable[[], None]) -> None:
+    def draw(self, chunk: ImageChunk, rows: dict[int, Row], beat: Callable[[], None]) -> None:
         """Draw the results of a chunk, whose rows (by position) then say where each lies.
 
         `beat` is called for every one. The chunk's bytes are let go.
@@ -56,7 +56,7 @@ class Overlays:
         """Let the file go."""
         self._file.close()
 
-    def _draw_one(self, chunk: Chunk, rows: dict[int, Row], position: int) -> bytes | None:
+    def _draw_one(self, chunk: ImageChunk, rows: dict[int, Row], position: int) -> bytes | None:
         predictions, index = rows[position].predictions, chunk.first + position
         if predictions is None:
             return None
