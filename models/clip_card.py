@@ -67,7 +67,8 @@ _HISTORY = (
     "16 streams knew neither digit nor direction; digits that leave the picture on one side and "
     "come back on the other; a memory without the steps from place to place, which learned digits, "
     "but directions hardly at all; and a third as many streams, which were learned by heart: "
-    "directions in new ones, told three frames late, were right in 0.940 of all windows."
+    "directions in new ones, told three frames late, were right in 0.940 of all windows. So the "
+    "recipe was chosen by figures like those above, on these very films: there is no third set."
 )
 
 
