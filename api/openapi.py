@@ -14,10 +14,12 @@ from pydantic.json_schema import models_json_schema
 
 from api.auth import SCHEME
 from api.job_views import DryRun, JobDeleted, JobList, JobView, LineFault
+from api.model_schemas import AliasPut, RecordBody, VersionCreate, VersionForm
+from api.model_views import AliasList, AliasView, AuditList, ModelList, ModelView
 from api.problems import MEDIA_TYPE
 from api.result_rows import PredictionView, ResultItem, ResultPage
 from api.schemas import JobCreate, JobForm, JobOptions, PredictionCreate, PredictionForm, UploadForm
-from api.views import Alive, Deleted, FileList, FileView, ModelList, ModelView, Ready
+from api.views import Alive, Deleted, FileList, FileView, Ready
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = type[BaseModel]
@@ -65,7 +67,11 @@ class Problem(BaseModel):
 
 # Every schema that a route may name; a test finds references to what is missing here.
 COMPONENTS: tuple[Schema, ...] = (
+    AliasList,
+    AliasPut,
+    AliasView,
     Alive,
+    AuditList,
     Deleted,
     DryRun,
     FileList,
@@ -83,9 +89,12 @@ COMPONENTS: tuple[Schema, ...] = (
     PredictionView,
     Problem,
     Ready,
+    RecordBody,
     ResultItem,
     ResultPage,
     UploadForm,
+    VersionCreate,
+    VersionForm,
 )
 
 

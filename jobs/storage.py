@@ -4,7 +4,7 @@
     jobs/{job id}/manifest-{token}.parquet       the job's items, in order
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
-    models/{sha256}.safetensors
+    models/{weights id}.safetensors              the weights of one version of a model
     installations/{id}                           whose store this is (jobs.tidying)
 
 Every name is made here, never from a caller's words. A blob is written whole or not at all, and
@@ -24,7 +24,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from jobs.ids import new_token
+from jobs.ids import new_id, new_token
 
 CHUNK = 8 * 1024 * 1024
 
@@ -195,6 +195,11 @@ def pack_name(job_id: str) -> str:
 def segment_name(job_id: str, first: int, attempt: int) -> str:
     """Name a segment; each attempt at a shard writes its own."""
     return f"jobs/{job_id}/segments/{first:09d}-{attempt}-{new_token()}.parquet"
+
+
+def weights_name() -> str:
+    """Name the weights of a version; each registration writes its own."""
+    return f"models/{new_id('wgt')}.safetensors"
 
 
 def _open_store(url: str) -> Any:

@@ -13,6 +13,7 @@ from models.record import Limits, ModelRecord
 from models.torchvision_names import TORCHVISION_PREFIX, TORCHVISION_TASKS
 
 __all__ = [
+    "ARCHITECTURE_TASKS",
     "SHIPPED",
     "TORCHVISION_PREFIX",
     "TORCHVISION_TASKS",
@@ -84,6 +85,13 @@ _SCENES_SEGMENTER = ModelRecord(
 
 SHIPPED: Mapping[str, ModelRecord] = {
     record.name: record for record in (_DIGITS, _SCENES_DETECTOR, _SCENES_SEGMENTER)
+}
+
+# Every architecture that can be built here, and the task that it does; an operator's extensions
+# (models.registry.extend) come on top, in the workers alone.
+ARCHITECTURE_TASKS: Mapping[str, str] = {
+    **{record.architecture: record.task for record in SHIPPED.values()},
+    **TORCHVISION_TASKS,
 }
 
 

@@ -134,6 +134,7 @@ class ShardRun:
         tally = Tally(
             succeeded=counted[ItemStatus.SUCCEEDED],
             errored=counted[ItemStatus.ERRORED],
+            faults=sum(row.error is not None and row.error.is_fault for row in rows),
             cancelled=counted[ItemStatus.CANCELLED],
             expired=counted[ItemStatus.EXPIRED],
         )
