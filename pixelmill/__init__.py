@@ -19,10 +19,11 @@ from pixelmill.errors import (
     UnexpectedAnswer,
     WaitTimeout,
 )
-from pixelmill.records import File, Job, Model, Result
+from pixelmill.records import Alias, File, Job, Model, Result
 from pixelmill.retrying import RetryPolicy
 
 __all__ = [
+    "Alias",
     "ApiError",
     "AuthenticationError",
     "Client",
