@@ -106,7 +106,7 @@ class AliasPut(_Strict):
 class AuditQuery(_Strict):
     """Which entries of the log to list, newest first."""
 
-    after: str | None = Field(None, pattern=r"^aud_[0-9a-z]{26}$")
+    after: int | None = Field(None, ge=0, le=2**63 - 1)
     limit: int = Field(20, ge=1, le=100)
 
 

@@ -175,7 +175,7 @@ def alias_view(alias: ModelAlias, measured: tuple[Figures, Figures]) -> AliasVie
 def audit_view(entry: AuditEntry) -> AuditEntryView:
     """Show a change, in the names that are stored: operators see every tenant's."""
     return AuditEntryView(
-        id=entry.id,
+        id=str(entry.id),
         at=int(entry.at),
         who=entry.who,
         tenant_id=entry.tenant_id,

@@ -8,7 +8,7 @@ and the rest by a worker (jobs.validation).
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,8 @@ class _Weights:
 
     size: int
     read: Read
-    chunks: Iterable[bytes]
+    # From the beginning, whatever was read before.
+    chunks: Callable[[], Iterable[bytes]]
 
 
 def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
@@ -60,14 +61,14 @@ def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
                 part.stream.seek(start)
                 return part.stream.read(length)
 
-            return _register(name, stored, body, _Weights(part.length, read, part.chunks()))
+            return _register(name, stored, body, _Weights(part.length, read, part.chunks))
     create, _ = read_body(VersionCreate)
     file = find_file(create.input_file_id)
     storage = ground().storage
     weights = _Weights(
         file.bytes,
         lambda start, length: bytes(storage.ranges(file.blob, [start], [length])[0]),
-        storage.stream(file.blob),
+        lambda: storage.stream(file.blob),
     )
     return _register(name, stored, create.record, weights)
 
@@ -78,7 +79,7 @@ def _register(
     record = _checked_record(name, stored, body)
     _check_weights(weights)
     blob, digest = weights_name(), hashlib.sha256()
-    ground().storage.put(blob, _hashed(weights.chunks, digest))
+    ground().storage.put(blob, _hashed(weights.chunks(), digest))
     is_new = False
     try:
         version, is_new = add_version(

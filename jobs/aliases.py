@@ -79,13 +79,13 @@ def _set(
         if canary is not None:
             _check_other(version, canary["version"])
             _hold(session, name, canary["version"], "canary.version")
+        now = session.scalar(select(db_now())) or 0.0
         row = _locked(session, name, alias)
         if row is None:
-            row = ModelAlias(name=name, alias=alias, version=0)
+            row = ModelAlias(name=name, alias=alias, version=0, updated_at=now)
             session.add(row)
         if (row.version, row.canary) == (version, canary):
             return row
-        now = session.scalar(select(db_now())) or 0.0
         _end_trial(session, row, version, canary, actor)
         if row.version != version:
             moved = {"version": version, "before": row.version or None}

@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.database import db_now
-from jobs.ids import new_id
 from jobs.tables import AuditEntry
 
 Action = Literal[
@@ -48,7 +47,6 @@ def write_entry(
     """Record a change in the transaction that makes it; `subject` is such as `digits@3`."""
     session.add(
         AuditEntry(
-            id=new_id("aud"),
             at=session.scalar(select(db_now())) or 0.0,
             who=actor.who,
             tenant_id=actor.tenant_id,
@@ -59,8 +57,8 @@ def write_entry(
     )
 
 
-def list_entries(session: Session, *, after: str | None, limit: int) -> list[AuditEntry]:
-    """Give up to `limit` entries older than `after`, newest first; ids sort by time."""
+def list_entries(session: Session, *, after: int | None, limit: int) -> list[AuditEntry]:
+    """Give up to `limit` entries older than `after`, newest first."""
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
     if after is not None:
         query = query.where(AuditEntry.id < after)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.bases import Table
+from jobs.bases import BigId, Table
 from jobs.states import VersionState
 
 
@@ -70,7 +70,7 @@ class AuditEntry(Table):
 
     __tablename__ = "audit_log"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     at: Mapped[float]
     # The id of a key, or what acts for nobody: "operator", "worker", "sweeper".
     who: Mapped[str] = mapped_column(String(64))

@@ -38,7 +38,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit_log",
-        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("at", sa.Double(), nullable=False),
         sa.Column("who", sa.String(length=64), nullable=False),
         sa.Column("tenant_id", sa.String(length=32), nullable=True),
