@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 from jobs.states import ItemStatus
 from jobs.storage import Storage
 
-_FAULTS = frozenset({"inference_failed", "internal_error", "out_of_memory", "worker_crashed"})
+_FAULTS = frozenset(
+    {"inference_failed", "internal_error", "model_unusable", "out_of_memory", "worker_crashed"}
+)
 
 SCHEMA = pa.schema(
     [

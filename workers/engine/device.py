@@ -1,7 +1,6 @@
 """Networks on the device: loaded on demand, kept within a budget, run in batches that fit."""
 
 import ctypes
-import gc
 import os
 import threading
 from collections import OrderedDict
@@ -60,6 +59,8 @@ class Networks:
             with self._lock:
                 self._held[model] = _Held(network, users=1)
                 self._evict(keep=model)
+            # The file's bytes and their first copy are of no use any more.
+            _return_memory()
             return network
 
     def give_back(self, model: str) -> None:
@@ -147,8 +148,6 @@ def _return_memory() -> None:
     glibc keeps what was freed for itself, in the places where it lay: after a hundred networks a
     process would be several times as large as those that it holds.
     """
-    # Parts of a network may refer to each other.
-    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -18,6 +18,7 @@ from jobs.segments import ItemError
 from jobs.storage import BlobMissing
 from jobs.versions import read_version
 from jobs.webhooks import has_due
+from models.errors import ModelError
 from models.registry import Network
 from workers.egress import Egress
 from workers.engine.aftermath import bury
@@ -163,6 +164,9 @@ class Engine:
             # As a rule its job was deleted, and the lease is gone.
             bound.warning("shard_without_blob", error=str(err))
             self._give_up(run, lease)
+        except ModelError as err:
+            # Logged where it was found. Once tried out, weights only fail when they were damaged.
+            self._give_up(run, lease, ItemError("model_unusable", str(err)))
         except Exception:
             bound.exception("shard_failed")
             self._give_up(run, lease)
@@ -184,7 +188,7 @@ class Engine:
         finally:
             self._networks.give_back(lease.model)
 
-    def _give_up(self, run: ShardRun, lease: Lease) -> None:
+    def _give_up(self, run: ShardRun, lease: Lease, error: ItemError = _FAILED) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""
         if lease.errors + 1 < self._ground.settings.max_attempts:
             fail(self._ground.database, lease)
@@ -196,7 +200,7 @@ class Engine:
         except BlobMissing:
             indexes = range(lease.first, lease.first + lease.count)
             items = [Item(str(index), "raw") for index in indexes]
-        run.error_all(items, _FAILED)
+        run.error_all(items, error)
 
     def _load(self, lease: Lease, make_room: MakeRoom) -> Network:
         with self._ground.database.read() as session:
