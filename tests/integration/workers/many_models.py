@@ -43,6 +43,8 @@ RECORD = ModelRecord(
 )
 PARAMS = {"top_k": 1, "min_confidence": 0.0}
 THREADS = 3
+# Models after which threads and the allocator have what they need.
+WARM = 20
 
 
 class Meter:
@@ -119,10 +121,10 @@ def main() -> None:
     del weights
     process = Process("node", "cpu", cores=1, decode_threads=2, flight=folder / "flight")
     engine = Engine(ground, process, Egress(EgressPolicy()))
-    run_all(ground, engine, versions[:room])
+    run_all(ground, engine, versions[:WARM])
     base, meter = resident(), Meter()
     meter.start()
-    run_all(ground, engine, versions[room:])
+    run_all(ground, engine, versions[WARM:])
     meter.stop()
     with ground.database.read() as session:
         jobs = session.scalars(select(Job)).all()

@@ -9,7 +9,7 @@ MODELS, ROOM = 100, 3
 # What a load takes for a moment: the file, a copy of its tensors, the network while it is filled.
 LOADING = 3
 # Batches, threads and what the allocator keeps.
-SLACK = 48_000_000
+SLACK = 32_000_000
 
 
 def test_jobs_over_a_hundred_models_complete_within_the_memory_of_three(tmp_path: Path) -> None:
@@ -26,6 +26,6 @@ def test_jobs_over_a_hundred_models_complete_within_the_memory_of_three(tmp_path
     print(said)
     assert said["succeeded"] == 2 * MODELS
     assert 1 <= said["held"] <= ROOM
-    # All of them would take a gigabyte; memory for three was in use when `base` was read.
+    # Eighty more would take 800 MB; memory for three was in use when `base` was read.
     assert said["peak"] - said["base"] <= LOADING * said["size"] + SLACK
     assert said["end"] - said["base"] <= SLACK
