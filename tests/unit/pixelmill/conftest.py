@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.payload)
         self.wfile.flush()
 
-    do_GET = do_POST = do_DELETE = _serve  # noqa: N815  # the names that http.server looks for
+    do_GET = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815  # the names that http.server looks for
 
     def log_message(self, *_):
         pass
