@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from api.current import actor, ground, is_admin
 from api.model_schemas import PreprocessBody, RecordBody, VersionCreate, plain
 from api.multipart import is_form, read_parts
@@ -32,6 +34,8 @@ _MOST_PARTS = 8
 _MOST_BATCH_PIXELS = 16_000_000
 # Of tasks that give a score for every class at every place.
 _MOST_LABELS_OF_PLACES = 1000
+# What a record may leave out where we ship a network of its architecture.
+_OF_ARCHITECTURE = ("preprocess", "input_kind", "limits", "max_batch", "shard_items")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +84,9 @@ def _register(
     _check_weights(weights)
     blob, digest = weights_name(), hashlib.sha256()
     ground().storage.put(blob, _hashed(weights.chunks(), digest))
-    is_new = False
+    is_kept = False
     try:
-        version, is_new = add_version(
+        version, is_kept = add_version(
             ground().database,
             stored,
             record.to_json(),
@@ -91,19 +95,22 @@ def _register(
             VersionState.VALIDATING,
             actor(),
         )
+    except DBAPIError as err:
+        # When the connection broke during COMMIT the version may exist, and then needs its weights.
+        is_kept = err.connection_invalidated
+        raise
     finally:
-        if not is_new:
+        if not is_kept:
             ground().storage.delete([blob])
     ground().hints.send(ground().settings.pool_for_jobs)
-    return version, is_new
+    return version, is_kept
 
 
 def _checked_record(name: str, stored: str, body: RecordBody) -> ModelRecord:
-    shipped = SHIPPED.get(body.architecture)
-    given = plain(body)
     task = _checked_task(name, stored, body)
-    defaults: dict[str, Any] = shipped.to_json() if shipped else {}
-    defaults = {part: defaults[part] for part in _OF_ARCHITECTURE if part in defaults}
+    shipped = SHIPPED.get(body.architecture)
+    ours: dict[str, Any] = shipped.to_json() if shipped else {}
+    defaults = {part: ours[part] for part in _OF_ARCHITECTURE if part in ours}
     if body.preprocess is None and shipped is None:
         raise InvalidRequest(
             "`record.preprocess` is missing: say how images become the network's input. GET "
@@ -111,15 +118,12 @@ def _checked_record(name: str, stored: str, body: RecordBody) -> ModelRecord:
             param="record.preprocess",
         )
     try:
-        record = ModelRecord.from_json({**defaults, **given, "name": name, "task": task})
+        record = ModelRecord.from_json({**defaults, **plain(body), "name": name, "task": task})
         params_schema(task)
     except ModelError as err:
         raise InvalidRequest(f"`record` is refused: {err}", param="record") from err
     _check_sizes(record, body.preprocess)
     return record
-
-
-_OF_ARCHITECTURE = ("preprocess", "input_kind", "limits", "max_batch", "shard_items")
 
 
 def _checked_task(name: str, stored: str, body: RecordBody) -> str:
