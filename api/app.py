@@ -13,6 +13,8 @@ from api.openapi import add_components
 from api.parsing import refuse_nul
 from api.problems import handle_errors
 from api.rate_limits import limit_requests
+from api.routes.aliases import aliases
+from api.routes.audit import audit
 from api.routes.children import children
 from api.routes.docs import docs
 from api.routes.files import files
@@ -79,7 +81,7 @@ def _configure(app: APIFlask, settings: Settings) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, models, shadows, predictions):
+    for blueprint in (health, docs, files, models, aliases, shadows, audit, predictions):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

@@ -9,7 +9,7 @@ from flask import g, request
 
 from api.current import ground
 from jobs.errors import Unauthenticated
-from jobs.tenants import tenant_of
+from jobs.tenants import read_key
 
 OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "openapi.spec", "docs.page"})
 
@@ -32,7 +32,8 @@ def _authenticate() -> None:
     _refuse_key_in_query()
     key = _bearer_key()
     with ground().database.read() as session:
-        g.tenant_id = tenant_of(session, key)
+        row = read_key(session, key)
+    g.tenant_id, g.key_id, g.is_admin = row.tenant_id, row.id, row.admin
 
 
 def _bearer_key() -> str:

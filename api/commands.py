@@ -21,10 +21,11 @@ keys = AppGroup("keys", help="Make, list and revoke the API keys of tenants.")
     help="The tenant's share of the hardware from now on, relative to the others'; 1 if new.",
 )
 @click.option("--name", default="", help="What the key is for, to know it by in the list.")
+@click.option("--admin", is_flag=True, help="An operator's key: it may change what all share.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def create(tenant: str, weight: float | None, name: str, as_json: bool) -> None:
+def create(tenant: str, weight: float | None, name: str, admin: bool, as_json: bool) -> None:
     """Make a key and print it: the only time that it can be seen."""
-    made = create_key(ground().database, tenant, weight=weight, name=name)
+    made = create_key(ground().database, tenant, weight=weight, name=name, admin=admin)
     shown = {
         "key": made.key,
         "key_id": made.key_id,
@@ -46,7 +47,8 @@ def list_all() -> None:
         for tenant, key in list_keys(session):
             made = datetime.fromtimestamp(key.created_at, UTC).date()
             state = "revoked" if key.revoked_at else "active"
-            click.echo(f"{key.id}  {state:8}{made}  {tenant}  {key.name}".rstrip())
+            role = " (admin)" if key.admin else ""
+            click.echo(f"{key.id}  {state:8}{made}  {tenant}{role}  {key.name}".rstrip())
 
 
 @keys.command("revoke")

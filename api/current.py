@@ -2,8 +2,10 @@
 
 from flask import current_app, g
 
+from jobs.audit import Actor
 from jobs.bootstrap import Ground
 from jobs.errors import NotAllowed
+from jobs.model_names import owner_of, shown_name, stored_name
 
 EXTENSION = "pixelmill"
 
@@ -22,10 +24,29 @@ def tenant_id() -> str:
 
 def is_admin() -> bool:
     """Say whether the request's key is an operator's."""
-    return bool(g.get("is_admin", False))
+    admin: bool = g.is_admin
+    return admin
+
+
+def actor() -> Actor:
+    """Give who is to be named in the log of changes."""
+    return Actor(g.key_id, tenant_id())
 
 
 def require_admin(what: str) -> None:
     """Refuse a key that is not an operator's; raises NotAllowed."""
     if not is_admin():
-        raise NotAllowed(f"{what} needs an operator's key.")
+        raise NotAllowed(
+            f"{what} needs an operator's key, made with `pixelmill keys create --admin`."
+        )
+
+
+def changeable(name: str) -> str:
+    """Give the stored name of a model that the caller may change.
+
+    Raises UnknownModel for another tenant's, and NotAllowed for one that all share.
+    """
+    stored = stored_name(name, tenant_id())
+    if owner_of(stored) is None:
+        require_admin(f"{shown_name(stored)!r} is shared by all tenants: changing it")
+    return stored

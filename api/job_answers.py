@@ -10,6 +10,7 @@ from api.current import ground
 from api.job_views import DryRun, JobView, Kind, ModelRef, job_view
 from api.waiting import Wait, hold, wanted_wait
 from jobs.forecast import forecast
+from jobs.model_names import shown_name
 from jobs.states import TERMINAL
 from jobs.submission import Submission, rehearse
 from jobs.tables import Job
@@ -54,7 +55,7 @@ def rehearsed(submission: Submission) -> Response:
     """Answer 200 with what a submission would have run."""
     model = submission.model
     view = DryRun(
-        model=ModelRef(name=model.name, version=model.version, digest=model.digest),
+        model=ModelRef(name=shown_name(model.name), version=model.version, digest=model.digest),
         params=submission.params,
         total=rehearse(ground(), submission),
     )

@@ -15,6 +15,8 @@ from pydantic.json_schema import models_json_schema
 from api.auth import SCHEME
 from api.comparison_views import ChangePage, ComparisonView
 from api.job_views import DryRun, JobDeleted, JobList, JobView, LineFault
+from api.model_schemas import AliasPut, RecordBody, VersionCreate, VersionForm
+from api.model_views import AliasList, AliasView, AuditList, ModelList, ModelView
 from api.problems import MEDIA_TYPE
 from api.result_rows import PredictionView, ResultItem, ResultPage
 from api.schemas import (
@@ -28,7 +30,7 @@ from api.schemas import (
     UploadForm,
 )
 from api.shadow_views import ShadowView
-from api.views import Alive, Deleted, FileList, FileView, ModelList, ModelView, Ready
+from api.views import Alive, Deleted, FileList, FileView, Ready
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = type[BaseModel]
@@ -76,9 +78,13 @@ class Problem(BaseModel):
 
 # Every schema that a route may name; a test finds references to what is missing here.
 COMPONENTS: tuple[Schema, ...] = (
+    AliasList,
+    AliasPut,
+    AliasView,
     Alive,
     ChangePage,
     ComparisonView,
+    AuditList,
     Deleted,
     DryRun,
     FileList,
@@ -97,11 +103,14 @@ COMPONENTS: tuple[Schema, ...] = (
     Problem,
     Ready,
     RerunCreate,
+    RecordBody,
     ResultItem,
     ResultPage,
     ShadowPut,
     ShadowView,
     UploadForm,
+    VersionCreate,
+    VersionForm,
 )
 
 

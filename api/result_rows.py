@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from jobs.model_names import shown_name
 from jobs.segments import Row
 from jobs.states import ItemStatus
 from jobs.tables import Job
@@ -86,7 +87,7 @@ def result_row(job: Job, row: Row) -> dict[str, Any]:
         "index": row.index,
         "custom_id": row.custom_id,
         "status": row.status.value,
-        "model": f"{job.model_name}@{job.model_version}#{job.model_digest}",
+        "model": f"{shown_name(job.model_name)}@{job.model_version}#{job.model_digest}",
         "input_sha256": row.input_sha256,
         "attempts": row.attempts,
         "predictions": row.predictions,

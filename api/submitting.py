@@ -20,12 +20,13 @@ from jobs.addresses import UrlNotAllowed, check_url
 from jobs.children import check_rerun
 from jobs.errors import InvalidRequest, NotFound
 from jobs.files import get_file
+from jobs.ids import new_id
 from jobs.inputs import first_request
 from jobs.settings import Settings
 from jobs.states import JobKind
 from jobs.submission import Idempotency, Submission, fingerprint
 from jobs.tables import File, Job, ModelVersion
-from jobs.versions import resolve
+from jobs.versions import choose
 from models.catalog import ModelRecord, check_params
 from models.errors import ParamsError
 
@@ -91,12 +92,14 @@ def wanted_by(options: JobOptions, file: File | None) -> Wanted:
 
 def checked(options: CommonOptions, wanted: Wanted) -> Submission:
     """Check all that a job says of itself; gives it without its items."""
-    settings = ground().settings
+    settings, job_id = ground().settings, new_id("job")
     with ground().database.read() as session:
-        version = resolve(session, wanted.model)
+        version, canary_id = choose(session, wanted.model, tenant_id(), job_id)
     return Submission(
+        job_id=job_id,
         tenant_id=tenant_id(),
         model=version,
+        canary_id=canary_id,
         params=_checked_params(version, wanted.params),
         requested={"model": wanted.model, "params": wanted.params},
         pool=settings.pool_for_jobs,

@@ -1,4 +1,4 @@
-"""What callers get to see of files, models and our own health, and lists of anything.
+"""What callers get to see of files and our own health, and lists of anything.
 
 Times are whole seconds since 1970 (UTC).
 """
@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from jobs.tables import File, ModelVersion
-from models.catalog import ModelRecord, params_schema, result_schema
+from jobs.tables import File
 
 
 class FileView(BaseModel):
@@ -42,35 +41,6 @@ class Deleted(BaseModel):
     deleted: Literal[True] = True
 
 
-class ModelView(BaseModel):
-    """One version of a model, and what may be sent to it."""
-
-    id: str
-    object: Literal["model"] = "model"
-    name: str
-    version: int
-    digest: str
-    task: str
-    input_kind: str
-    labels: list[str]
-    description: str
-    metrics: dict[str, float]
-    params_schema: dict[str, Any]
-    result_schema: dict[str, Any]
-    aliases: dict[str, int]
-    created_at: int
-
-
-class ModelList(BaseModel):
-    """Models by name, or versions of one model, newest first."""
-
-    object: Literal["list"] = "list"
-    data: list[ModelView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
 class Alive(BaseModel):
     """The process answers."""
 
@@ -95,26 +65,6 @@ def file_view(file: File) -> FileView:
         bytes=file.bytes,
         sha256=file.sha256,
         created_at=int(file.created_at),
-    )
-
-
-def model_view(version: ModelVersion, aliases: dict[str, int]) -> ModelView:
-    """Show a version of a model, with the aliases of all its versions."""
-    record = ModelRecord.from_json(version.record)
-    return ModelView(
-        id=f"{version.name}@{version.version}",
-        name=version.name,
-        version=version.version,
-        digest=version.digest,
-        task=record.task,
-        input_kind=record.input_kind,
-        labels=list(record.labels),
-        description=record.description,
-        metrics=dict(record.metrics),
-        params_schema=params_schema(record.task),
-        result_schema=result_schema(record.task),
-        aliases=aliases,
-        created_at=int(version.created_at),
     )
 
 

@@ -2,8 +2,10 @@
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import BoundedSemaphore
+from typing import TypeVar
 
 from flask import current_app, request
 
@@ -12,6 +14,8 @@ from api.gunicorn_conf import threads
 from jobs.reading import get_job
 from jobs.states import TERMINAL
 from jobs.tables import Job
+
+T = TypeVar("T")
 
 LONGEST_S = 60
 
@@ -50,29 +54,38 @@ def wanted_wait(default: int = 0) -> Wait:
 
 
 def hold(job_id: str, wait: Wait) -> tuple[Job, Wait]:
-    """Give a job once it is over or the wait is, and the wait that was granted; raises NotFound.
+    """Give a job once it is over or the wait is, and the wait that was granted; raises NotFound."""
+
+    def look() -> Job:
+        with ground().database.read() as session:
+            return get_job(session, tenant_id(), job_id)
+
+    return hold_until(look, lambda job: job.status in TERMINAL, wait)
+
+
+def hold_until(look: Callable[[], T], is_over: Callable[[T], bool], wait: Wait) -> tuple[T, Wait]:
+    """Give what a look finds once it is over or the wait is, and the wait that was granted.
 
     A held answer keeps a thread. When too many are held already this one is given at once, which
     RFC 7240 allows: otherwise a few dozen patient callers would shut everybody else out.
     """
     held: BoundedSemaphore = current_app.extensions[HELD]
     if wait.seconds and not held.acquire(blocking=False):
-        return _look_until_over(job_id, 0), Wait(0, asked=False)
+        return look(), Wait(0, asked=False)
     try:
-        return _look_until_over(job_id, wait.seconds), wait
+        return _look_until(look, is_over, wait.seconds), wait
     finally:
         if wait.seconds:
             held.release()
 
 
-def _look_until_over(job_id: str, seconds: float) -> Job:
+def _look_until(look: Callable[[], T], is_over: Callable[[T], bool], seconds: float) -> T:
     until = time.monotonic() + seconds
     pause = _FIRST_PAUSE_S
     while True:
-        with ground().database.read() as session:
-            job = get_job(session, tenant_id(), job_id)
+        found = look()
         left = until - time.monotonic()
-        if job.status in TERMINAL or left <= 0:
-            return job
+        if is_over(found) or left <= 0:
+            return found
         time.sleep(min(pause, left))
         pause = min(pause * _GROWTH, _LONGEST_PAUSE_S)

@@ -42,6 +42,8 @@ class Tally:
 
     succeeded: int = 0
     errored: int = 0
+    # Of the errored ones, those that no input is to blame for.
+    faults: int = 0
     cancelled: int = 0
     expired: int = 0
 
@@ -234,6 +236,7 @@ def _count(session: Session, job_id: str, tally: Tally, device_s: float) -> Job:
         .values(
             completed=Job.completed + tally.succeeded,
             failed=Job.failed + tally.errored,
+            faults=Job.faults + tally.faults,
             cancelled=Job.cancelled + tally.cancelled,
             expired=Job.expired + tally.expired,
             commits=Job.commits + 1,

@@ -6,6 +6,7 @@
     ├── NotFound                       not_found               404     no
     │   └── UnknownModel               model_not_found         404     no
     ├── Conflict                       conflict                409     no
+    │   └── ModelNotReady              model_not_ready         409     no
     ├── TooLarge                       body_too_large          413     no
     ├── UnsupportedContentType         unsupported_media_type  415     no
     ├── InvalidRequest                 invalid_request         422     no
@@ -77,6 +78,12 @@ class Conflict(PixelmillError):
 
     code = "conflict"
     status = 409
+
+
+class ModelNotReady(Conflict):
+    """The version is there but cannot be run: it is still being tried out, or was refused."""
+
+    code = "model_not_ready"
 
 
 class TooLarge(PixelmillError):

@@ -19,6 +19,10 @@ import pyarrow.parquet as pq
 from jobs.states import ItemStatus
 from jobs.storage import Storage
 
+_FAULTS = frozenset(
+    {"inference_failed", "internal_error", "model_unusable", "out_of_memory", "worker_crashed"}
+)
+
 SCHEMA = pa.schema(
     [
         ("index", pa.int64()),
@@ -48,6 +52,11 @@ class ItemError:
     code: str
     message: str
     retryable: bool = False
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the network or the machine is to blame, and not the item's own bytes."""
+        return self.code in _FAULTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The states of a job, of a shard and of an item: pure code, no I/O.
+"""The states of a job, a shard, a version and an item: pure code, no I/O.
 
 A job
 
@@ -15,6 +15,12 @@ A shard
        └──lease dies─────┘  └──cut in two──► split
     pending ──job ended early──► cancelled
     leased ──job deleted──► cancelled
+
+A version of a model
+
+    validating ──tried out──► ready ──delete──► deleted
+        │  └──does not run──► refused ──delete──► deleted
+        └──delete──► deleted
 
 An item is in exactly one of four states, and only its result row says which:
 succeeded, errored, cancelled or expired. Until that row is committed it is "processing".
@@ -92,6 +98,21 @@ class ItemStatus(StrEnum):
     ERRORED = "errored"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+
+
+class VersionState(StrEnum):
+    """Where a version of a model stands; only one that is ready can be named by a new job."""
+
+    # Stored. Moved on by a worker that loads it and runs it once; if that worker dies, its turn
+    # ends and another one tries, a few times at most.
+    VALIDATING = "validating"
+    # Runs. Moved on by a deletion only; no crash touches it.
+    READY = "ready"
+    # It could not be loaded or run; its row says why. Its weights are erased by the sweeper.
+    REFUSED = "refused"
+    # Hidden from new jobs; those that were there before still run it. Its weights are erased by the
+    # sweeper once none of them is open.
+    DELETED = "deleted"
 
 
 TERMINAL = frozenset(

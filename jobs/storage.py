@@ -7,7 +7,7 @@
     jobs/{job id}/segments/{first}-{attempt}-{token}.overlays   their results drawn, end to end
     jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
     jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
-    models/{sha256}.safetensors
+    models/{weights id}.safetensors              the weights of one version of a model
     installations/{id}                           whose store this is (jobs.tidying)
 
 Every name is made here, never from a caller's words. A blob is written whole or not at all, and
@@ -27,7 +27,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from jobs.ids import new_token
+from jobs.ids import new_id, new_token
 
 CHUNK = 8 * 1024 * 1024
 
@@ -208,6 +208,8 @@ def overlays_name(segment: str) -> str:
 def changes_name(job_id: str) -> str:
     """Name the changes of a comparison; each try to compute it writes its own."""
     return f"jobs/{job_id}/changes-{new_token()}.parquet"
+
+
 def checkpoint_prefix(job_id: str, index: int) -> str:
     """Name the folder of the places that one video of a job has been left at."""
     return f"jobs/{job_id}/checkpoints/{index:09d}/"
@@ -217,6 +219,11 @@ def checkpoint_name(job_id: str, index: int, windows: int, attempt: int, digest:
     """Name a checkpoint after so many windows; in the order of names the furthest comes last."""
     name = f"{windows:09d}-{attempt}-{digest}.safetensors"
     return checkpoint_prefix(job_id, index) + name
+
+
+def weights_name() -> str:
+    """Name the weights of a version; each registration writes its own."""
+    return f"models/{new_id('wgt')}.safetensors"
 
 
 def _open_store(url: str) -> Any:

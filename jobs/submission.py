@@ -28,6 +28,7 @@ from jobs.scheduling import enter
 from jobs.states import JobKind, JobStatus, ShardState
 from jobs.storage import manifest_name
 from jobs.tables import Comparison, IdempotencyKey, Job, ModelVersion, Shard
+from jobs.versions import hold_version
 
 # Shards are at least so large in a job of many items, so that tables grow with shards alone.
 _SMALLEST_OF_MANY = 256
@@ -62,6 +63,9 @@ class Submission:
     overlays: bool = False
     kind: JobKind = JobKind.SUBMITTED
     parent_id: str | None = None
+    # Where the id decided which version the job is given (jobs.canaries): that id, and the trial.
+    job_id: str | None = None
+    canary_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ def find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None
 
 def _new_job(submission: Submission) -> Job:
     return Job(
-        id=new_id("job"),
+        id=submission.job_id or new_id("job"),
         tenant_id=submission.tenant_id,
         kind=submission.kind,
         parent_id=submission.parent_id,
@@ -188,6 +192,7 @@ def _new_job(submission: Submission) -> Job:
         model_name=submission.model.name,
         model_version=submission.model.version,
         model_digest=submission.model.digest,
+        canary_id=submission.canary_id,
         pool=submission.pool,
         params=submission.params,
         priority=submission.priority,
@@ -230,6 +235,7 @@ def _store(
     window_s: float,
 ) -> None:
     with ground.database.write() as session:
+        hold_version(session, job.model_name, job.model_version)
         job.created_at = session.scalar(select(db_now())) or 0.0
         job.expires_at = job.created_at + window_s
         if shards:

@@ -6,21 +6,37 @@
        │      ├──< deliveries        one row an event and receiver
        │      └──  comparisons       one row a rerun or shadow (jobs.comparison_tables)
        └──< idempotency_keys
-    model_versions, model_aliases, model_shadows    shared by all tenants
+    model_versions, model_aliases, audit_log    next door, in jobs.model_tables
+    model_shadows                               likewise, in jobs.comparison_tables
 
 Only `jobs` (the package) touches these; nothing here knows what the rows mean.
 """
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, UniqueConstraint, false, text
+from sqlalchemy import ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.bases import BigId
-from jobs.bases import Table as Table
-from jobs.comparison_tables import Comparison as Comparison
-from jobs.comparison_tables import ModelShadow as ModelShadow
+from jobs.bases import BigId, Table
+from jobs.comparison_tables import Comparison, ModelShadow
+from jobs.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Comparison",
+    "Delivery",
+    "File",
+    "IdempotencyKey",
+    "Job",
+    "ModelAlias",
+    "ModelShadow",
+    "ModelVersion",
+    "Shard",
+    "Table",
+    "Tenant",
+]
 
 
 class Tenant(Table):
@@ -47,6 +63,8 @@ class ApiKey(Table):
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
     name: Mapped[str] = mapped_column(default="")
     secret_sha256: Mapped[str] = mapped_column(String(64))
+    # An operator's: it may change what all tenants share.
+    admin: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[float]
     revoked_at: Mapped[float | None]
 
@@ -91,6 +109,8 @@ class Job(Table):
     model_name: Mapped[str]
     model_version: Mapped[int]
     model_digest: Mapped[str]
+    # The trial that it came into, whichever of the two versions it was given (jobs.canaries).
+    canary_id: Mapped[str | None] = mapped_column(String(32))
     pool: Mapped[str] = mapped_column(String(16))
     params: Mapped[dict[str, Any]]
     priority: Mapped[str] = mapped_column(String(8))
@@ -114,6 +134,8 @@ class Job(Table):
     total: Mapped[int] = mapped_column(default=0)
     completed: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)
+    # Of the failed ones, those that no input is to blame for.
+    faults: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     cancelled: Mapped[int] = mapped_column(default=0)
     expired: Mapped[int] = mapped_column(default=0)
 
@@ -183,6 +205,13 @@ class Job(Table):
             "deleted_at",
             postgresql_where=text("deleted_at IS NOT NULL AND outputs_erased_at IS NULL"),
             sqlite_where=text("deleted_at IS NOT NULL AND outputs_erased_at IS NULL"),
+        ),
+        Index(
+            "ix_jobs_canary",
+            "canary_id",
+            "model_version",
+            postgresql_where=text("canary_id IS NOT NULL"),
+            sqlite_where=text("canary_id IS NOT NULL"),
         ),
         Index(
             "ix_jobs_untidy",
@@ -277,29 +306,3 @@ class IdempotencyKey(Table):
     fingerprint: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     created_at: Mapped[float]
-
-
-class ModelVersion(Table):
-    """An immutable trained model: its record, and where its weights lie."""
-
-    __tablename__ = "model_versions"
-
-    name: Mapped[str] = mapped_column(String(255), primary_key=True)
-    version: Mapped[int] = mapped_column(Integer, primary_key=True)
-    digest: Mapped[str] = mapped_column(String(80))
-    record: Mapped[dict[str, Any]]
-    weights: Mapped[str]
-    created_at: Mapped[float]
-
-    __table_args__ = (UniqueConstraint("name", "digest"),)
-
-
-class ModelAlias(Table):
-    """A movable name for a version."""
-
-    __tablename__ = "model_aliases"
-
-    name: Mapped[str] = mapped_column(String(255), primary_key=True)
-    alias: Mapped[str] = mapped_column(String(64), primary_key=True)
-    version: Mapped[int] = mapped_column(Integer)
-    updated_at: Mapped[float]

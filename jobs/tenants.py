@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from jobs.audit import OPERATOR, write_entry
 from jobs.database import Database, db_now
 from jobs.errors import InvalidRequest, NotFound, Unauthenticated
 from jobs.ids import new_id
@@ -46,10 +47,16 @@ class NewKey:
 
 
 def create_key(
-    database: Database, tenant: str, *, weight: float | None = None, name: str = ""
+    database: Database,
+    tenant: str,
+    *,
+    weight: float | None = None,
+    name: str = "",
+    admin: bool = False,
 ) -> NewKey:
     """Make a key for a tenant, and the tenant too if there is none of this name.
 
+    With `admin` it is an operator's key: it may change the models that all tenants share.
     `weight` is the tenant's from now on; without one a new tenant has 1, and any other its own.
     """
     if weight is not None and not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
@@ -68,9 +75,11 @@ def create_key(
                 tenant_id=row.id,
                 name=name,
                 secret_sha256=_hash(secret),
+                admin=admin,
                 created_at=session.scalar(select(db_now())) or 0.0,
             )
         )
+        write_entry(session, OPERATOR, "key.created", key_id, tenant_id=row.id, admin=admin)
     return NewKey(
         key=f"{_PREFIX}{key_id}_{secret}{_checksum(key_id + secret)}",
         key_id=key_id,
@@ -79,8 +88,8 @@ def create_key(
     )
 
 
-def tenant_of(session: Session, key: str) -> str:
-    """Give the id of the tenant that a key belongs to; raises Unauthenticated."""
+def read_key(session: Session, key: str) -> ApiKey:
+    """Give the row of a key that is good, with its tenant; raises Unauthenticated."""
     key_id, secret = _parse(key)
     row = session.get(ApiKey, key_id)
     stored = row.secret_sha256 if row is not None else "0" * 64
@@ -89,7 +98,7 @@ def tenant_of(session: Session, key: str) -> str:
         raise Unauthenticated("This API key is not known here. Check that it was copied whole.")
     if row.revoked_at is not None:
         raise Unauthenticated("This API key was revoked. Ask an operator for a new one.")
-    return row.tenant_id
+    return row
 
 
 def list_keys(session: Session) -> list[tuple[str, ApiKey]]:
@@ -106,6 +115,7 @@ def revoke_key(database: Database, key_id: str) -> None:
             raise NotFound(f"There is no key {key_id!r}. `keys list` shows the ids of all keys.")
         if row.revoked_at is None:
             row.revoked_at = session.scalar(select(db_now()))
+            write_entry(session, OPERATOR, "key.revoked", row.id, tenant_id=row.tenant_id)
 
 
 def shadow_tenant(session: Session) -> Tenant:

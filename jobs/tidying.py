@@ -5,7 +5,7 @@ Blobs are written before the transaction that names them, so whoever dies in bet
     a worker       a segment       looked for when its job is over (`Job.tidy_at`)
     a worker       a checkpoint    the same
     an io worker   a manifest, or the changes of a comparison: the same
-    the API        a whole folder, or an upload: looked for once a day
+    the API        a whole folder, an upload, or weights: looked for once a day
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -23,13 +23,14 @@ from jobs.database import db_now
 from jobs.ids import made_at
 from jobs.manifests import Manifest
 from jobs.storage import BlobMissing, StorageError, overlays_name
-from jobs.tables import Comparison, File, Job, Shard, Tenant
+from jobs.tables import Comparison, File, Job, ModelVersion, Shard, Tenant
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 20
 _NAMES_AT_ONCE = 1000
 _MARKS = "installations/"
+_WEIGHTS = ".safetensors"
 # What is younger may be a submission or an upload that is still going on.
 _DAY_S = 86_400
 
@@ -52,7 +53,11 @@ def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
         return 0
     latest = ground.database.now() - older_than_s
     count = 0
-    for prefix, known in (("jobs/", _known_jobs), ("inputs/", _known_files)):
+    for prefix, known in (
+        ("jobs/", _known_jobs),
+        ("inputs/", _known_files),
+        ("models/", _known_weights),
+    ):
         for names in _batches(ground.storage.list(prefix), _NAMES_AT_ONCE):
             owners = {name: owner for name in names if (owner := _owner(name, latest))}
             exist = known(ground, set(owners.values()))
@@ -130,7 +135,7 @@ def _results_of(ground: Ground, job: Job) -> set[str]:
 def _owner(name: str, latest: float) -> str | None:
     """Give the id in a blob's name if it is older than `latest`; what has none is not ours."""
     parts = name.split("/")
-    owner = parts[1] if parts[0] == "jobs" else parts[-1]
+    owner = parts[1] if parts[0] == "jobs" else parts[-1].removesuffix(_WEIGHTS)
     made = made_at(owner)
     return owner if made is not None and made < latest else None
 
@@ -143,6 +148,13 @@ def _known_jobs(ground: Ground, ids: Collection[str]) -> set[str]:
 def _known_files(ground: Ground, ids: Collection[str]) -> set[str]:
     with ground.database.read() as session:
         return set(session.scalars(select(File.id).where(File.id.in_(ids))))
+
+
+def _known_weights(ground: Ground, ids: Collection[str]) -> set[str]:
+    names = {f"models/{each}{_WEIGHTS}": each for each in ids}
+    with ground.database.read() as session:
+        found = session.scalars(select(ModelVersion.weights).where(ModelVersion.weights.in_(names)))
+        return {names[name] for name in found}
 
 
 def _batches(names: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -1,26 +1,42 @@
-"""Registered models: immutable versions, and aliases that move.
+"""Registered models: immutable versions, found by the words that a caller uses for them.
 
-digits            the version that the alias `production` names, else the newest
-digits@3          version 3
-digits@candidate  the version that this alias names
+    digits            the version that the alias `production` names, else the newest that is ready
+    digits@3          version 3
+    digits@candidate  the version that this alias names
+    my/cats           the caller's own (jobs.model_names)
+
+A job pins a version when it is submitted. While an alias has a canary, some jobs are given that
+version instead (jobs.canaries).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from jobs.audit import OPERATOR, Actor, write_entry
+from jobs.canaries import is_chosen
 from jobs.database import Database, db_now
-from jobs.errors import UnknownModel
-from jobs.storage import Storage
+from jobs.errors import Conflict, ModelNotReady
+from jobs.model_names import shown_name, stored_name, unknown_model
+from jobs.states import VersionState
+from jobs.storage import Storage, weights_name
 from jobs.tables import ModelAlias, ModelVersion
 
 DEFAULT_ALIAS = "production"
 
+# What a version answers does not hang on these members of its record.
+_NOTES = frozenset({"name", "description", "metrics", "limits", "max_batch", "shard_items"})
+_LIVE = (VersionState.VALIDATING, VersionState.READY)
+_TRIES = 10
 
-def weights_name(digest: str) -> str:
-    """Name the blob of weights with this digest (`sha256:…`)."""
-    return f"models/{digest.removeprefix('sha256:')}.safetensors"
+
+class Choice(NamedTuple):
+    """The version that a job is to run, and the trial that it came into, if any."""
+
+    version: ModelVersion
+    canary_id: str | None = None
 
 
 def register(
@@ -30,91 +46,215 @@ def register(
     record: dict[str, Any],
     weights: bytes,
     digest: str,
+    actor: Actor = OPERATOR,
 ) -> ModelVersion:
-    """Store weights as the next version of a model; equal weights give the version they have."""
+    """Store weights that were tried out as the next version of a model, ready to run.
+
+    `name` is the stored one. Weights that the model has already, with an equal record, give the
+    version that they have.
+    """
     with database.read() as session:
-        known = session.scalar(
-            select(ModelVersion).where(ModelVersion.name == name, ModelVersion.digest == digest)
-        )
+        known = _find_equal(session, name, record, digest)
     if known is not None:
         return known
-    blob = weights_name(digest)
+    blob = weights_name()
     storage.put(blob, [weights])
-    with database.write() as session:
-        newest = session.scalar(
-            select(func.max(ModelVersion.version)).where(ModelVersion.name == name)
-        )
-        version = ModelVersion(
-            name=name,
-            version=(newest or 0) + 1,
-            digest=digest,
-            record=record,
-            weights=blob,
-            created_at=session.scalar(select(db_now())) or 0.0,
-        )
-        session.add(version)
+    version, is_new = add_version(database, name, record, blob, digest, VersionState.READY, actor)
+    if not is_new:
+        storage.delete([blob])
     return version
 
 
-def resolve(session: Session, reference: str) -> ModelVersion:
-    """Find the version that a caller means; raises UnknownModel, saying how to list what exists."""
+def add_version(
+    database: Database,
+    name: str,
+    record: dict[str, Any],
+    weights: str,
+    digest: str,
+    state: VersionState,
+    actor: Actor,
+) -> tuple[ModelVersion, bool]:
+    """Give stored weights the next number of a model; False with the version that they have."""
+    for _ in range(_TRIES):
+        try:
+            with database.write() as session:
+                known = _find_equal(session, name, record, digest)
+                if known is not None:
+                    return known, False
+                version = ModelVersion(
+                    name=name,
+                    version=1 + (_newest_number(session, name) or 0),
+                    digest=digest,
+                    record=record,
+                    weights=weights,
+                    author=actor.who,
+                    state=state,
+                    created_at=session.scalar(select(db_now())) or 0.0,
+                )
+                session.add(version)
+                subject = f"{name}@{version.version}"
+                write_entry(session, actor, "model.registered", subject, digest=digest)
+                session.flush()
+                return version, True
+        except IntegrityError:
+            # Somebody else was given the number at the same moment.
+            continue
+    raise Conflict(f"Many versions of {shown_name(name)!r} are being registered; try again.")
+
+
+def find(session: Session, reference: str, tenant_id: str, job_id: str | None = None) -> Choice:
+    """Find the version that a tenant means, whatever its state; raises UnknownModel.
+
+    With the id of the job that is to run it, the version that this very job is given.
+    """
     name, _, wanted = reference.partition("@")
-    number = int(wanted) if wanted.isdecimal() and len(wanted) < 9 else None
-    if number is None:
-        number = session.scalar(
-            select(ModelAlias.version).where(
-                ModelAlias.name == name, ModelAlias.alias == (wanted or DEFAULT_ALIAS)
-            )
-        )
-    if number is None and not wanted:
-        number = session.scalar(
-            select(func.max(ModelVersion.version)).where(ModelVersion.name == name)
-        )
-    version = session.get(ModelVersion, (name, number)) if number is not None else None
-    if version is None:
-        raise UnknownModel(
-            f"There is no model {reference!r} here. GET /v1/models (or `pixelmill models`) lists "
-            "those that are registered; an operator adds one with `pixelmill register`.",
+    stored = stored_name(name, tenant_id)
+    number, canary_id = _number(session, stored, wanted, job_id)
+    version = session.get(ModelVersion, (stored, number)) if number is not None else None
+    if version is None or version.state is VersionState.DELETED:
+        raise unknown_model(reference)
+    return Choice(version, canary_id)
+
+
+def choose(session: Session, reference: str, tenant_id: str, job_id: str) -> Choice:
+    """Find the version that a new job is given; raises UnknownModel and ModelNotReady."""
+    choice = find(session, reference, tenant_id, job_id)
+    check_ready(choice.version)
+    return choice
+
+
+def resolve(session: Session, reference: str, tenant_id: str) -> ModelVersion:
+    """Find the version that a tenant's words stand for; raises UnknownModel and ModelNotReady."""
+    version = find(session, reference, tenant_id).version
+    check_ready(version)
+    return version
+
+
+def check_ready(version: ModelVersion) -> None:
+    """Refuse a version that cannot be run; raises ModelNotReady, saying why."""
+    name = f"{shown_name(version.name)}@{version.version}"
+    if version.state is VersionState.VALIDATING:
+        raise ModelNotReady(
+            f"{name} is still being tried out by a worker. GET /v1/models/{name} says when it is "
+            "ready.",
             param="model",
         )
-    return version
+    if version.state is not VersionState.READY:
+        raise ModelNotReady(
+            f"{name} cannot be run: {version.reason or 'it was deleted.'}", param="model"
+        )
+
+
+def hold_version(session: Session, name: str, version: int) -> None:
+    """Keep a version from being deleted until this transaction, which names it, has ended.
+
+    Raises UnknownModel when it was deleted just now.
+    """
+    held = session.scalar(
+        select(ModelVersion.version)
+        .where(
+            ModelVersion.name == name,
+            ModelVersion.version == version,
+            ModelVersion.state == VersionState.READY,
+        )
+        .with_for_update(read=True)
+    )
+    if held is None:
+        raise unknown_model(f"{shown_name(name)}@{version}")
 
 
 def read_version(session: Session, name: str, version: int) -> ModelVersion:
-    """Give a version that a job has pinned; raises UnknownModel."""
+    """Give a version that a job has pinned, by its stored name; raises UnknownModel."""
     found = session.get(ModelVersion, (name, version))
     if found is None:
-        raise UnknownModel(f"Version {version} of model {name!r} is gone.", param="model")
+        raise unknown_model(f"{shown_name(name)}@{version}")
     return found
 
 
-def versions_of(session: Session, name: str) -> list[ModelVersion]:
+def versions_of(session: Session, name: str, tenant_id: str) -> list[ModelVersion]:
     """Give every version of a model, newest first; raises UnknownModel when there is none."""
-    resolve(session, name)
-    query = select(ModelVersion).where(ModelVersion.name == name)
+    any_of_them = find(session, name, tenant_id).version
+    query = select(ModelVersion).where(
+        ModelVersion.name == any_of_them.name,
+        ModelVersion.state != VersionState.DELETED,
+    )
     return list(session.scalars(query.order_by(ModelVersion.version.desc())))
 
 
-def newest_versions(session: Session) -> list[ModelVersion]:
-    """Give the newest version of every model, by name."""
+def task_of(session: Session, name: str) -> str | None:
+    """Give the task that a model does, by its stored name; None for one that is not there yet."""
+    record = session.scalar(
+        select(ModelVersion.record)
+        .where(ModelVersion.name == name, ModelVersion.state.in_(_LIVE))
+        .limit(1)
+    )
+    return None if record is None else str(record["task"])
+
+
+def newest_versions(session: Session, tenant_id: str) -> list[ModelVersion]:
+    """Give the newest version that is ready of every model that a tenant sees, by name."""
+    name = ModelVersion.name
     newest = (
-        select(ModelVersion.name, func.max(ModelVersion.version).label("version"))
-        .group_by(ModelVersion.name)
+        select(name, func.max(ModelVersion.version).label("version"))
+        .where(
+            ModelVersion.state == VersionState.READY,
+            or_(
+                ~name.startswith("ten_", autoescape=True),
+                name.startswith(f"{tenant_id}/", autoescape=True),
+            ),
+        )
+        .group_by(name)
         .subquery()
     )
     return list(
         session.scalars(
             select(ModelVersion)
-            .join(
-                newest,
-                (newest.c.name == ModelVersion.name) & (newest.c.version == ModelVersion.version),
-            )
-            .order_by(ModelVersion.name)
+            .join(newest, (newest.c.name == name) & (newest.c.version == ModelVersion.version))
+            .order_by(name)
         )
     )
 
 
-def aliases_of(session: Session, name: str) -> dict[str, int]:
-    """Give the aliases of a model and the versions that they name."""
-    found = select(ModelAlias.alias, ModelAlias.version).where(ModelAlias.name == name)
-    return dict(session.execute(found).all())
+def _number(
+    session: Session, name: str, wanted: str, job_id: str | None
+) -> tuple[int | None, str | None]:
+    """Give the number that the part behind the @ stands for, and the trial that the job joins."""
+    if wanted.isdecimal() and wanted.isascii() and len(wanted) < 9:
+        return int(wanted), None
+    alias = session.get(ModelAlias, (name, wanted or DEFAULT_ALIAS))
+    if alias is None:
+        return (None if wanted else _newest_number(session, name, VersionState.READY)), None
+    if alias.canary is None or alias.canary_id is None or job_id is None:
+        return alias.version, None
+    is_canarys = is_chosen(alias.canary_id, job_id, alias.canary["percent"])
+    return alias.canary["version"] if is_canarys else alias.version, alias.canary_id
+
+
+def _newest_number(session: Session, name: str, state: VersionState | None = None) -> int | None:
+    """Give the highest number of a model: of those in a state, else of all there ever were."""
+    highest = select(func.max(ModelVersion.version)).where(ModelVersion.name == name)
+    if state is None:
+        return session.scalar(highest)
+    in_state = session.scalar(highest.where(ModelVersion.state == state))
+    return in_state or session.scalar(highest.where(ModelVersion.state != VersionState.DELETED))
+
+
+def _find_equal(
+    session: Session, name: str, record: dict[str, Any], digest: str
+) -> ModelVersion | None:
+    """Find the version of a model that answers as these weights with this record would."""
+    same_weights = session.scalars(
+        select(ModelVersion)
+        .where(
+            ModelVersion.name == name,
+            ModelVersion.digest == digest,
+            ModelVersion.state.in_(_LIVE),
+        )
+        .order_by(ModelVersion.version)
+    )
+    wanted = _answering(record)
+    return next((each for each in same_weights if _answering(each.record) == wanted), None)
+
+
+def _answering(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in _NOTES}

@@ -14,6 +14,7 @@ from models.record import VIDEO_LIMITS, Limits, ModelRecord
 from models.torchvision_names import TORCHVISION_PREFIX, TORCHVISION_TASKS
 
 __all__ = [
+    "ARCHITECTURE_TASKS",
     "SHIPPED",
     "TORCHVISION_PREFIX",
     "TORCHVISION_TASKS",
@@ -122,6 +123,13 @@ _MOTION = ModelRecord(
 
 SHIPPED: Mapping[str, ModelRecord] = {
     record.name: record for record in (_DIGITS, _SCENES_DETECTOR, _SCENES_SEGMENTER, _MOTION)
+}
+
+# Every architecture that can be built here, and the task that it does; an operator's extensions
+# (models.registry.extend) come on top, in the workers alone.
+ARCHITECTURE_TASKS: Mapping[str, str] = {
+    **{record.architecture: record.task for record in SHIPPED.values()},
+    **TORCHVISION_TASKS,
 }
 
 

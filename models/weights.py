@@ -7,7 +7,6 @@ calls on a file of their own and which reads them with `weights_only=True`.
 import hashlib
 import io
 import pickle
-import struct
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +20,8 @@ from torch import nn
 from models.errors import WeightsError, WeightsUnavailable
 from models.networks.torchvision import published_weights
 from models.networks.torchvision_history import with_modern_names
+from models.weights_header import check_header, looks_pickled
 
-# The largest network of torchvision (vit_h_14 at 518 pixels) has 2.5 GB.
-MAX_BYTES = 8 * 2**30
-# A header is about 100 bytes a tensor; the format itself allows 100 MB of JSON.
-MAX_HEADER_BYTES = 16 * 2**20
 # Auxiliary classifiers of GoogLeNet, Inception and the segmenters: used in training only, so never
 # built.
 _TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.")
@@ -53,7 +49,7 @@ def check_digest(data: bytes, expected: str) -> None:
 
 def read(data: bytes) -> Tensors:
     """Read safetensors bytes; raises WeightsError for anything else, pickles included."""
-    _check_header(data)
+    check_header(len(data), lambda start, length: data[start : start + length])
     try:
         return safetensors.torch.load(data)
     except (SafetensorError, KeyError, ValueError) as err:
@@ -81,13 +77,6 @@ def convert(source: Path | str | bytes) -> bytes:
     except OSError as err:
         raise WeightsError(f"The weights file cannot be read: {err}.") from err
     return write(_unpickle(data) if looks_pickled(data) else read(data))
-
-
-def looks_pickled(data: bytes) -> bool:
-    """Say whether the bytes are a torch checkpoint (a zip archive, or a bare pickle)."""
-    # One safetensors file in 32 begins with a pickle's byte too: it is its header's length.
-    has_header = data[4:9] == b"\0\0\0\0{"
-    return data.startswith((b"PK\x03\x04", b"\x80")) and not has_header
 
 
 def fetch_torchvision(architecture: str, weights_name: str | None = None) -> bytes:
@@ -168,25 +157,6 @@ def _inference_part(tensors: Tensors, wanted: Mapping[str, torch.Tensor]) -> Ten
         if not key.startswith(_TRAINING_HEADS) and not key.endswith(_TRAINING_COUNTER)
     }
     return {**kept, **counters}
-
-
-def _check_header(data: bytes) -> None:
-    """Refuse, before parsing, what is no safetensors file or states absurd lengths."""
-    if looks_pickled(data):
-        raise WeightsError(
-            "The weights are a Python pickle (.pth, .pt), which could run code. Convert them to "
-            "safetensors with models.weights.convert and register those."
-        )
-    if len(data) > MAX_BYTES:
-        raise WeightsError(f"The weights have {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
-    if len(data) < 8:
-        raise WeightsError(f"The weights have only {len(data)} bytes: no safetensors file.")
-    (header_bytes,) = struct.unpack_from("<Q", data)
-    if header_bytes > min(MAX_HEADER_BYTES, len(data) - 8):
-        raise WeightsError(
-            f"The weights state a header of {header_bytes:,} bytes in a file of {len(data):,}: "
-            "no safetensors file, or a damaged one."
-        )
 
 
 def _unpickle(data: bytes) -> Tensors:

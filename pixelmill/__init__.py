@@ -19,10 +19,11 @@ from pixelmill.errors import (
     UnexpectedAnswer,
     WaitTimeout,
 )
-from pixelmill.records import Comparison, File, Job, Model, Result
+from pixelmill.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.retrying import RetryPolicy
 
 __all__ = [
+    "Alias",
     "ApiError",
     "AuthenticationError",
     "Client",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelmill import child_commands, operator_commands
+from pixelmill import child_commands, model_commands, operator_commands
 from pixelmill.client import Client
 from pixelmill.display import aligned, job_lines, say, timestamp, upload_progress
 from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
@@ -171,18 +171,6 @@ def delete(job_id: JobId, as_json: AsJson = False) -> None:
         typer.echo(f"{job_id} deleted; what it held {erased}")
 
 
-@app.command()
-def models(as_json: AsJson = False) -> None:
-    """List the models that jobs can name."""
-    with Client() as client:
-        found = client.models()
-    if as_json:
-        print_json([model.raw for model in found])
-    else:
-        rows = [(model.id, model.task or "", ", ".join(model.aliases)) for model in found]
-        sys.stdout.write(aligned(("MODEL", "TASK", "ALIASES"), rows))
-
-
 @app.command("version")
 def show_version() -> None:
     """Print the version of this program."""
@@ -190,6 +178,7 @@ def show_version() -> None:
 
 
 child_commands.add_to(app)
+model_commands.add_to(app)
 operator_commands.add_to(app)
 
 

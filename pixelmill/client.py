@@ -17,8 +17,9 @@ from pixelmill.calls import create, job_path, results_path
 from pixelmill.child_calls import ChildCalls
 from pixelmill.connection import find_connection
 from pixelmill.inputs import Gathered, Inputs, PathLike, Plan, Upload, plan_inputs
+from pixelmill.model_calls import ModelCalls
 from pixelmill.pages import pages
-from pixelmill.records import File, Job, Model, Result
+from pixelmill.records import File, Job, Result
 from pixelmill.retrying import RetryPolicy
 from pixelmill.single import predict_body
 from pixelmill.tarstream import tar_stream
@@ -30,7 +31,7 @@ from pixelmill.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
 PAGE = 1000
 
 
-class Client(ChildCalls):
+class Client(ChildCalls, ModelCalls):
     """Speaks to one Pixelmill server; safe to share between threads; close it after use.
 
     Server and key are looked for in the arguments, then in PIXELMILL_URL and PIXELMILL_API_KEY,
@@ -210,11 +211,6 @@ class Client(ChildCalls):
         call = Call("GET", results_path(job), params={"format": "ndjson"}, repeatable=True)
         with self._transport.stream(call) as response:
             yield from response.iter_bytes()
-
-    def models(self) -> list[Model]:
-        """Give the models that jobs can name."""
-        found = pages(self._transport, "/v1/models", {})
-        return [Model.from_raw(row) for page in found for row in page.rows]
 
     def _rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
         for page in pages(self._transport, results_path(job), {"limit": PAGE, "status": status}):

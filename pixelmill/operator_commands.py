@@ -52,11 +52,15 @@ def create_key(
         float | None,
         typer.Option("--weight", help="The tenant's share of the hardware; 1 if it is new."),
     ] = None,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="An operator's: it may change what all share.")
+    ] = False,
 ) -> None:
     """Create a key for a tenant, who is created as well if there is none; it is shown once."""
     flask = ("-m", "flask", "--app", "api.wsgi")
+    role = ("--admin",) if admin else ()
     share = () if weight is None else ("--weight", str(weight))
-    raise typer.Exit(_run(*flask, "keys", "create", "--tenant", tenant, *share))
+    raise typer.Exit(_run(*flask, "keys", "create", "--tenant", tenant, *share, *role))
 
 
 def add_to(app: typer.Typer) -> None:

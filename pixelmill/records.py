@@ -249,6 +249,12 @@ class Model:
     digest: str | None = None
     task: str | None = None
     description: str = ""
+    # "validating", "ready", or "refused" for the `reason`.
+    state: str = "ready"
+    reason: str | None = None
+    author: str = ""
+    created_at: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
     aliases: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -256,3 +262,23 @@ class Model:
         """Read one row of the list of models."""
         identity = _required(raw, "id", "model")
         return cls(**{"name": identity} | _pick(cls, raw) | {"raw": raw})
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name that moves between a model's versions; `canary` is the running trial, if any."""
+
+    alias: str
+    version: int
+    raw: Raw = field(repr=False, compare=False)
+    model: str = ""
+    updated_at: int = 0
+    canary: Mapping[str, Any] | None = None
+    last_canary: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_raw(cls, raw: Raw) -> Self:
+        """Read one alias."""
+        for name in ("alias", "version"):
+            _required(raw, name, "alias")
+        return cls(**_pick(cls, raw) | {"raw": raw})

@@ -184,6 +184,8 @@ class Stack:
                 "create",
                 "--tenant",
                 "local",
+                # Whoever runs the stack is its operator.
+                "--admin",
                 "--json",
             ]
             made = self._run_once("key", [sys.executable, "-m", *command])

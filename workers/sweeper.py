@@ -1,4 +1,4 @@
-"""Looks after what nobody else will: dead leases, deadlines, lost hints, erasures, leftovers.
+"""Looks after what nobody else will: leases, deadlines, hints, canaries, erasures, leftovers.
 
 Runs every few seconds and is safe to run twice at once: each step is a conditional update of its
 own.
@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import func, select
 
 from jobs.bootstrap import Ground
+from jobs.canaries import judge_canaries
 from jobs.comparison import has_uncompared
 from jobs.completion import expire_overdue
 from jobs.hints import IO
@@ -18,6 +19,7 @@ from jobs.preparation import has_unprepared
 from jobs.retention import erase_due
 from jobs.tables import Job
 from jobs.tidying import tidy_due
+from jobs.version_deletion import erase_versions
 from jobs.webhooks import has_due
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,7 @@ def sweep(ground: Ground) -> None:
         ground.hints.send(pool, shards)
     if any(waits(ground.database) for waits in (has_unprepared, has_due, has_uncompared)):
         ground.hints.send(IO)
+    judge_canaries(ground.database)
     if expired or overdue:
         log.info("swept", leases_expired=expired, jobs_expired=overdue)
     if _cleaning.acquire(blocking=False):
@@ -45,9 +48,9 @@ def sweep(ground: Ground) -> None:
 
 
 def _clean(ground: Ground) -> None:
-    erased, tidied = erase_due(ground), tidy_due(ground)
-    if erased or tidied:
-        log.info("cleaned", jobs_erased=erased, blobs_tidied=tidied)
+    erased, tidied, weights = erase_due(ground), tidy_due(ground), erase_versions(ground)
+    if erased or tidied or weights:
+        log.info("cleaned", jobs_erased=erased, blobs_tidied=tidied, weights_erased=weights)
 
 
 def _waiting(ground: Ground) -> dict[str, int]:

@@ -18,6 +18,7 @@ from api.views import listed
 from api.waiting import hold, wanted_wait
 from jobs.completion import cancel
 from jobs.deletion import delete_job
+from jobs.model_names import stored_name
 from jobs.reading import list_jobs
 from jobs.submission import find_earlier, submit
 
@@ -68,7 +69,7 @@ def get_jobs() -> dict[str, Any]:
             after=query.after,
             limit=query.limit + 1,
             status=query.status,
-            model=query.model,
+            model=None if query.model is None else stored_name(query.model, tenant_id()),
         )
         views = [view_of(session, job, now) for job in found[: query.limit]]
     return listed(views, len(found) > query.limit)

@@ -84,6 +84,8 @@ class Batcher:
                     for chunk in batch:
                         if not chunk.pieces.done():
                             chunk.pieces.set_exception(err)
+            # While this thread waits for the next, these would keep their network in memory.
+            del taken, batch
 
     def _next_batch(self) -> list[Chunk] | None:
         """Wait for a batch; None once closed and empty."""

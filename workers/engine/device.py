@@ -1,9 +1,10 @@
 """Networks on the device: loaded on demand, kept within a budget, run in batches that fit."""
 
+import ctypes
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +19,11 @@ from workers.engine.chunk import Piece
 log = structlog.get_logger(__name__)
 
 
+# Makes room for so many bytes of weights, before they are read.
+MakeRoom = Callable[[int], None]
+Load = Callable[[MakeRoom], Network]
+
+
 @dataclass(slots=True)
 class _Held:
     network: Network
@@ -25,36 +31,52 @@ class _Held:
 
 
 class Networks:
-    """Keeps loaded networks, by version; the least recently used leaves when memory is short."""
+    """Keeps loaded networks, by version; the least recently used leaves when memory is short.
+
+    Who loads one makes room for it first: what nobody uses leaves before anything is read, and if
+    that is not enough, the load waits until somebody is done. Only one that is larger than the
+    whole budget exceeds it, and is alone then.
+    """
 
     def __init__(self, budget_bytes: int) -> None:
         self._budget = budget_bytes
         self._held: OrderedDict[str, _Held] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         # One load at a time: two at once would each see room for themselves.
         self._loading = threading.Lock()
 
-    def borrow(self, model: str, load: Callable[[], Network]) -> Network:
+    def borrow(self, model: str, load: Load) -> Network:
         """Give the network of a version such as `digits@3`, loading it if need be.
 
-        `give_back` must follow.
+        `load` is given what makes room for the bytes that it is about to read. `give_back` must
+        follow.
         """
         if (held := self._find(model)) is not None:
             return held
         with self._loading:
             if (held := self._find(model)) is not None:
                 return held
-            network = load()
+            network = load(self._make_room)
             with self._lock:
                 self._held[model] = _Held(network, users=1)
-                self._evict()
+                self._evict(keep=model)
+            # The file's bytes and their first copy are of no use any more.
+            _return_memory()
             return network
 
     def give_back(self, model: str) -> None:
         """Say that a borrowed network is no longer used by the borrower."""
         with self._lock:
             self._held[model].users -= 1
-            self._evict()
+            self._evict(keep=next(reversed(self._held)))
+            self._lock.notify_all()
+
+    def drop(self, models: Collection[str]) -> None:
+        """Drop the networks of versions that are gone, if nobody uses them."""
+        with self._lock:
+            dropped = [model for model in models if self._drop(model)]
+        if dropped:
+            _return_memory()
 
     def held(self) -> list[str]:
         """Name the versions that are loaded."""
@@ -75,14 +97,30 @@ class Networks:
             self._held.move_to_end(model)
             return held.network
 
-    def _evict(self) -> None:
-        """Drop unused networks, oldest first, until the rest fits; one always stays."""
-        for model in list(self._held)[:-1]:
-            if self.size_bytes <= self._budget:
+    def _make_room(self, size_bytes: int) -> None:
+        with self._lock:
+            self._evict(size_bytes)
+            # Whoever uses one never waits for another, so all are given back in the end.
+            while self._held and self.size_bytes + size_bytes > self._budget:
+                self._lock.wait()
+                self._evict(size_bytes)
+        _return_memory()
+
+    def _evict(self, size_bytes: int = 0, keep: str | None = None) -> None:
+        """Drop unused networks, oldest first, until the rest and `size_bytes` fit."""
+        for model in list(self._held):
+            if self.size_bytes + size_bytes <= self._budget:
                 return
-            if self._held[model].users == 0:
-                del self._held[model]
-                log.info("network_evicted", model=model)
+            if model != keep:
+                self._drop(model)
+
+    def _drop(self, model: str) -> bool:
+        held = self._held.get(model)
+        if held is None or held.users:
+            return False
+        del self._held[model]
+        log.info("network_dropped", model=model)
+        return True
 
 
 def infer(network: Network, samples: Sequence[Sample | Step]) -> list[Piece]:
@@ -106,6 +144,19 @@ def infer(network: Network, samples: Sequence[Sample | Step]) -> list[Piece]:
         else Piece(count, outputs=given)
         for count, given in in_halves(network.forward, samples, failed)
     ]
+
+
+def _return_memory() -> None:
+    """Give the memory of networks that were dropped back to the system, as far as there is a way.
+
+    glibc keeps what was freed for itself, in the places where it lay: after a hundred networks a
+    process would be several times as large as those that it holds.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _has_lost_device(err: Exception) -> bool:

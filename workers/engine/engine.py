@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,15 +19,15 @@ from jobs.storage import BlobMissing
 from jobs.versions import read_version
 from jobs.webhooks import has_due
 from models.errors import ModelError
-from models.record import ModelRecord
-from models.registry import ImageNetwork, Network, VideoNetwork, load
+from models.registry import ImageNetwork, Network, VideoNetwork
 from workers.egress import Egress
 from workers.engine.aftermath import bury
 from workers.engine.batcher import Batcher
-from workers.engine.device import Networks
+from workers.engine.device import MakeRoom, Networks
 from workers.engine.flight import FlightRecord, read_suspects
 from workers.engine.hold import Abandoned
 from workers.engine.keeper import Keeper
+from workers.engine.loading import Validator, load_version
 from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
 from workers.engine.shard import VIDEOS, ShardRun
@@ -63,6 +63,7 @@ class Engine:
         # One more, for short shards: they need not wait until a long one ends.
         self._place_for_short = threading.Semaphore()
         self._networks = Networks(settings.model_memory)
+        self._validator = Validator(ground, self._networks, process.device)
         self._decoders = ThreadPoolExecutor(
             process.decode_threads, "decode", initializer=process.use_one_core
         )
@@ -99,8 +100,8 @@ class Engine:
         )
 
     def has_work(self) -> bool:
-        """Say whether a claim might find something."""
-        return has_work(self._ground.database, self._process.pool)
+        """Say whether a claim might find something, or the validator."""
+        return has_work(self._ground.database, self._process.pool) or self._validator.has_work()
 
     def drain(self) -> int:
         """Run one shard after the other until there is none; gives how many."""
@@ -129,12 +130,19 @@ class Engine:
         self._process.use_one_core()
         try:
             count = 0
+            self._look_after_versions()
             while (lease := self._claim(only_short=only_short)) is not None:
                 self._run(lease)
                 count += 1
+                self._look_after_versions()
             return count
         finally:
             place.release()
+
+    def _look_after_versions(self) -> None:
+        """Try out what was registered, also while there is no end of shards."""
+        while not self._stopping.is_set() and self._validator.validate_next():
+            pass
 
     def _claim(self, *, only_short: bool) -> Lease | None:
         if self._stopping.is_set():
@@ -165,6 +173,9 @@ class Engine:
             # As a rule its job was deleted, and the lease is gone.
             bound.warning("shard_without_blob", error=str(err))
             self._give_up(run, lease)
+        except ModelError as err:
+            # Logged where it was found. Once tried out, weights only fail when they were damaged.
+            self._give_up(run, lease, ItemError("model_unusable", str(err)))
         except Exception:
             bound.exception("shard_failed")
             self._give_up(run, lease)
@@ -178,7 +189,8 @@ class Engine:
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
         # Loading a network and waiting for a turn may take long, and are no stall.
         run.waits()
-        network = run.surely(lambda: self._networks.borrow(lease.model, lambda: self._load(lease)))
+        load = partial(self._load, lease)
+        network = run.surely(lambda: self._networks.borrow(lease.model, load))
         try:
             with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
                 run.moved()
@@ -187,7 +199,7 @@ class Engine:
         finally:
             self._networks.give_back(lease.model)
 
-    def _give_up(self, run: ShardRun, lease: Lease) -> None:
+    def _give_up(self, run: ShardRun, lease: Lease, error: ItemError = _FAILED) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""
         if lease.errors + 1 < self._ground.settings.max_attempts:
             fail(self._ground.database, lease)
@@ -199,21 +211,12 @@ class Engine:
         except BlobMissing:
             indexes = range(lease.first, lease.first + lease.count)
             items = [Item(str(index), "raw") for index in indexes]
-        run.error_all(items, _FAILED)
+        run.error_all(items, error)
 
-    def _load(self, lease: Lease) -> Network:
+    def _load(self, lease: Lease, make_room: MakeRoom) -> Network:
         with self._ground.database.read() as session:
             version = read_version(session, lease.model_name, lease.model_version)
-        weights = self._ground.storage.get(version.weights)
-        record = ModelRecord.from_json(version.record)
-        try:
-            network = load(record, weights, version.digest, self._process.device)
-        except ModelError:
-            log.exception("network_refused", model=lease.model_name, version=lease.model_version)
-            raise
-        network.warm_up()
-        log.info("network_loaded", model=lease.model_name, bytes=network.size_bytes)
-        return network
+        return load_version(self._ground.storage, version, self._process.device, make_room)
 
     def _open_manifest(self, name: str) -> Manifest:
         return Manifest(self._ground.storage, name)

@@ -104,6 +104,7 @@ class ShardRun(Hold):
         tally = Tally(
             succeeded=counted[ItemStatus.SUCCEEDED],
             errored=counted[ItemStatus.ERRORED],
+            faults=sum(row.error is not None and row.error.is_fault for row in rows),
             cancelled=counted[ItemStatus.CANCELLED],
             expired=counted[ItemStatus.EXPIRED],
         )

@@ -1,5 +1,6 @@
 """A caller of the API with a key, and what the tests of all routes look at."""
 
+import io
 import json
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,8 @@ from werkzeug.test import TestResponse
 from jobs.bootstrap import Ground
 from jobs.tables import File, IdempotencyKey, Job, Shard
 from jobs.tenants import NewKey
+from jobs.validation import accept, claim_version, refuse
+from tests.weights_files import RECORD
 
 IMAGE = b"\x89PNG not really"
 DATA = "aGVsbG8="
@@ -30,6 +33,9 @@ class Caller:
     def post(self, path: str, **more: Any) -> TestResponse:
         return self.open("POST", path, **more)
 
+    def put(self, path: str, **more: Any) -> TestResponse:
+        return self.open("PUT", path, **more)
+
     def delete(self, path: str, **more: Any) -> TestResponse:
         return self.open("DELETE", path, **more)
 
@@ -41,6 +47,15 @@ class Caller:
         answer = self.post("/v1/files", query_string={"filename": filename}, data=content)
         assert answer.status_code == 201, answer.text
         return answer.json["id"]
+
+    def push(self, name: str, weights: bytes, record: Any = None, *, wait: int = 0) -> TestResponse:
+        """Register weights as a form, with the record of the shipped digits or another."""
+        text = record if isinstance(record, str) else json.dumps(record or RECORD)
+        return self.post(
+            f"/v1/models/{name}/versions",
+            data={"weights": (io.BytesIO(weights), "w.safetensors"), "record": text},
+            headers={"Prefer": f"wait={wait}"} if wait else {},
+        )
 
     def submit(self, count: int = 1, **members: Any) -> dict[str, Any]:
         answer = self.post("/v1/jobs", json=job_body(count, **members))
@@ -95,3 +110,9 @@ def stored(ground: Ground) -> dict[str, Any]:
 
 def with_settings(ground: Ground, **changes: Any) -> Ground:
     return replace(ground, settings=ground.settings.model_copy(update=changes))
+
+
+def try_out(ground: Ground, reason: str | None = None) -> None:
+    """Find every version that waits to be ready, or refused for a reason, as a worker does."""
+    while (turn := claim_version(ground.database, 30)) is not None:
+        refuse(ground.database, turn, reason) if reason else accept(ground.database, turn)

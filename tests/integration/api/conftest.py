@@ -24,3 +24,9 @@ def caller(app: APIFlask, tenant: NewKey, digits_model: ModelVersion) -> Caller:
 def stranger(app: APIFlask, ground: Ground) -> Caller:
     """Somebody else, with a key of their own."""
     return Caller(app, create_key(ground.database, "other"))
+
+
+@pytest.fixture
+def operator(app: APIFlask, ground: Ground) -> Caller:
+    """Somebody who may change what all tenants share."""
+    return Caller(app, create_key(ground.database, "ops", admin=True))

@@ -82,3 +82,23 @@ def test_a_command_that_makes_no_sense_is_refused(
     cli: FlaskCliRunner, arguments: list[str]
 ) -> None:
     assert cli.invoke(args=["keys", "create", *arguments]).exit_code == 2
+
+
+def test_only_an_admins_key_is_an_operators_and_the_log_says_who_has_one(
+    app: APIFlask, cli: FlaskCliRunner
+) -> None:
+    plain, admin = create(cli), create(cli, "--admin")
+    answers = [
+        app.test_client().get("/v1/audit", headers={"Authorization": f"Bearer {made['key']}"})
+        for made in (plain, admin)
+    ]
+    assert [answer.status_code for answer in answers] == [403, 200]
+    entries = answers[1].json["data"]
+    made = {each["subject"]: each["details"]["admin"] for each in entries}
+    assert made == {plain["key_id"]: False, admin["key_id"]: True}
+    assert {(each["who"], each["action"]) for each in entries} == {("operator", "key.created")}
+    assert "(admin)" in cli.invoke(args=["keys", "list"]).stdout
+    cli.invoke(args=["keys", "revoke", plain["key_id"]])
+    headers = {"Authorization": f"Bearer {admin['key']}"}
+    newest = app.test_client().get("/v1/audit", headers=headers).json["data"][0]
+    assert (newest["action"], newest["subject"]) == ("key.revoked", plain["key_id"])

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from tests.integration.workers.fakes import FakeNetwork
-from workers.engine.device import Networks
+from workers.engine.device import MakeRoom, Networks
 
 
 class Loader:
@@ -15,7 +15,8 @@ class Loader:
         self.loaded: list[str] = []
 
     def __call__(self, name: str):
-        def load() -> FakeNetwork:
+        def load(make_room: MakeRoom) -> FakeNetwork:
+            make_room(FakeNetwork.size_bytes)
             self.loaded.append(name)
             return FakeNetwork(name=name)
 
@@ -45,18 +46,46 @@ def test_the_least_recently_used_leaves_first() -> None:
     assert loader.loaded == ["a", "b", "c", "b"]
 
 
-def test_one_in_use_never_leaves_and_goes_as_soon_as_it_is_free() -> None:
+def test_one_in_use_never_leaves_and_another_waits_until_it_is_given_back() -> None:
     networks, loader = Networks(100), Loader()
     held = networks.borrow("a", loader("a"))
-    use(networks, loader, "b")
+    waiting = threading.Thread(target=lambda: use(networks, loader, "b"))
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
     assert networks.borrow("a", loader("a")) is held
-    assert loader.loaded == ["a", "b"]
     networks.give_back("a")
-    assert networks.size_bytes <= 200
+    assert loader.loaded == ["a"], "nothing was read while there was no room"
     networks.give_back("a")
+    waiting.join(20)
+    assert not waiting.is_alive()
+    assert networks.held() == ["b"]
     assert networks.size_bytes == 100
-    use(networks, loader, "a")
-    assert loader.loaded == ["a", "b"], "the last one used is the one that stays"
+
+
+def test_room_is_made_before_anything_is_read() -> None:
+    networks, loader = Networks(300), Loader()
+    use(networks, loader, "a", "b", "c")
+    seen: list[tuple[list[str], int]] = []
+
+    def load(make_room: MakeRoom) -> FakeNetwork:
+        make_room(200)
+        seen.append((networks.held(), networks.size_bytes))
+        return FakeNetwork(name="d")
+
+    networks.borrow("d", load)
+    assert seen == [(["c"], 100)]
+
+
+def test_a_version_that_is_gone_is_dropped_unless_it_is_in_use() -> None:
+    networks, loader = Networks(300), Loader()
+    use(networks, loader, "a", "b")
+    networks.borrow("a", loader("a"))
+    networks.drop(["a", "b", "never loaded"])
+    assert networks.held() == ["a"]
+    networks.give_back("a")
+    networks.drop(["a"])
+    assert networks.held() == []
 
 
 def test_one_that_is_larger_than_the_budget_can_still_be_used() -> None:
@@ -70,10 +99,10 @@ def test_two_threads_that_want_the_same_network_load_it_once() -> None:
     networks, loader = Networks(1000), Loader()
     inside, go_on = threading.Event(), threading.Event()
 
-    def load() -> FakeNetwork:
+    def load(make_room: MakeRoom) -> FakeNetwork:
         inside.set()
         assert go_on.wait(20)
-        return loader("a")()
+        return loader("a")(make_room)
 
     found: list[object] = []
     threads = [
@@ -92,7 +121,7 @@ def test_two_threads_that_want_the_same_network_load_it_once() -> None:
 def test_a_load_that_fails_leaves_nothing_behind_and_may_be_tried_again() -> None:
     networks, loader = Networks(1000), Loader()
 
-    def fail() -> FakeNetwork:
+    def fail(make_room: MakeRoom) -> FakeNetwork:
         raise OSError("the store is away")
 
     with pytest.raises(OSError, match="away"):

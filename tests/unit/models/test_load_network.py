@@ -14,6 +14,7 @@ from models import weights as weights_file
 from models.catalog import SHIPPED, ModelRecord, shipped_weights
 from models.errors import RecordError, UnknownArchitecture, WeightsError, WeightsUnavailable
 from models.registry import build, load, table
+from models.weights_header import MAX_HEADER_BYTES
 
 RECORD = SHIPPED["digits"]
 WEIGHTS = shipped_weights("digits").read_bytes()
@@ -162,7 +163,7 @@ def test_lengths_that_cannot_be_true_are_refused(data):
 
 def test_a_header_of_megabytes_is_refused_before_it_is_parsed():
     # safetensors itself would read it: up to 100 MB of JSON are allowed there.
-    blanks = b"{}".ljust(weights_file.MAX_HEADER_BYTES + 8)
+    blanks = b"{}".ljust(MAX_HEADER_BYTES + 8)
     with pytest.raises(WeightsError, match="state a header of 16,777,224 bytes"):
         load(RECORD, struct.pack("<Q", len(blanks)) + blanks)
 

@@ -1,0 +1,208 @@
+"""What callers get to see of models, their versions and aliases, and of the log of changes."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from jobs.canaries import Figures
+from jobs.model_names import shown_name
+from jobs.states import VersionState
+from jobs.tables import AuditEntry, ModelAlias, ModelVersion
+from models.catalog import ModelRecord, params_schema, result_schema
+
+
+class ModelView(BaseModel):
+    """One version of a model, and what may be sent to it."""
+
+    id: str
+    object: Literal["model"] = "model"
+    name: str
+    version: int
+    digest: str
+    state: VersionState
+    reason: str | None = Field(description="Why it was refused.")
+    author: str = Field(description="The key that registered it, or `operator`.")
+    task: str
+    architecture: str
+    input_kind: str
+    labels: list[str]
+    preprocess: dict[str, Any]
+    description: str
+    metrics: dict[str, float]
+    params_schema: dict[str, Any]
+    result_schema: dict[str, Any]
+    aliases: dict[str, int]
+    created_at: int
+
+
+class ModelList(BaseModel):
+    """Models by name, or versions of one model, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelView]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class FiguresView(BaseModel):
+    """What a version did in a trial."""
+
+    items: int
+    faults: int = Field(description="Items that failed with no fault of their own.")
+    error_rate: float
+    item_ms: float = Field(description="Device time an item.")
+
+
+class CanaryView(BaseModel):
+    """The version that is on trial, its limits, and how both versions did so far."""
+
+    version: int
+    percent: float
+    max_error_rate: float
+    max_latency_ratio: float
+    min_items: int
+    since: int
+    stable_figures: FiguresView
+    canary_figures: FiguresView
+
+
+class LastCanaryView(BaseModel):
+    """How the last trial ended."""
+
+    version: int
+    outcome: Literal["promoted", "ended", "rolled_back", "removed"]
+    reason: str | None
+    at: int
+    stable_figures: FiguresView
+    canary_figures: FiguresView
+
+
+class AliasView(BaseModel):
+    """A name that moves between versions."""
+
+    id: str
+    object: Literal["model.alias"] = "model.alias"
+    model: str
+    alias: str
+    version: int
+    updated_at: int
+    canary: CanaryView | None
+    last_canary: LastCanaryView | None
+
+
+class AliasList(BaseModel):
+    """The aliases of a model, by name."""
+
+    object: Literal["list"] = "list"
+    data: list[AliasView]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class AuditEntryView(BaseModel):
+    """One change, and who made it."""
+
+    id: str
+    object: Literal["audit_entry"] = "audit_entry"
+    at: int
+    who: str = Field(description="The id of a key, or `operator`, `worker`, `sweeper`.")
+    tenant_id: str | None
+    action: str
+    subject: str
+    details: dict[str, Any]
+
+
+class AuditList(BaseModel):
+    """Changes, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[AuditEntryView]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+def model_view(version: ModelVersion, aliases: Iterable[ModelAlias]) -> ModelView:
+    """Show a version of a model, with the aliases of all its versions."""
+    record = ModelRecord.from_json(version.record)
+    name = shown_name(version.name)
+    return ModelView(
+        id=f"{name}@{version.version}",
+        name=name,
+        version=version.version,
+        digest=version.digest,
+        state=version.state,
+        reason=version.reason,
+        author=version.author,
+        task=record.task,
+        architecture=record.architecture,
+        input_kind=record.input_kind,
+        labels=list(record.labels),
+        preprocess=dict(record.preprocess),
+        description=record.description,
+        metrics=dict(record.metrics),
+        params_schema=params_schema(record.task),
+        result_schema=result_schema(record.task),
+        aliases={each.alias: each.version for each in aliases if each.name == version.name},
+        created_at=int(version.created_at),
+    )
+
+
+def alias_view(alias: ModelAlias, measured: tuple[Figures, Figures]) -> AliasView:
+    """Show an alias; `measured` are the figures of the running trial, stable version first."""
+    name = shown_name(alias.name)
+    return AliasView(
+        id=f"{name}@{alias.alias}",
+        model=name,
+        alias=alias.alias,
+        version=alias.version,
+        updated_at=int(alias.updated_at),
+        canary=None
+        if alias.canary is None
+        else CanaryView(
+            **alias.canary,
+            since=int(alias.canary_since or 0),
+            stable_figures=_figures(measured[0]),
+            canary_figures=_figures(measured[1]),
+        ),
+        last_canary=_last(alias.last_canary),
+    )
+
+
+def audit_view(entry: AuditEntry) -> AuditEntryView:
+    """Show a change, in the names that are stored: operators see every tenant's."""
+    return AuditEntryView(
+        id=str(entry.id),
+        at=int(entry.at),
+        who=entry.who,
+        tenant_id=entry.tenant_id,
+        action=entry.action,
+        subject=entry.subject,
+        details=entry.details,
+    )
+
+
+def _last(ended: dict[str, Any] | None) -> LastCanaryView | None:
+    if ended is None:
+        return None
+    stable, canary = (Figures(**ended["figures"][each]) for each in ("stable", "canary"))
+    return LastCanaryView(
+        version=ended["version"],
+        outcome=ended["outcome"],
+        reason=ended["reason"],
+        at=int(ended["at"]),
+        stable_figures=_figures(stable),
+        canary_figures=_figures(canary),
+    )
+
+
+def _figures(figures: Figures) -> FiguresView:
+    return FiguresView(
+        items=figures.items,
+        faults=figures.faults,
+        error_rate=round(figures.error_rate, 6),
+        item_ms=round(1000 * figures.item_s, 3),
+    )

@@ -1,0 +1,80 @@
+"""The tables of models: versions, the names that move between them, and who changed what.
+
+A tenant's own models bear its id in their names (jobs.model_names); all others are shared.
+"""
+
+from typing import Any
+
+from sqlalchemy import Index, Integer, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from jobs.bases import BigId, Table
+from jobs.states import VersionState
+
+
+class ModelVersion(Table):
+    """An immutable trained model: its record, and where its weights lie.
+
+    The row outlives the weights, so that a version's number is never given to another.
+    """
+
+    __tablename__ = "model_versions"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(80))
+    record: Mapped[dict[str, Any]]
+    weights: Mapped[str]
+    # Who registered it: the id of a key, or "operator".
+    author: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float]
+    state: Mapped[VersionState]
+    # Why it was refused.
+    reason: Mapped[str | None]
+    # Validation is leased like a shard is.
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    lease_until: Mapped[float | None]
+    # When the weights of a refused or deleted version were erased.
+    erased_at: Mapped[float | None]
+
+    __table_args__ = (
+        # Idle workers look here every few seconds.
+        Index(
+            "ix_model_versions_validating",
+            "created_at",
+            postgresql_where=text("state = 'validating'"),
+            sqlite_where=text("state = 'validating'"),
+        ),
+    )
+
+
+class ModelAlias(Table):
+    """A movable name for a version, and the version that is on trial under it."""
+
+    __tablename__ = "model_aliases"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    alias: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    updated_at: Mapped[float]
+    # The running trial: `{version, percent, max_error_rate, …}`, and the id that its jobs bear.
+    canary: Mapped[dict[str, Any] | None]
+    canary_id: Mapped[str | None] = mapped_column(String(32))
+    canary_since: Mapped[float | None]
+    # How the last one ended: `{version, outcome, reason, at, figures}`.
+    last_canary: Mapped[dict[str, Any] | None]
+
+
+class AuditEntry(Table):
+    """One change, and who made it; written in the transaction of the change itself."""
+
+    __tablename__ = "audit_log"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    at: Mapped[float]
+    # The id of a key, or what acts for nobody: "operator", "worker", "sweeper".
+    who: Mapped[str] = mapped_column(String(64))
+    tenant_id: Mapped[str | None] = mapped_column(String(32))
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str]
+    details: Mapped[dict[str, Any]]

@@ -1,0 +1,305 @@
+"""Versions over HTTP: registered, tried out, listed, deleted; and private where they are one's own.
+
+No worker runs here: what it would find is said by the tests (see workers/test_validation.py).
+"""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from api.app import create_app
+from jobs.bootstrap import Ground
+from jobs.tables import ModelVersion
+from jobs.tenants import NewKey
+from jobs.validation import has_unvalidated
+from models.catalog import SHIPPED
+from tests.integration.api.callers import Caller, check_problem, try_out, with_settings
+from tests.weights_files import DIGITS, RECORD, hostile_files, noisy_digits
+
+SCENES: dict[str, Any] = {
+    "architecture": "torchvision/resnet18",
+    "labels": ["cat", "dog"],
+    "preprocess": {"resize": 256, "crop": 224, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1]},
+}
+
+
+def rows(ground: Ground) -> list[ModelVersion]:
+    with ground.database.read() as session:
+        query = select(ModelVersion).where(ModelVersion.name.startswith("ten_"))
+        return list(session.scalars(query.order_by(ModelVersion.version)))
+
+
+def weights_stored(ground: Ground) -> set[str]:
+    return set(ground.storage.list("models/"))
+
+
+def test_a_version_is_validating_until_a_worker_has_tried_it_out(
+    caller: Caller, ground: Ground
+) -> None:
+    answer = caller.push("my/cats", DIGITS, {**RECORD, "metrics": {"accuracy": 0.5}})
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == "/v1/models/my/cats/versions/1"
+    view = answer.json
+    assert (view["id"], view["name"], view["state"]) == ("my/cats@1", "my/cats", "validating")
+    assert (view["task"], view["architecture"]) == ("classification", "digits")
+    assert view["preprocess"] == SHIPPED["digits"].to_json()["preprocess"]
+    assert (view["labels"], view["metrics"]) == (RECORD["labels"], {"accuracy": 0.5})
+    (row,) = rows(ground)
+    assert view["author"] == row.author == caller.headers["Authorization"].split("_")[2]
+    assert ground.storage.get(row.weights) == DIGITS
+    problem = check_problem(caller.post("/v1/jobs", json=job("my/cats")), 409, "model_not_ready")
+    assert "my/cats@1" in problem["detail"]
+    try_out(ground)
+    assert caller.get("/v1/models/my/cats/versions/1").json["state"] == "ready"
+    assert caller.get("/v1/models/my/cats").json["created_at"] > 0
+    assert caller.submit(model="my/cats")["model"]["name"] == "my/cats"
+
+
+def job(model: str) -> dict[str, Any]:
+    return {"model": model, "requests": [{"input": {"data": "aGk="}}]}
+
+
+def test_the_call_may_wait_for_the_worker(caller: Caller, ground: Ground) -> None:
+    answers: list[Any] = []
+    for reason, status in ((None, 201), ("It does not fit.", 422)):
+        weights = noisy_digits(status)
+        pushing = threading.Thread(
+            target=lambda weights=weights: answers.append(caller.push("my/cats", weights, wait=20))
+        )
+        pushing.start()
+        while not has_unvalidated(ground.database):
+            assert pushing.is_alive()
+        try_out(ground, reason)
+        pushing.join(20)
+        assert answers[-1].status_code == status
+    assert answers[0].headers["Preference-Applied"] == "wait=20"
+    assert "It does not fit." in answers[1].json["detail"]
+    states = [view["state"] for view in caller.get("/v1/models/my/cats/versions").json["data"]]
+    assert states == ["refused", "ready"]
+    refused = caller.get("/v1/models/my/cats/versions/2").json
+    assert refused["reason"] == "It does not fit."
+    check_problem(caller.post("/v1/jobs", json=job("my/cats@2")), 409, "model_not_ready")
+    assert caller.submit(model="my/cats")["model"]["version"] == 1
+
+
+def test_an_uploaded_file_becomes_a_version_too(caller: Caller, ground: Ground) -> None:
+    file = caller.upload(DIGITS, "digits.safetensors")
+    body = {"input_file_id": file, "record": RECORD}
+    assert caller.post("/v1/models/my/cats/versions", json=body).status_code == 202
+    caller.delete(f"/v1/files/{file}")
+    assert ground.storage.get(rows(ground)[0].weights) == DIGITS
+    problem = check_problem(caller.post("/v1/models/my/cats/versions", json=body), 404)
+    assert problem["error"]["param"] == "input_file_id"
+
+
+def test_equal_weights_with_an_equal_record_are_the_version_that_is_there(
+    caller: Caller, ground: Ground
+) -> None:
+    first = caller.push("my/cats", DIGITS)
+    again = caller.push("my/cats", DIGITS, {**RECORD, "description": "the same"})
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json["version"] == 1
+    try_out(ground)
+    assert caller.push("my/cats", DIGITS).status_code == 200
+    renamed = {**RECORD, "labels": [f"digit {each}" for each in RECORD["labels"]]}
+    assert caller.push("my/cats", DIGITS, renamed).json["version"] == 2
+    assert weights_stored(ground) >= {row.weights for row in rows(ground)}
+    assert len(rows(ground)) == 2
+    assert len({row.weights for row in rows(ground)}) == 2
+
+
+def test_versions_that_come_at_once_each_get_a_number_of_their_own(
+    caller: Caller, ground: Ground
+) -> None:
+    pushes = [noisy_digits(seed) for seed in (1, 2, 3, 3)]
+    threads = [
+        threading.Thread(target=caller.push, args=("my/cats", weights)) for weights in pushes
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [row.version for row in rows(ground)] == [1, 2, 3]
+    assert len({row.digest for row in rows(ground)}) == 3
+
+
+def test_hostile_files_are_refused_at_once_and_leave_nothing(
+    caller: Caller, ground: Ground, tmp_path: Path
+) -> None:
+    before = weights_stored(ground)
+    trap = tmp_path / "sprung"
+    for what, data in hostile_files(trap).items():
+        problem = check_problem(caller.push("my/cats", data), 422)
+        assert problem["error"]["param"] == "weights", what
+    file = caller.upload(hostile_files(trap)["torch pickle"])
+    body = {"input_file_id": file, "record": RECORD}
+    check_problem(caller.post("/v1/models/my/cats/versions", json=body), 422)
+    assert not trap.exists()
+    assert rows(ground) == []
+    assert weights_stored(ground) == before
+
+
+def test_weights_that_no_worker_could_hold_are_refused(ground: Ground, tenant: NewKey) -> None:
+    small = with_settings(ground, model_memory=len(DIGITS) - 1)
+    problem = check_problem(Caller(create_app(small), tenant).push("my/cats", DIGITS), 413)
+    assert "hold at most" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"labels": None}, "labels"),
+        ({"labels": []}, "labels"),
+        ({"labels": [""]}, "labels.0"),
+        ({"architecture": "tests.evil"}, "record.architecture"),
+        ({"architecture": "torchvision/keypointrcnn_resnet50_fpn"}, "record.architecture"),
+        ({"task": "detection"}, "record.task"),
+        ({"architecture": "torchvision/resnet18"}, "record.preprocess"),
+        ({"preprocess": {"resize": 10**9}}, "preprocess.channels"),
+        ({"preprocess": SCENES["preprocess"] | {"crop": 10**9}}, "preprocess.crop"),
+        ({"preprocess": SCENES["preprocess"] | {"mean": "abc"}}, "preprocess.mean"),
+        (SCENES | {"max_batch": 10**9}, "max_batch"),
+        (
+            SCENES | {"max_batch": 256, "preprocess": SCENES["preprocess"] | {"crop": 4000}},
+            "record.max_batch",
+        ),
+        ({"shard_items": 0}, "shard_items"),
+        ({"limits": {"max_pixels": 10**12}}, "limits.max_pixels"),
+        ({"metrics": {"accuracy": "high"}}, "metrics.accuracy"),
+        ({"pickle": "cos"}, "pickle"),
+    ],
+)
+def test_a_record_that_cannot_be_run_is_refused_by_its_member(
+    caller: Caller, ground: Ground, change: dict[str, Any], param: str
+) -> None:
+    record = {name: value for name, value in (RECORD | change).items() if value is not None}
+    problem = check_problem(caller.push("my/cats", DIGITS, record), 422)
+    assert problem["error"]["param"] == param
+    assert rows(ground) == []
+
+
+def test_a_record_that_is_no_json_and_a_missing_part_are_refused(caller: Caller) -> None:
+    check_problem(caller.push("my/cats", DIGITS, "{'labels'"), 400)
+    form = {"data": {"record": "{}"}, "content_type": "multipart/form-data"}
+    problem = check_problem(caller.post("/v1/models/my/cats/versions", **form), 422)
+    assert problem["error"]["param"] == "weights"
+
+
+def test_all_versions_of_a_model_do_one_task(caller: Caller, ground: Ground) -> None:
+    caller.push("my/cats", DIGITS)
+    record = {"architecture": "scenes-detector", "labels": RECORD["labels"]}
+    problem = check_problem(caller.push("my/cats", noisy_digits(1), record), 422)
+    assert "classification" in problem["detail"]
+
+
+def test_only_an_operator_changes_what_all_share(
+    caller: Caller, operator: Caller, ground: Ground
+) -> None:
+    for answer in (
+        caller.push("digits", noisy_digits(1)),
+        caller.push("brand-new", noisy_digits(1)),
+        caller.delete("/v1/models/digits/versions/1"),
+        caller.put("/v1/models/digits/aliases/production", json={"version": 1}),
+        caller.delete("/v1/models/digits/aliases/production"),
+        caller.get("/v1/audit"),
+    ):
+        problem = check_problem(answer, 403, "insufficient_scope")
+        assert "--admin" in problem["detail"]
+    assert operator.push("digits", noisy_digits(1)).json["version"] == 2
+    try_out(ground)
+    assert caller.get("/v1/models/digits").json["version"] == 2
+
+
+def test_an_operator_may_name_an_architecture_that_only_the_workers_know(
+    operator: Caller, ground: Ground
+) -> None:
+    record = RECORD | {"architecture": "ours/net", "task": "classification"}
+    record["preprocess"] = SHIPPED["digits"].to_json()["preprocess"]
+    assert operator.push("special", DIGITS, record).status_code == 202
+    del record["task"]
+    check_problem(operator.push("special", DIGITS, record), 422)
+
+
+def test_nobody_finds_another_tenants_models(
+    caller: Caller, stranger: Caller, operator: Caller, ground: Ground
+) -> None:
+    caller.push("my/cats", DIGITS)
+    try_out(ground)
+    caller.put("/v1/models/my/cats/aliases/production", json={"version": 1})
+    stored = rows(ground)[0].name
+    for other in (stranger, operator):
+        ids = [model["id"] for model in other.get("/v1/models").json["data"]]
+        assert ids == ["digits@1"]
+        for name in ("my/cats", stored, f"{stored}@1", "my/cats@production"):
+            for method, path in [
+                ("GET", f"/v1/models/{name}"),
+                ("GET", f"/v1/models/{name}/versions"),
+                ("GET", f"/v1/models/{name}/versions/1"),
+                ("GET", f"/v1/models/{name}/aliases"),
+                ("GET", f"/v1/models/{name}/aliases/production"),
+                ("DELETE", f"/v1/models/{name}/versions/1"),
+            ]:
+                theirs = check_problem(other.open(method, path), 404, "model_not_found")
+                nobodys = check_problem(other.open(method, path.replace("cats", "dogs")), 404)
+                assert theirs["detail"].replace("cats", "dogs") == nobodys["detail"]
+            check_problem(other.post("/v1/jobs", json=job(name)), 404, "model_not_found")
+        check_problem(other.push(stored, noisy_digits(1)), 404)
+        check_problem(
+            other.put(f"/v1/models/{stored}/aliases/production", json={"version": 1}), 404
+        )
+        check_problem(other.delete(f"/v1/models/{stored}/aliases/production"), 404)
+    check_problem(caller.get(f"/v1/models/{stored}"), 404, "model_not_found")
+
+
+def test_an_own_model_is_called_by_its_owners_name_everywhere(
+    caller: Caller, stranger: Caller, ground: Ground
+) -> None:
+    for owner, weights in ((caller, DIGITS), (stranger, noisy_digits(1))):
+        owner.push("my/cats", weights)
+    try_out(ground)
+    assert [each["id"] for each in caller.get("/v1/models").json["data"]] == [
+        "digits@1", "my/cats@1",
+    ]  # fmt: skip
+    made = caller.submit(model="my/cats@1")
+    assert made["model"]["name"] == "my/cats"
+    assert made["model"]["digest"] == caller.get("/v1/models/my/cats").json["digest"]
+    assert made["model"]["digest"] != stranger.get("/v1/models/my/cats").json["digest"]
+    rehearsed = caller.post("/v1/jobs", json=job("my/cats") | {"dry_run": True}).json
+    assert rehearsed["model"]["name"] == "my/cats"
+    listed = caller.get("/v1/jobs", query_string={"model": "my/cats"}).json["data"]
+    assert [each["id"] for each in listed] == [made["id"]]
+    caller.post(f"/v1/jobs/{made['id']}/cancel")
+    (row,) = caller.get(f"/v1/jobs/{made['id']}/results").json["data"]
+    assert row["model"].startswith("my/cats@1#sha256:")
+    assert caller.tenant_id not in str((made, rehearsed, listed, row))
+
+
+def test_a_deleted_version_is_hidden_and_its_number_never_given_again(
+    caller: Caller, ground: Ground
+) -> None:
+    for seed in (1, 2):
+        caller.push("my/cats", noisy_digits(seed))
+    try_out(ground)
+    running = caller.submit(model="my/cats@2")
+    receipt = caller.delete("/v1/models/my/cats/versions/2").json
+    assert receipt == {"id": "my/cats@2", "object": "model", "deleted": True}
+    assert caller.delete("/v1/models/my/cats/versions/2").json == receipt
+    check_problem(caller.get("/v1/models/my/cats/versions/2"), 404, "model_not_found")
+    check_problem(caller.post("/v1/jobs", json=job("my/cats@2")), 404, "model_not_found")
+    assert caller.get("/v1/models/my/cats").json["version"] == 1
+    assert [each["version"] for each in caller.get("/v1/models/my/cats/versions").json["data"]] == [
+        1
+    ]
+    assert caller.get(f"/v1/jobs/{running['id']}").json["model"] == running["model"]
+    assert caller.push("my/cats", noisy_digits(2)).json["version"] == 3
+    for odd in ("0", "99", "x", "1.0", "²"):
+        check_problem(caller.delete(f"/v1/models/my/cats/versions/{odd}"), 404)
+
+
+def test_a_name_that_no_model_can_have_is_refused(caller: Caller, operator: Caller) -> None:
+    for name in ("my/Cats", "my/my/cats", "my/a/b/c/d", "my/versions"):
+        check_problem(caller.push(name, DIGITS), 422)
+    check_problem(operator.push("TEN_x/cats", DIGITS), 422)

@@ -1,0 +1,217 @@
+"""A worker tries out what was registered: what does not run is refused, and nothing is executed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jobs.audit import OPERATOR
+from jobs.bootstrap import Ground
+from jobs.states import Outcome, VersionState
+from jobs.storage import Storage, StorageError, weights_name
+from jobs.tables import ModelVersion
+from jobs.tenants import NewKey
+from jobs.version_deletion import delete_version, erase_versions
+from jobs.versions import add_version
+from models import weights as weights_file
+from models.catalog import SHIPPED
+from tests.integration.jobs.checks import check_job, shards_of
+from tests.integration.workers.conftest import with_
+from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
+from tests.weights_files import DIGITS, Tensors, bomb, changed_digits, noisy_digits
+from workers.engine.engine import Engine
+
+NewEngine = Callable[..., Engine]
+PARAMS = {"top_k": 1, "min_confidence": 0.0}
+
+
+def push(ground: Ground, weights: bytes, digest: str = "", **changes: Any) -> ModelVersion:
+    """Register weights as the API does, without a look at them."""
+    blob = weights_name()
+    ground.storage.put(blob, [weights])
+    record = {**SHIPPED["digits"].to_json(), "name": "cats", **changes}
+    digest = digest or weights_file.digest(weights)
+    validating = VersionState.VALIDATING
+    return add_version(ground.database, "cats", record, blob, digest, validating, OPERATOR)[0]
+
+
+def state_of(ground: Ground, version: ModelVersion) -> tuple[VersionState, str]:
+    with ground.database.read() as session:
+        row = session.get_one(ModelVersion, (version.name, version.version))
+        return row.state, row.reason or ""
+
+
+def drop_one(tensors: Tensors) -> None:
+    del tensors["dense2.bias"]
+
+
+def misshape(tensors: Tensors) -> None:
+    tensors["dense2.weight"] = torch.zeros(10, 63)
+
+
+def put_nan(tensors: Tensors) -> None:
+    tensors["conv1.bias"][3] = float("nan")
+
+
+def overflow(tensors: Tensors) -> None:
+    tensors["dense1.bias"] = torch.full((64,), 3e38)
+    tensors["dense2.weight"] = torch.full((10, 64), 3e38)
+
+
+def test_a_good_version_becomes_ready_and_is_warm_when_its_first_job_comes(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    version, engine = push(ground, noisy_digits(1)), new_engine()
+    assert engine.has_work()
+    engine.drain()
+    assert state_of(ground, version) == (VersionState.READY, "")
+    assert engine._networks.held() == ["cats@1"]
+    assert not engine.has_work()
+    job = submit_contents(ground, tenant, version, [picture(1)] * 3, params=PARAMS)
+    engine.drain()
+    assert check_job(ground, job.id).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("weights", "changes", "word"),
+    [
+        (changed_digits(drop_one), {}, "missing: dense2.bias"),
+        (changed_digits(misshape), {}, "another shape"),
+        (changed_digits(put_nan), {}, "not finite: conv1.bias"),
+        (changed_digits(overflow), {}, "not a number"),
+        (DIGITS, {"labels": ["a", "b"]}, "instead of"),
+        (DIGITS, {"architecture": "ours/unknown"}, "no architecture"),
+        (DIGITS, {"preprocess": {"channels": 1, "mean": [0], "std": [1]}}, "preprocess"),
+        (DIGITS, {"preprocess": SHIPPED["digits"].to_json()["preprocess"] | {"mean": "x"}}, "run"),
+        (DIGITS[:-4], {}, "bytes"),
+        (b"\x80\x04.", {}, "pickle"),
+    ],
+)
+def test_what_does_not_run_is_refused_with_the_reason_and_the_worker_goes_on(
+    ground: Ground,
+    tenant: NewKey,
+    new_engine: NewEngine,
+    weights: bytes,
+    changes: dict[str, Any],
+    word: str,
+) -> None:
+    bad, engine = push(ground, weights, **changes), new_engine()
+    good = push(ground, noisy_digits(1))
+    engine.drain()
+    state, reason = state_of(ground, bad)
+    assert state is VersionState.REFUSED
+    assert word in reason
+    assert state_of(ground, good)[0] is VersionState.READY
+    assert engine._networks.held() == ["cats@2"]
+
+
+def test_a_pickle_bomb_that_came_this_far_is_not_read(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine, tmp_path: Path
+) -> None:
+    trap = tmp_path / "sprung"
+    version = push(ground, bomb(trap))
+    new_engine().drain()
+    assert state_of(ground, version)[0] is VersionState.REFUSED
+    assert not trap.exists()
+
+
+def test_weights_that_were_tampered_with_before_they_were_tried_are_refused(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    version = push(ground, DIGITS, digest="sha256:" + "0" * 64)
+    new_engine().drain()
+    state, reason = state_of(ground, version)
+    assert (state, "not the registered ones" in reason) == (VersionState.REFUSED, True)
+
+
+def test_weights_that_are_tampered_with_later_fail_their_items_and_no_others(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    bad, good = push(ground, noisy_digits(1)), push(ground, noisy_digits(2))
+    new_engine().drain()
+    changed = bytearray(ground.storage.get(bad.weights))
+    changed[-1] ^= 1
+    ground.storage.put(bad.weights, [bytes(changed)])
+    jobs = [
+        submit_contents(ground, tenant, each, [picture(1)] * 2, params=PARAMS)
+        for each in (bad, good)
+    ]
+    # Another worker, which has nothing loaded yet.
+    new_engine(with_(ground, max_attempts=1)).drain()
+    assert answers_of(ground, jobs[0]) == ["model_unusable"] * 2
+    (message, *_) = [row.error.message for row in rows_of_job(ground, jobs[0]) if row.error]
+    assert "not the registered ones" in message
+    assert check_job(ground, jobs[0].id).faults == 2
+    assert check_job(ground, jobs[1].id).outcome is Outcome.SUCCEEDED
+
+
+def test_a_version_whose_workers_die_is_refused_after_some_tries(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    version = push(ground, DIGITS)
+    with ground.database.write() as session:
+        session.get_one(ModelVersion, ("cats", 1)).attempt = ground.settings.max_attempts
+    new_engine().drain()
+    state, reason = state_of(ground, version)
+    assert (state, "each time" in reason) == (VersionState.REFUSED, True)
+
+
+def test_a_store_that_is_away_refuses_nothing(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    class Away(Storage):
+        def size(self, name: str) -> int:
+            raise StorageError("away")
+
+    version = push(ground, DIGITS)
+    new_engine(with_(ground, Away(ground.storage.url))).drain()
+    assert state_of(ground, version) == (VersionState.VALIDATING, "")
+    with ground.database.write() as session:
+        row = session.get_one(ModelVersion, ("cats", 1))
+        assert row.attempt == 0
+        row.lease_until = None
+    new_engine().drain()
+    assert state_of(ground, version)[0] is VersionState.READY
+
+
+def test_versions_are_tried_out_while_there_is_no_end_of_shards(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    first, engine = push(ground, noisy_digits(1)), new_engine()
+    engine.drain()
+    job = submit_contents(ground, tenant, first, [picture(1)] * 300, params=PARAMS)
+    assert len(shards_of(ground, job.id)) > 2
+    later: list[ModelVersion] = []
+    run = engine._run
+
+    def run_and_push(lease: Any) -> None:
+        run(lease)
+        if not later:
+            later.append(push(ground, noisy_digits(2)))
+        elif len(later) == 1:
+            later.append(later[0])
+            assert state_of(ground, later[0])[0] is VersionState.READY
+
+    engine._run = run_and_push  # type: ignore[method-assign]
+    engine.drain()
+    assert len(later) == 2
+
+
+def test_a_deleted_version_leaves_memory_after_its_last_job(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    version, engine = push(ground, noisy_digits(1)), new_engine()
+    engine.drain()
+    job = submit_contents(ground, tenant, version, [picture(1)], params=PARAMS)
+    delete_version(ground.database, "cats", 1, OPERATOR)
+    assert erase_versions(ground) == 0
+    engine.drain()
+    assert check_job(ground, job.id).outcome is Outcome.SUCCEEDED
+    assert engine._networks.held() == ["cats@1"]
+    assert erase_versions(ground) == 1
+    assert engine.has_work()
+    engine.drain()
+    assert engine._networks.held() == []
+    assert not engine.has_work()

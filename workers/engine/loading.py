@@ -1,0 +1,119 @@
+"""From a version in the database to a network that runs; versions that are new are tried out.
+
+A version that came over HTTP is loaded as any other would be, with every check that this makes (see
+models.registry), within the same memory, and is run once. What goes wrong then is its own fault and
+told as the reason why it is refused.
+"""
+
+import structlog
+from sqlalchemy import select
+
+from jobs.bootstrap import Ground
+from jobs.model_names import shown_name
+from jobs.storage import BlobMissing, Storage, StorageError
+from jobs.tables import ModelVersion
+from jobs.validation import (
+    Turn,
+    accept,
+    claim_version,
+    has_unvalidated,
+    postpone,
+    refuse,
+)
+from models.errors import ModelError
+from models.record import ModelRecord
+from models.registry import Network, load
+from workers.engine.device import MakeRoom, Networks
+
+log = structlog.get_logger(__name__)
+
+
+def load_version(
+    storage: Storage, version: ModelVersion, device: str, make_room: MakeRoom
+) -> Network:
+    """Read a version's weights, check their digest, build the network and run it once.
+
+    Raises ModelError for what can never be run, StorageError while the store is away.
+    """
+    make_room(storage.size(version.weights))
+    record = ModelRecord.from_json(version.record)
+    try:
+        network = load(record, storage.get(version.weights), version.digest, device)
+        network.warm_up()
+    except ModelError:
+        log.exception("network_refused", model=version.name, version=version.version)
+        raise
+    log.info("network_loaded", model=version.name, bytes=network.size_bytes)
+    return network
+
+
+class Validator:
+    """Tries out new versions, and drops the networks of those that are gone."""
+
+    def __init__(self, ground: Ground, networks: Networks, device: str) -> None:
+        self._ground, self._networks, self._device = ground, networks, device
+
+    def has_work(self) -> bool:
+        """Say whether a version waits, or one that is held is gone; only reads."""
+        return has_unvalidated(self._ground.database) or bool(self._gone())
+
+    def validate_next(self) -> bool:
+        """Try out the version that has waited for longest; False when none waits."""
+        self._networks.drop(self._gone())
+        turn = claim_version(self._ground.database, self._ground.settings.lease_s)
+        if turn is None:
+            return False
+        try:
+            reason = self._fault(turn)
+        except StorageError as err:
+            log.warning("validation_waits_for_storage", error=str(err))
+            postpone(self._ground.database, turn)
+            return False
+        if reason is None:
+            accept(self._ground.database, turn)
+        else:
+            refuse(self._ground.database, turn, reason)
+        name, number = turn.version.name, turn.version.version
+        log.info("version_validated", model=name, version=number, refused=reason)
+        return True
+
+    def _fault(self, turn: Turn) -> str | None:
+        """Say why a version cannot be run; None if it can. Raises StorageError."""
+        version = turn.version
+        if turn.attempt > self._ground.settings.max_attempts:
+            return "A worker process ended each time it was tried out."
+        model = f"{version.name}@{version.version}"
+        try:
+            self._networks.borrow(
+                model,
+                lambda make_room: load_version(
+                    self._ground.storage, version, self._device, make_room
+                ),
+            )
+        except BlobMissing:
+            return "Its weights are not in the store any more; register it again."
+        except StorageError:
+            raise
+        except ModelError as err:
+            return str(err).replace(version.name, shown_name(version.name))
+        except (
+            Exception
+        ) as err:  # whatever a stranger's record does wrong, it is not our process's end
+            log.exception("version_not_run", model=version.name, version=version.version)
+            return f"It cannot be run with this record: {type(err).__name__}: {err}"
+        self._networks.give_back(model)
+        return None
+
+    def _gone(self) -> list[str]:
+        """Name the versions that are held and whose weights were erased."""
+        held = self._networks.held()
+        if not held:
+            return []
+        names = {model.rpartition("@")[0] for model in held}
+        with self._ground.database.read() as session:
+            erased = session.execute(
+                select(ModelVersion.name, ModelVersion.version).where(
+                    ModelVersion.name.in_(names), ModelVersion.erased_at.is_not(None)
+                )
+            ).all()
+        return [model for name, number in erased if (model := f"{name}@{number}") in held]
