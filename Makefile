@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-NETWORK ?= digits
+NETWORK ?= all
 OUT ?= build/weights
 
 BIN := .venv/bin
@@ -42,7 +42,7 @@ format: setup ## Put the code into its form and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train: setup ## Train a shipped network anew (NETWORK=digits OUT=build/weights)
+train: setup ## Train the shipped networks anew, or one (NETWORK=digits OUT=build/weights)
 	@$(BIN)/python -m models.train $(NETWORK) --out $(OUT) $(ARGS)
 
 evaluate: setup ## Measure the shipped networks and hold them to their cards

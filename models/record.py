@@ -33,7 +33,8 @@ class ModelRecord:
     ("bilinear", "bicubic" or "nearest"), `antialias`, `channels` (1 or 3), `mean` and `std` (one
     number a channel, for values in [0, 1]). Where the whole image counts: models/whole_pictures.py.
     `max_batch` is the batch that the engine starts with. `shard_items` is how many items take
-    about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures.
+    about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures. `options` is
+    what was chosen of an architecture that leaves a choice (models/options.py).
     """
 
     name: str
@@ -47,6 +48,7 @@ class ModelRecord:
     limits: Limits = field(default_factory=Limits)
     metrics: Mapping[str, float] = field(default_factory=dict)
     description: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a record that could only fail later; raises RecordError."""

@@ -16,12 +16,13 @@ from models.catalog import SHIPPED
 from models.contracts import contract_of
 from models.errors import RecordError, UnknownArchitecture, WeightsError
 from models.networks import digits, scenes_detector, scenes_segmenter, torchvision
+from models.options import CONFIGURABLE
 from models.record import ModelRecord
 from models.tasks import classification, detection, embedding, segmentation
 from models.tasks.task import Outputs, Predictions, Sample, Task
 
 Entry = TypeVar("Entry")
-Builder = Callable[[int], nn.Module]
+Builder = Callable[..., nn.Module]
 
 
 def table(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
@@ -38,7 +39,8 @@ TASKS: Mapping[str, Task] = table(
     (each.TASK.name, each.TASK) for each in (classification, detection, embedding, segmentation)
 )
 
-# Each builder takes the number of classes and gives a network with untrained weights.
+# Each builder takes the number of classes, and options where its architecture has some
+# (models/options.py), and gives a network with untrained weights.
 ARCHITECTURES: dict[str, Builder] = table(
     [
         ("digits", digits.build),
@@ -155,4 +157,9 @@ def build(record: ModelRecord) -> nn.Module:
         )
     if not record.labels:
         raise RecordError(f"Model {record.name!r} has no labels; give one name a class.")
-    return builder(len(record.labels))
+    if record.options and record.architecture not in CONFIGURABLE:
+        raise RecordError(
+            f"The architecture {record.architecture!r} of model {record.name!r} has no options; "
+            f"leave out {', '.join(record.options)}."
+        )
+    return builder(len(record.labels), **record.options)

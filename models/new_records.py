@@ -1,0 +1,35 @@
+"""The record of a network that is trained here: of what it begins as, and of what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from models.catalog import SHIPPED
+from models.networks.torchvision import torchvision_record
+from models.recipes import Recipe
+from models.record import ModelRecord
+from models.torchvision_names import TORCHVISION_PREFIX
+
+
+def new_record(name: str, recipe: Recipe, labels: tuple[str, ...]) -> ModelRecord:
+    """Describe a network of the recipe's architecture that is to tell these labels apart.
+
+    Pictures are prepared as for the network that bears the architecture's name; raises
+    UnknownArchitecture or RecordError.
+    """
+    if recipe.architecture.startswith(TORCHVISION_PREFIX):
+        model = torchvision_record(recipe.architecture)
+    else:
+        model = SHIPPED[recipe.architecture]
+    return replace(
+        model,
+        name=name,
+        labels=labels,
+        metrics={},
+        description=f"{recipe.architecture}, trained on {len(labels)} classes.",
+        options=recipe.options,
+    )
+
+
+def with_figures(record: ModelRecord, figures: Mapping[str, float]) -> ModelRecord:
+    """Give the record with what was measured."""
+    return replace(record, metrics=dict(figures))
