@@ -55,6 +55,18 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class JobKind(StrEnum):
+    """Where a job comes from: a caller's submission, or another job whose items it runs again."""
+
+    SUBMITTED = "submitted"
+    # The same items on another version, to be compared (jobs.comparison).
+    RERUN = "rerun"
+    # The items that failed, were cancelled or expired, once more.
+    RETRY = "retry"
+    # A sample of the items on a version that is being tried; no caller sees it (jobs.shadows).
+    SHADOW = "shadow"
+
+
 class ShardState(StrEnum):
     """Where a shard stands."""
 

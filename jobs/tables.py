@@ -3,70 +3,24 @@
     tenants ──< api_keys
        ├──< files
        ├──< jobs ──< shards          one row a shard, never one an item
-       │      └──< deliveries        one row an event and receiver
+       │      ├──< deliveries        one row an event and receiver
+       │      └──  comparisons       one row a rerun or shadow (jobs.comparison_tables)
        └──< idempotency_keys
-    model_versions, model_aliases    shared by all tenants
+    model_versions, model_aliases, model_shadows    shared by all tenants
 
 Only `jobs` (the package) touches these; nothing here knows what the rows mean.
 """
 
-from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Enum,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, Integer, String, UniqueConstraint, false, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.states import ItemStatus, JobStatus, Outcome, ShardState
-
-# SQLite numbers rows by itself only in a column of exactly INTEGER.
-BigId = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _words(kind: type[StrEnum]) -> Enum:
-    """Store an enumeration as its words: readable in a console, cheap to extend."""
-    return Enum(
-        kind,
-        native_enum=False,
-        create_constraint=False,
-        length=16,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
-class Table(DeclarativeBase):
-    """Base of every table; constraint names are fixed so that migrations can name them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar = {
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-        str: Text,
-        int: BigInteger,
-        JobStatus: _words(JobStatus),
-        Outcome: _words(Outcome),
-        ShardState: _words(ShardState),
-        ItemStatus: _words(ItemStatus),
-    }
-
+from jobs.comparison_tables import Comparison as Comparison
+from jobs.comparison_tables import ModelShadow as ModelShadow
+from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
+from jobs.table_base import BigId
+from jobs.table_base import Table as Table
 
 class Tenant(Table):
     """Who owns jobs, files and keys."""
@@ -120,6 +74,11 @@ class Job(Table):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    # Where it comes from; a child's items are its parent's (jobs.children), whose row never goes.
+    kind: Mapped[JobKind] = mapped_column(
+        default=JobKind.SUBMITTED, server_default=JobKind.SUBMITTED.value
+    )
+    parent_id: Mapped[str | None] = mapped_column(String(32))
     status: Mapped[JobStatus]
     outcome: Mapped[Outcome | None]
     status_reason: Mapped[str | None]
@@ -143,6 +102,8 @@ class Job(Table):
     completion_window: Mapped[str | None]
     output_expires_after: Mapped[int | None]
     delete_inputs: Mapped[bool] = mapped_column(default=False)
+    # Whether each result is also to be drawn over its image (jobs.overlays).
+    overlays: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     # Preparation is leased like a shard is.
     prepare_attempt: Mapped[int] = mapped_column(default=0)
@@ -193,6 +154,12 @@ class Job(Table):
 
     __table_args__ = (
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
+        Index(
+            "ix_jobs_parent_id",
+            "parent_id",
+            postgresql_where=text("parent_id IS NOT NULL"),
+            sqlite_where=text("parent_id IS NOT NULL"),
+        ),
         # The claim reads only these rows: a job with nothing to hand out is not in the index.
         Index(
             "ix_jobs_runnable",

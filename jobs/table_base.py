@@ -1,0 +1,47 @@
+"""What every table is made of: the base class, the types of columns, the names of constraints."""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, Enum, Integer, MetaData, Text
+from sqlalchemy.orm import DeclarativeBase
+
+from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
+
+# SQLite numbers rows by itself only in a column of exactly INTEGER.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _words(kind: type[StrEnum]) -> Enum:
+    """Store an enumeration as its words: readable in a console, cheap to extend."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Table(DeclarativeBase):
+    """Base of every table; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        str: Text,
+        int: BigInteger,
+        JobStatus: _words(JobStatus),
+        Outcome: _words(Outcome),
+        ShardState: _words(ShardState),
+        ItemStatus: _words(ItemStatus),
+        JobKind: _words(JobKind),
+    }
