@@ -14,7 +14,7 @@ from jobs.bootstrap import Ground
 from jobs.completion import TIDY_AFTER_S
 from jobs.database import db_now
 from jobs.storage import StorageError
-from jobs.tables import Delivery, File, Job, Shard
+from jobs.tables import Delivery, File, Job, Shard, Training
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +53,7 @@ def erase_deleted(ground: Ground, job: Job) -> None:
     with ground.database.write() as session:
         session.execute(delete(Shard).where(Shard.job_id == job.id))
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))
+        session.execute(delete(Training).where(Training.job_id == job.id))
         said: dict[str, Any] = {"requested": {}, "params": {}, "metadata_": {}}
         nothing = dict.fromkeys(("errors", "status_reason", "webhook", "manifest"))
         # A worker that was at it may still write what nobody wants, and die before it is deleted.

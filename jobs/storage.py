@@ -4,6 +4,7 @@
     jobs/{job id}/manifest-{token}.parquet       the job's items, in order
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
+    jobs/{job id}/training-{attempt}-{token}.safetensors    where a training goes on
     models/{sha256}.safetensors
     installations/{id}                           whose store this is (jobs.tidying)
 
@@ -195,6 +196,11 @@ def pack_name(job_id: str) -> str:
 def segment_name(job_id: str, first: int, attempt: int) -> str:
     """Name a segment; each attempt at a shard writes its own."""
     return f"jobs/{job_id}/segments/{first:09d}-{attempt}-{new_token()}.parquet"
+
+
+def training_name(job_id: str, attempt: int) -> str:
+    """Name what a training needs to go on; each turn writes its own."""
+    return f"jobs/{job_id}/training-{attempt}-{new_token()}.safetensors"
 
 
 def _open_store(url: str) -> Any:

@@ -7,7 +7,7 @@ together or not at all, and hints leave only after the commit.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from jobs.requests import Request
 from jobs.scheduling import enter
 from jobs.states import JobStatus, ShardState
 from jobs.storage import manifest_name
-from jobs.tables import IdempotencyKey, Job, ModelVersion, Shard
+from jobs.tables import IdempotencyKey, Job, ModelVersion, Shard, Table
 
 # Shards are at least so large in a job of many items, so that tables grow with shards alone.
 _SMALLEST_OF_MANY = 256
@@ -87,11 +87,26 @@ def submit(
     shards: list[dict[str, Any]] = []
     if submission.input_file_id is None:
         shards = _prepare_inline(ground, submission, job)
+    return keep(ground, job, shards, idempotency, submission.completion_window_s)
+
+
+def keep(
+    ground: Ground,
+    job: Job,
+    shards: list[dict[str, Any]],
+    idempotency: Idempotency | None,
+    window_s: float,
+    rows: Sequence[Table] = (),
+) -> tuple[Job, bool]:
+    """Store a new job and the `rows` that belong to it, and send hints; gives what `submit` does.
+
+    Without shards it waits to be prepared.
+    """
     try:
-        _store(ground, job, shards, idempotency, submission.completion_window_s)
+        _store(ground, job, shards, idempotency, window_s, rows)
     except IntegrityError:
         _discard(ground, job)
-        earlier = find_earlier(ground, submission.tenant_id, idempotency)
+        earlier = find_earlier(ground, job.tenant_id, idempotency)
         if earlier is None:
             raise
         return earlier, False
@@ -219,6 +234,7 @@ def _store(
     shards: list[dict[str, Any]],
     idempotency: Idempotency | None,
     window_s: float,
+    rows: Sequence[Table],
 ) -> None:
     with ground.database.write() as session:
         job.created_at = session.scalar(select(db_now())) or 0.0
@@ -228,6 +244,7 @@ def _store(
             job.in_progress_at = job.created_at
         session.add(job)
         session.flush()
+        session.add_all(rows)
         if idempotency is not None:
             session.add(
                 IdempotencyKey(

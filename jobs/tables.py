@@ -4,7 +4,8 @@
        ├──< files
        ├──< jobs ──< shards          one row a shard, never one an item
        │      ├──< deliveries        one row an event and receiver
-       │      └──  comparisons       one row a rerun or shadow (jobs.comparison_tables)
+       │      ├──  comparisons       one row a rerun or shadow (jobs.comparison_tables)
+       │      └──  trainings         one row a training (jobs.training_tables)
        └──< idempotency_keys
     model_versions, model_aliases, model_shadows    shared by all tenants
 
@@ -21,6 +22,8 @@ from jobs.comparison_tables import ModelShadow as ModelShadow
 from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
 from jobs.table_base import BigId
 from jobs.table_base import Table as Table
+from jobs.training_tables import Training as Training
+
 
 class Tenant(Table):
     """Who owns jobs, files and keys."""

@@ -8,6 +8,7 @@ from jobs.bootstrap import Ground
 from jobs.preparation import has_unprepared, prepare_next
 from jobs.storage import StorageError
 from jobs.webhooks import has_due
+from workers.datasets import check_dataset
 from workers.delivery import Lines, deliver_next
 from workers.egress import Egress
 
@@ -56,7 +57,7 @@ class Errands:
 
     def _prepare(self) -> bool:
         try:
-            return prepare_next(self._ground) is not None
+            return prepare_next(self._ground, check_dataset) is not None
         except StorageError as err:
             # The job's turn runs out, and whoever comes next begins again.
             log.warning("preparation_waits_for_storage", error=str(err))

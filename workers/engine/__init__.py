@@ -13,5 +13,7 @@ reader.py   items → bytes: range reads, archive members, URLs
 decoder.py  bytes → samples, in threads; a bad item costs itself
 batcher.py  chunks of any shards → batches for one device thread
 device.py   networks on the device within a memory budget; halving of batches that fail
+training.py one turn of a training
+images.py   the images that it learns from
 keeper.py   renews the leases, hears of cancels, ends a process that has stalled
 """

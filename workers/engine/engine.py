@@ -15,6 +15,7 @@ from jobs.manifests import Item, Manifest
 from jobs.quarantine import is_crasher, must_run_alone
 from jobs.scheduling import Lease, claim, has_work
 from jobs.segments import ItemError
+from jobs.states import JobKind
 from jobs.storage import BlobMissing
 from jobs.versions import read_version
 from jobs.webhooks import has_due
@@ -30,6 +31,7 @@ from workers.engine.keeper import Keeper
 from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
 from workers.engine.shard import Abandoned, ShardRun, Stages
+from workers.engine.training import TrainingTurn
 from workers.process import Process
 
 log = structlog.get_logger(__name__)
@@ -60,6 +62,8 @@ class Engine:
         self._places = threading.Semaphore(settings.shards_in_flight)
         # One more, for short shards: they need not wait until a long one ends.
         self._place_for_short = threading.Semaphore()
+        # One network at a time: two would fill the device, and leave no place to anybody else.
+        self._place_for_training = threading.Semaphore()
         self._networks = Networks(settings.model_memory)
         self._decoders = ThreadPoolExecutor(
             process.decode_threads, "decode", initializer=process.use_one_core
@@ -128,12 +132,22 @@ class Engine:
             place.release()
 
     def _claim(self, *, only_short: bool) -> Lease | None:
+        """Claim a shard; that of a training comes with the place for it."""
         if self._stopping.is_set():
             return None
-        pool, node = self._process.pool, self._process.node
-        held = self._networks.held()
+        pool, node, held = self._process.pool, self._process.node, self._networks.held()
         database, lease_s = self._ground.database, self._ground.settings.lease_s
-        return claim(database, pool, node, lease_s, held, only_short=only_short)
+        may_train = not only_short and self._place_for_training.acquire(blocking=False)
+        trains = False
+        try:
+            lease = claim(
+                database, pool, node, lease_s, held, only_short=only_short, may_train=may_train
+            )
+            trains = lease is not None and lease.kind is JobKind.TRAINING
+            return lease
+        finally:
+            if may_train and not trains:
+                self._place_for_training.release()
 
     def _run(self, lease: Lease) -> None:
         bound = log.bind(job=lease.job_id, shard=lease.shard_id, attempt=lease.attempt)
@@ -161,6 +175,8 @@ class Engine:
             self._give_up(run, lease)
         finally:
             self._keeper.release(run)
+            if lease.kind is JobKind.TRAINING:
+                self._place_for_training.release()
 
     def _run_or_refuse(self, run: ShardRun, lease: Lease) -> bool:
         manifest = run.surely(lambda: self._manifest(lease.manifest))
@@ -168,6 +184,8 @@ class Engine:
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
         # Loading a network and waiting for a turn may take long, and are no stall.
         run.waits()
+        if lease.kind is JobKind.TRAINING:
+            return self._train(run, manifest)
         network = run.surely(lambda: self._networks.borrow(lease.model, lambda: self._load(lease)))
         try:
             with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
@@ -175,6 +193,13 @@ class Engine:
                 return run.run(network, manifest)
         finally:
             self._networks.give_back(lease.model)
+
+    def _train(self, run: ShardRun, manifest: Manifest) -> bool:
+        turn = TrainingTurn(self._ground, run, self._process.device)
+        alone = must_run_alone(run.lease)
+        with self._quiet.alone() if alone else self._quiet.shared():
+            run.moves_slowly()
+            return turn.take(manifest, self._stages.reader, self._flight)
 
     def _give_up(self, run: ShardRun, lease: Lease) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""

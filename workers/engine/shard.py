@@ -86,6 +86,20 @@ class ShardRun:
         """Say that this run is not stuck."""
         self.moved_at = time.monotonic()
 
+    def moves_slowly(self) -> None:
+        """Say that this run is not stuck, though its next step may take minutes."""
+        self._be_patient()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._stopped.is_set()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the shard is somebody else's by now."""
+        return self._why == "lost"
+
     def waits(self) -> None:
         """Say that this run stands still until `moved`, because others go first."""
         self.moved_at = math.inf
@@ -140,7 +154,7 @@ class ShardRun:
         held_s = time.monotonic() - self._began_at
         with self._unhurried():
             won = commit_surely(
-                ground.database, lease, name, tally, self._device_s, held_s, pause=self._pause
+                ground.database, lease, name, tally, self._device_s, held_s, pause=self.pause
             )
         if not won:
             log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
@@ -280,7 +294,7 @@ class ShardRun:
                 if self._why in ("lost", "hand_back"):
                     raise Abandoned from err
                 log.warning("shard_waits_for_storage", shard=self.lease.shard_id, error=str(err))
-                self._pause(delay)
+                self.pause(delay)
                 delay = min(delay * 2, _LONGEST_PAUSE_S)
 
     @contextmanager
@@ -293,7 +307,8 @@ class ShardRun:
             if self.moved_at < math.inf:
                 self.moved()
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """Wait for others, which is no stall."""
         time.sleep(seconds)
         self._be_patient()
 
