@@ -17,6 +17,13 @@ from api.job_views import DryRun, JobDeleted, JobList, JobView, LineFault
 from api.problems import MEDIA_TYPE
 from api.result_rows import PredictionView, ResultItem, ResultPage
 from api.schemas import JobCreate, JobForm, JobOptions, PredictionCreate, PredictionForm, UploadForm
+from api.training_schemas import (
+    TrainingCreate,
+    TrainingDeleted,
+    TrainingList,
+    TrainingParams,
+    TrainingView,
+)
 from api.views import Alive, Deleted, FileList, FileView, ModelList, ModelView, Ready
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -85,6 +92,11 @@ COMPONENTS: tuple[Schema, ...] = (
     Ready,
     ResultItem,
     ResultPage,
+    TrainingCreate,
+    TrainingDeleted,
+    TrainingList,
+    TrainingParams,
+    TrainingView,
     UploadForm,
 )
 
