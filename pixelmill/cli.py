@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelmill import operator_commands
+from pixelmill import operator_commands, training_commands
 from pixelmill.client import Client
 from pixelmill.display import aligned, job_lines, say, timestamp, upload_progress
 from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
@@ -185,6 +185,7 @@ def show_version() -> None:
     typer.echo(installed_version())
 
 
+training_commands.add_to(app)
 operator_commands.add_to(app)
 
 
