@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from jobs.forecast import Forecast
+from jobs.model_names import shown_name
 from jobs.states import JobStatus, Outcome
 from jobs.tables import Job
 
@@ -138,7 +139,9 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         outcome=job.outcome,
         status_reason=job.status_reason,
         errors=JobErrors(data=job.errors) if job.errors else None,
-        model=ModelRef(name=job.model_name, version=job.model_version, digest=job.model_digest),
+        model=ModelRef(
+            name=shown_name(job.model_name), version=job.model_version, digest=job.model_digest
+        ),
         params=job.params,
         priority=job.priority,
         request_counts=Counts(**job.request_counts),

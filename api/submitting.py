@@ -20,6 +20,7 @@ from jobs.addresses import UrlNotAllowed, check_url
 from jobs.errors import InvalidRequest, NotFound
 from jobs.files import get_file
 from jobs.inputs import first_request
+from jobs.model_names import stored_name
 from jobs.settings import Settings
 from jobs.submission import Idempotency, Submission, fingerprint
 from jobs.tables import File, ModelVersion
@@ -75,7 +76,7 @@ def checked(options: JobOptions, wanted: Wanted) -> Submission:
     """Check all that a job says of itself; gives it without its items."""
     settings = ground().settings
     with ground().database.read() as session:
-        version = resolve(session, wanted.model)
+        version = resolve(session, stored_name(wanted.model, tenant_id()))
     return Submission(
         tenant_id=tenant_id(),
         model=version,
