@@ -23,6 +23,7 @@ _COLUMNS = (
     "error_code",
     "error_message",
     "error_retryable",
+    "warnings",
 )
 
 # A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
@@ -41,6 +42,13 @@ class ItemFault(BaseModel):
     retryable: bool
 
 
+class ItemNotice(BaseModel):
+    """What an item's predictions leave out, such as the damaged end of a video."""
+
+    code: str
+    message: str
+
+
 class ResultItem(BaseModel):
     """What became of one item: `predictions` if it succeeded, else `error`."""
 
@@ -52,6 +60,7 @@ class ResultItem(BaseModel):
     attempts: int
     predictions: list[dict[str, Any]] | None
     error: ItemFault | None
+    warnings: list[ItemNotice]
 
 
 class PredictionView(ResultItem):
@@ -83,6 +92,7 @@ def result_row(job: Job, row: Row) -> dict[str, Any]:
         "predictions": row.predictions,
         "error": error
         and {"code": error.code, "message": error.message, "retryable": error.retryable},
+        "warnings": [{"code": each.code, "message": each.message} for each in row.warnings],
     }
 
 
@@ -104,6 +114,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     error = row.pop("error") or {}
     predictions = row["predictions"]
     row["predictions"] = None if predictions is None else json.dumps(predictions)
+    row["warnings"] = json.dumps(row["warnings"]) if row["warnings"] else None
     row |= {f"error_{name}": error.get(name) for name in ("code", "message", "retryable")}
     return [_harmless(row[column]) for column in _COLUMNS]
 

@@ -127,7 +127,7 @@ def idempotency_of(*parts: object) -> Idempotency | None:
 def _checked_params(version: ModelVersion, params: dict[str, Any]) -> dict[str, Any]:
     record = ModelRecord.from_json(version.record)
     try:
-        return check_params(record.task, params, record.labels)
+        return check_params(record.task, params, record.labels, record.preprocess)
     except ParamsError as err:
         raise InvalidRequest(str(err), param=f"params.{err.param}") from err
 

@@ -2,12 +2,14 @@
 
 index int64 · custom_id string · status string · input_sha256 string · attempts int32
 predictions string (JSON, null when there are none) · error_code, error_message string
-error_retryable bool
+error_retryable bool · warnings string (JSON list of {code, message}, null when there are none)
+
+A segment that was written before there were warnings has no such column and is read all the same.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +29,7 @@ SCHEMA = pa.schema(
         ("error_code", pa.string()),
         ("error_message", pa.string()),
         ("error_retryable", pa.bool_()),
+        ("warnings", pa.string()),
     ]
 )
 
@@ -41,6 +44,14 @@ class ItemError:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemWarning:
+    """What an item's predictions leave out: a fixed word and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What became of one item."""
 
@@ -51,6 +62,7 @@ class Row:
     attempts: int = 0
     predictions: list[dict[str, Any]] | None = None
     error: ItemError | None = None
+    warnings: tuple[ItemWarning, ...] = ()
 
 
 def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
@@ -66,6 +78,7 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
             pa.array([row.error and row.error.code for row in rows], pa.string()),
             pa.array([row.error and row.error.message for row in rows], pa.string()),
             pa.array([row.error and row.error.retryable for row in rows], pa.bool_()),
+            pa.array([_to_json(_plain(row.warnings)) for row in rows], pa.string()),
         ],
         schema=SCHEMA,
     )
@@ -76,9 +89,8 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
 def read_segment(storage: Storage, name: str) -> Iterator[Row]:
     """Read the rows of a segment, in index order."""
     columns = pq.read_table(pa.BufferReader(storage.get(name)), schema=SCHEMA).to_pydict()
-    for index, custom_id, status, sha256, attempts, predictions, code, message, retryable in zip(
-        *columns.values(), strict=True
-    ):
+    for values in zip(*columns.values(), strict=True):
+        index, custom_id, status, sha256, attempts, predictions, *error, warnings = values
         yield Row(
             index=index,
             custom_id=custom_id,
@@ -86,11 +98,16 @@ def read_segment(storage: Storage, name: str) -> Iterator[Row]:
             input_sha256=sha256,
             attempts=attempts,
             predictions=None if predictions is None else json.loads(predictions),
-            error=None if code is None else ItemError(code, message, retryable),
+            error=None if error[0] is None else ItemError(*error),
+            warnings=tuple(ItemWarning(**each) for each in json.loads(warnings or "[]")),
         )
 
 
-def _to_json(predictions: list[dict[str, Any]] | None) -> str | None:
-    if predictions is None:
+def _plain(warnings: tuple[ItemWarning, ...]) -> list[dict[str, Any]] | None:
+    return [asdict(each) for each in warnings] or None
+
+
+def _to_json(values: list[dict[str, Any]] | None) -> str | None:
+    if values is None:
         return None
-    return json.dumps(predictions, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)

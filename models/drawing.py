@@ -38,10 +38,7 @@ def draw(
     InputError for an image that cannot be read.
     """
     pixels = decode(data, 3, limits or Limits())
-    height, width = pixels.shape[:2]
-    scale = max(1, -(-_LEAST_SIDE // min(height, width)))
-    while scale > 1 and height * width * scale**2 > _MOST_PIXELS:
-        scale -= 1
+    scale = _scale_of(pixels)
     canvas = np.ascontiguousarray(_enlarge(pixels, scale))
     # The least confident first: what the network is surer of lies on top.
     for each in reversed(predictions):
@@ -55,6 +52,18 @@ def draw(
     return bytes(png)
 
 
+def draw_frame(pixels: Pixels, prediction: Mapping[str, Any], at_ms: int) -> Pixels:
+    """Draw the segment that a video's frame, shown at `at_ms`, belongs to: uint8 RGB (H, W, 3).
+
+    `prediction` is the one of the video. The picture has the frame's size, or a whole multiple of
+    it if it is small; a frame that no segment holds stays bare.
+    """
+    canvas = np.array(_enlarge(pixels, _scale_of(pixels)))  # a copy: the frame stays as it was
+    held = (each for each in prediction["segments"] if each["start_ms"] <= at_ms < each["end_ms"])
+    _caption(canvas, list(held))
+    return canvas
+
+
 def colour_of(class_id: int) -> Colour:
     """Return a class's colour, red green blue: always the same, and unlike its neighbours'."""
     red, green, blue = colorsys.hsv_to_rgb(class_id * _GOLDEN_ANGLE % 1, 0.75, 1.0)
@@ -64,6 +73,15 @@ def colour_of(class_id: int) -> Colour:
 def label_of(prediction: Mapping[str, Any]) -> str:
     """Say what was found and how surely: "dog 93 %"."""
     return f"{prediction['class']} {prediction['confidence']:.0%}".replace("%", " %")
+
+
+def _scale_of(pixels: Pixels) -> int:
+    """Say how many times larger a picture is drawn."""
+    height, width = pixels.shape[:2]
+    scale: int = max(1, -(-_LEAST_SIDE // min(height, width)))
+    while scale > 1 and height * width * scale**2 > _MOST_PIXELS:
+        scale -= 1
+    return scale
 
 
 def _enlarge(image: NDArray[Any], scale: int) -> NDArray[Any]:

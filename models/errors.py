@@ -6,6 +6,8 @@
     ├── InputError               the item is at fault: it costs one item, never a batch
     │   ├── ImageDecodeFailed        image_decode_failed
     │   ├── ImageTooLarge            image_too_large
+    │   ├── VideoDecodeFailed        video_decode_failed
+    │   ├── VideoTooLarge            video_too_large
     │   └── UnsupportedMedia         unsupported_media
     ├── WeightsError             bad_weights: wrong digest, format, names or shapes
     │   └── WeightsUnavailable       weights_unavailable: the hub did not answer (a retry may help)
@@ -47,8 +49,20 @@ class ImageTooLarge(InputError):
     code = "image_too_large"
 
 
+class VideoDecodeFailed(InputError):
+    """The bytes claim to be a video but give not a single frame."""
+
+    code = "video_decode_failed"
+
+
+class VideoTooLarge(InputError):
+    """The video has more bytes, or its frames more pixels, than the model accepts."""
+
+    code = "video_too_large"
+
+
 class UnsupportedMedia(InputError):
-    """The bytes are not one of the still image formats that are read."""
+    """The bytes are none of the formats of pictures, or of videos, that are read."""
 
     code = "unsupported_media"
 

@@ -15,7 +15,7 @@ from models.contracts import check_params
 from models.data import Labels, Pixels, encode, heldout_digits
 from models.measures import Boxes, mean_average_precision, mean_iou
 from models.record import ModelRecord
-from models.registry import Network, load
+from models.registry import ImageNetwork, load
 from models.scenes import Scene, heldout_scenes
 from models.tasks.task import Predictions
 
@@ -27,7 +27,7 @@ def evaluate(record: ModelRecord, weights: bytes) -> Figures:
     return MEASURES[record.task](load(record, weights))
 
 
-def accuracy(network: Network, images: Sequence[Pixels] | Pixels, labels: Labels) -> float:
+def accuracy(network: ImageNetwork, images: Sequence[Pixels] | Pixels, labels: Labels) -> float:
     """Return the share of uint8 (N, H, W) pictures whose best class is the right one."""
     found = predict(network, images, {})
     right = [
@@ -37,7 +37,7 @@ def accuracy(network: Network, images: Sequence[Pixels] | Pixels, labels: Labels
 
 
 def predict(
-    network: Network, images: Sequence[Pixels] | Pixels, params: Mapping[str, Any]
+    network: ImageNetwork, images: Sequence[Pixels] | Pixels, params: Mapping[str, Any]
 ) -> Iterator[Predictions]:
     """Yield the predictions of each grey picture (H, W), sent as PNG."""
     checked = check_params(network.record.task, params, network.record.labels)
@@ -68,11 +68,11 @@ def class_map_of(predictions: Predictions, shape: tuple[int, ...]) -> NDArray[np
     return found
 
 
-def _measure_classifier(network: Network) -> Figures:
+def _measure_classifier(network: ImageNetwork) -> Figures:
     return {"heldout_accuracy": accuracy(network, *heldout_digits())}
 
 
-def _measure_detector(network: Network) -> Figures:
+def _measure_detector(network: ImageNetwork) -> Figures:
     scenes = heldout_scenes()
     found = [boxes_of(each) for each in predict(network, _images(scenes), {"min_confidence": 0.0})]
     truth = [Boxes(each.boxes, each.labels, np.ones(len(each.labels))) for each in scenes]
@@ -82,7 +82,7 @@ def _measure_detector(network: Network) -> Figures:
     }
 
 
-def _measure_segmenter(network: Network) -> Figures:
+def _measure_segmenter(network: ImageNetwork) -> Figures:
     scenes = heldout_scenes()
     found = [
         class_map_of(predictions, scene.mask.shape)
@@ -96,7 +96,8 @@ def _images(scenes: Sequence[Scene]) -> list[Pixels]:
     return [scene.image for scene in scenes]
 
 
-MEASURES: Mapping[str, Callable[[Network], Figures]] = {
+# What each measure takes is the kind of network that `load` gives for its task.
+MEASURES: Mapping[str, Callable[[Any], Figures]] = {
     "classification": _measure_classifier,
     "detection": _measure_detector,
     "segmentation": _measure_segmenter,

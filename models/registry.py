@@ -1,11 +1,13 @@
 """From a record and its weights to a network that runs.
 
-Only what stands in the two tables below can be built: a name that is not on the list is refused,
+Only what stands in the tables below can be built: a name that is not on the list is refused,
 and weights are numbers (safetensors), never code. A new task or architecture is one file and one
 line here.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -14,12 +16,37 @@ from torch import nn
 from models import weights as weights_file
 from models.catalog import SHIPPED
 from models.contracts import contract_of
+from models.decode import Pixels
 from models.errors import RecordError, UnknownArchitecture, WeightsError
-from models.networks import digits, scenes_detector, scenes_segmenter, torchvision
+from models.networks import (
+    digits,
+    motion,
+    recurrent,
+    scenes_detector,
+    scenes_segmenter,
+    torchvision,
+)
 from models.options import CONFIGURABLE
 from models.record import ModelRecord
-from models.tasks import classification, detection, embedding, segmentation
-from models.tasks.task import Outputs, Predictions, Sample, Task
+from models.tasks import (
+    classification,
+    detection,
+    embedding,
+    segmentation,
+    video_classification,
+)
+from models.tasks.task import (
+    Clip,
+    Outputs,
+    Predictions,
+    Sample,
+    Sampling,
+    Step,
+    Stepped,
+    Task,
+    VideoTask,
+    Windows,
+)
 
 Entry = TypeVar("Entry")
 Builder = Callable[..., nn.Module]
@@ -39,6 +66,10 @@ TASKS: Mapping[str, Task] = table(
     (each.TASK.name, each.TASK) for each in (classification, detection, embedding, segmentation)
 )
 
+VIDEO_TASKS: Mapping[str, VideoTask] = table(
+    (each.TASK.name, each.TASK) for each in (video_classification,)
+)
+
 # Each builder takes the number of classes, and options where its architecture has some
 # (models/options.py), and gives a network with untrained weights.
 ARCHITECTURES: dict[str, Builder] = table(
@@ -46,7 +77,9 @@ ARCHITECTURES: dict[str, Builder] = table(
         ("digits", digits.build),
         ("scenes-detector", scenes_detector.build),
         ("scenes-segmenter", scenes_segmenter.build),
+        ("motion", motion.build),
         *torchvision.builders(),
+        *recurrent.builders(),
     ]
 )
 
@@ -56,11 +89,11 @@ def extend(architectures: Mapping[str, Builder]) -> None:
     ARCHITECTURES.update(table([*ARCHITECTURES.items(), *architectures.items()]))
 
 
-class Network:
-    """A network that is ready to run: `prepare` -> `forward` -> `postprocess`.
+class Network(ABC):
+    """A network that is ready to run; `ImageNetwork` and `VideoNetwork` are the two kinds.
 
-    `prepare` and `postprocess` are pure and may run in any thread. `forward` belongs to one
-    thread at a time, the one that owns the device.
+    All but `forward` is pure and may run in any thread. `forward` belongs to one thread at a time,
+    the one that owns the device.
     """
 
     def __init__(
@@ -77,10 +110,48 @@ class Network:
         self.record = record
         self.device = torch.device(device)
         self.autocast = autocast
-        self._task = TASKS[record.task]
-        # channels_last: the convolutions of oneDNN and cuDNN run natively in that order.
-        moved = module.eval().requires_grad_(False).to(self.device)
-        self._module: nn.Module = moved.to(memory_format=torch.channels_last)
+        self._module = in_native_order(module.eval().requires_grad_(False).to(self.device))
+
+    @abstractmethod
+    def forward(self, inputs: Sequence[Any]) -> Outputs:
+        """Run the network on a batch; returns what it gave, on the CPU, sliceable by input.
+
+        Raises torch.OutOfMemoryError when the batch does not fit the device.
+        """
+
+    @abstractmethod
+    def warm_up(self) -> None:
+        """Run a blank input once, so that the first real one does not pay for set-up.
+
+        Raises WeightsError when what comes out are no numbers: then every answer would be wrong.
+        """
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of parameters and buffers on the device (activations come on top)."""
+        held = [*self._module.parameters(), *self._module.buffers()]
+        return sum(each.numel() * each.element_size() for each in held)
+
+    @contextmanager
+    def _inferring(self) -> Iterator[None]:
+        with (
+            torch.inference_mode(),
+            torch.autocast(
+                self.device.type, dtype=self.autocast, enabled=self.autocast is not None
+            ),
+        ):
+            yield
+
+    def _refuse_unless_finite(self, outputs: torch.Tensor) -> None:
+        if not outputs.isfinite().all():
+            raise WeightsError(
+                f"Model {self.record.name!r} answers a black picture with what is not a number: "
+                "its weights do not belong to this architecture, or are damaged."
+            )
+
+
+class ImageNetwork(Network):
+    """A network for images: `prepare` -> `forward` -> `postprocess`."""
 
     def prepare(self, data: bytes) -> Sample:
         """Turn one item's bytes into a sample, on the CPU.
@@ -89,40 +160,75 @@ class Network:
         """
         return self._task.prepare(self.record, data)
 
-    def forward(self, samples: Sequence[Sample]) -> Outputs:
-        """Run the network on a batch; returns the outputs on the CPU, sliceable by sample.
-
-        Raises torch.OutOfMemoryError when the batch does not fit the device.
-        """
-        with (
-            torch.inference_mode(),
-            torch.autocast(
-                self.device.type, dtype=self.autocast, enabled=self.autocast is not None
-            ),
-        ):
-            return self._task.infer(self.record, self._module, samples, self.device)
+    def forward(self, inputs: Sequence[Sample]) -> Outputs:
+        """Run the network on a batch of samples; sliceable by sample."""
+        with self._inferring():
+            return self._task.infer(self.record, self._module, inputs, self.device)
 
     def postprocess(self, outputs: Outputs, params: Mapping[str, Any]) -> list[Predictions]:
         """Turn outputs, or a slice of them, into one list of predictions a sample."""
         return self._task.postprocess(self.record, outputs, params)
 
     def warm_up(self) -> None:
-        """Run a blank sample once, so that the first real one does not pay for set-up.
-
-        Raises WeightsError when what comes out are no numbers: then every answer would be wrong.
-        """
+        """Run a black picture once; raises WeightsError."""
         outputs = self.forward([self._task.blank(self.record)])
-        if isinstance(outputs, torch.Tensor) and not outputs.isfinite().all():
-            raise WeightsError(
-                f"Model {self.record.name!r} answers a black picture with what is not a number: "
-                "its weights do not belong to this architecture, or are damaged."
-            )
+        if isinstance(outputs, torch.Tensor):
+            self._refuse_unless_finite(outputs)
 
     @property
-    def size_bytes(self) -> int:
-        """Bytes of parameters and buffers on the device (activations come on top)."""
-        held = [*self._module.parameters(), *self._module.buffers()]
-        return sum(each.numel() * each.element_size() for each in held)
+    def _task(self) -> Task:
+        return TASKS[self.record.task]
+
+
+class VideoNetwork(Network):
+    """A network for videos: `prepare_frame` -> steps of frames -> `forward` -> `postprocess`.
+
+    `sampling` and `windows` say which frames make a step; see models/tasks/task.py.
+    """
+
+    def prepare_frame(self, pixels: Pixels) -> torch.Tensor:
+        """Turn one upright frame, uint8 RGB (h, w, 3), into uint8 (channels, h', w').
+
+        Raises ImageTooLarge.
+        """
+        return self._task.prepare_frame(self.record, pixels)
+
+    def sampling(self, params: Mapping[str, Any]) -> Sampling:
+        """Say which frames to look at."""
+        return self._task.sampling(self.record, params)
+
+    def windows(self, params: Mapping[str, Any]) -> Windows:
+        """Say how those frames become windows; raises ParamsError for one that it cannot take."""
+        return self._task.windows(self.record, params)
+
+    def forward(self, inputs: Sequence[Step]) -> list[Stepped]:
+        """Run the network on a batch of steps, each of another video."""
+        with self._inferring():
+            return self._task.infer(self.record, self._module, inputs, self.device)
+
+    def postprocess(
+        self, videos: Sequence[Sequence[Clip]], params: Mapping[str, Any]
+    ) -> list[Predictions]:
+        """Turn the clips of each video, in order of time, into one list of predictions a video."""
+        return self._task.postprocess(self.record, videos, params)
+
+    def warm_up(self) -> None:
+        """Run a window of black frames once; raises WeightsError."""
+        (stepped,) = self.forward([self._task.blank(self.record)])
+        self._refuse_unless_finite(stepped.logits)
+
+    @property
+    def _task(self) -> VideoTask:
+        return VIDEO_TASKS[self.record.task]
+
+
+def in_native_order(module: nn.Module) -> nn.Module:
+    """Lay kernels out with channels last, as the convolutions of oneDNN and cuDNN run natively."""
+    orders = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for weight in module.parameters():
+        if weight.dim() in orders:
+            weight.data = weight.data.contiguous(memory_format=orders[weight.dim()])
+    return module
 
 
 def load(
@@ -140,10 +246,12 @@ def load(
     if digest is not None:
         weights_file.check_digest(weights, digest)
     contract_of(record.task)
-    TASKS[record.task].check(record)
+    of_videos = record.task in VIDEO_TASKS
+    (VIDEO_TASKS if of_videos else TASKS)[record.task].check(record)
     module = build(record)
     weights_file.fill(module, weights_file.read(weights), record.name)
-    return Network(record, module, device, autocast)
+    kind = VideoNetwork if of_videos else ImageNetwork
+    return kind(record, module, device, autocast)
 
 
 def build(record: ModelRecord) -> nn.Module:
@@ -153,7 +261,7 @@ def build(record: ModelRecord) -> nn.Module:
         raise UnknownArchitecture(
             f"There is no architecture {record.architecture!r} (model {record.name!r}). "
             f"There are {', '.join(map(repr, SHIPPED))} and torchvision's networks for "
-            f"{', '.join(TASKS)}, for example 'torchvision/resnet50'."
+            f"{', '.join((*TASKS, *VIDEO_TASKS))}, for example 'torchvision/resnet50'."
         )
     if not record.labels:
         raise RecordError(f"Model {record.name!r} has no labels; give one name a class.")

@@ -63,6 +63,22 @@ def inks_of(split: Split) -> tuple[list[Real], Labels]:
     return [_cut(image.astype(np.float32) / 255) for image in images], labels
 
 
+def paint_ground(random: np.random.Generator, size: int) -> Real:
+    """Paint a smooth ground with stray strokes: float32 (size, size), about 0 to 150."""
+    coarse = random.uniform(0, 110, (5, 5)).astype(np.float32)
+    ground = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    for _ in range(int(random.integers(0, 9))):
+        ends = random.integers(-10, size + 10, 4).tolist()
+        grey = float(random.uniform(20, 150))
+        cv2.line(ground, ends[:2], ends[2:], grey, int(random.integers(1, 4)), cv2.LINE_AA)
+    for _ in range(int(random.integers(0, 4))):
+        centre = random.integers(0, size, 2).tolist()
+        radius = int(random.integers(3, 16))
+        thick = int(random.choice([-1, 1, 2]))
+        cv2.circle(ground, centre, radius, float(random.uniform(0, 130)), thick)
+    return np.asarray(ground, np.float32)
+
+
 def _cut(ink: Real) -> Real:
     rows, columns = np.where(ink >= _INK)
     return ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
@@ -70,7 +86,7 @@ def _cut(ink: Real) -> Real:
 
 def _scene(random: np.random.Generator, inks: list[Real], labels: Labels) -> Scene:
     """Paint a ground, then digits one after the other where there is room."""
-    canvas = _ground(random)
+    canvas = paint_ground(random, SCENE_SIZE)
     mask = np.zeros((SCENE_SIZE, SCENE_SIZE), np.uint8)
     boxes: list[tuple[int, int, int, int]] = []
     shown: list[int] = []
@@ -85,22 +101,6 @@ def _scene(random: np.random.Generator, inks: list[Real], labels: Labels) -> Sce
     grainy = canvas + random.normal(0, random.uniform(2, 10), canvas.shape)
     image = np.clip(np.rint(grainy), 0, 255).astype(np.uint8)
     return Scene(image, np.asarray(boxes, np.float32), np.asarray(shown, np.int64), mask)
-
-
-def _ground(random: np.random.Generator) -> Real:
-    """Paint a smooth ground with stray strokes: float32, about 0 to 150."""
-    coarse = random.uniform(0, 110, (5, 5)).astype(np.float32)
-    ground = cv2.resize(coarse, (SCENE_SIZE, SCENE_SIZE), interpolation=cv2.INTER_CUBIC)
-    for _ in range(int(random.integers(0, 9))):
-        ends = random.integers(-10, SCENE_SIZE + 10, 4).tolist()
-        grey = float(random.uniform(20, 150))
-        cv2.line(ground, ends[:2], ends[2:], grey, int(random.integers(1, 4)), cv2.LINE_AA)
-    for _ in range(int(random.integers(0, 4))):
-        centre = random.integers(0, SCENE_SIZE, 2).tolist()
-        radius = int(random.integers(3, 16))
-        thick = int(random.choice([-1, 1, 2]))
-        cv2.circle(ground, centre, radius, float(random.uniform(0, 130)), thick)
-    return np.asarray(ground, np.float32)
 
 
 def _enlarge(ink: Real, random: np.random.Generator) -> Real:

@@ -2,12 +2,15 @@
 
 These are `torchvision.models.list_models()` of 0.26 to 0.29; a test holds them against the
 installed torchvision. Left out: `keypointrcnn_resnet50_fpn`, because no task of ours reports
-keypoints, networks for video and optical flow, and quantised copies.
+keypoints, networks for optical flow, and quantised copies.
 """
 
 from collections.abc import Mapping
 
 TORCHVISION_PREFIX = "torchvision/"
+# Their classifiers, each frame through one and on to a recurrent layer: "recurrent/resnet18-lstm".
+RECURRENT_PREFIX = "recurrent/"
+RECURRENT_CELLS = ("lstm", "gru")
 # A classifier that gives the features before its answer: "torchvision/resnet18-embedding".
 EMBEDDING_SUFFIX = "-embedding"
 
@@ -51,6 +54,18 @@ SEMANTIC_SEGMENTERS: tuple[str, ...] = (
     "lraspp_mobilenet_v3_large",
 )
 
+VIDEO_CLASSIFIERS: tuple[str, ...] = (
+    "mc3_18",
+    "mvit_v1_b",
+    "mvit_v2_s",
+    "r2plus1d_18",
+    "r3d_18",
+    "s3d",
+    "swin3d_b",
+    "swin3d_s",
+    "swin3d_t",
+)
+
 # Which task each network does, by our name for it.
 TORCHVISION_TASKS: Mapping[str, str] = {
     TORCHVISION_PREFIX + name: task
@@ -59,6 +74,7 @@ TORCHVISION_TASKS: Mapping[str, str] = {
         ("embedding", tuple(name + EMBEDDING_SUFFIX for name in CLASSIFIERS)),
         ("detection", DETECTORS),
         ("segmentation", INSTANCE_SEGMENTERS + SEMANTIC_SEGMENTERS),
+        ("video-classification", VIDEO_CLASSIFIERS),
     )
     for name in names
 }

@@ -128,13 +128,14 @@ def _csv_cells(result: Result) -> list[Any]:
 
 
 def outcome_text(result: Result) -> str:
-    """Say in one short line what became of an item: its first predictions, or its error."""
+    """Say in one short line what became of an item: its first predictions and warnings, or its error."""
     if result.error:
         return printable(f"{result.error.code}: {result.error.message}")
     predictions = result.predictions or []
     shown = ", ".join(_prediction_text(each) for each in predictions[:_SHOWN_PREDICTIONS])
     more = len(predictions) - _SHOWN_PREDICTIONS
-    return printable(shown + (f", and {more} more" if more > 0 else ""))
+    shown += f", and {more} more" if more > 0 else ""
+    return printable(shown + "".join(f" [{warning.code}]" for warning in result.warnings))
 
 
 def _prediction_text(prediction: dict[str, Any]) -> str:

@@ -148,6 +148,14 @@ class ItemError:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemWarning:
+    """What an item's predictions leave out, such as the damaged end of a video."""
+
+    code: str = "unknown"
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What became of one item: `predictions` if it succeeded, else `error`."""
 
@@ -157,6 +165,7 @@ class Result:
     custom_id: str | None = None
     predictions: list[dict[str, Any]] | None = None
     error: ItemError | None = None
+    warnings: tuple[ItemWarning, ...] = ()
     model: str | None = None
     input_sha256: str | None = None
     attempts: int | None = None
@@ -169,6 +178,8 @@ class Result:
         error = raw.get("error")
         members = _pick(cls, raw) | {"raw": raw}
         members["error"] = None if error is None else ItemError(**_pick(ItemError, error))
+        warnings = raw.get("warnings") or ()
+        members["warnings"] = tuple(ItemWarning(**_pick(ItemWarning, each)) for each in warnings)
         return cls(**members)
 
     @property

@@ -11,7 +11,7 @@ rows and no second copy. The walkers judge the archive as a whole (count, total,
 again, as a plain tar: nothing can be range-read in a gzip stream.
 """
 
-from jobs.archives.extraction import extract
+from jobs.archives.extraction import extract, extract_stream
 from jobs.archives.gzip import expand_gzip
 from jobs.archives.magic import ArchiveKind, sniff
 from jobs.archives.members import ArchiveError, Encoding, ErrorCode, Limits, Member
@@ -27,6 +27,7 @@ __all__ = [
     "Member",
     "expand_gzip",
     "extract",
+    "extract_stream",
     "sniff",
     "walk_tar",
     "walk_zip",

@@ -6,6 +6,7 @@ extra field, data, and a data descriptor with the checksum where the writer coul
 
 import struct
 import zlib
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from jobs.archives.members import ArchiveError, Encoding
@@ -17,13 +18,18 @@ _ENCRYPTED = 0x0001
 _STREAMED = 0x0008  # sizes and checksum stand after the data, not in the header
 _STORED, _DEFLATED = 0, 8
 
+# Bytes that are inflated at a time.
+_PIECE = 1024 * 1024
+
+_NO_DESCRIPTOR = "its data descriptor is missing"
+
 
 def extract(data: bytes | memoryview, encoding: Encoding, max_bytes: int, size: int) -> bytes:
     """The bytes of one member.
 
     `data` is what was read at the member's `offset`, `length` bytes; `size` is the member's
     `size`; `max_bytes` is the most that a member may have. Output is capped at `size` + 1 bytes
-    while it grows (zlib joins its pieces at the end: twice that for a moment).
+    while it grows (pieces are joined at the end: twice that for a moment).
 
     Raises ArchiveError: `archive_too_large` before anything is inflated when `size` is over
     `max_bytes`; `corrupt_archive` when length or checksum differ from what was declared;
@@ -36,16 +42,22 @@ def extract(data: bytes | memoryview, encoding: Encoding, max_bytes: int, size: 
             "Make the image smaller.",
         )
     if encoding == "zip":
-        return _extract_zip(memoryview(data), size)
+        return b"".join(extract_stream([data], size))
     if len(data) != size:
         _corrupt(f"{len(data):,} bytes were read of a member of {size:,}")
     return bytes(data)
 
 
-def _extract_zip(data: memoryview, size: int) -> bytes:
-    if len(data) < _LOCAL.size:
-        _corrupt(f"its {len(data):,} bytes are too few for a local header")
-    magic, flags, method, crc, name_length, extra_length = _LOCAL.unpack_from(data)
+def extract_stream(parts: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
+    """The bytes of one zip member, piece by piece, in bounded memory.
+
+    `parts` are its byte range, cut anywhere; `size` is the member's `size`. What was given is whole
+    only when the iterator has ended. Raises ArchiveError as `extract` does.
+    """
+    source = _Source(parts)
+    magic, flags, method, crc, name_length, extra_length = _LOCAL.unpack(
+        source.take(_LOCAL.size, "its {} bytes are too few for a local header")
+    )
     if magic != b"PK\x03\x04":
         _corrupt("there is no local header at its offset")
     if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
@@ -54,43 +66,86 @@ def _extract_zip(data: memoryview, size: int) -> bytes:
             f"The member's local header asks for compression method {method} or encryption. "
             "Pack the archive again with store or deflate and no password.",
         )
+    source.take(name_length + extra_length, "its local header ends after {} bytes")
     # Neither size in the local header is used: both may be 0 (streamed) or 0xFFFFFFFF (zip64).
     # Deflate knows its own end and `size` is the end of what is stored.
-    packed = data[_LOCAL.size + name_length + extra_length :]
-    content, rest = _inflate(packed, size) if method == _DEFLATED else _stored(packed, size)
+    actual = 0
+    for content in (_inflate if method == _DEFLATED else _stored)(source, size):
+        actual = zlib.crc32(content, actual)
+        yield content
     if flags & _STREAMED:
-        crc = _descriptor_crc(rest)
-    if zlib.crc32(content) != crc:
+        crc = _descriptor_crc(source)
+    if actual != crc:
         _corrupt("its checksum (CRC-32) does not match its data")
-    return content
 
 
-def _stored(packed: memoryview, size: int) -> tuple[bytes, memoryview]:
-    if len(packed) < size:
-        _corrupt(f"its data ends after {len(packed):,} bytes of {size:,}")
-    return bytes(packed[:size]), packed[size:]
+class _Source:
+    """Bytes that come in parts, and are taken in others."""
+
+    def __init__(self, parts: Iterable[bytes | memoryview]) -> None:
+        self._parts = iter(parts)
+        self._rest = memoryview(b"")
+
+    def next(self) -> memoryview:
+        """Give what is there of the present part, else the next one; empty at the end."""
+        while not self._rest and (part := next(self._parts, None)) is not None:
+            self._rest = memoryview(part)
+        found, self._rest = self._rest, memoryview(b"")
+        return found
+
+    def give_back(self, part: bytes | memoryview) -> None:
+        self._rest = memoryview(part)
+
+    def take(self, count: int, fault: str) -> bytes:
+        """Give exactly so many bytes; `fault` is the error when there are only {}."""
+        taken = bytearray()
+        while len(taken) < count and (part := self.next()):
+            missing = count - len(taken)
+            taken += part[:missing]
+            self.give_back(part[missing:])
+        if len(taken) < count:
+            _corrupt(fault.format(len(taken)))
+        return bytes(taken)
 
 
-def _inflate(packed: memoryview, size: int) -> tuple[bytes, bytes]:
+def _stored(source: _Source, size: int) -> Iterator[bytes]:
+    given = 0
+    while given < size:
+        if not (part := source.next()):
+            _corrupt(f"its data ends after {given:,} bytes of {size:,}")
+        content = bytes(part[: size - given])
+        source.give_back(part[len(content) :])
+        given += len(content)
+        yield content
+
+
+def _inflate(source: _Source, size: int) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        # One byte of room more than declared: a full end is then seen, and so is a lie.
-        content = inflater.decompress(packed, size + 1)
-    except zlib.error as err:
-        raise ArchiveError("corrupt_archive", _message(f"its data is broken ({err})")) from err
-    if len(content) > size:
-        _corrupt(f"it inflates to more than the {size:,} bytes that the archive declares")
-    if len(content) < size or not inflater.eof:
-        _corrupt(f"its data ends after {len(content):,} bytes of {size:,}")
-    return content, inflater.unused_data
+    given = 0
+    while not inflater.eof:
+        packed = source.next()
+        try:
+            # One byte of room more than declared: a full end is then seen, and so is a lie.
+            content = inflater.decompress(packed, min(_PIECE, size - given + 1))
+        except zlib.error as err:
+            raise ArchiveError("corrupt_archive", _message(f"its data is broken ({err})")) from err
+        if not (packed or content):
+            break
+        source.give_back(inflater.unused_data or inflater.unconsumed_tail)
+        given += len(content)
+        if given > size:
+            _corrupt(f"it inflates to more than the {size:,} bytes that the archive declares")
+        yield content
+    if given < size or not inflater.eof:
+        _corrupt(f"its data ends after {given:,} bytes of {size:,}")
 
 
-def _descriptor_crc(rest: bytes | memoryview) -> int:
+def _descriptor_crc(source: _Source) -> int:
     """The checksum after streamed data; the descriptor's signature is optional (4.3.9.3)."""
-    start = 4 if rest[:4] == b"PK\x07\x08" else 0
-    if len(rest) < start + _CRC.size:
-        _corrupt("its data descriptor is missing")
-    crc: int = _CRC.unpack_from(rest, start)[0]
+    first = source.take(_CRC.size, _NO_DESCRIPTOR)
+    if first == b"PK\x07\x08":
+        first = source.take(_CRC.size, _NO_DESCRIPTOR)
+    crc: int = _CRC.unpack(first)[0]
     return crc
 
 

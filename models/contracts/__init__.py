@@ -15,6 +15,11 @@ from models.contracts.classification import ClassificationParams, ClassPredictio
 from models.contracts.detection import BoxPrediction, DetectionParams
 from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
 from models.contracts.segmentation import MaskPrediction, SegmentationParams
+from models.contracts.video_classification import (
+    VideoClassificationParams,
+    VideoPrediction,
+    window_of,
+)
 from models.errors import ParamsError, RecordError
 
 
@@ -31,15 +36,20 @@ CONTRACTS: Mapping[str, Contract] = {
     "detection": Contract(DetectionParams, BoxPrediction),
     "segmentation": Contract(SegmentationParams, MaskPrediction),
     "embedding": Contract(EmbeddingParams, EmbeddingPrediction),
+    "video-classification": Contract(VideoClassificationParams, VideoPrediction),
 }
 
 
 def check_params(
-    task: str, params: Mapping[str, Any], labels: Sequence[str] | None = None
+    task: str,
+    params: Mapping[str, Any],
+    labels: Sequence[str] | None = None,
+    preprocess: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return `params` with defaults filled in; raises ParamsError naming the first bad one.
 
-    With the `labels` of the model's record, names of classes are held against them too.
+    With the `labels` of the model's record, names of classes are held against them too; with its
+    `preprocess`, so are windows of videos against those that it takes.
     """
     try:
         checked = contract_of(task).params.model_validate(dict(params)).model_dump()
@@ -54,6 +64,8 @@ def check_params(
         ) from err
     if labels is not None:
         _check_classes(checked.get("classes") or (), labels)
+    if preprocess is not None and "window" in checked:
+        window_of(preprocess, checked)
     return checked
 
 

@@ -14,6 +14,10 @@ from torchvision import models as tv
 from models.errors import RecordError, UnknownArchitecture
 from models.networks.torchvision_detectors import build_detector, detector_preprocess
 from models.networks.torchvision_embedders import without_last_layer
+from models.networks.torchvision_videos import (
+    build_video_classifier,
+    video_preprocess,
+)
 from models.record import ModelRecord
 from models.torchvision_names import (
     CLASSIFIERS,
@@ -23,6 +27,7 @@ from models.torchvision_names import (
     SEMANTIC_SEGMENTERS,
     TORCHVISION_PREFIX,
     TORCHVISION_TASKS,
+    VIDEO_CLASSIFIERS,
 )
 
 # Both were published with inputs re-scaled inside the network, and with extra heads that only
@@ -40,6 +45,9 @@ _FIXED_SECONDS = 0.010
 # seems to have stalled: four pictures of a heavy detector take about twenty seconds.
 _HEAVY_GFLOPS = 12.0
 _HEAVY_BATCH, _LIGHT_BATCH, _CROPS_BATCH = 4, 16, 32
+# A clip of the lightest video classifier costs as much as twenty pictures of ResNet-18, and a video
+# has many clips.
+_CLIPS_BATCH, _SHARD_VIDEOS = 2, 1
 
 Builder = Callable[[int], nn.Module]
 
@@ -47,10 +55,11 @@ Builder = Callable[[int], nn.Module]
 def builders() -> Iterator[tuple[str, Builder]]:
     """Yield (our name, builder that takes the number of classes) for every network."""
     families: tuple[tuple[tuple[str, ...], Callable[[str, int], nn.Module]], ...] = (
-        (CLASSIFIERS, _build_classifier),
+        (CLASSIFIERS, build_classifier),
         (tuple(name + EMBEDDING_SUFFIX for name in CLASSIFIERS), _build_embedder),
         (DETECTORS + INSTANCE_SEGMENTERS, build_detector),
         (SEMANTIC_SEGMENTERS, _build_segmenter),
+        (VIDEO_CLASSIFIERS, build_video_classifier),
     )
     for names, build in families:
         for name in names:
@@ -82,8 +91,9 @@ def torchvision_record(architecture: str, weights_name: str | None = None) -> Mo
         architecture=architecture,
         labels=labels,
         preprocess=_preprocess(_theirs(architecture), weights),
+        input_kind="video" if task == "video-classification" else "image",
         max_batch=_max_batch(task, gflops),
-        shard_items=_shard_items(gflops),
+        shard_items=_shard_items(task, gflops),
         metrics={
             **{f"published_{name}": float(value) for name, value in figures.items()},
             "parameters": int(weights.meta.get("num_params", 0)),
@@ -113,8 +123,8 @@ def published_weights(architecture: str, weights_name: str | None = None) -> Any
     return choices[weights_name]
 
 
-def _build_classifier(name: str, classes: int) -> nn.Module:
-    """Build one network without weights (and so without a download)."""
+def build_classifier(name: str, classes: int) -> nn.Module:
+    """Build one classifier without weights (and so without a download)."""
     network: nn.Module = tv.get_model_builder(name)(
         weights=None, num_classes=classes, **_BUILD_OPTIONS.get(name, {})
     )
@@ -123,7 +133,7 @@ def _build_classifier(name: str, classes: int) -> nn.Module:
 
 def _build_embedder(name: str, classes: int) -> nn.Module:
     """Build a classifier that answers with its features."""
-    return without_last_layer(_build_classifier(name.removesuffix(EMBEDDING_SUFFIX), classes))
+    return without_last_layer(build_classifier(name.removesuffix(EMBEDDING_SUFFIX), classes))
 
 
 def _build_segmenter(name: str, classes: int) -> nn.Module:
@@ -139,6 +149,8 @@ def _preprocess(name: str, weights: Any) -> dict[str, Any]:
     if name in DETECTORS + INSTANCE_SEGMENTERS:
         return detector_preprocess(name, len(weights.meta["categories"]))
     published = weights.transforms()
+    if name in VIDEO_CLASSIFIERS:
+        return video_preprocess(name, published)
     scale = {"channels": 3, "mean": list(published.mean), "std": list(published.std)}
     if name in SEMANTIC_SEGMENTERS:
         return {"shorter": published.resize_size[0], "antialias": True, **scale}
@@ -159,11 +171,15 @@ def _theirs(architecture: str) -> str:
 def _max_batch(task: str, gflops: float) -> int:
     if task in ("classification", "embedding"):
         return _CROPS_BATCH
+    if task == "video-classification":
+        return _CLIPS_BATCH
     return _HEAVY_BATCH if gflops >= _HEAVY_GFLOPS else _LIGHT_BATCH
 
 
-def _shard_items(gflops: float) -> int:
-    """Estimate how many images keep one core busy for about `_SHARD_SECONDS`."""
+def _shard_items(task: str, gflops: float) -> int:
+    """Estimate how many items keep one core busy for about `_SHARD_SECONDS`."""
+    if task == "video-classification":
+        return _SHARD_VIDEOS
     seconds = _FIXED_SECONDS + gflops / _CORE_GFLOPS
     return max(8, min(1024, round(_SHARD_SECONDS / seconds)))
 

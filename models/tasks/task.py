@@ -1,4 +1,4 @@
-"""The seam where a task slots in: functions that the registry's `Network` calls in order."""
+"""The seam where a task slots in: functions that the registry's networks call in order."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.decode import Pixels
 from models.record import ModelRecord
 
 
@@ -54,6 +55,43 @@ class Stepped:
     state: State | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How a video's frames, as they were sampled, are put into windows.
+
+    length: frames of a window. stride: frames from the start of one window to that of the next.
+    carries: whether the network carries a state. Then every frame is fed once: the first step has
+    `length` frames, each later one the next `stride`, and the answer for a window is the one after
+    its last frame. Otherwise every step holds all frames of its window, and no state. The last
+    window of a video may have fewer frames.
+    """
+
+    length: int
+    stride: int
+    carries: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which frames of a video are looked at: so many a second, or every n-th; the other is None."""
+
+    fps: float | None = None
+    every_nth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A window with its answer; times in milliseconds from the video's beginning.
+
+    start_ms: when its first frame is shown. end_ms: when its last one is no longer. logits: float32
+    (labels,), a `Stepped`'s.
+    """
+
+    start_ms: int
+    end_ms: int
+    logits: torch.Tensor
+
+
 # One sample's result: what goes into the item's `predictions`.
 Predictions = list[dict[str, Any]]
 
@@ -77,6 +115,35 @@ class Task:
     infer: Callable[[ModelRecord, nn.Module, Sequence[Sample], torch.device], Outputs]
     blank: Callable[[ModelRecord], Sample]
     postprocess: Callable[[ModelRecord, Any, Mapping[str, Any]], list[Predictions]]
+
+
+@dataclass(frozen=True)
+class VideoTask:
+    """What differs from task to task, for tasks on videos.
+
+    check: refuse a record that the task cannot run; raises RecordError.
+    prepare_frame: uint8 RGB (h, w, 3), upright -> uint8 (channels, h', w') as the network takes it;
+        raises ImageTooLarge for a strip. Runs in many threads at once.
+    sampling: params -> which frames to look at.
+    windows: params -> how frames become windows; raises ParamsError for a window that the network
+        does not take.
+    infer: steps -> what the network gave for each, in their order. Runs in the one thread that owns
+        the device, without gradients. What else is in the batch changes no step's outputs.
+    blank: a step that costs what a real one costs, for warming up.
+    postprocess: the clips of each video in order of time, at least one, and params that
+        `check_params` gave -> predictions, one list a video.
+    """
+
+    name: str
+    check: Callable[[ModelRecord], None]
+    prepare_frame: Callable[[ModelRecord, Pixels], torch.Tensor]
+    sampling: Callable[[ModelRecord, Mapping[str, Any]], Sampling]
+    windows: Callable[[ModelRecord, Mapping[str, Any]], Windows]
+    infer: Callable[[ModelRecord, nn.Module, Sequence[Step], torch.device], list[Stepped]]
+    blank: Callable[[ModelRecord], Step]
+    postprocess: Callable[
+        [ModelRecord, Sequence[Sequence[Clip]], Mapping[str, Any]], list[Predictions]
+    ]
 
 
 def stack(samples: Sequence[Sample], device: torch.device) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""GET an image, POST a webhook: one exchange each, with nothing followed and nothing kept."""
+"""GET an image or a video, POST a webhook: one exchange each, with nothing followed and nothing kept."""
 
 import socket
 import ssl
@@ -50,24 +50,36 @@ class Egress:
         self._checked(url)
 
     def get(self, url: str) -> bytes:
-        """Fetch the body of a 2xx answer, at most `max_bytes`.
+        """Fetch the body of a 2xx answer, at most the policy's `max_bytes`, in its time.
 
         Raises:
             EgressError: in every other case.
 
         """
+        return b"".join(self.stream(url, self._policy.max_bytes, self._policy.total_timeout_s))
+
+    def stream(self, url: str, max_bytes: int, timeout_s: float) -> Iterator[bytes]:
+        """Fetch the body of a 2xx answer piece by piece, in bounded memory.
+
+        `timeout_s` is for the whole exchange, what the caller does between two pieces included.
+
+        Raises:
+            EgressError: in every other case; what was given till then is not to be used.
+
+        """
         target = self._checked(url)
-        deadline = Deadline.after(self._policy.total_timeout_s)
+        deadline = Deadline.after(timeout_s)
         request = get_request(target, self._agent)
-        limit = self._policy.max_bytes
-        with self._answer(target, request, deadline, 2 * limit) as answer:
+        with self._answer(target, request, deadline, 2 * max_bytes) as answer:
             require_plain_success(answer, target.hostname)
-            if answer.declared_length() > limit:
-                raise too_large(target.hostname, limit)
-            body = answer.read(limit + 1)
-            if len(body) > limit:
-                raise too_large(target.hostname, limit)
-            return body
+            if answer.declared_length() > max_bytes:
+                raise too_large(target.hostname, max_bytes)
+            received = 0
+            for piece in answer.chunks:
+                received += len(piece)
+                if received > max_bytes:
+                    raise too_large(target.hostname, max_bytes)
+                yield piece
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send the body and give the answer, whatever its status; 3xx is not followed.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from jobs.manifests import Item
 from jobs.quarantine import Suspect
 from jobs.segments import ItemError
-from models.registry import Network
+from models.registry import ImageNetwork
 from models.tasks.task import Outputs, Sample
 
 # An item's bytes, or why there are none.
@@ -28,7 +28,7 @@ class Piece:
 class Chunk:
     """Items of one shard on their way; positions count within the chunk."""
 
-    network: Network
+    network: ImageNetwork
     # Chunks with equal keys may share a batch: same model version, same parameters.
     key: tuple[str, str]
     shard_id: int

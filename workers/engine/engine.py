@@ -21,7 +21,7 @@ from jobs.versions import read_version
 from jobs.webhooks import has_due
 from models.errors import ModelError
 from models.record import ModelRecord
-from models.registry import Network, load
+from models.registry import ImageNetwork, Network, load
 from workers.egress import Egress
 from workers.engine.aftermath import bury
 from workers.engine.batcher import Batcher
@@ -190,6 +190,7 @@ class Engine:
         try:
             with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
                 run.moved()
+                assert isinstance(network, ImageNetwork)
                 return run.run(network, manifest)
         finally:
             self._networks.give_back(lease.model)

@@ -23,7 +23,7 @@ from jobs.scheduling import Lease
 from jobs.segments import ItemError, Row, write_segment
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError, segment_name
-from models.registry import Network
+from models.registry import ImageNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.batcher import Batcher
 from workers.engine.chunk import Chunk
@@ -104,7 +104,7 @@ class ShardRun:
         """Say that this run stands still until `moved`, because others go first."""
         self.moved_at = math.inf
 
-    def run(self, network: Network, manifest: Manifest) -> bool:
+    def run(self, network: ImageNetwork, manifest: Manifest) -> bool:
         """Run the shard to its commit; False when it was lost or handed back instead.
 
         Raises BlobMissing when the manifest is gone; other failures of the store are waited out.
@@ -161,7 +161,7 @@ class ShardRun:
             ground.storage.delete([name])
         return won
 
-    def _chunks(self, network: Network, items: list[Item]) -> Iterator[Chunk]:
+    def _chunks(self, network: ImageNetwork, items: list[Item]) -> Iterator[Chunk]:
         key = (self.lease.model, json.dumps(self.lease.params, sort_keys=True))
         start = 0
         while start < len(items) and not self._stopped.is_set():

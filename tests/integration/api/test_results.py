@@ -13,7 +13,7 @@ from sqlalchemy import update
 from jobs.bootstrap import Ground
 from jobs.completion import Tally, commit
 from jobs.scheduling import claim
-from jobs.segments import ItemError, Row, write_segment
+from jobs.segments import ItemError, ItemWarning, Row, write_segment
 from jobs.states import ItemStatus
 from jobs.storage import segment_name
 from jobs.tables import Job
@@ -34,6 +34,7 @@ def run_rows(ground: Ground, **more: Any) -> None:
             attempts=1,
             predictions=None if index % 2 else [{"class": "7", "class_id": 7, "confidence": 0.9}],
             error=ItemError("image_decode_failed", "Cut short.", False) if index % 2 else None,
+            warnings=() if index % 2 else (ItemWarning("video_damaged", "Half of it."),),
         )
         for index in range(lease.first, lease.first + lease.count)
     ]
@@ -70,8 +71,9 @@ def test_a_result_is_as_the_contract_and_the_openapi_schema_say(
         "attempts": 1,
         "predictions": [{"class": "7", "class_id": 7, "confidence": 0.9}],
         "error": None,
+        "warnings": [{"code": "video_damaged", "message": "Half of it."}],
     }
-    assert (bad["status"], bad["predictions"]) == ("errored", None)
+    assert (bad["status"], bad["predictions"], bad["warnings"]) == ("errored", None, [])
     assert bad["error"] == {
         "code": "image_decode_failed", "message": "Cut short.", "retryable": False,
     }  # fmt: skip

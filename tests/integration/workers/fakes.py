@@ -21,7 +21,7 @@ from tests.integration.jobs.checks import read_job
 
 
 class FakeNetwork:
-    """Stands for models.registry.Network: an item's bytes are a number, and so is its result."""
+    """Stands for an ImageNetwork: an item's bytes are a number, and so is its result."""
 
     size_bytes = 100
 

@@ -23,6 +23,7 @@ from jobs.archives import (
     Limits,
     expand_gzip,
     extract,
+    extract_stream,
     sniff,
     walk_tar,
     walk_zip,
@@ -405,6 +406,32 @@ def test_a_member_cut_anywhere_is_refused():
         (member,) = walked(walk_zip, archive)
         for cut in range(member.length):
             refusal("corrupt_archive", extract, archive[:cut], "zip", MIB, member.size)
+
+
+@pytest.mark.parametrize("method", [0, 8])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_a_member_that_is_read_in_parts_is_the_same_wherever_they_are_cut(method, streamed, step):
+    pixels = random.Random(1).randbytes(500) + bytes(3000)
+    archive = zipped({"a": pixels}, method, Unseekable() if streamed else None)
+    (member,) = walked(walk_zip, archive)
+    read = archive[member.offset : member.offset + member.length]
+    parts = [read[start : start + step] for start in range(0, len(read), step)]
+    assert b"".join(extract_stream(parts, member.size)) == pixels
+    for cut in range(0, len(parts), max(1, len(parts) // 40)):
+        short = [part for number, part in enumerate(parts) if number < cut]
+        refusal("corrupt_archive", lambda: list(extract_stream(short, member.size)))  # noqa: B023
+
+
+def test_a_large_member_is_inflated_in_bounded_memory():
+    archive = zipped({"a": bytes(64 * MIB)}, 8)
+    (member,) = walked(walk_zip, archive, Limits(max_ratio=2000))
+
+    def longest():
+        parts = extract_stream([archive[member.offset :]], member.size)
+        return max(len(part) for part in parts)
+
+    assert longest() <= MIB
 
 
 def test_a_raw_member_is_what_was_read_and_nothing_less():

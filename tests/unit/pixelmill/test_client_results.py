@@ -30,6 +30,17 @@ def test_all_pages_are_read_through_failures(server, client, say):
     assert server.seen[0].query["limit"] == "1000"
 
 
+def test_a_result_says_what_its_predictions_leave_out(server, client, say):
+    store = Store(say, rows=2)
+    store.rows[1]["warnings"] = [{"code": "video_damaged", "message": "Half of it."}]
+    server.on("GET", RESULTS, store)
+    whole, damaged = client.results("job_1")
+    assert whole.warnings == ()
+    assert [(each.code, each.message) for each in damaged.warnings] == [
+        ("video_damaged", "Half of it.")
+    ]
+
+
 def test_a_job_without_results_gives_none(server, client, say):
     server.on("GET", RESULTS, Store(say))
     assert list(client.results("job_1")) == []
