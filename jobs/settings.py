@@ -60,11 +60,13 @@ class Settings(BaseSettings):
     shards_in_flight: int = Field(2, ge=1, le=64, description="per inference process")
     decode_threads: int = Field(0, ge=0, description="0: as many as the process has cores")
     batch_wait_ms: float = Field(3, ge=0, le=1000)
+    checkpoint_s: float = Field(10, gt=0, description="how often a long video's place is kept")
     model_memory: int = Field(4 * GIB, ge=MIB, description="weights one process keeps loaded")
 
     # Outgoing requests.
     egress_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     egress_timeout_s: float = Field(30, gt=0)
+    video_timeout_s: float = Field(600, gt=0, description="to fetch one video by its URL")
     webhook_timeout_s: float = Field(15, gt=0)
     webhook_delays_s: Annotated[tuple[float, ...], NoDecode] = (
         5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,

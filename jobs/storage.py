@@ -5,6 +5,9 @@
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
     jobs/{job id}/training-{attempt}-{token}.safetensors    where a training goes on
+
+
+    jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
     models/{sha256}.safetensors
     installations/{id}                           whose store this is (jobs.tidying)
 
@@ -201,6 +204,17 @@ def segment_name(job_id: str, first: int, attempt: int) -> str:
 def training_name(job_id: str, attempt: int) -> str:
     """Name what a training needs to go on; each turn writes its own."""
     return f"jobs/{job_id}/training-{attempt}-{new_token()}.safetensors"
+
+
+def checkpoint_prefix(job_id: str, index: int) -> str:
+    """Name the folder of the places that one video of a job has been left at."""
+    return f"jobs/{job_id}/checkpoints/{index:09d}/"
+
+
+def checkpoint_name(job_id: str, index: int, windows: int, attempt: int, digest: str) -> str:
+    """Name a checkpoint after so many windows; in the order of names the furthest comes last."""
+    name = f"{windows:09d}-{attempt}-{digest}.safetensors"
+    return checkpoint_prefix(job_id, index) + name
 
 
 def _open_store(url: str) -> Any:

@@ -3,6 +3,7 @@
 Blobs are written before the transaction that names them, so whoever dies in between leaves one:
 
     a worker       a segment       looked for when its job is over (`Job.tidy_at`)
+    a worker       a checkpoint    the same
     an io worker   a manifest      the same
     the API        a whole folder, or an upload: looked for once a day
 """

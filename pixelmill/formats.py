@@ -128,7 +128,7 @@ def _csv_cells(result: Result) -> list[Any]:
 
 
 def outcome_text(result: Result) -> str:
-    """Say in one short line what became of an item: its first predictions and warnings, or its error."""
+    """Say in one short line what became of an item: predictions and warnings, or its error."""
     if result.error:
         return printable(f"{result.error.code}: {result.error.message}")
     predictions = result.predictions or []

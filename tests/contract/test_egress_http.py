@@ -533,6 +533,26 @@ def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(world):
     assert failure(egress.get, url).code == "url_too_large"
 
 
+def test_a_streamed_body_comes_while_it_is_sent_and_keeps_to_its_own_limits(world):
+    seen = threading.Event()
+
+    def send(_, sock):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nfirst ")
+        seen.wait(5)
+        sock.sendall(b"second")
+
+    server = world.server(send)
+    url = f"http://images.example:{server.port}/"
+    pieces = world.egress(max_bytes=1).stream(url, 12, 5.0)
+    assert next(pieces) == b"first "
+    seen.set()
+    assert b"".join(pieces) == b"second"
+    seen.clear()
+    error = failure(lambda: list(world.egress().stream(url, 12, 0.3)))
+    assert error.code == "url_timeout"
+    assert failure(lambda: list(world.egress().stream(url, 11, 5.0))).code == "url_too_large"
+
+
 def test_a_declared_length_over_the_limit_is_refused_before_the_body_comes(world):
     server = world.server(
         lambda server, sock: (

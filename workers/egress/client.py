@@ -1,4 +1,4 @@
-"""GET an image or a video, POST a webhook: one exchange each, with nothing followed and nothing kept."""
+"""GET an image or a video, POST a webhook: one exchange each, nothing followed, nothing kept."""
 
 import socket
 import ssl

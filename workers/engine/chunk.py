@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from jobs.manifests import Item
 from jobs.quarantine import Suspect
 from jobs.segments import ItemError
-from models.registry import ImageNetwork
-from models.tasks.task import Outputs, Sample
+from models.registry import ImageNetwork, Network
+from models.tasks.task import Outputs, Sample, Step
 
 # An item's bytes, or why there are none.
 Content = bytes | memoryview | ItemError
@@ -26,9 +26,9 @@ class Piece:
 
 @dataclass(slots=True)
 class Chunk:
-    """Items of one shard on their way; positions count within the chunk."""
+    """What a network is to run for items of one shard: samples of images, or a video's step."""
 
-    network: ImageNetwork
+    network: Network
     # Chunks with equal keys may share a batch: same model version, same parameters.
     key: tuple[str, str]
     shard_id: int
@@ -36,11 +36,7 @@ class Chunk:
     items: Sequence[Item]
     # Set when the shard is told to stop: what has not reached the device by then is not run.
     stopped: threading.Event = field(default_factory=threading.Event)
-    hashes: list[str | None] = field(default_factory=list)
-    errors: dict[int, ItemError] = field(default_factory=dict)
-    # Samples of the items that could be decoded, and their positions.
-    samples: list[Sample] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
+    samples: list[Sample] | list[Step] = field(default_factory=list)
     # Set by the batcher: what the device gave for `samples`, and this chunk's part of its time.
     # Cancelled when the chunk was not run.
     pieces: "Future[list[Piece]]" = field(default_factory=Future)
@@ -53,3 +49,15 @@ class Chunk:
     def suspects(self) -> list[Suspect]:
         """Give the items that are in flight while this chunk is inferred."""
         return [Suspect(self.shard_id, self.first, len(self.items))]
+
+
+@dataclass(slots=True)
+class ImageChunk(Chunk):
+    """Images of one shard on their way; positions count within the chunk."""
+
+    network: ImageNetwork
+    samples: list[Sample] = field(default_factory=list)
+    hashes: list[str | None] = field(default_factory=list)
+    errors: dict[int, ItemError] = field(default_factory=dict)
+    # The positions of the items that could be decoded, in the order of `samples`.
+    positions: list[int] = field(default_factory=list)

@@ -10,15 +10,15 @@ from jobs.manifests import Item
 from jobs.quarantine import Suspect
 from jobs.segments import ItemError
 from models.errors import InputError
-from workers.engine.chunk import Chunk, Content
+from workers.engine.chunk import Content, ImageChunk
 from workers.engine.flight import FlightRecord
 
 log = structlog.get_logger(__name__)
 
 
 def decode(
-    chunk: Chunk, contents: Sequence[Content], max_bytes: int, flight: FlightRecord
-) -> Chunk:
+    chunk: ImageChunk, contents: Sequence[Content], max_bytes: int, flight: FlightRecord
+) -> ImageChunk:
     """Fill a chunk's samples, hashes and errors from its items' contents; never raises for one."""
     for position, (item, content) in enumerate(zip(chunk.items, contents, strict=True)):
         chunk.hashes.append(None)

@@ -11,7 +11,7 @@ import torch
 
 from jobs.segments import ItemError
 from models.registry import Network
-from models.tasks.task import Sample
+from models.tasks.task import Sample, Step
 from workers.engine.chunk import Piece
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ class Networks:
                 log.info("network_evicted", model=model)
 
 
-def infer(network: Network, samples: Sequence[Sample]) -> list[Piece]:
+def infer(network: Network, samples: Sequence[Sample | Step]) -> list[Piece]:
     """Run a network on samples; gives pieces that together cover them in order.
 
     A batch that fails is run again in halves, down to single samples: one that is too large finds

@@ -21,16 +21,18 @@ from jobs.versions import read_version
 from jobs.webhooks import has_due
 from models.errors import ModelError
 from models.record import ModelRecord
-from models.registry import ImageNetwork, Network, load
+from models.registry import ImageNetwork, Network, VideoNetwork, load
 from workers.egress import Egress
 from workers.engine.aftermath import bury
 from workers.engine.batcher import Batcher
 from workers.engine.device import Networks
 from workers.engine.flight import FlightRecord, read_suspects
+from workers.engine.hold import Abandoned
 from workers.engine.keeper import Keeper
 from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
-from workers.engine.shard import Abandoned, ShardRun, Stages
+from workers.engine.shard import VIDEOS, ShardRun
+from workers.engine.stages import Stages
 from workers.engine.training import TrainingTurn
 from workers.process import Process
 
@@ -69,6 +71,9 @@ class Engine:
             process.decode_threads, "decode", initializer=process.use_one_core
         )
         self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, "fetch")
+        self._videos = ThreadPoolExecutor(
+            (settings.shards_in_flight + 1) * VIDEOS, "video", initializer=process.use_one_core
+        )
         self._suspects = read_suspects(process.flight)
         self._flight = FlightRecord(process.flight)
         self._quiet = Quiet()
@@ -79,6 +84,7 @@ class Engine:
             ground,
             Reader(ground.storage, egress, self._fetchers),
             self._decoders,
+            self._videos,
             self._batcher,
             self._flight,
             depth=process.decode_threads + 2,
@@ -114,6 +120,7 @@ class Engine:
     def close(self) -> None:
         """End every thread; call after the last `drain` has returned."""
         self._keeper.close()
+        self._videos.shutdown()
         self._decoders.shutdown()
         self._fetchers.shutdown()
         self._batcher.close()
@@ -190,7 +197,7 @@ class Engine:
         try:
             with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
                 run.moved()
-                assert isinstance(network, ImageNetwork)
+                assert isinstance(network, ImageNetwork | VideoNetwork)
                 return run.run(network, manifest)
         finally:
             self._networks.give_back(lease.model)

@@ -1,18 +1,31 @@
 """From items to their bytes: range reads where they lie together, guarded fetches for URLs."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from itertools import repeat
+from typing import Protocol, TypeVar
 
+from jobs.archives import extract_stream
 from jobs.manifests import Item
 from jobs.segments import ItemError
-from jobs.storage import BlobMissing, Storage
+from jobs.storage import CHUNK, BlobMissing, Storage
 from workers.egress import Egress, EgressError
 from workers.engine.chunk import Content
+from workers.engine.spool import too_large
+
+T = TypeVar("T")
 
 # Room for a zip member's local header, name and descriptor around its data.
 _PACKING = 256 * 1024
+
+
+class Surely(Protocol):
+    """Does a call of the store as often as it takes (`Hold.surely`)."""
+
+    def __call__(self, work: Callable[[], T], /) -> T:
+        """Give what the call gives."""
 
 
 class Reader:
@@ -47,6 +60,29 @@ class Reader:
             contents[position] = content
             beat()
         return contents
+
+    def parts(
+        self, item: Item, max_bytes: int, timeout_s: float, surely: Surely
+    ) -> Iterator[bytes | memoryview]:
+        """Give one item's bytes piece by piece, in bounded memory; for videos.
+
+        `timeout_s` is for a URL's whole answer; `surely` does what the store must not fail at.
+
+        Raises VideoTooLarge, ArchiveError, EgressError or BlobMissing: the item is at fault.
+        """
+        if max(item.size, item.length - _PACKING) > max_bytes:
+            raise too_large(max(item.size, item.length), max_bytes)
+        if item.encoding == "url":
+            return self._egress.stream(item.url, max_bytes, timeout_s)
+        stored = self._stored_parts(item, surely)
+        return extract_stream(stored, item.size) if item.encoding == "zip" else stored
+
+    def _stored_parts(self, item: Item, surely: Surely) -> Iterator[memoryview]:
+        end = item.offset + item.length
+        for start in range(item.offset, end, CHUNK):
+            length = min(CHUNK, end - start)
+            (part,) = surely(partial(self._storage.ranges, item.blob, [start], [length]))
+            yield part
 
     def _read_blob(
         self, blob: str, items: Sequence[Item], positions: list[int]

@@ -1,20 +1,13 @@
 """One shard's way: read, decode, infer, post-process, write the segment, commit."""
 
-import json
-import math
-import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future, wait
 from itertools import islice
-from typing import TypeVar
 
 import structlog
 
-from jobs.bootstrap import Ground
 from jobs.completion import Tally, commit_surely
 from jobs.leases import hand_back
 from jobs.manifests import Item, Manifest
@@ -22,19 +15,17 @@ from jobs.quarantine import Suspect
 from jobs.scheduling import Lease
 from jobs.segments import ItemError, Row, write_segment
 from jobs.states import ItemStatus
-from jobs.storage import BlobMissing, StorageError, segment_name
-from models.registry import ImageNetwork
+from jobs.storage import StorageError, segment_name
+from models.registry import ImageNetwork, VideoNetwork
 from models.tasks.task import Outputs, Predictions
-from workers.engine.batcher import Batcher
-from workers.engine.chunk import Chunk
+from workers.engine.chunk import ImageChunk
 from workers.engine.decoder import decode
-from workers.engine.flight import FlightRecord
-from workers.engine.keeper import Stop
-from workers.engine.reader import Reader
+from workers.engine.hold import Hold
+from workers.engine.stages import Stages
+from workers.engine.video_run import Outcome, VideoRun, batch_key
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
 Answer = Predictions | ItemError
 
 # Items that are read, decoded and queued together: enough to make the way cheap for each, few
@@ -43,91 +34,46 @@ CHUNK_ITEMS = 32
 # And no more bytes than this, so that a shard of huge images does not fill the memory.
 CHUNK_BYTES = 32 * 1024 * 1024
 
-_LONGEST_PAUSE_S = 5.0
-# Longer than a call of the store takes with all its retries (three minutes), and a statement.
-_LONGEST_CALL_S = 300.0
+# Videos of one shard that are under way at a time: while one decodes, another may infer.
+VIDEOS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """What a shard passes through; shared by all shards of a process."""
-
-    ground: Ground
-    reader: Reader
-    decoders: Executor
-    batcher: Batcher
-    flight: FlightRecord
-    # Chunks of one shard that may be between reading and post-processing at a time.
-    depth: int
-
-
-class Abandoned(Exception):
-    """The run was told to stop while it waited for the store."""
-
-
-class ShardRun:
-    """A leased shard while it runs."""
+class ShardRun(Hold):
+    """A leased shard on its way to its commit."""
 
     def __init__(self, stages: Stages, lease: Lease) -> None:
-        self.lease = lease
-        self._began_at = self.moved_at = time.monotonic()
+        super().__init__(lease)
+        self._began_at = self.moved_at
         self._stages = stages
-        self._why: Stop | None = None
-        self._stopped = threading.Event()
         self._rows: list[Row] = []
         self._device_s = 0.0
+        self._checkpoints: list[str] = []
 
-    def stop(self, why: Stop) -> None:
-        """Ask the run to stop after the batch on the device; the first reason counts."""
-        self._why = self._why or why
-        self._stopped.set()
-
-    def moved(self) -> None:
-        """Say that this run is not stuck."""
-        self.moved_at = time.monotonic()
-
-    def moves_slowly(self) -> None:
-        """Say that this run is not stuck, though its next step may take minutes."""
-        self._be_patient()
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether the run was asked to stop."""
-        return self._stopped.is_set()
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the shard is somebody else's by now."""
-        return self._why == "lost"
-
-    def waits(self) -> None:
-        """Say that this run stands still until `moved`, because others go first."""
-        self.moved_at = math.inf
-
-    def run(self, network: ImageNetwork, manifest: Manifest) -> bool:
+    def run(self, network: ImageNetwork | VideoNetwork, manifest: Manifest) -> bool:
         """Run the shard to its commit; False when it was lost or handed back instead.
 
         Raises BlobMissing when the manifest is gone; other failures of the store are waited out.
         """
         items = self.surely(lambda: manifest.items(self.lease.first, self.lease.count))
-        pending: deque[Future[Chunk]] = deque()
-        for chunk in self._chunks(network, items):
-            pending.append(self._start(chunk))
-            if len(pending) >= self._stages.depth:
-                self._collect(pending.popleft())
-        while pending:
-            self._collect(pending.popleft())
-        if self._why == "hand_back":
+        if isinstance(network, VideoNetwork):
+            self._run_videos(network, items)
+        else:
+            self._run_images(network, items)
+        if self.why == "hand_back":
             self.leave()
             return False
-        if self._why == "lost":
+        if self.why == "lost":
             return False
         done = len(self._rows)
-        return self.commit(self._rows + self._rows_not_run(items[done:], self.lease.first + done))
+        rows_not_run = self._rows_not_run(items[done:], self.lease.first + done)
+        won = self.commit(self._rows + rows_not_run)
+        if won:
+            self._delete_checkpoints()
+        return won
 
     def leave(self) -> None:
         """Give the shard back, unless it was lost."""
-        if self._why == "hand_back":
+        if self.why == "hand_back":
             hand_back(self._stages.ground.database, self.lease)
 
     def error_all(self, items: Sequence[Item], error: ItemError) -> bool:
@@ -152,7 +98,7 @@ class ShardRun:
             expired=counted[ItemStatus.EXPIRED],
         )
         held_s = time.monotonic() - self._began_at
-        with self._unhurried():
+        with self.unhurried():
             won = commit_surely(
                 ground.database, lease, name, tally, self._device_s, held_s, pause=self.pause
             )
@@ -161,21 +107,61 @@ class ShardRun:
             ground.storage.delete([name])
         return won
 
-    def _chunks(self, network: ImageNetwork, items: list[Item]) -> Iterator[Chunk]:
-        key = (self.lease.model, json.dumps(self.lease.params, sort_keys=True))
+    def _run_images(self, network: ImageNetwork, items: list[Item]) -> None:
+        pending: deque[Future[ImageChunk]] = deque()
+        for chunk in self._chunks(network, items):
+            pending.append(self._start(chunk))
+            if len(pending) >= self._stages.depth:
+                self._collect(pending.popleft())
+        while pending:
+            self._collect(pending.popleft())
+
+    def _run_videos(self, network: VideoNetwork, items: list[Item]) -> None:
+        pending: deque[Future[Outcome]] = deque()
+        try:
+            for index, item in enumerate(items, start=self.lease.first):
+                if len(pending) == VIDEOS:
+                    self._note(pending.popleft().result())
+                if self.stopped.is_set():
+                    break
+                video = VideoRun(self._stages, self, network, index, item)
+                pending.append(self._stages.videos.submit(video.run))
+            while pending:
+                self._note(pending.popleft().result())
+        except BaseException:
+            # The others must not go on with a shard that nobody commits.
+            self.stopped.set()
+            wait(pending)
+            raise
+
+    def _note(self, outcome: Outcome) -> None:
+        self._rows.append(outcome.row)
+        self._device_s += outcome.device_s
+        self._checkpoints += outcome.checkpoints
+
+    def _delete_checkpoints(self) -> None:
+        """Delete what only another attempt would need; what is left is found with the job's end."""
+        try:
+            with self.unhurried():
+                self._stages.ground.storage.delete(self._checkpoints)
+        except StorageError as err:
+            log.warning("checkpoints_left", shard=self.lease.shard_id, error=str(err))
+
+    def _chunks(self, network: ImageNetwork, items: list[Item]) -> Iterator[ImageChunk]:
+        key = batch_key(self.lease)
         start = 0
-        while start < len(items) and not self._stopped.is_set():
+        while start < len(items) and not self.stopped.is_set():
             run = leading(items, start, min(CHUNK_ITEMS, network.record.max_batch))
             first = self.lease.first + start
-            yield Chunk(network, key, self.lease.shard_id, first, run, self._stopped)
+            yield ImageChunk(network, key, self.lease.shard_id, first, run, self.stopped)
             start += len(run)
 
-    def _start(self, chunk: Chunk) -> "Future[Chunk]":
+    def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
         contents = self.surely(lambda: self._stages.reader.read(chunk.items, limit, self.moved))
         self._stages.batcher.announce()
 
-        def work() -> Chunk:
+        def work() -> ImageChunk:
             if chunk.drop_if_stopped():
                 self._stages.batcher.withdraw()
                 return chunk
@@ -191,7 +177,7 @@ class ShardRun:
 
         return self._stages.decoders.submit(work)
 
-    def _collect(self, decoded: "Future[Chunk]") -> None:
+    def _collect(self, decoded: "Future[ImageChunk]") -> None:
         chunk = decoded.result()
         try:
             pieces = chunk.pieces.result()
@@ -231,7 +217,7 @@ class ShardRun:
         self._rows += [found[position] for position in range(len(chunk.items))]
 
     def _postprocess(
-        self, chunk: Chunk, outputs: Outputs, positions: Sequence[int]
+        self, chunk: ImageChunk, outputs: Outputs, positions: Sequence[int]
     ) -> list[Answer]:
         """Turn outputs into predictions; what cannot be turned costs its item.
 
@@ -248,7 +234,7 @@ class ShardRun:
             for place, position in enumerate(positions)
         ]
 
-    def _postprocess_one(self, chunk: Chunk, output: Outputs, position: int) -> Answer:
+    def _postprocess_one(self, chunk: ImageChunk, output: Outputs, position: int) -> Answer:
         self.moved()
         index = chunk.first + position
         try:
@@ -275,46 +261,8 @@ class ShardRun:
 
     def _rows_not_run(self, items: Sequence[Item], first: int) -> list[Row]:
         """Give the rows of items that a cancel or the deadline kept from running."""
-        status = self._why if isinstance(self._why, ItemStatus) else ItemStatus.CANCELLED
+        status = self.status_not_run()
         return [Row(index, item.custom_id, status) for index, item in enumerate(items, start=first)]
-
-    def surely(self, work: Callable[[], T]) -> T:
-        """Do something with the store, waiting it out while it is away.
-
-        Raises Abandoned when the shard is lost meanwhile, or to be handed back.
-        """
-        delay = 0.2
-        while True:
-            try:
-                with self._unhurried():
-                    return work()
-            except BlobMissing:
-                raise
-            except StorageError as err:
-                if self._why in ("lost", "hand_back"):
-                    raise Abandoned from err
-                log.warning("shard_waits_for_storage", shard=self.lease.shard_id, error=str(err))
-                self.pause(delay)
-                delay = min(delay * 2, _LONGEST_PAUSE_S)
-
-    @contextmanager
-    def _unhurried(self) -> Iterator[None]:
-        """Wait for the store or the database: no stall of ours for as long as a call may take."""
-        self._be_patient()
-        try:
-            yield
-        finally:
-            if self.moved_at < math.inf:
-                self.moved()
-
-    def pause(self, seconds: float) -> None:
-        """Wait for others, which is no stall."""
-        time.sleep(seconds)
-        self._be_patient()
-
-    def _be_patient(self) -> None:
-        if self.moved_at < math.inf:
-            self.moved_at = time.monotonic() + _LONGEST_CALL_S
 
 
 def leading(items: list[Item], start: int, most: int) -> list[Item]:

@@ -106,11 +106,11 @@ class TrainingTurn:
     def _is_time(self) -> bool:
         self._run.moves_slowly()
         lasted_s = time.monotonic() - self._began_at
-        return self._run.is_stopped or lasted_s > self._ground.settings.training_turn_s
+        return self._run.stopped.is_set() or lasted_s > self._ground.settings.training_turn_s
 
     def _end_turn(self, fit: Fit, images: ManifestImages, device_s: float) -> bool:
         lease, storage = self._run.lease, self._ground.storage
-        if self._run.is_lost:
+        if self._run.why == "lost":
             return False
         name = training_name(lease.job_id, lease.attempt)
         self._run.surely(lambda: storage.put(name, [fit.save()]))
@@ -127,7 +127,7 @@ class TrainingTurn:
         # What cannot be loaded is refused here, not in the middle of somebody's job.
         load(record, weights).warm_up()
         ground, lease = self._ground, self._run.lease
-        if self._run.is_stopped:
+        if self._run.stopped.is_set():
             hand_back(ground.database, lease)
             return False
         version = self._run.surely(

@@ -18,7 +18,7 @@ from workers.engine.batcher import Batcher
 from workers.engine.engine import Engine
 from workers.engine.flight import FlightRecord
 from workers.engine.reader import Reader
-from workers.engine.shard import Stages
+from workers.engine.stages import Stages
 from workers.process import Process
 
 
@@ -61,6 +61,7 @@ def new_stages(ground: Ground, egress: Egress, tmp_path: Path) -> Iterator[Calla
     """Make the stages that a shard runs through, without an engine and its models."""
     with ExitStack() as stack:
         decoders = stack.enter_context(ThreadPoolExecutor(4))
+        videos = stack.enter_context(ThreadPoolExecutor(4))
         fetchers = stack.enter_context(ThreadPoolExecutor(4))
         flight = FlightRecord(tmp_path / "stages")
 
@@ -70,7 +71,7 @@ def new_stages(ground: Ground, egress: Egress, tmp_path: Path) -> Iterator[Calla
             batcher = Batcher(wait_s, flight)
             stack.callback(batcher.close)
             reader = Reader(on.storage, outside, fetchers)
-            return Stages(on, reader, decoders, batcher, flight, depth)
+            return Stages(on, reader, decoders, videos, batcher, flight, depth)
 
         yield make
 

@@ -34,7 +34,8 @@ from tests.integration.workers.fakes import (
 )
 from workers.egress import EgressError
 from workers.engine.keeper import Keeper
-from workers.engine.shard import ShardRun, Stages
+from workers.engine.shard import ShardRun
+from workers.engine.stages import Stages
 
 # What a database does differently is tested with the room that asks it, in integration/jobs.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

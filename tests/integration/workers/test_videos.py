@@ -1,0 +1,459 @@
+"""One video's way through the stages: windows, batches, faults, and going on where another died."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.bootstrap import Ground
+from jobs.completion import cancel
+from jobs.leases import expire
+from jobs.requests import Request
+from jobs.scheduling import Lease
+from jobs.states import ItemStatus, ShardState
+from jobs.storage import Storage, StorageError
+from jobs.tables import Job, ModelVersion
+from jobs.tenants import NewKey
+from models.record import Limits
+from tests.integration.jobs.builders import claim_one, submit_items
+from tests.integration.jobs.checks import check_job, shards_of
+from tests.integration.workers.conftest import with_
+from tests.integration.workers.fake_videos import PARAMS, FakeVideoNetwork, clips_of
+from tests.integration.workers.fakes import rows_of_job, submit_contents
+from tests.integration.workers.test_shards import Told, manifest_of
+from tests.videos import film, grey, levels, movie
+from workers.egress import EgressError
+from workers.engine.flight import read_suspects
+from workers.engine.keeper import Keeper
+from workers.engine.shard import ShardRun
+from workers.engine.stages import Stages
+
+# What a database does differently is tested with the room that asks it, in integration/jobs.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+NewStages = Callable[..., Stages]
+
+
+def submit_films(
+    ground: Ground, tenant: NewKey, model: ModelVersion, films: Sequence[bytes], **params: Any
+) -> Job:
+    return submit_contents(ground, tenant, model, films, params={**PARAMS, **params})
+
+
+def run_with(stages: Stages, network: FakeVideoNetwork, lease: Lease | None = None) -> bool:
+    lease = lease or claim_one(stages.ground)
+    return ShardRun(stages, lease).run(network, manifest_of(stages.ground, lease))
+
+
+def clips_of_job(ground: Ground, job: Job) -> list[Any]:
+    """Give each item's clips, or the code of its error."""
+    return [
+        row.predictions[0]["clips"] if row.predictions else row.error and row.error.code
+        for row in rows_of_job(ground, job)
+    ]
+
+
+def checkpoints_of(ground: Ground, job: Job) -> list[str]:
+    return list(ground.storage.list(f"jobs/{job.id}/checkpoints"))
+
+
+@pytest.mark.parametrize("carries", [True, False])
+@pytest.mark.parametrize(("window", "overlap"), [(4, 0), (4, 1), (5, 4), (1, 0), (64, 3)])
+def test_a_videos_windows_are_those_of_its_frames(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    carries: bool,
+    window: int,
+    overlap: int,
+) -> None:
+    counts = (1, 4, 30, 64)
+    films = [film(count) for count in counts]
+    job = submit_films(ground, tenant, digits_model, films, window=window, overlap=overlap)
+    assert run_with(new_stages(), FakeVideoNetwork(carries=carries))
+    expected = [
+        clips_of(levels(count), window, window - overlap, carries=carries) for count in counts
+    ]
+    assert clips_of_job(ground, job) == expected
+    for row, data in zip(rows_of_job(ground, job), films, strict=True):
+        assert (row.status, row.warnings, row.attempts) == (ItemStatus.SUCCEEDED, (), 1)
+        assert row.input_sha256 == hashlib.sha256(data).hexdigest()
+    assert check_job(ground, job.id).completed == 4
+
+
+def test_frames_are_sampled_as_the_parameters_say(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_films(ground, tenant, digits_model, [film(50)], fps=5.0, every_nth=None, window=5)
+    assert run_with(new_stages(), FakeVideoNetwork())
+    expected = clips_of(levels(50)[::5], 5, 5, carries=True, duration_ms=200)
+    assert clips_of_job(ground, job) == [expected]
+
+
+def test_results_come_in_the_order_of_the_videos_and_bad_ones_cost_themselves(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    films = [
+        film(40),
+        b"#EXTM3U\nhttp://127.0.0.1:1/x.ts\n",
+        film(3),
+        movie([]),
+        movie([grey(1)], width=65_535, height=65_535),
+        film(30)[:300],
+        film(9),
+    ]
+    job = submit_films(ground, tenant, digits_model, films)
+    assert run_with(new_stages(), FakeVideoNetwork())
+    assert clips_of_job(ground, job) == [
+        clips_of(levels(40), 4, 4, carries=True),
+        "unsupported_media",
+        clips_of(levels(3), 4, 4, carries=True),
+        "video_decode_failed",
+        "video_too_large",
+        "video_decode_failed",
+        clips_of(levels(9), 4, 4, carries=True),
+    ]
+    assert check_job(ground, job.id).request_counts["failed"] == 4
+
+
+def test_a_truncated_video_succeeds_with_a_warning(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    data = film(100)
+    job = submit_films(ground, tenant, digits_model, [data[: len(data) * 6 // 10]])
+    assert run_with(new_stages(), FakeVideoNetwork())
+    (row,) = rows_of_job(ground, job)
+    assert row.status is ItemStatus.SUCCEEDED
+    (warning,) = row.warnings
+    assert warning.code == "video_damaged"
+    assert "frames of 100 could be decoded" in warning.message
+
+
+def test_windows_of_several_videos_share_a_batch_and_decode_beside_the_device(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    both_wait = threading.Barrier(2)
+
+    def first(seen: list[list[int]]) -> None:
+        # While the first window is on the device, the other job's comes to wait.
+        if len(network.batches) == 1:
+            both_wait.wait(20)
+
+    network = FakeVideoNetwork(on_forward=first)
+    stages = new_stages()
+    jobs = [submit_films(ground, tenant, digits_model, [film(40)]) for _ in range(3)]
+    threads = [
+        threading.Thread(target=run_with, args=(stages, network, claim_one(ground))) for _ in jobs
+    ]
+    for thread in threads:
+        thread.start()
+    _await(lambda: sum(map(len, stages.batcher._waiting.values())) == 2)
+    both_wait.wait(20)
+    for thread in threads:
+        thread.join(60)
+    assert max(map(len, network.batches)) >= 2
+    expected = clips_of(levels(40), 4, 4, carries=True)
+    assert [clips_of_job(ground, job) for job in jobs] == [[expected]] * 3
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    ticker = threading.Event()
+    for _ in range(2000):
+        if condition():
+            return
+        ticker.wait(0.01)
+    raise AssertionError("waited in vain")
+
+
+@pytest.fixture
+def outside() -> Any:
+    class Outside:
+        def stream(self, url: str, max_bytes: int, timeout_s: float) -> Iterator[bytes]:
+            assert (max_bytes, timeout_s) == (64_000_000, 600)
+            data = film(20)
+            yield data[:1000]
+            if url.endswith("broken"):
+                raise EgressError("It broke off.", code="url_fetch_failed", retryable=True)
+            yield data[1000:]
+
+    return Outside()
+
+
+def test_a_video_is_fetched_by_its_url(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    outside: Any,
+) -> None:
+    requests = tuple(Request(name, url=f"https://example.com/{name}") for name in ("a", "broken"))
+    job = submit_items(ground, tenant, digits_model, requests=requests, params=PARAMS)
+    assert run_with(new_stages(outside=outside), FakeVideoNetwork())
+    expected = clips_of(levels(20), 4, 4, carries=True)
+    assert clips_of_job(ground, job) == [expected, "url_fetch_failed"]
+    assert rows_of_job(ground, job)[1].error.retryable
+
+
+def test_a_video_of_more_bytes_than_the_model_takes_is_not_even_read(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    network = FakeVideoNetwork(limits=Limits(max_bytes=5000))
+    job = submit_films(ground, tenant, digits_model, [film(3), film(300), film(3)])
+    assert run_with(new_stages(), network)
+    answers = clips_of_job(ground, job)
+    assert answers[1] == "video_too_large"
+    assert [type(answer) for answer in answers] == [list, str, list]
+
+
+def test_a_failing_network_costs_its_video(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    def fail(seen: list[list[int]]) -> None:
+        if [8, 16, 24, 32] in seen:
+            raise ValueError("not this one")
+
+    pictures = [grey(level) for level in levels(30)]
+    films = [film(30), movie(pictures[1:]), film(30)]
+    job = submit_films(ground, tenant, digits_model, films)
+    assert run_with(new_stages(), FakeVideoNetwork(on_forward=fail))
+    expected = clips_of(levels(30), 4, 4, carries=True)
+    assert clips_of_job(ground, job) == [expected, "inference_failed", expected]
+    assert "not this one" in rows_of_job(ground, job)[1].error.message
+
+
+def test_a_cancel_stops_within_a_step_and_keeps_what_is_done(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_films(ground, tenant, digits_model, [film(4), film(4), film(4000), film(4)])
+    lease = claim_one(ground)
+    run = Told(new_stages(), lease)
+
+    def end_the_job(_: list[list[int]]) -> None:
+        if network.steps == 6:
+            cancel(ground.database, tenant.tenant_id, job.id)
+            assert run.told.wait(20)
+
+    network = FakeVideoNetwork(on_forward=end_the_job, max_batch=1)
+    keeper = Keeper(ground.database, "node-1", ground.settings)
+    keeper.hold(run)
+    assert run.run(network, manifest_of(ground, lease))
+    keeper.release(run)
+    keeper.close()
+    assert network.steps <= 7
+    statuses = [row.status for row in rows_of_job(ground, job)]
+    assert statuses[:3] == [ItemStatus.SUCCEEDED, ItemStatus.SUCCEEDED, ItemStatus.CANCELLED]
+    check_job(ground, job.id)
+    assert checkpoints_of(ground, job) == []
+
+
+def test_decoding_is_in_flight(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    tmp_path: Path,
+) -> None:
+    suspects = []
+
+    class Watching(FakeVideoNetwork):
+        def prepare_frame(self, pixels: Any) -> Any:
+            suspects.extend(read_suspects(tmp_path / "stages"))
+            return super().prepare_frame(pixels)
+
+    job = submit_films(ground, tenant, digits_model, [film(4)])
+    (shard,) = shards_of(ground, job.id)
+    assert run_with(new_stages(), Watching())
+    assert {(each.shard_id, each.first, each.length) for each in suspects} == {(shard.id, 0, 1)}
+
+
+# --- going on where another died ------------------------------------------------------------------
+
+
+COUNT, WINDOWS = 400, 100
+
+
+@pytest.fixture
+def ground_with_checkpoints(ground: Ground) -> Ground:
+    return with_(ground, checkpoint_s=1e-6)
+
+
+def run_until_stopped(
+    stages: Stages, lease: Lease, network: FakeVideoNetwork, steps: int, why: str
+) -> None:
+    run = ShardRun(stages, lease)
+
+    def stop(_: list[list[int]]) -> None:
+        if network.steps == steps:
+            run.stop(why)
+
+    network._on_forward = stop
+    assert not run.run(network, manifest_of(stages.ground, lease))
+
+
+@pytest.mark.parametrize("carries", [True, False])
+@pytest.mark.parametrize("overlap", [0, 3])
+@pytest.mark.parametrize("why", ["hand_back", "lost"])
+def test_the_next_attempt_goes_on_where_a_video_was_left(
+    ground_with_checkpoints: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    carries: bool,
+    overlap: int,
+    why: str,
+) -> None:
+    ground = ground_with_checkpoints
+    data, stride = film(COUNT), 4 - overlap
+    expected = clips_of(levels(COUNT), 4, stride, carries=carries)
+    job = submit_films(ground, tenant, digits_model, [data], overlap=overlap)
+    first, second = FakeVideoNetwork(carries=carries), FakeVideoNetwork(carries=carries)
+    stages = new_stages(on=ground)
+    lease = claim_one(ground, lease_s=-1 if why == "lost" else 30)
+    run_until_stopped(stages, lease, first, len(expected) // 2, why)
+    if why == "lost":
+        expire(ground.database)
+    assert len(checkpoints_of(ground, job)) == 1
+    assert run_with(stages, second)
+    assert clips_of_job(ground, job) == [expected]
+    assert first.steps + second.steps <= len(expected) + 1
+    assert second.steps <= len(expected) - len(expected) // 2 + 1
+    assert checkpoints_of(ground, job) == []
+    assert check_job(ground, job.id).completed == 1
+
+
+def left_in_the_middle(
+    ground: Ground, tenant: NewKey, model: ModelVersion, stages: Stages, **params: Any
+) -> Job:
+    job = submit_films(ground, tenant, model, [film(COUNT)], **params)
+    run_until_stopped(stages, claim_one(ground), FakeVideoNetwork(), WINDOWS // 2, "hand_back")
+    assert len(checkpoints_of(ground, job)) == 1
+    return job
+
+
+def replace(ground: Ground, name: str, data: bytes, new_name: str = "") -> None:
+    ground.storage.delete([name])
+    ground.storage.put(new_name or name, [data])
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut", "empty", "renamed", "no safetensors"])
+def test_a_damaged_checkpoint_is_left_aside(
+    ground_with_checkpoints: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+    harm: str,
+) -> None:
+    ground, stages = ground_with_checkpoints, new_stages(on=ground_with_checkpoints)
+    job = left_in_the_middle(ground, tenant, digits_model, stages)
+    (name,) = checkpoints_of(ground, job)
+    data = ground.storage.get(name)
+    digest = name.rpartition("-")[2].removesuffix(".safetensors")
+    match harm:
+        case "flipped":
+            replace(ground, name, data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+        case "cut":
+            replace(ground, name, data[: len(data) // 2])
+        case "empty":
+            replace(ground, name, b"")
+        case "renamed":
+            replace(ground, name, data, name.replace(digest, "0" * 64))
+        case "no safetensors":
+            junk = b"\x10\0\0\0\0\0\0\0not a header at all"
+            replace(ground, name, junk, name.replace(digest, hashlib.sha256(junk).hexdigest()))
+    network = FakeVideoNetwork()
+    assert run_with(stages, network)
+    assert network.steps == WINDOWS, "from the beginning"
+    assert clips_of_job(ground, job) == [clips_of(levels(COUNT), 4, 4, carries=True)]
+    assert checkpoints_of(ground, job) == []
+
+
+def test_a_checkpoint_of_another_input_or_other_parameters_does_not_count(
+    ground_with_checkpoints: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+) -> None:
+    ground, stages = ground_with_checkpoints, new_stages(on=ground_with_checkpoints)
+    job = left_in_the_middle(ground, tenant, digits_model, stages)
+    (name,) = checkpoints_of(ground, job)
+    data = ground.storage.get(name)
+    others = [
+        submit_films(ground, tenant, digits_model, [film(COUNT)], window=5),
+        submit_films(ground, tenant, digits_model, [film(COUNT - 1)]),
+    ]
+    for other in others:
+        ground.storage.put(name.replace(job.id, other.id), [data])
+    steps = []
+    for _ in range(3):
+        network = FakeVideoNetwork()
+        assert run_with(stages, network)
+        steps.append(network.steps)
+    assert sorted(steps) == [WINDOWS // 2, COUNT // 5, WINDOWS]
+    assert clips_of_job(ground, others[0]) == [clips_of(levels(COUNT), 5, 5, carries=True)]
+    assert clips_of_job(ground, others[1]) == [clips_of(levels(COUNT - 1), 4, 4, carries=True)]
+
+
+def test_a_video_that_was_over_is_not_run_again_with_its_shard(
+    ground_with_checkpoints: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+) -> None:
+    ground, stages = ground_with_checkpoints, new_stages(on=ground_with_checkpoints)
+    data = film(100)
+    films = [data[: len(data) * 6 // 10], film(4000)]
+    job = submit_films(ground, tenant, digits_model, films)
+    first = FakeVideoNetwork(max_batch=1)
+    run_until_stopped(stages, claim_one(ground), first, 200, "hand_back")
+    assert len(checkpoints_of(ground, job)) == 2
+    second = FakeVideoNetwork(max_batch=1)
+    assert run_with(stages, second)
+    assert first.steps + second.steps <= 1017
+    rows = rows_of_job(ground, job)
+    assert [len(row.predictions[0]["clips"]) for row in rows] == [15, 1000]
+    assert rows[0].warnings[0].code == "video_damaged"
+
+
+def test_a_store_that_takes_no_checkpoint_costs_nothing_but_the_place(
+    ground_with_checkpoints: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: NewStages,
+) -> None:
+    class Full(Storage):
+        def put(self, name: str, chunks: Any) -> None:
+            if "checkpoints" in name:
+                raise StorageError("full")
+            super().put(name, chunks)
+
+    ground = with_(ground_with_checkpoints, Full(ground_with_checkpoints.storage.url))
+    job = submit_films(ground, tenant, digits_model, [film(COUNT)])
+    assert run_with(new_stages(on=ground), FakeVideoNetwork())
+    assert clips_of_job(ground, job) == [clips_of(levels(COUNT), 4, 4, carries=True)]
+
+
+def test_a_short_video_leaves_no_checkpoint(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    class NoCheckpoints(Storage):
+        def put(self, name: str, chunks: Any) -> None:
+            assert "checkpoints" not in name
+            super().put(name, chunks)
+
+    here = with_(ground, NoCheckpoints(ground.storage.url))
+    submit_films(ground, tenant, digits_model, [film(COUNT)])
+    assert run_with(new_stages(on=here), FakeVideoNetwork())
+
+
+def test_a_lost_shard_commits_nothing_of_its_videos(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit_films(ground, tenant, digits_model, [film(COUNT)])
+    run_until_stopped(new_stages(), claim_one(ground), FakeVideoNetwork(), 5, "lost")
+    assert list(ground.storage.list(f"jobs/{job.id}/segments")) == []
+    (shard,) = shards_of(ground, job.id)
+    assert shard.state is ShardState.LEASED

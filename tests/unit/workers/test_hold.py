@@ -1,0 +1,45 @@
+"""When a run counts as stuck, with several threads at work on it."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+from workers.engine.hold import Hold
+
+
+def test_a_thread_that_moves_does_not_end_the_patience_with_another_ones_call() -> None:
+    hold = Hold(SimpleNamespace(shard_id=1))
+    entered, leave = threading.Event(), threading.Event()
+
+    def call() -> None:
+        with hold.unhurried():
+            entered.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert entered.wait(20)
+    hold.moved()
+    assert hold.moved_at > time.monotonic() + 60, "the store may take its time"
+    leave.set()
+    thread.join()
+    hold.moved()
+    assert hold.moved_at <= time.monotonic()
+
+
+def test_a_sign_of_life_from_inside_a_call_counts() -> None:
+    hold = Hold(SimpleNamespace(shard_id=1))
+    with hold.unhurried():
+        assert hold.moved_at > time.monotonic() + 60
+        hold.moved()
+        assert hold.moved_at <= time.monotonic()
+
+
+def test_who_waits_for_others_stays_waiting_whatever_its_calls_do() -> None:
+    hold = Hold(SimpleNamespace(shard_id=1))
+    hold.waits()
+    with hold.unhurried():
+        pass
+    assert hold.moved_at == float("inf")
+    hold.moved()
+    assert hold.moved_at <= time.monotonic()

@@ -1,0 +1,24 @@
+"""What every shard passes through; one of each for all shards of a process."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from jobs.bootstrap import Ground
+from workers.engine.batcher import Batcher
+from workers.engine.flight import FlightRecord
+from workers.engine.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The engine's rooms, as a shard sees them."""
+
+    ground: Ground
+    reader: Reader
+    decoders: Executor
+    # Threads that each see one video through, and mostly wait.
+    videos: Executor
+    batcher: Batcher
+    flight: FlightRecord
+    # Chunks of one shard that may be between reading and post-processing at a time.
+    depth: int

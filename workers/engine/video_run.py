@@ -1,0 +1,260 @@
+"""One video's way: spool, decode, infer window after window, post-process; in a thread of its own.
+
+    bytes ──► private file ──► frames ──► windows ──► batcher ──► clips ──► row
+                                 │   decode threads     │ device thread │
+                                 └───── a place, every few seconds ─────┘──► checkpoint
+
+While a window is on the device the next one is decoded; nothing else of a video is in memory but
+the clips so far. The thread itself mostly waits. Whatever is wrong with a video costs that video.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from jobs.archives import ArchiveError
+from jobs.manifests import Item
+from jobs.quarantine import Suspect
+from jobs.scheduling import Lease
+from jobs.segments import ItemError, ItemWarning, Row
+from jobs.states import ItemStatus
+from jobs.storage import BlobMissing, StorageError
+from models.errors import ModelError
+from models.registry import VideoNetwork
+from models.tasks.task import Predictions, State, Stepped
+from models.video import Video, open_video
+from workers.egress import EgressError
+from workers.engine.checkpoints import Checkpoints, Progress
+from workers.engine.chunk import Chunk
+from workers.engine.hold import Abandoned, Hold
+from workers.engine.spool import DiskFull, Spooled, spooled
+from workers.engine.stages import Stages
+from workers.engine.windows import Prepared, Window, cut
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """The shard was told to stop."""
+
+
+class NotInferred(Exception):
+    """The network gave no answer; `error` says why."""
+
+    def __init__(self, error: ItemError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a video, the device's time for it, and the checkpoints that it leaves."""
+
+    row: Row
+    device_s: float
+    checkpoints: list[str]
+
+
+def batch_key(lease: Lease) -> tuple[str, str]:
+    """Name what chunks must have in common to share a batch: model version and parameters."""
+    return lease.model, json.dumps(lease.params, sort_keys=True)
+
+
+class VideoRun:
+    """One video of a leased shard."""
+
+    def __init__(
+        self, stages: Stages, hold: Hold, network: VideoNetwork, index: int, item: Item
+    ) -> None:
+        self._stages, self._hold, self._network = stages, hold, network
+        self._index, self._item = index, item
+        self._sha256: str | None = None
+        self._device_s = 0.0
+        self._checkpoints: Checkpoints | None = None
+        self._kept_at = time.monotonic()
+        # Whoever still decodes ahead may stop.
+        self._is_left = False
+
+    def run(self) -> Outcome:
+        """See the video through to its row. Raises Abandoned."""
+        try:
+            row = self._row_of(*self._answer())
+        except (Stopped, CancelledError):
+            row = Row(self._index, self._item.custom_id, self._hold.status_not_run())
+        except Abandoned:
+            raise
+        except Exception as err:  # whatever is wrong costs this video, not its shard
+            row = self._row_of(None, error=self._reason(err))
+        names = self._checkpoints.names if self._checkpoints is not None else []
+        return Outcome(row, self._device_s, names)
+
+    def _answer(self) -> tuple[Predictions, str | None]:
+        """Give the predictions, and what of the video was missing."""
+        limits, settings = self._network.record.limits, self._stages.ground.settings
+        reader, surely = self._stages.reader, self._hold.surely
+        # Parameters that this network cannot take are told before anything is read.
+        self._network.windows(self._hold.lease.params)
+        parts = reader.parts(self._item, limits.max_bytes, settings.video_timeout_s, surely)
+        with spooled(self._watched(parts), limits.max_bytes) as spool:
+            self._sha256 = spool.sha256
+            checkpoints = self._checkpoints = self._checkpoints_of(spool)
+            progress = surely(checkpoints.newest)
+            if progress.clips:
+                log.info("video_resumed", index=self._index, windows=len(progress.clips))
+            if not progress.is_over:
+                self._see_through(spool, progress, checkpoints)
+        return self._decode(partial(self._postprocess, progress)).result(), progress.damage
+
+    def _see_through(self, spool: Spooled, progress: Progress, checkpoints: Checkpoints) -> None:
+        """Decode and infer from where `progress` stands to the end of the video."""
+        limits = self._network.record.limits
+        video = self._decode(partial(open_video, spool.file, spool.size, limits)).result()
+        with video:
+            try:
+                self._run_windows(video, progress, checkpoints)
+            except (Stopped, CancelledError):
+                if self._hold.why == "hand_back":
+                    self._keep(progress, checkpoints)
+                raise
+            progress.is_over, progress.damage = True, video.damage
+        if checkpoints.names:
+            self._keep(progress, checkpoints)
+
+    def _run_windows(self, video: Video, progress: Progress, checkpoints: Checkpoints) -> None:
+        shape = self._network.windows(self._hold.lease.params)
+        windows = cut(self._frames(video, progress), shape, progress.kept)
+        ahead = self._decode(partial(next, windows, None))
+        try:
+            while (window := ahead.result()) is not None:
+                ahead = self._decode(partial(next, windows, None))
+                progress.advance(window, self._infer(window, progress.state), shape)
+                self._hold.moved()
+                self._stop_if_told()
+                is_due = time.monotonic() - self._kept_at > self._checkpoint_s
+                if is_due and len(window.frames) == shape.length:
+                    self._keep(progress, checkpoints)
+        finally:
+            self._is_left = True
+            # The video may be closed only when nobody decodes it any more.
+            wait([ahead])
+
+    def _frames(self, video: Video, progress: Progress) -> Iterator[Prepared]:
+        sampling = self._network.sampling(self._hold.lease.params)
+        for frame in video.frames(sampling, progress.after, self._beat):
+            pixels = self._network.prepare_frame(frame.pixels)
+            yield Prepared(frame.position, frame.end_ms, pixels)
+
+    def _decode(self, work: Callable[[], T]) -> "Future[T]":
+        """Do something that a hostile video may crash, in a decode thread and in flight."""
+        suspect = Suspect(self._hold.lease.shard_id, self._index, 1)
+
+        def flying() -> T:
+            with self._stages.flight.flying(suspect):
+                return work()
+
+        return self._stages.decoders.submit(flying)
+
+    def _infer(self, window: Window, state: State | None) -> Stepped:
+        """Put a window into a batch and wait for the answer; raises NotInferred, CancelledError."""
+        lease, network = self._hold.lease, self._network
+        chunk = Chunk(
+            network,
+            batch_key(lease),
+            lease.shard_id,
+            self._index,
+            [self._item],
+            self._hold.stopped,
+            [window.step(network.windows(lease.params), state)],
+        )
+        self._stages.batcher.announce()
+        (piece,) = self._stages.batcher.put(chunk).result()
+        self._device_s += chunk.device_s
+        if not isinstance(piece.outputs, list):
+            raise NotInferred(piece.error or ItemError("internal_error", "no answer"))
+        stepped: Stepped = piece.outputs[0]
+        return stepped
+
+    def _postprocess(self, progress: Progress) -> Predictions:
+        (answer,) = self._network.postprocess([progress.clips], self._hold.lease.params)
+        return answer
+
+    def _checkpoints_of(self, spool: Spooled) -> Checkpoints:
+        lease = self._hold.lease
+        basis = {
+            "input": spool.sha256,
+            "model": f"{lease.model}#{lease.model_digest}",
+            "params": lease.params,
+        }
+        return Checkpoints(self._stages.ground.storage, lease.job_id, self._index, basis)
+
+    def _keep(self, progress: Progress, checkpoints: Checkpoints) -> None:
+        """Write a checkpoint; the video goes on without one while the store is away."""
+        if not progress.clips:
+            return
+        try:
+            with self._hold.unhurried():
+                checkpoints.save(progress, self._hold.lease.attempt)
+        except StorageError as err:
+            log.warning("checkpoint_not_kept", index=self._index, error=str(err))
+        self._kept_at = time.monotonic()
+
+    @property
+    def _checkpoint_s(self) -> float:
+        return self._stages.ground.settings.checkpoint_s
+
+    def _watched(self, parts: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        for part in parts:
+            self._beat()
+            yield part
+
+    def _beat(self) -> None:
+        self._hold.moved()
+        self._stop_if_told()
+
+    def _stop_if_told(self) -> None:
+        if self._hold.stopped.is_set() or self._is_left:
+            raise Stopped
+
+    def _row_of(
+        self,
+        predictions: Predictions | None,
+        damage: str | None = None,
+        error: ItemError | None = None,
+    ) -> Row:
+        return Row(
+            self._index,
+            self._item.custom_id,
+            ItemStatus.SUCCEEDED if error is None else ItemStatus.ERRORED,
+            self._sha256,
+            self._hold.lease.tries,
+            predictions,
+            error,
+            (ItemWarning("video_damaged", damage),) if damage is not None else (),
+        )
+
+    def _reason(self, err: Exception) -> ItemError:
+        """Turn what went wrong into the item's error."""
+        if isinstance(err, NotInferred):
+            return err.error
+        if isinstance(err, ModelError | EgressError):
+            return ItemError(err.code, str(err), err.retryable)
+        if isinstance(err, ArchiveError):
+            return ItemError(err.code, str(err))
+        if isinstance(err, BlobMissing):
+            return ItemError("input_missing", "The input file was deleted before this item ran.")
+        if isinstance(err, DiskFull):
+            return ItemError("out_of_disk", str(err), retryable=True)
+        if isinstance(err, MemoryError):
+            message = "There was not enough memory to decode this item."
+            return ItemError("out_of_memory", message, retryable=True)
+        lease = self._hold.lease
+        log.error("video_failed", shard=lease.shard_id, index=self._index, exc_info=err)
+        return ItemError("internal_error", "This video failed; the operator's logs say why.")
