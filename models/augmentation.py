@@ -5,7 +5,7 @@ All that moves pixels is one affine map a picture, so that pixels are interpolat
     x_source = A x,    A = flip · rotation(angle) · 1 / scale,   then moved by a shift
 
 in coordinates from -1 to 1 (`torch.nn.functional.affine_grid`). What comes in from outside is
-black. A clip's frames, if there are any, are varied all alike.
+black. The frames of a video are varied all alike.
 """
 
 from collections.abc import Collection
@@ -22,22 +22,24 @@ _DARKEST, _BRIGHTEST = 0.8, 1.2
 def augment(
     pictures: torch.Tensor, names: Collection[str], generator: torch.Generator
 ) -> torch.Tensor:
-    """Vary float32 (B, C, H, W) in [0, 1]; gives the same shape and range.
+    """Vary float32 (B, C, H, W), or (B, T, C, H, W), in [0, 1]; gives the same shape and range.
 
     `names` are of models.recipes.Augmentation; none gives the pictures themselves. `generator`, on
     the CPU, decides: the same state gives the same pictures.
     """
     # Drawn whether it is used or not, so that choosing one kind changes nothing of the others.
     drawn = 2 * torch.rand(len(pictures), 6, generator=generator) - 1
+    # To an affine map frames are so many channels more.
+    varied = pictures.flatten(1, -3)
     if set(names) & {"flip", "shift", "rotate", "zoom"}:
-        height, width = pictures.shape[2:]
-        maps = _affine_maps(drawn, names, height / width).to(pictures.device)
-        grid = nn.functional.affine_grid(maps, list(pictures.shape), align_corners=False)
-        pictures = nn.functional.grid_sample(pictures, grid, align_corners=False)
+        height, width = varied.shape[2:]
+        maps = _affine_maps(drawn, names, height / width).to(varied.device)
+        grid = nn.functional.affine_grid(maps, list(varied.shape), align_corners=False)
+        varied = nn.functional.grid_sample(varied, grid, align_corners=False)
     if "brightness" in names:
-        factors = _between(drawn[:, 5], _DARKEST, _BRIGHTEST).to(pictures.device)
-        pictures = (pictures * factors[:, None, None, None]).clamp(0, 1)
-    return pictures
+        factors = _between(drawn[:, 5], _DARKEST, _BRIGHTEST).to(varied.device)
+        varied = (varied * factors[:, None, None, None]).clamp(0, 1)
+    return varied.reshape(pictures.shape)
 
 
 def _affine_maps(drawn: torch.Tensor, names: Collection[str], aspect: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Training a network on labelled images, in steps that can be broken off and taken up elsewhere.
+"""Training a network on labelled images or videos, in steps that can be taken up elsewhere.
 
     Fit(…) ──step, step, …──► save ─bytes─► Fit(…, state) ──step, …──► is_over ──► best_weights
 
@@ -24,13 +24,13 @@ from models import weights as weights_file
 from models.augmentation import augment
 from models.datasets import Images, Rows, split
 from models.errors import DatasetError, InputError, TrainingFailed, WeightsError
+from models.examples import examples_of
 from models.new_records import with_figures
 from models.optimizers import new_optimizer, optimizer_tensors, restore_optimizer
-from models.preprocess import Preprocessing, normalise
 from models.progress import Progress, count_pairs
 from models.recipes import Recipe
 from models.record import ModelRecord
-from models.registry import TASKS, build
+from models.registry import build, in_native_order
 
 # More files than this that cannot be used mean that the data set is not what it was meant to be.
 MOST_SKIPPED = 1000
@@ -39,9 +39,9 @@ _ORDER, _STEP = 1, 2
 
 
 class _Batch(NamedTuple):
-    """pictures: float32 (B, C, H, W) in [0, 1]; classes: int64 (B,); both on the device."""
+    """examples: float32 (B, C, H, W), of videos (B, T, C, H, W), in [0, 1]; classes: int64 (B,)."""
 
-    pictures: torch.Tensor
+    examples: torch.Tensor
     classes: torch.Tensor
 
 
@@ -62,7 +62,7 @@ class Fit:
         """
         self.record, self.recipe, self._images = record, recipe, images
         self._device = torch.device(device)
-        self._spec = Preprocessing.read(record.preprocess)
+        self._examples = examples_of(record)
         self._split = split(images.classes, recipe.validation, recipe.seed)
         self._module = self._new_module()
         self._optimizer = new_optimizer(recipe, self._module)
@@ -143,8 +143,8 @@ class Fit:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         with self._seeded() as generator:
-            pictures = augment(batch.pictures, self.recipe.augmentation, generator)
-            logits = self._module.train()(normalise(pictures, self._spec))
+            varied = augment(batch.examples, self.recipe.augmentation, generator)
+            logits = self._examples.scores(self._module.train(), varied)
             loss = nn.functional.cross_entropy(logits, batch.classes)
             self._optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -162,7 +162,7 @@ class Fit:
         if batch is None:
             return
         with torch.inference_mode():
-            logits = self._module.eval()(normalise(batch.pictures, self._spec))
+            logits = self._examples.scores(self._module.eval(), batch.examples)
             loss = nn.functional.cross_entropy(logits, batch.classes)
         found, truth = logits.argmax(dim=1).tolist(), batch.classes.tolist()
         progress, labels = self.progress, range(len(self.record.labels))
@@ -188,21 +188,20 @@ class Fit:
         wanted = np.asarray(
             [row for row in rows if int(row) not in self.progress.skipped], np.int64
         )
-        samples, classes = [], []
-        prepare = TASKS[self.record.task].prepare
+        examples, classes = [], []
         for row, content in zip(wanted.tolist(), self._images.read(wanted), strict=True):
             try:
                 if isinstance(content, InputError):
                     raise content
-                samples.append(prepare(self.record, content).pixels)
+                examples.append(self._examples.read(content))
                 classes.append(self._images.classes[row])
             except InputError as err:
                 self._skip(row, str(err))
-        if not samples:
+        if not examples:
             return None
-        pictures = torch.stack(samples).to(self._device)
+        batch = torch.stack(examples).to(self._device)
         labels = torch.from_numpy(np.asarray(classes, np.int64)).to(self._device)
-        return _Batch(tv.convert_image_dtype(pictures, torch.float), labels)
+        return _Batch(tv.convert_image_dtype(batch, torch.float), labels)
 
     def _skip(self, row: int, why: str) -> None:
         skipped = self.progress.skipped
@@ -222,7 +221,7 @@ class Fit:
                 if position not in left:
                     row = next(row for row in skipped if self._images.classes[row] == position)
                     raise DatasetError(
-                        f"No image of class {label!r} is left to {purpose}: "
+                        f"No file of class {label!r} is left to {purpose}: "
                         f"{self._images.name(row)!r} cannot be used, for example. "
                         f"{self.progress.skipped[int(row)]}"
                     )
@@ -254,7 +253,7 @@ class Fit:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.recipe.seed)
             module = build(self.record)
-        return module.to(self._device).to(memory_format=torch.channels_last)
+        return in_native_order(module.to(self._device))
 
     def _restore(self, state: bytes) -> None:
         said = weights_file.read_metadata(state).get("training", "[null, null]")

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from models.catalog import SHIPPED
+from models.networks.recurrent import recurrent_preprocess
 from models.networks.torchvision import torchvision_record
 from models.recipes import Recipe
 from models.record import ModelRecord
-from models.torchvision_names import TORCHVISION_PREFIX
+from models.torchvision_names import RECURRENT_PREFIX, TORCHVISION_PREFIX
 
 
 def new_record(name: str, recipe: Recipe, labels: tuple[str, ...]) -> ModelRecord:
@@ -18,6 +19,8 @@ def new_record(name: str, recipe: Recipe, labels: tuple[str, ...]) -> ModelRecor
     """
     if recipe.architecture.startswith(TORCHVISION_PREFIX):
         model = torchvision_record(recipe.architecture)
+    elif recipe.architecture.startswith(RECURRENT_PREFIX):
+        model = _recurrent_record(recipe.architecture)
     else:
         model = SHIPPED[recipe.architecture]
     return replace(
@@ -27,6 +30,20 @@ def new_record(name: str, recipe: Recipe, labels: tuple[str, ...]) -> ModelRecor
         metrics={},
         description=f"{recipe.architecture}, trained on {len(labels)} classes.",
         options=recipe.options,
+    )
+
+
+def _recurrent_record(architecture: str) -> ModelRecord:
+    return ModelRecord(
+        name=architecture,
+        task="video-classification",
+        architecture=architecture,
+        labels=(),
+        preprocess=recurrent_preprocess(architecture),
+        input_kind="video",
+        # A window holds as many pictures as a batch of pictures does.
+        max_batch=4,
+        shard_items=1,
     )
 
 

@@ -15,7 +15,7 @@ Activation = Literal["relu", "tanh", "sigmoid"]
 Pooling = Literal["max", "average"]
 
 # The architectures that take them; all others are built as they were published.
-CONFIGURABLE = frozenset({"digits"})
+CONFIGURABLE = frozenset({"digits", "recurrent/digits-gru", "recurrent/digits-lstm"})
 
 
 class NetworkOptions(BaseModel):

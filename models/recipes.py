@@ -10,10 +10,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.errors import ParamsError
 from models.options import CONFIGURABLE, Activation, KernelSize, NetworkOptions, Pooling
-from models.torchvision_names import CLASSIFIERS, TORCHVISION_PREFIX
+from models.torchvision_names import (
+    CLASSIFIERS,
+    RECURRENT_CELLS,
+    RECURRENT_PREFIX,
+    TORCHVISION_PREFIX,
+    VIDEO_CLASSIFIERS,
+)
 
-# What can be trained: a network that names the class of an image.
-TRAINABLE: tuple[str, ...] = ("digits", *(TORCHVISION_PREFIX + name for name in CLASSIFIERS))
+# What can be trained: networks that name the class of an image, or of a video.
+TRAINABLE: tuple[str, ...] = (
+    "digits",
+    *(TORCHVISION_PREFIX + name for name in CLASSIFIERS + VIDEO_CLASSIFIERS),
+    *(
+        f"{RECURRENT_PREFIX}{name}-{cell}"
+        for name in ("digits", *CLASSIFIERS)
+        for cell in RECURRENT_CELLS
+    ),
+)
 
 Optimizer = Literal["adam", "sgd", "adamw"]
 Augmentation = Literal["flip", "shift", "rotate", "zoom", "brightness"]
@@ -32,7 +46,11 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    architecture: str = Field("digits", description="`digits`, or a classifier of torchvision.")
+    architecture: str = Field(
+        "digits",
+        description="`digits` or a classifier of torchvision for images; for videos, one of its "
+        "video classifiers, or a classifier with memory, such as `recurrent/digits-lstm`.",
+    )
     epochs: int = Field(20, ge=1, le=1000)
     batch: int = Field(32, ge=2, le=512, description="Images a step.")
     optimizer: Optimizer = "adam"
@@ -79,7 +97,8 @@ def read_recipe(plain: Mapping[str, Any]) -> Recipe:
     if recipe.architecture not in TRAINABLE:
         raise ParamsError(
             f"There is no architecture {recipe.architecture!r} to train: choose 'digits' or one of "
-            "torchvision's classifiers, such as 'torchvision/resnet18'.",
+            "torchvision's classifiers, such as 'torchvision/resnet18', or for videos one with "
+            "memory, such as 'recurrent/digits-lstm'.",
             param="architecture",
         )
     if recipe.options and recipe.architecture not in CONFIGURABLE:

@@ -39,6 +39,16 @@ class Digits(nn.Module):
         return scores
 
 
+FEATURES = 64
+
+
+def build_encoder(**options: Any) -> nn.Module:
+    """Build it without its last layer, untrained: (B, 1, 28, 28) to (B, FEATURES)."""
+    network = build(1, **options)
+    network.set_submodule("dense2", nn.Identity())
+    return network
+
+
 def build(classes: int, **options: Any) -> Digits:
     """Build the network for so many classes, untrained; raises RecordError for a bad option."""
     return Digits(classes, read_options(options))

@@ -311,7 +311,7 @@ def test_images_of_which_none_can_be_decoded_end_the_training_with_a_word(
     error = read_row(ground.database, job.id).error
     assert error is not None
     assert error["code"] == "bad_dataset"
-    assert "No image of class 'a' is left" in error["message"]
+    assert "No file of class 'a' is left" in error["message"]
     assert versions_of(ground, job) == 0
 
 

@@ -132,7 +132,7 @@ def test_a_bad_file_costs_itself_and_is_told() -> None:
 
 def test_a_class_of_which_no_file_can_be_used_is_an_error_that_names_one() -> None:
     images = DigitImages((0, 1), each=4, broken=range(4, 8))
-    with pytest.raises(DatasetError, match=r"No image of class '1' is left.*'1/\d.png'"):
+    with pytest.raises(DatasetError, match=r"No file of class '1' is left.*'1/\d.png'"):
         new_fit(images).advance(never)
 
 

@@ -135,11 +135,11 @@ def test_train_and_wait_ends_with_the_version_and_the_epochs(
 
 
 def test_a_training_that_failed_says_why_and_exits_with_one(server, run, training):
-    error = {"code": "bad_dataset", "message": "No image of class 'cats' is left."}
+    error = {"code": "bad_dataset", "message": "No file of class 'cats' is left."}
     server.on("GET", ONE, training("completed", failed=1, outcome="failed", error=error))
     printed = run("trainings", "status", "trn_1")
     assert printed.exit_code == 1
-    assert "No image of class 'cats' is left." in printed.stdout
+    assert "No file of class 'cats' is left." in printed.stdout
 
 
 def test_the_list_shows_a_row_a_training(server, say, run, training, done):
