@@ -21,13 +21,15 @@ from jobs.tables import Job, ModelVersion, Shard, Tenant, Training
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
 from jobs.trainings import Turn, end_turn, read_row
+from models.contracts import check_params
 from models.record import ModelRecord
 from models.registry import load
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.datasets import digit_files, submit_digits
-from tests.integration.workers.fakes import picture, submit_contents
+from tests.integration.workers.fakes import answers_of, picture, submit_contents
+from tests.walks import walk
 from workers.engine.engine import Engine
 from workers.register import register_shipped
 
@@ -340,3 +342,23 @@ def test_leases_that_ran_out_are_forgotten_after_a_good_turn(
     assert end_turn(ground.database, lease, Turn("blob", {}), 1.0, 1.0)
     (shard,) = shards_of(ground, job.id)
     assert (shard.state, shard.expiries) == (ShardState.PENDING, 0)
+
+
+def test_a_classifier_of_videos_is_trained_and_then_answers_for_videos(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    films = {
+        f"{way}/{seed}.mov": walk(way == "right", seed)
+        for way in ("left", "right")
+        for seed in range(10)
+    }
+    recipe = {"architecture": "recurrent/digits-lstm", "epochs": 8, "batch": 8}
+    training = submit_digits(ground, tenant, films, recipe={**recipe, "learning_rate": 3e-3})
+    engine = new_engine()
+    engine.drain()
+    version = version_of(ground, training)
+    params = check_params("video-classification", {}, ["left", "right"])
+    contents = [walk(right, seed=99) for right in (True, False, True)]
+    job = submit_contents(ground, tenant, version, contents, params=params)
+    engine.drain()
+    assert answers_of(ground, job) == ["right", "left", "right"]
