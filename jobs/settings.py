@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     sweep_s: float = Field(5, gt=0, description="how often the sweeper looks after things")
     max_attempts: int = Field(3, ge=1, description="tries of a shard before its items are errored")
     training_turn_s: float = Field(20, gt=0, le=300, description="a training gives way after this")
+    training_memory: int = Field(8 * GIB, ge=MIB, description="what one training may take")
     shards_in_flight: int = Field(2, ge=1, le=64, description="per inference process")
     decode_threads: int = Field(0, ge=0, description="0: as many as the process has cores")
     batch_wait_ms: float = Field(3, ge=0, le=1000)

@@ -7,6 +7,7 @@ the middle of what is looked at: its first windows, so that an hour costs no mor
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import torch
@@ -29,10 +30,12 @@ class Examples:
     """The examples of one kind of network.
 
     read: one encoded example to uint8 (C, h, w), or (T, C, h, w) of a video; raises InputError.
-    scores: a network and float32 (B, *example) in [0, 1] to logits (B, labels).
+    inputs: float32 (B, *example) in [0, 1], normalised as the network takes it.
+    scores: a network and its inputs to logits (B, labels).
     """
 
     read: Callable[[bytes], torch.Tensor]
+    inputs: Callable[[torch.Tensor], torch.Tensor]
     scores: Callable[[nn.Module, torch.Tensor], torch.Tensor]
 
 
@@ -47,11 +50,11 @@ def _pictures(record: ModelRecord, spec: Preprocessing) -> Examples:
     def read(content: bytes) -> torch.Tensor:
         return TASKS[record.task].prepare(record, content).pixels
 
-    def scores(module: nn.Module, pictures: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = module(normalise(pictures, spec))
+    def scores(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = module(inputs)
         return logits
 
-    return Examples(read, scores)
+    return Examples(read, partial(normalise, spec=spec), scores)
 
 
 def _clips(record: ModelRecord, spec: FramePreprocessing) -> Examples:
@@ -60,15 +63,14 @@ def _clips(record: ModelRecord, spec: FramePreprocessing) -> Examples:
         start = max(0, (len(frames) - spec.window) // 2)
         return pad(torch.stack(frames[start : start + spec.window]), spec.window)
 
-    def scores(module: nn.Module, clips: torch.Tensor) -> torch.Tensor:
-        inputs = _normalised(clips, spec)
+    def scores(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         if spec.carries:
             logits, _ = module(inputs)
         else:
             logits = module(inputs.transpose(1, 2))
         return logits  # type: ignore[no-any-return]  # a module's answer has no type
 
-    return Examples(read, scores)
+    return Examples(read, partial(_normalised, scale=spec), scores)
 
 
 def _frames(record: ModelRecord, spec: FramePreprocessing, content: bytes) -> list[torch.Tensor]:

@@ -144,7 +144,8 @@ class Fit:
             group["lr"] = rate
         with self._seeded() as generator:
             varied = augment(batch.examples, self.recipe.augmentation, generator)
-            logits = self._examples.scores(self._module.train(), varied)
+            inputs = self._examples.inputs(varied)
+            logits = self._examples.scores(self._module.train(), inputs)
             loss = nn.functional.cross_entropy(logits, batch.classes)
             self._optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -162,7 +163,8 @@ class Fit:
         if batch is None:
             return
         with torch.inference_mode():
-            logits = self._examples.scores(self._module.eval(), batch.examples)
+            inputs = self._examples.inputs(batch.examples)
+            logits = self._examples.scores(self._module.eval(), inputs)
             loss = nn.functional.cross_entropy(logits, batch.classes)
         found, truth = logits.argmax(dim=1).tolist(), batch.classes.tolist()
         progress, labels = self.progress, range(len(self.record.labels))

@@ -96,7 +96,10 @@ def convert(source: Path | str | bytes) -> bytes:
 
 def looks_pickled(data: bytes) -> bool:
     """Say whether the bytes are a torch checkpoint (a zip archive, or a bare pickle)."""
-    return data.startswith((b"PK\x03\x04", b"\x80"))
+    # One header of safetensors in thirty-two has a length that begins like a pickle; what stands
+    # behind the length, though, is JSON.
+    is_pickle = data.startswith(b"\x80") and data[8:9] != b"{"
+    return is_pickle or data.startswith(b"PK\x03\x04")
 
 
 def fetch_torchvision(architecture: str, weights_name: str | None = None) -> bytes:

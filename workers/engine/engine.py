@@ -28,6 +28,7 @@ from workers.engine.batcher import Batcher
 from workers.engine.device import Networks
 from workers.engine.flight import FlightRecord, read_suspects
 from workers.engine.hold import Abandoned
+from workers.engine.images import Listing
 from workers.engine.keeper import Keeper
 from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
@@ -40,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 _FETCH_THREADS = 16
 _OPEN_MANIFESTS = 16
+_OPEN_LISTINGS = 4
 
 _CRASHED = ItemError(
     "worker_crashed",
@@ -80,6 +82,8 @@ class Engine:
         self._batcher = Batcher(settings.batch_wait_ms / 1000, self._flight)
         self._keeper = Keeper(ground.database, process.node, settings, beat=self._flight.beat)
         self._manifest = lru_cache(_OPEN_MANIFESTS)(self._open_manifest)
+        # A training reads its manifest as a whole: not again for every turn.
+        self._listing = lru_cache(_OPEN_LISTINGS)(lambda name: Listing(self._manifest(name)))
         self._stages = Stages(
             ground,
             Reader(ground.storage, egress, self._fetchers),
@@ -192,7 +196,7 @@ class Engine:
         # Loading a network and waiting for a turn may take long, and are no stall.
         run.waits()
         if lease.kind is JobKind.TRAINING:
-            return self._train(run, manifest)
+            return self._train(run)
         network = run.surely(lambda: self._networks.borrow(lease.model, lambda: self._load(lease)))
         try:
             with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
@@ -202,12 +206,13 @@ class Engine:
         finally:
             self._networks.give_back(lease.model)
 
-    def _train(self, run: ShardRun, manifest: Manifest) -> bool:
+    def _train(self, run: ShardRun) -> bool:
         turn = TrainingTurn(self._ground, run, self._process.device)
+        listing = run.surely(lambda: self._listing(run.lease.manifest))
         alone = must_run_alone(run.lease)
         with self._quiet.alone() if alone else self._quiet.shared():
             run.moves_slowly()
-            return turn.take(manifest, self._stages.reader, self._flight)
+            return turn.take(listing, self._stages.reader, self._flight)
 
     def _give_up(self, run: ShardRun, lease: Lease) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""

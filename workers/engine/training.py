@@ -13,7 +13,7 @@ import torch
 
 from jobs.bootstrap import Ground
 from jobs.leases import hand_back
-from jobs.manifests import Item, Manifest
+from jobs.manifests import Item
 from jobs.model_names import shown_name
 from jobs.quarantine import Suspect
 from jobs.segments import ItemError, Row
@@ -25,13 +25,14 @@ from models import weights as weights_file
 from models.datasets import Rows
 from models.errors import InputError, ModelError, TrainingFailed, WeightsError
 from models.fitting import Fit
+from models.footprint import check_footprint
 from models.new_records import new_record
 from models.progress import MOST_SHOWN_CLASSES, MOST_SHOWN_FILES
 from models.recipes import Recipe, read_recipe
 from models.registry import load
 from workers.engine.chunk import Content
 from workers.engine.flight import FlightRecord
-from workers.engine.images import ManifestImages
+from workers.engine.images import Listing, ManifestImages
 from workers.engine.reader import Reader
 from workers.engine.shard import ShardRun
 
@@ -43,7 +44,7 @@ class _WatchedImages(ManifestImages):
 
     def __init__(
         self,
-        manifest: Manifest,
+        listing: Listing,
         reader: Reader,
         run: ShardRun,
         flight: FlightRecord,
@@ -51,7 +52,7 @@ class _WatchedImages(ManifestImages):
     ) -> None:
         self._reader, self._run, self._flight = reader, run, flight
         self._max_bytes = max_bytes
-        super().__init__(manifest, self._read_stored)
+        super().__init__(listing, self._read_stored)
 
     def read(self, rows: Rows) -> Iterator[bytes | InputError]:
         for content in super().read(rows):
@@ -71,12 +72,12 @@ class TrainingTurn:
         self._name = shown_name(run.lease.model_name)
         self._began_at = time.monotonic()
 
-    def take(self, manifest: Manifest, reader: Reader, flight: FlightRecord) -> bool:
+    def take(self, listing: Listing, reader: Reader, flight: FlightRecord) -> bool:
         """Train for a turn, or register what came of it; True when the training is over by now."""
         recipe = read_recipe(self._run.lease.params)
         try:
             max_bytes = self._ground.settings.max_item_bytes
-            images = _WatchedImages(manifest, reader, self._run, flight, max_bytes)
+            images = _WatchedImages(listing, reader, self._run, flight, max_bytes)
             fit = self._resumed(recipe, images)
             if fit.progress.is_over:
                 return self._finish(fit)
@@ -95,13 +96,17 @@ class TrainingTurn:
 
     def _resumed(self, recipe: Recipe, images: ManifestImages) -> Fit:
         record = new_record(self._name, recipe, images.labels)
-        if self._training.checkpoint is not None:
-            try:
-                state = self._run.surely(lambda: self._ground.storage.get(self._checkpoint))
-                return Fit(record, recipe, images, self._device, state)
-            except (BlobMissing, WeightsError) as err:
-                log.warning("training_begins_anew", job=self._run.lease.job_id, error=str(err))
-        return Fit(record, recipe, images, self._device)
+        # One that fills the memory would end the process, and with it the work of others.
+        check_footprint(record, recipe, self._ground.settings.training_memory)
+        if self._training.checkpoint is None:
+            return Fit(record, recipe, images, self._device)
+        try:
+            state = self._run.surely(lambda: self._ground.storage.get(self._checkpoint))
+            return Fit(record, recipe, images, self._device, state)
+        except (BlobMissing, WeightsError) as err:
+            raise TrainingFailed(
+                f"What earlier turns learned cannot be read any more; train again. ({err})"
+            ) from err
 
     def _is_time(self) -> bool:
         self._run.moves_slowly()

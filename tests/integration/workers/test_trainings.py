@@ -212,7 +212,7 @@ def test_a_worker_that_is_lost_after_registering_makes_no_second_version(
     assert versions_of(ground, job) == 1
 
 
-def test_a_damaged_checkpoint_is_passed_over(
+def test_a_damaged_checkpoint_ends_the_training_with_a_word(
     ground: Ground, tenant: NewKey, new_engine: NewEngine
 ) -> None:
     job = submit_digits(ground, tenant)
@@ -221,7 +221,10 @@ def test_a_damaged_checkpoint_is_passed_over(
     ground.storage.put(name, [b"\x10\0\0\0\0\0\0\0 no safetensors"])
     assert end_turn(ground.database, lease, Turn(name, {}), 1.0, 1.0)
     new_engine().drain()
-    assert check_job(ground, job.id).outcome is Outcome.SUCCEEDED
+    assert check_job(ground, job.id).outcome is Outcome.FAILED
+    error = read_row(ground.database, job.id).error
+    assert error is not None
+    assert "cannot be read any more; train again" in error["message"]
 
 
 def test_a_cancelled_training_ends_after_its_step_and_registers_nothing(
@@ -326,6 +329,18 @@ def test_a_data_set_that_is_deleted_meanwhile_ends_the_training_with_a_word(
     error = read_row(ground.database, job.id).error
     assert error is not None
     assert "was deleted while" in error["message"]
+
+
+def test_a_training_that_would_fill_the_memory_ends_before_it_takes_any(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    job = submit_digits(ground, tenant, recipe={"architecture": "torchvision/resnet18"})
+    new_engine(with_(ground, training_memory=2**28)).drain()
+    assert check_job(ground, job.id).outcome is Outcome.FAILED
+    error = read_row(ground.database, job.id).error
+    assert error is not None
+    assert error["code"] == "training_failed"
+    assert "a smaller batch" in error["message"]
 
 
 def test_leases_that_ran_out_are_forgotten_after_a_good_turn(
