@@ -1,12 +1,14 @@
 """`python -m models.train NAME --out DIR`: train a shipped network, write weights and card.
 
-Every network that is shipped can be trained: `digits`, `scenes-detector`, `scenes-segmenter`, and
-`all` of them, each by its own recipe. `folder DATA` trains on images of your own instead.
+Every network that is shipped can be trained: `digits`, `scenes-detector`, `scenes-segmenter`,
+`motion`, and `all` of them, each by its own recipe. `folder DATA` trains on images or videos of
+your own instead.
 """
 
 # ruff: noqa: T201  # a command: what it prints is what it is for
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,6 +16,8 @@ from torch import nn
 
 from models.card import confusion_table, digits_card
 from models.catalog import SHIPPED
+from models.clip_card import clip_card
+from models.clip_training import ClipRecipe, train_on_clips
 from models.data import heldout_digits, train_digits
 from models.evaluation import evaluate
 from models.folder_training import add_arguments, train_folder
@@ -22,6 +26,7 @@ from models.scene_training import RECIPES, SceneRecipe, train_on_scenes
 from models.training import Recipe, train
 from models.weights import write
 
+AnyRecipe = Recipe | SceneRecipe | ClipRecipe
 # A trained network and its card.
 Product = tuple[nn.Module, str]
 
@@ -49,14 +54,13 @@ def _train_shipped(options: argparse.Namespace) -> None:
     print(f"wrote {weights} and {weights.with_suffix('.md')}")
 
 
-def command_of(network: str, recipe: Recipe | SceneRecipe) -> str:
+def command_of(network: str, recipe: AnyRecipe) -> str:
     """Write the command that repeats a training."""
-    length = (
-        f"--epochs {recipe.epochs}" if isinstance(recipe, Recipe) else f"--steps {recipe.steps}"
-    )
-    return (
-        f"python -m models.train {network} --out DIR {length} "
-        f"--batch {recipe.batch} --learning-rate {recipe.learning_rate} --seed {recipe.seed}"
+    return " ".join(
+        [
+            f"python -m models.train {network} --out DIR",
+            *(f"--{name.replace('_', '-')} {value}" for name, value in asdict(recipe).items()),
+        ]
     )
 
 
@@ -88,9 +92,26 @@ def _train_scenes(options: argparse.Namespace) -> Product:
     )
 
 
+def _train_clips(options: argparse.Namespace) -> Product:
+    record = SHIPPED[options.network]
+    recipe = ClipRecipe(
+        options.steps, options.epochs, options.batch, options.learning_rate, options.seed
+    )
+    trained = train_on_clips(record, recipe, lambda line: print(line, flush=True))
+    figures = evaluate(record, write(trained.module.state_dict()))
+    for name, value in figures.items():
+        print(f"{name} {value:.4f}")
+    print(f"in {trained.seconds:.1f} s")
+    command = command_of(record.name, recipe)
+    return trained.module, clip_card(
+        record, trained, recipe, figures, command, str(torch.__version__)
+    )
+
+
 TRAINERS: Mapping[str, Callable[[argparse.Namespace], Product]] = {
     "digits": _train_digits,
     **dict.fromkeys(RECIPES, _train_scenes),
+    "motion": _train_clips,
 }
 
 
@@ -100,14 +121,14 @@ def _parser() -> argparse.ArgumentParser:
     add_arguments(networks.add_parser("folder", help="a data set of yours, a folder a class"))
     every = networks.add_parser("all", help="every network that is shipped")
     every.add_argument("--out", type=Path, required=True, help="folder for weights and cards")
-    defaults: dict[str, Recipe | SceneRecipe] = {"digits": Recipe(), **RECIPES}
+    defaults: dict[str, AnyRecipe] = {"digits": Recipe(), **RECIPES, "motion": ClipRecipe()}
     for name, recipe in defaults.items():
         each = networks.add_parser(name, help=SHIPPED[name].description)
         each.add_argument("--out", type=Path, required=True, help="folder for weights and card")
-        if isinstance(recipe, Recipe):
-            each.add_argument("--epochs", type=int, default=recipe.epochs)
-        else:
+        if not isinstance(recipe, Recipe):
             each.add_argument("--steps", type=int, default=recipe.steps)
+        if not isinstance(recipe, SceneRecipe):
+            each.add_argument("--epochs", type=int, default=recipe.epochs)
         each.add_argument("--batch", type=int, default=recipe.batch, help="pictures a step")
         each.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
         each.add_argument("--seed", type=int, default=recipe.seed)
