@@ -107,9 +107,15 @@ _MOTION = ModelRecord(
     },
     input_kind="video",
     max_batch=16,
-    shard_items=16,
+    shard_items=16,  # 0.3 ms of one core a frame and as much to prepare it, measured; then decoding
     limits=VIDEO_LIMITS,
-    metrics={},
+    metrics={
+        "heldout_digit_accuracy": 0.9840,
+        "heldout_direction_accuracy": 0.9760,
+        "stream_digit_accuracy": 0.9635,
+        "stream_direction_accuracy": 0.9552,
+        "parameters": 254570,
+    },
     description="A handwritten digit that moves over a cluttered grey ground, and where it moves "
     "to: left, right, up or down.",
 )

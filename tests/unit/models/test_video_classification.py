@@ -280,10 +280,9 @@ def test_a_frame_is_resized_by_its_shorter_side_and_cut_out_in_the_middle():
 
 def test_colours_become_the_grey_that_a_person_sees():
     spec = FramePreprocessing.read(PREPROCESS)
-    green = np.full((8, 8, 3), (0, 255, 0), np.uint8)
-    assert to_frame(green, spec, Limits()).unique().tolist() == [150]
-    white = np.full((8, 8, 3), 255, np.uint8)
-    assert to_frame(white, spec, Limits()).unique().tolist() == [255]
+    for colour, grey in (((255, 0, 0), 76), ((0, 255, 0), 150), ((255, 255, 255), 255)):
+        pixels = np.full((8, 8, 3), colour, np.uint8)
+        assert to_frame(pixels, spec, Limits()).unique().tolist() == [grey]
 
 
 def test_a_strip_that_resizing_would_blow_up_is_too_large():
