@@ -20,7 +20,7 @@ from jobs.storage import Storage, training_name
 from jobs.tables import Job, ModelVersion, Shard, Tenant, Training
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
-from jobs.trainings import Turn, end_turn, read_row
+from jobs.trainings import Turn, end_turn, note_outcome, read_row
 from models.contracts import check_params
 from models.record import ModelRecord
 from models.registry import load
@@ -175,6 +175,7 @@ def test_the_turn_of_a_dead_worker_is_lost_and_the_next_goes_on_at_its_checkpoin
         engine._place_for_training.acquire()
         engine._run(lease)
     before = read_row(ground.database, job.id)
+    assert blobs_of(ground, job) == [before.checkpoint]
     dead = claim_one(ground, "dead")
     assert take_back(ground.database, "dead", crashed=False) == 1
     new_engine(node="node-2", flight=tmp_path / "flight-2").drain()
@@ -182,9 +183,22 @@ def test_the_turn_of_a_dead_worker_is_lost_and_the_next_goes_on_at_its_checkpoin
     assert done.status is JobStatus.COMPLETED
     assert before.progress is not None
     assert before.progress["step"] == 4
-    late = Turn(training_name(job.id, dead.attempt), {"epoch": 0})
-    assert not end_turn(ground.database, dead, late, 1.0, 1.0), "the fence holds"
+    assert dead.attempt == 5
     assert versions_of(ground, job) == 1
+
+
+def test_a_turn_that_was_taken_over_counts_for_nothing(ground: Ground, tenant: NewKey) -> None:
+    job = submit_digits(ground, tenant)
+    dead = claim_one(ground, "dead")
+    take_back(ground.database, "dead")
+    successor = claim_one(ground)
+    late = Turn(training_name(job.id, dead.attempt), {"epoch": 9})
+    assert not end_turn(ground.database, dead, late, 1.0, 1.0)
+    note_outcome(ground.database, dead, version=7)
+    row = read_row(ground.database, job.id)
+    assert (row.checkpoint, row.model_version) == (None, None)
+    assert end_turn(ground.database, successor, Turn("blob", {"epoch": 1}), 1.0, 1.0)
+    assert read_row(ground.database, job.id).checkpoint == "blob"
 
 
 class RobbedStorage(Storage):
