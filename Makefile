@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-NETWORK ?= digits
+NETWORK ?= all
 OUT ?= build/weights
 PEERS ?= mosec==0.9.8 litserve==0.2.19 ray[data]==2.60.0
 
@@ -44,7 +44,7 @@ format: setup ## Put the code into its form and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train: setup ## Train a shipped network anew (NETWORK=digits OUT=build/weights)
+train: setup ## Train the shipped networks anew, or one (NETWORK=digits OUT=build/weights)
 	@$(BIN)/python -m models.train $(NETWORK) --out $(OUT) $(ARGS)
 
 evaluate: setup ## Measure the shipped networks and hold them to their cards

@@ -24,6 +24,7 @@ from api.routes.models import models
 from api.routes.predictions import predictions
 from api.routes.results import results
 from api.routes.shadows import shadows
+from api.routes.trainings import refuse_trainings, trainings
 from api.security_headers import harden
 from api.waiting import HELD, MOST_HELD
 from jobs.bootstrap import Ground, open_ground
@@ -51,6 +52,7 @@ def create_app(ground: Ground | None = None) -> APIFlask:
     handle_errors(app)
     app.before_request(refuse_nul)
     protect(app)
+    app.before_request(refuse_trainings)
     limit_requests(app, ground.settings)
     _add_routes(app)
     return app
@@ -81,7 +83,9 @@ def _configure(app: APIFlask, settings: Settings) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, models, aliases, shadows, audit, predictions):
+    for blueprint in (health, docs, files, predictions, trainings):
+        app.register_blueprint(blueprint)
+    for blueprint in (models, aliases, shadows, audit):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

@@ -161,7 +161,7 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         metadata=job.metadata_,
         webhook=WebhookView(**job.webhook) if job.webhook else None,
         results_url=f"/v1/jobs/{job.id}/results",
-        **_times(job),
+        **times_of(job),
     )
 
 
@@ -175,7 +175,8 @@ def job_deleted(job: Job, kind: Kind) -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
-def _times(job: Job) -> dict[str, Any]:
+def times_of(job: Job) -> dict[str, Any]:
+    """Give the members of a view that are times."""
     ended = _whole(job.ended_at)
     endings = ("completed", "failed", "cancelled", "expired")
     was_cancelled = job.status in (JobStatus.CANCELLING, JobStatus.CANCELLED)

@@ -9,11 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt
 
 from api.schemas import Binary, FileId
-from models.catalog import Limits
+from models.catalog import VIDEO_LIMITS, Limits
+from models.contracts.video_classification import MAX_WINDOW
+from models.options import NetworkOptions
 
 _DEFAULTS = Limits()
 
 Side = Annotated[StrictInt, Field(ge=1, le=4096)]
+WindowLength = Annotated[StrictInt, Field(ge=1, le=MAX_WINDOW)]
 Scale = Annotated[list[FiniteFloat], Field(min_length=1, max_length=3)]
 VersionNumber = Annotated[StrictInt, Field(ge=1, le=99_999_999)]
 
@@ -39,11 +42,33 @@ class PreprocessBody(_Strict):
     )
 
 
+class FramesBody(_Strict):
+    """How a video's frames are brought to the network's form, and how many make a window."""
+
+    channels: Literal[1, 3]
+    mean: Scale
+    std: Scale
+    antialias: StrictBool = False
+    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
+    resize: Annotated[list[Side], Field(min_length=1, max_length=2)] = Field(
+        description="Height and width, or the pixels of the shorter side alone."
+    )
+    crop: Annotated[list[Side], Field(min_length=2, max_length=2)] = Field(
+        description="Height and width of the centre."
+    )
+    fps: FiniteFloat = Field(gt=0, le=240, description="Frames a second that are looked at.")
+    window: WindowLength = Field(description="Frames that are answered for at a time.")
+    windows: Annotated[list[WindowLength], Field(min_length=2, max_length=2)] = Field(
+        description="The fewest and the most that the network can take."
+    )
+    carries: StrictBool = Field(False, description="Whether it remembers earlier windows.")
+
+
 class LimitsBody(_Strict):
     """What one item may be at most."""
 
     max_pixels: StrictInt = Field(_DEFAULTS.max_pixels, ge=1, le=_DEFAULTS.max_pixels)
-    max_bytes: StrictInt = Field(_DEFAULTS.max_bytes, ge=1, le=_DEFAULTS.max_bytes)
+    max_bytes: StrictInt = Field(_DEFAULTS.max_bytes, ge=1, le=VIDEO_LIMITS.max_bytes)
 
 
 class RecordBody(_Strict):
@@ -58,8 +83,11 @@ class RecordBody(_Strict):
         min_length=1, max_length=32_768, description="One name a class, in the network's order."
     )
     task: str | None = Field(None, description="Left out: the architecture's.")
-    preprocess: PreprocessBody | None = Field(
+    preprocess: PreprocessBody | FramesBody | None = Field(
         None, description="Left out: that of the network that we ship with this architecture."
+    )
+    options: NetworkOptions | None = Field(
+        None, description="Of an architecture that has some: how its convolutions are made."
     )
     limits: LimitsBody | None = None
     max_batch: StrictInt | None = Field(None, ge=1, le=256)

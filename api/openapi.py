@@ -30,6 +30,13 @@ from api.schemas import (
     UploadForm,
 )
 from api.shadow_views import ShadowView
+from api.training_schemas import (
+    TrainingCreate,
+    TrainingDeleted,
+    TrainingList,
+    TrainingParams,
+    TrainingView,
+)
 from api.views import Alive, Deleted, FileList, FileView, Ready
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -108,6 +115,11 @@ COMPONENTS: tuple[Schema, ...] = (
     ResultPage,
     ShadowPut,
     ShadowView,
+    TrainingCreate,
+    TrainingDeleted,
+    TrainingList,
+    TrainingParams,
+    TrainingView,
     UploadForm,
     VersionCreate,
     VersionForm,

@@ -9,13 +9,13 @@ and the rest by a worker (jobs.validation).
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from api.current import actor, ground, is_admin
-from api.model_schemas import PreprocessBody, RecordBody, VersionCreate, plain
+from api.model_schemas import FramesBody, PreprocessBody, RecordBody, VersionCreate, plain
 from api.multipart import is_form, read_parts
 from api.parsing import parse_json, read_body, validated
 from api.submitting import find_file
@@ -25,7 +25,13 @@ from jobs.states import VersionState
 from jobs.storage import weights_name
 from jobs.tables import ModelVersion
 from jobs.versions import add_version, task_of
-from models.catalog import ARCHITECTURE_TASKS, SHIPPED, ModelRecord, params_schema
+from models.catalog import (
+    ARCHITECTURE_TASKS,
+    SHIPPED,
+    VIDEO_LIMITS,
+    ModelRecord,
+    params_schema,
+)
 from models.errors import ModelError
 from models.weights_header import Read, check_header
 
@@ -111,6 +117,8 @@ def _checked_record(name: str, stored: str, body: RecordBody) -> ModelRecord:
     shipped = SHIPPED.get(body.architecture)
     ours: dict[str, Any] = shipped.to_json() if shipped else {}
     defaults = {part: ours[part] for part in _OF_ARCHITECTURE if part in ours}
+    if task == "video-classification":
+        defaults |= {"input_kind": "video", "limits": asdict(VIDEO_LIMITS)}
     if body.preprocess is None and shipped is None:
         raise InvalidRequest(
             "`record.preprocess` is missing: say how images become the network's input. GET "
@@ -154,9 +162,9 @@ def _checked_task(name: str, stored: str, body: RecordBody) -> str:
     return task
 
 
-def _check_sizes(record: ModelRecord, preprocess: PreprocessBody | None) -> None:
+def _check_sizes(record: ModelRecord, preprocess: PreprocessBody | FramesBody | None) -> None:
     """Refuse a record whose batches would take more memory than is fair."""
-    scores_places = record.task not in ("classification", "embedding")
+    scores_places = record.task in ("detection", "segmentation")
     if scores_places and len(record.labels) > _MOST_LABELS_OF_PLACES:
         raise InvalidRequest(
             f"`record.labels` has {len(record.labels):,} names; {record.task} takes at most "
@@ -165,16 +173,24 @@ def _check_sizes(record: ModelRecord, preprocess: PreprocessBody | None) -> None
         )
     if preprocess is None:
         return
+    pixels = _pixels_of(preprocess)
+    if record.max_batch * pixels > _MOST_BATCH_PIXELS:
+        raise InvalidRequest(
+            f"`record.max_batch`: {record.max_batch} samples of {pixels:,} pixels are too much for "
+            f"one batch; {_MOST_BATCH_PIXELS // pixels} are not.",
+            param="record.max_batch",
+        )
+
+
+def _pixels_of(preprocess: PreprocessBody | FramesBody) -> int:
+    """Give the pixels of one sample: a picture, or the frames of a window."""
+    if isinstance(preprocess, FramesBody):
+        return preprocess.window * preprocess.crop[0] * preprocess.crop[1]
     height, width = preprocess.fixed or [
         preprocess.crop or preprocess.shorter or 1,
         preprocess.crop or preprocess.longer or preprocess.shorter or 1,
     ]
-    if record.max_batch * height * width > _MOST_BATCH_PIXELS:
-        raise InvalidRequest(
-            f"`record.max_batch`: {record.max_batch} pictures of {width} x {height} pixels are "
-            f"too much for one batch; {_MOST_BATCH_PIXELS // (height * width)} are not.",
-            param="record.max_batch",
-        )
+    return height * width
 
 
 def _check_weights(weights: _Weights) -> None:

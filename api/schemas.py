@@ -77,9 +77,7 @@ class CommonOptions(_Strict):
     @field_validator("completion_window")
     @classmethod
     def _check_window(cls, window: str | None) -> str | None:
-        if window is not None and not _SHORTEST_WINDOW_S <= seconds_of(window) <= _LONGEST_WINDOW_S:
-            raise ValueError("must be between 1 minute and 30 days, such as 30m, 24h or 7d")
-        return window
+        return None if window is None else check_window(window)
 
     @property
     def lifetime_s(self) -> int | None:
@@ -195,6 +193,13 @@ class ResultsQuery(_Strict):
     limit: int | None = Field(None, ge=1, le=1000, description="Rows a page; 100 for json.")
     status: ItemStatus | None = None
     format: str = Field("json", description="json, ndjson or csv")
+
+
+def check_window(window: str) -> str:
+    """Give a completion window that can be meant; raises ValueError for any other."""
+    if not _SHORTEST_WINDOW_S <= seconds_of(window) <= _LONGEST_WINDOW_S:
+        raise ValueError("must be between 1 minute and 30 days, such as 30m, 24h or 7d")
+    return window
 
 
 def seconds_of(window: str) -> int:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from jobs.model_names import shown_name
 from jobs.tables import ModelShadow
 
 
@@ -45,7 +46,7 @@ def shadow_view(shadow: ModelShadow) -> ShadowView:
     one_only = shadow.errored_before + shadow.errored_after
     ran = shadow.compared + shadow.errored_both + one_only
     return ShadowView(
-        model=shadow.name,
+        model=shown_name(shadow.name),
         alias=shadow.alias,
         version=shadow.version,
         percent=shadow.percent,

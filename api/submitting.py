@@ -105,7 +105,7 @@ def checked(options: CommonOptions, wanted: Wanted) -> Submission:
         pool=settings.pool_for_jobs,
         priority=options.priority,
         metadata=options.metadata,
-        webhook=_checked_webhook(options.webhook, settings),
+        webhook=checked_webhook(options.webhook, settings),
         completion_window=options.completion_window,
         completion_window_s=seconds_to_run(options.completion_window, settings.completion_window_s),
         output_expires_after=options.lifetime_s,
@@ -164,7 +164,8 @@ def _checked_overlays(wanted: bool, version: ModelVersion) -> bool:
     return wanted
 
 
-def _checked_webhook(webhook: Webhook | None, settings: Settings) -> dict[str, Any] | None:
+def checked_webhook(webhook: Webhook | None, settings: Settings) -> dict[str, Any] | None:
+    """Give a webhook as it is stored; raises InvalidRequest for a URL that may not be called."""
     if webhook is None:
         return None
     try:

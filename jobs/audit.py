@@ -2,6 +2,7 @@
 
     model.registered   version.ready      version.refused    version.deleted
     alias.moved        alias.removed      canary.begun       canary.ended
+    shadow.begun       shadow.ended
     key.created        key.revoked
 
 The log outlives what it speaks of: rows are added, never changed.
@@ -25,6 +26,8 @@ Action = Literal[
     "alias.removed",
     "canary.begun",
     "canary.ended",
+    "shadow.begun",
+    "shadow.ended",
     "key.created",
     "key.revoked",
 ]

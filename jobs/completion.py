@@ -99,12 +99,25 @@ def commit_surely(
     fenced, so it can only count once; when it finds the lease gone, the shard is read again to tell
     whether it was this very result that took it.
     """
+    return through_outages(
+        lambda: commit(database, lease, segment, tally, device_s, held_s),
+        lambda: _is_committed(database, lease, segment),
+        lease,
+        pause,
+    )
+
+
+def through_outages(
+    act: Callable[[], bool],
+    was_done: Callable[[], bool],
+    lease: Lease,
+    pause: Callable[[float], object] = time.sleep,
+) -> bool:
+    """Repeat a fenced transaction until the database has answered; gives whether it took place."""
     delay = 0.2
     while True:
         try:
-            if commit(database, lease, segment, tally, device_s, held_s):
-                return True
-            return _is_committed(database, lease, segment)
+            return act() or was_done()
         except SQLAlchemyError as err:
             if not is_outage(err):
                 raise

@@ -8,6 +8,7 @@ begins again under new names. A store that is away costs no try: the turn is giv
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy import Select, select, update
@@ -23,10 +24,11 @@ from jobs.files import get_file
 from jobs.inputs import Agreed, items_of_file
 from jobs.manifests import Item, write_manifest
 from jobs.packs import Pack
-from jobs.states import JobStatus, check_job_move
+from jobs.states import JobKind, JobStatus, check_job_move
 from jobs.storage import BlobMissing, StorageError, manifest_name
 from jobs.submission import cut_shards, insert_shards
 from jobs.tables import Job, ModelVersion
+from jobs.trainings import only_shard
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +58,12 @@ class _Lost(Exception):
     """Another worker prepares the job by now, or it has been cancelled."""
 
 
-def prepare_next(ground: Ground) -> str | None:
+# Gives the items of a training that belong to a class; raises InvalidInput when they are no data
+# set. What a data set is, `models` knows.
+CheckDataset = Callable[[Iterator[Item]], Iterator[Item]]
+
+
+def prepare_next(ground: Ground, check_dataset: CheckDataset = iter) -> str | None:
     """Prepare the job that has waited for longest; gives its id, None when none waits."""
     turn = _claim(ground)
     if turn is None:
@@ -69,7 +76,7 @@ def prepare_next(ground: Ground) -> str | None:
                 "The input could not be read in several tries. Send it again, or in parts.",
                 code="preparation_failed",
             )
-        written = _write(ground, turn)
+        written = _write(ground, turn, check_dataset)
         shards = _begin(ground, turn, written)
     except (InvalidInput, NotFound) as err:
         _refuse(ground, turn, err)
@@ -122,16 +129,19 @@ def _claim(ground: Ground) -> _Turn | None:
         return _Turn(job, job.prepare_attempt) if job is not None else None
 
 
-def _write(ground: Ground, turn: _Turn) -> _Written:
+def _write(ground: Ground, turn: _Turn, check_dataset: CheckDataset) -> _Written:
     job, name = turn.job, manifest_name(turn.job.id)
+    is_training, settings = job.kind is JobKind.TRAINING, ground.settings
     pack, beat = Pack(ground.storage, job.id), _Heart(ground, turn).beat
     try:
         with pack:
             total = write_manifest(
                 ground.storage,
                 name,
-                _renewing(_items_of(ground, job, pack, beat), beat),
-                max_items=ground.settings.max_items,
+                (check_dataset if is_training else iter)(
+                    _renewing(_items_of(ground, job, pack, beat), beat)
+                ),
+                max_items=settings.max_training_items if is_training else settings.max_items,
                 max_errors=ground.settings.max_line_errors,
             )
     except (InvalidInput, StorageError, _Lost):
@@ -198,16 +208,22 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> int:
     with ground.database.write() as session:
         job = _touch(session, turn, ground.settings.lease_s)
         if job is not None:
-            version = session.get_one(ModelVersion, (job.model_name, job.model_version))
-            shards = cut_shards(job.id, written.total, version.record["shard_items"])
+            shards = _cut(session, job, written.total)
             check_job_move(job.status, JobStatus.IN_PROGRESS)
             job.status = JobStatus.IN_PROGRESS
-            job.manifest, job.total = written.manifest, written.total
+            job.manifest, job.total = written.manifest, sum(shard["count"] for shard in shards)
             job.in_progress_at = session.scalar(select(db_now()))
             insert_shards(session, job, shards)
             return len(shards)
     ground.storage.delete(written.blobs)
     raise _Lost
+
+
+def _cut(session: Session, job: Job, total: int) -> list[dict[str, Any]]:
+    if job.kind is JobKind.TRAINING:
+        return only_shard(job.id)
+    version = session.get_one(ModelVersion, (job.model_name, job.model_version))
+    return cut_shards(job.id, total, version.record["shard_items"])
 
 
 def _give_back(ground: Ground, turn: _Turn) -> None:

@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.errors import NotFound
-from jobs.states import JobStatus
+from jobs.states import JobKind, JobStatus
 from jobs.tables import Job
 
 
@@ -26,7 +26,9 @@ def list_jobs(
     model: str | None = None,
 ) -> list[Job]:
     """Give up to `limit` jobs older than `after`, newest first; ids sort by time."""
-    mine = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    mine = select(Job).where(
+        Job.tenant_id == tenant_id, Job.deleted_at.is_(None), Job.kind != JobKind.TRAINING
+    )
     query = mine.order_by(Job.id.desc()).limit(limit)
     if after is not None:
         query = query.where(Job.id < after)

@@ -20,7 +20,7 @@ from jobs.completion import TIDY_AFTER_S, discard
 from jobs.database import db_now
 from jobs.states import TERMINAL, JobKind
 from jobs.storage import StorageError
-from jobs.tables import Comparison, Delivery, File, Job, Shard
+from jobs.tables import Comparison, Delivery, File, Job, Shard, Training
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,7 @@ def erase_deleted(ground: Ground, job: Job) -> None:
         session.execute(delete(Comparison).where(_is_of(job)))
         session.execute(delete(Shard).where(Shard.job_id == job.id))
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))
+        session.execute(delete(Training).where(Training.job_id == job.id))
         said: dict[str, Any] = {"requested": {}, "params": {}, "metadata_": {}}
         nothing = dict.fromkeys(("errors", "status_reason", "webhook", "manifest"))
         # A worker that was at it may still write what nobody wants, and die before it is deleted.

@@ -31,9 +31,9 @@ from sqlalchemy import Connection, Float, RowMapping, bindparam, case, func, sel
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
-from jobs.states import ShardState
+from jobs.states import JobKind, ShardState
 from jobs.tables import Job, Shard, Table, Tenant
-from jobs.turns import PRIORITY_WEIGHTS, SHARD_S, Candidate, in_turn
+from jobs.turns import PRIORITY_WEIGHTS, SHARD_S, Candidate, Line, in_turn
 
 # Device seconds for one item of a job of which nothing has run yet; for a whole shard of it no more
 # than shards are cut to take.
@@ -87,7 +87,8 @@ _TAKE_SHARD = (
     )
 )
 _OF_JOB = (
-    "tenant_id", "manifest", "model_name", "model_version", "model_digest", "params", "overlays",
+    "tenant_id", "kind", "manifest", "model_name", "model_version", "model_digest", "params",
+    "overlays",
 )  # fmt: skip
 _CHARGE_JOB = (
     update(_jobs)
@@ -114,6 +115,7 @@ class Lease:
     owner: str
     job_id: str
     tenant_id: str
+    kind: JobKind
     first: int
     count: int
     deaths: int
@@ -153,16 +155,18 @@ def claim(
     held: Collection[str] = (),
     *,
     only_short: bool = False,
+    may_train: bool = True,
 ) -> Lease | None:
     """Lease the fairest runnable shard of `pool` to `owner`; None when there is none.
 
     `held` are the models that the worker has loaded, such as `digits@3`. With `only_short` the
-    shard is the fairest all the same, and None when it is not short.
+    shard is the fairest all the same, and None when it is not short. Without `may_train` trainings
+    are passed over.
     """
     with database.write() as session:
         # Statements of tables, not of classes: nothing is loaded that has to be kept in step.
         connection = session.connection()
-        candidates = in_turn(connection, pool, held)
+        candidates = in_turn(connection, Line(pool, may_train), held)
         for candidate in islice(candidates, 1) if only_short else candidates:
             within_s = SHORT_S if only_short else _NO_LIMIT_S
             shard = _take_shard(connection, candidate, owner, lease_s, within_s)

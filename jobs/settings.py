@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     max_items: int = Field(10_000_000, ge=1, description="items of one job")
     max_item_bytes: int = Field(100 * MIB, ge=KIB, description="one image, encoded")
     max_archive_bytes: int = Field(1024 * GIB, ge=KIB, description="one archive, unpacked")
+    max_training_items: int = Field(1_000_000, ge=4, description="images of one training")
     max_line_errors: int = Field(100, ge=1, description="faults listed of one manifest")
     rate_limit: str = Field("1200/minute", description="requests of one tenant; empty for none")
 
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     poll_s: float = Field(2, gt=0, description="how often an idle worker asks the database")
     sweep_s: float = Field(5, gt=0, description="how often the sweeper looks after things")
     max_attempts: int = Field(3, ge=1, description="tries of a shard before its items are errored")
+    training_turn_s: float = Field(20, gt=0, le=300, description="a training gives way after this")
+    training_memory: int = Field(8 * GIB, ge=MIB, description="what one training may take")
     shards_in_flight: int = Field(2, ge=1, le=64, description="per inference process")
     decode_threads: int = Field(0, ge=0, description="0: as many as the process has cores")
     batch_wait_ms: float = Field(3, ge=0, le=1000)

@@ -21,14 +21,16 @@ from itertools import islice
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from jobs.audit import Actor, write_entry
 from jobs.database import Database, db_now
 from jobs.errors import InvalidRequest, NotFound
 from jobs.ids import new_id
-from jobs.states import JobKind, JobStatus
+from jobs.model_names import shown_name
+from jobs.states import JobKind, JobStatus, VersionState
 from jobs.submission import compared_with_parent, cut_shards
 from jobs.tables import Job, ModelAlias, ModelShadow, ModelVersion
 from jobs.tenants import shadow_tenant
-from jobs.versions import DEFAULT_ALIAS, read_version
+from jobs.versions import DEFAULT_ALIAS, hold_version, read_version
 
 # One that does not find its time within a day is given up: newer jobs tell more.
 _WINDOW_S = 86_400.0
@@ -36,12 +38,12 @@ _STEPS = 10_000
 
 
 def set_shadow(
-    database: Database, name: str, alias: str, version: int, percent: int
+    database: Database, name: str, alias: str, version: int, percent: int, actor: Actor
 ) -> ModelShadow:
     """Have a version run in the shadow of an alias, with new totals; gives the setting.
 
-    Raises NotFound without the alias, UnknownModel without the version, and InvalidRequest when
-    it does another task than the version that the alias names.
+    `name` is the stored one. Raises NotFound without the alias, UnknownModel without the version,
+    and InvalidRequest when it does another task than the version that the alias names.
     """
     with database.write() as session:
         _check_trial(session, name, alias, version)
@@ -55,6 +57,8 @@ def set_shadow(
             created_at=session.scalar(select(db_now())) or 0.0,
         )
         session.add(shadow)
+        said = {"version": version, "percent": percent}
+        write_entry(session, actor, "shadow.begun", f"{name}@{alias}", **said)
         session.flush()
     return shadow
 
@@ -63,15 +67,16 @@ def get_shadow(session: Session, name: str, alias: str) -> ModelShadow:
     """Give the setting of an alias with its totals; raises NotFound."""
     shadow = session.get(ModelShadow, (name, alias))
     if shadow is None:
-        raise NotFound(f"No version runs in the shadow of {name}@{alias}.")
+        raise NotFound(f"No version runs in the shadow of {shown_name(name)}@{alias}.")
     return shadow
 
 
-def end_shadow(database: Database, name: str, alias: str) -> None:
+def end_shadow(database: Database, name: str, alias: str, actor: Actor) -> None:
     """Have no version run in the shadow of an alias any more; its totals go. Raises NotFound."""
     with database.write() as session:
-        get_shadow(session, name, alias)
+        version = get_shadow(session, name, alias).version
         _remove(session, name, alias)
+        write_entry(session, actor, "shadow.ended", f"{name}@{alias}", version=version)
 
 
 def cast_shadow(session: Session, job: Job) -> None:
@@ -89,7 +94,9 @@ def cast_shadow(session: Session, job: Job) -> None:
         return
     ran = session.get(ModelVersion, (job.model_name, job.model_version))
     tried = session.get(ModelVersion, (setting.name, setting.version))
-    if ran is None or tried is None or not _is_any_sampled(job, ran, setting.percent):
+    if ran is None or tried is None or tried.state is not VersionState.READY:
+        return
+    if not _is_any_sampled(job, ran, setting.percent):
         return
     shadow = _shadow_of(session, job, setting, tried)
     session.add(shadow)
@@ -129,12 +136,13 @@ def add_figures(session: Session, shadow: Job, figures: dict[str, float]) -> Non
 def _check_trial(session: Session, name: str, alias: str, version: int) -> None:
     current = session.get(ModelAlias, (name, alias))
     if current is None:
-        raise NotFound(f"Model {name!r} has no alias {alias!r}; set it first.")
+        raise NotFound(f"Model {shown_name(name)!r} has no alias {alias!r}; set it first.")
+    hold_version(session, name, version)
     both = [read_version(session, name, each) for each in (current.version, version)]
     if len({each.record["task"] for each in both}) > 1:
         raise InvalidRequest(
-            f"Version {version} of {name!r} does another task than version {current.version}, "
-            f"which {alias!r} names.",
+            f"Version {version} of {shown_name(name)!r} does another task than version "
+            f"{current.version}, which {alias!r} names.",
             param="version",
         )
 

@@ -62,7 +62,10 @@ class Outcome(StrEnum):
 
 
 class JobKind(StrEnum):
-    """Where a job comes from: a caller's submission, or another job whose items it runs again."""
+    """Where a job comes from: a caller's submission, or another job whose items it runs again.
+
+    A training is a job of one item: the network that is to come of it.
+    """
 
     SUBMITTED = "submitted"
     # The same items on another version, to be compared (jobs.comparison).
@@ -71,6 +74,8 @@ class JobKind(StrEnum):
     RETRY = "retry"
     # A sample of the items on a version that is being tried; no caller sees it (jobs.shadows).
     SHADOW = "shadow"
+    # Learns from its items instead of answering for each, in turns (jobs.trainings).
+    TRAINING = "training"
 
 
 class ShardState(StrEnum):

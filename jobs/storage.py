@@ -6,6 +6,9 @@
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
     jobs/{job id}/segments/{first}-{attempt}-{token}.overlays   their results drawn, end to end
     jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
+    jobs/{job id}/training-{attempt}-{token}.safetensors    where a training goes on
+
+
     jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
     models/{weights id}.safetensors              the weights of one version of a model
     installations/{id}                           whose store this is (jobs.tidying)
@@ -208,6 +211,11 @@ def overlays_name(segment: str) -> str:
 def changes_name(job_id: str) -> str:
     """Name the changes of a comparison; each try to compute it writes its own."""
     return f"jobs/{job_id}/changes-{new_token()}.parquet"
+
+
+def training_name(job_id: str, attempt: int) -> str:
+    """Name what a training needs to go on; each turn writes its own."""
+    return f"jobs/{job_id}/training-{attempt}-{new_token()}.safetensors"
 
 
 def checkpoint_prefix(job_id: str, index: int) -> str:

@@ -7,7 +7,7 @@ Idempotency-Key are stored together or not at all, and hints leave only after th
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from jobs.requests import Request
 from jobs.scheduling import enter
 from jobs.states import JobKind, JobStatus, ShardState
 from jobs.storage import manifest_name
-from jobs.tables import Comparison, IdempotencyKey, Job, ModelVersion, Shard
+from jobs.tables import Comparison, IdempotencyKey, Job, ModelVersion, Shard, Table
 from jobs.versions import hold_version
 
 # Shards are at least so large in a job of many items, so that tables grow with shards alone.
@@ -97,11 +97,26 @@ def submit(
     shards: list[dict[str, Any]] = []
     if submission.input_file_id is None and submission.parent_id is None:
         shards = _prepare_inline(ground, submission, job)
+    return keep(ground, job, shards, idempotency, submission.completion_window_s)
+
+
+def keep(
+    ground: Ground,
+    job: Job,
+    shards: list[dict[str, Any]],
+    idempotency: Idempotency | None,
+    window_s: float,
+    rows: Sequence[Table] = (),
+) -> tuple[Job, bool]:
+    """Store a new job and the `rows` that belong to it, and send hints; gives what `submit` does.
+
+    Without shards it waits to be prepared.
+    """
     try:
-        _store(ground, job, shards, idempotency, submission.completion_window_s)
+        _store(ground, job, shards, idempotency, window_s, rows)
     except IntegrityError:
         _discard(ground, job)
-        earlier = find_earlier(ground, submission.tenant_id, idempotency)
+        earlier = find_earlier(ground, job.tenant_id, idempotency)
         if earlier is None:
             raise
         return earlier, False
@@ -233,9 +248,11 @@ def _store(
     shards: list[dict[str, Any]],
     idempotency: Idempotency | None,
     window_s: float,
+    rows: Sequence[Table],
 ) -> None:
     with ground.database.write() as session:
-        hold_version(session, job.model_name, job.model_version)
+        if job.kind is not JobKind.TRAINING:  # whose version comes last
+            hold_version(session, job.model_name, job.model_version)
         job.created_at = session.scalar(select(db_now())) or 0.0
         job.expires_at = job.created_at + window_s
         if shards:
@@ -243,6 +260,7 @@ def _store(
             job.in_progress_at = job.created_at
         session.add(job)
         session.flush()
+        session.add_all(rows)
         if idempotency is not None:
             session.add(
                 IdempotencyKey(

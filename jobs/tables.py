@@ -4,7 +4,8 @@
        ├──< files
        ├──< jobs ──< shards          one row a shard, never one an item
        │      ├──< deliveries        one row an event and receiver
-       │      └──  comparisons       one row a rerun or shadow (jobs.comparison_tables)
+       │      ├──  comparisons       one row a rerun or shadow (jobs.comparison_tables)
+       │      └──  trainings         one row a training (jobs.training_tables)
        └──< idempotency_keys
     model_versions, model_aliases, audit_log    next door, in jobs.model_tables
     model_shadows                               likewise, in jobs.comparison_tables
@@ -21,6 +22,7 @@ from jobs.bases import BigId, Table
 from jobs.comparison_tables import Comparison, ModelShadow
 from jobs.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
+from jobs.training_tables import Training
 
 __all__ = [
     "ApiKey",
@@ -36,6 +38,7 @@ __all__ = [
     "Shard",
     "Table",
     "Tenant",
+    "Training",
 ]
 
 

@@ -9,20 +9,30 @@ The statements are built once: putting them together anew takes longer than runn
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, exists, select
+from sqlalchemy import Boolean, ColumnElement, Connection, bindparam, case, exists, or_, select
 
+from jobs.states import JobKind
 from jobs.tables import Table
 
 PRIORITY_WEIGHTS = {"high": 16.0, "normal": 4.0, "low": 1.0}
 
 # What a shard is cut to take, about (models.record, `shard_items`).
 SHARD_S = 3.0
+# What a turn of a training takes, about (Settings.training_turn_s).
+TRAINING_TURN_S = 20.0
 
 # How many tenants, and jobs of each, a claim looks at before it gives up: those in front may have
 # only shards that another claim holds at this moment, or that wait out a pause.
 _LOOK_AHEAD = 8
 
 _jobs, _tenants = (Table.metadata.tables[name].c for name in ("jobs", "tenants"))
+
+
+def _may_run() -> ColumnElement[bool]:
+    """Whether the worker may take a job: it trains one network at a time."""
+    may_train: ColumnElement[bool] = bindparam("may_train", type_=Boolean())
+    return or_(_jobs.kind != JobKind.TRAINING, may_train)
+
 
 _TENANTS_IN_TURN = (
     select(_tenants.id, _tenants.share, _tenants.weight)
@@ -31,6 +41,7 @@ _TENANTS_IN_TURN = (
             _jobs.tenant_id == _tenants.id,
             _jobs.pool == bindparam("in_pool"),
             _jobs.pending_shards > 0,
+            _may_run(),
         )
     )
     .order_by(_tenants.share, _tenants.id)
@@ -42,7 +53,11 @@ _JOBS_IN_TURN = (
     select(
         _jobs.id,
         _jobs.priority,
-        case((_seen > 0, _jobs.device_s / _seen), else_=None),
+        case(
+            (_jobs.kind == JobKind.TRAINING, TRAINING_TURN_S),
+            (_seen > 0, _jobs.device_s / _seen),
+            else_=None,
+        ),
         _jobs.share,
         _jobs.model_name,
         _jobs.model_version,
@@ -51,6 +66,7 @@ _JOBS_IN_TURN = (
         _jobs.pool == bindparam("in_pool"),
         _jobs.tenant_id == bindparam("of_tenant"),
         _jobs.pending_shards > 0,
+        _may_run(),
     )
     .order_by(_jobs.share, _jobs.id)
     .limit(_LOOK_AHEAD)
@@ -60,7 +76,8 @@ _JOBS_IN_TURN = (
 class Candidate(NamedTuple):
     """A job that a claim may serve.
 
-    `item_s` are the device seconds of one of its items, None before any has run.
+    `item_s` are the device seconds of one of its items, None before any has run; of a training,
+    those of a turn.
     """
 
     job_id: str
@@ -75,19 +92,31 @@ class Candidate(NamedTuple):
         return PRIORITY_WEIGHTS[self.priority]
 
 
-def in_turn(connection: Connection, pool: str, held: Collection[str]) -> Iterator[Candidate]:
+class Line(NamedTuple):
+    """Who stands in line for a worker: the jobs of a pool, trainings among them or not."""
+
+    pool: str
+    may_train: bool = True
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """The same as parameters of the statements above."""
+        return {"in_pool": self.pool, "may_train": self.may_train}
+
+
+def in_turn(connection: Connection, line: Line, held: Collection[str]) -> Iterator[Candidate]:
     """Give the jobs that a claim may serve, the fairest first, unless a held model comes before."""
-    tenants = connection.execute(_TENANTS_IN_TURN, {"in_pool": pool}).all()
+    tenants = connection.execute(_TENANTS_IN_TURN, line.bound).all()
     for place, tenant in enumerate(tenants):
-        found = _candidates(connection, pool, tenant.id)
+        found = _candidates(connection, line, tenant.id)
         if place == 0 and found and held and found[0].model not in held:
-            yield from _held_before(connection, pool, held, tenants, found)
+            yield from _held_before(connection, line, held, tenants, found)
         yield from found
 
 
 def _held_before(
     connection: Connection,
-    pool: str,
+    line: Line,
     held: Collection[str],
     tenants: Sequence[Any],
     first: list[Candidate],
@@ -100,15 +129,15 @@ def _held_before(
     for tenant in tenants[1:]:
         if tenant.share - tenants[0].share >= SHARD_S / tenant.weight:
             return
-        theirs = _candidates(connection, pool, tenant.id)
+        theirs = _candidates(connection, line, tenant.id)
         for job in theirs:
             if job.model in held and job.share - theirs[0].share < SHARD_S / job.weight:
                 yield job
                 return
 
 
-def _candidates(connection: Connection, pool: str, tenant_id: str) -> list[Candidate]:
-    rows = connection.execute(_JOBS_IN_TURN, {"in_pool": pool, "of_tenant": tenant_id}).all()
+def _candidates(connection: Connection, line: Line, tenant_id: str) -> list[Candidate]:
+    rows = connection.execute(_JOBS_IN_TURN, {**line.bound, "of_tenant": tenant_id}).all()
     return [
         Candidate(job_id, priority, item_s, share, f"{name}@{version}")
         for job_id, priority, item_s, share, name, version in rows

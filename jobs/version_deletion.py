@@ -6,6 +6,7 @@ ran. A version that an alias names, as itself or as a canary, is not deleted: mo
 
 import structlog
 from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
 
 from jobs.aliases import aliases_of
 from jobs.audit import Actor, write_entry
@@ -15,7 +16,7 @@ from jobs.errors import Conflict
 from jobs.model_names import shown_name, unknown_model
 from jobs.states import VersionState
 from jobs.storage import StorageError
-from jobs.tables import Job, ModelVersion
+from jobs.tables import Job, ModelShadow, ModelVersion
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +26,7 @@ _AT_ONCE = 20
 def delete_version(database: Database, name: str, number: int, actor: Actor) -> ModelVersion:
     """Delete a version, by its stored name; repeating it is harmless.
 
-    Raises UnknownModel, and Conflict while an alias names the version.
+    Raises UnknownModel, and Conflict while an alias names the version or a shadow runs it.
     """
     shown = f"{shown_name(name)}@{number}"
     with database.write() as session:
@@ -46,9 +47,20 @@ def delete_version(database: Database, name: str, number: int, actor: Actor) -> 
                     f"{' as its canary' if number == canary else ''}. Move or remove the alias "
                     "first."
                 )
+        _refuse_tried(session, name, number)
         version.state = VersionState.DELETED
         write_entry(session, actor, "version.deleted", f"{name}@{number}", digest=version.digest)
         return version
+
+
+def _refuse_tried(session: Session, name: str, number: int) -> None:
+    tried = select(ModelShadow.alias).where(ModelShadow.name == name, ModelShadow.version == number)
+    alias = session.scalar(tried.limit(1))
+    if alias is not None:
+        raise Conflict(
+            f"{shown_name(name)}@{number} cannot be deleted while it runs in the shadow of the "
+            f"alias {alias!r}. End the shadow first."
+        )
 
 
 def erase_versions(ground: Ground) -> int:

@@ -11,13 +11,20 @@ from models.contracts import check_params, params_schema, result_schema
 from models.contracts.video_classification import MAX_WINDOW
 from models.errors import UnknownArchitecture
 from models.record import VIDEO_LIMITS, Limits, ModelRecord
-from models.torchvision_names import TORCHVISION_PREFIX, TORCHVISION_TASKS
+from models.torchvision_names import (
+    CLASSIFIERS,
+    RECURRENT_CELLS,
+    RECURRENT_PREFIX,
+    TORCHVISION_PREFIX,
+    TORCHVISION_TASKS,
+)
 
 __all__ = [
     "ARCHITECTURE_TASKS",
     "SHIPPED",
     "TORCHVISION_PREFIX",
     "TORCHVISION_TASKS",
+    "VIDEO_LIMITS",
     "Limits",
     "ModelRecord",
     "check_params",
@@ -130,6 +137,11 @@ SHIPPED: Mapping[str, ModelRecord] = {
 ARCHITECTURE_TASKS: Mapping[str, str] = {
     **{record.architecture: record.task for record in SHIPPED.values()},
     **TORCHVISION_TASKS,
+    **{
+        f"{RECURRENT_PREFIX}{backbone}-{cell}": "video-classification"
+        for cell in RECURRENT_CELLS
+        for backbone in ("digits", *CLASSIFIERS)
+    },
 }
 
 

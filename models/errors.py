@@ -13,7 +13,9 @@
     │   └── WeightsUnavailable       weights_unavailable: the hub did not answer (a retry may help)
     ├── UnknownArchitecture      unknown_architecture
     ├── RecordError              bad_record: a model's record contradicts itself
-    └── ParamsError              invalid_params: names the parameter in `param`
+    ├── ParamsError              invalid_params: names the parameter in `param`
+    ├── DatasetError             bad_dataset: nothing can be learned from these files
+    └── TrainingFailed           training_failed: the network did not learn from good files
 
 Every message is a finished sentence for the person who sent the item, the parameter or the file.
 `code` is stable and goes into results; `retryable` says whether the same call may succeed later.
@@ -99,3 +101,15 @@ class ParamsError(ModelError):
         """Keep the dotted name of the parameter beside the sentence about it."""
         super().__init__(message)
         self.param = param
+
+
+class DatasetError(ModelError):
+    """A data set that nothing can be learned from."""
+
+    code = "bad_dataset"
+
+
+class TrainingFailed(ModelError):
+    """A training that came to nothing, though its data set is good."""
+
+    code = "training_failed"

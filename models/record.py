@@ -38,7 +38,8 @@ class ModelRecord:
     number a channel, for values in [0, 1]). Where the whole image counts: models/whole_pictures.py;
     for videos: models/frames.py. `input_kind` is "image" or "video".
     `max_batch` is the batch that the engine starts with. `shard_items` is how many items take
-    about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures.
+    about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures. `options` is
+    what was chosen of an architecture that leaves a choice (models/options.py).
     """
 
     name: str
@@ -52,6 +53,7 @@ class ModelRecord:
     limits: Limits = field(default_factory=Limits)
     metrics: Mapping[str, float] = field(default_factory=dict)
     description: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a record that could only fail later; raises RecordError."""

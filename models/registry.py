@@ -26,6 +26,7 @@ from models.networks import (
     scenes_segmenter,
     torchvision,
 )
+from models.options import CONFIGURABLE
 from models.record import ModelRecord
 from models.tasks import (
     classification,
@@ -48,7 +49,7 @@ from models.tasks.task import (
 )
 
 Entry = TypeVar("Entry")
-Builder = Callable[[int], nn.Module]
+Builder = Callable[..., nn.Module]
 
 
 def table(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
@@ -69,7 +70,8 @@ VIDEO_TASKS: Mapping[str, VideoTask] = table(
     (each.TASK.name, each.TASK) for each in (video_classification,)
 )
 
-# Each builder takes the number of classes and gives a network with untrained weights.
+# Each builder takes the number of classes, and options where its architecture has some
+# (models/options.py), and gives a network with untrained weights.
 ARCHITECTURES: dict[str, Builder] = table(
     [
         ("digits", digits.build),
@@ -263,4 +265,9 @@ def build(record: ModelRecord) -> nn.Module:
         )
     if not record.labels:
         raise RecordError(f"Model {record.name!r} has no labels; give one name a class.")
-    return builder(len(record.labels))
+    if record.options and record.architecture not in CONFIGURABLE:
+        raise RecordError(
+            f"The architecture {record.architecture!r} of model {record.name!r} has no options; "
+            f"leave out {', '.join(record.options)}."
+        )
+    return builder(len(record.labels), **record.options)

@@ -8,7 +8,8 @@ keypoints, networks for optical flow, and quantised copies.
 from collections.abc import Mapping
 
 TORCHVISION_PREFIX = "torchvision/"
-# Their classifiers, each frame through one and on to a recurrent layer: "recurrent/resnet18-lstm".
+# Classifiers, theirs and `digits`, each frame through one and on to a recurrent layer:
+# "recurrent/resnet18-lstm".
 RECURRENT_PREFIX = "recurrent/"
 RECURRENT_CELLS = ("lstm", "gru")
 # A classifier that gives the features before its answer: "torchvision/resnet18-embedding".

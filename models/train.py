@@ -1,6 +1,8 @@
 """`python -m models.train NAME --out DIR`: train a shipped network, write weights and card.
 
-Every network that is shipped can be trained: `digits`, `scenes-detector`, `scenes-segmenter`.
+Every network that is shipped can be trained: `digits`, `scenes-detector`, `scenes-segmenter`,
+`motion`, and `all` of them, each by its own recipe. `folder DATA` trains on images or videos of
+your own instead.
 """
 
 # ruff: noqa: T201  # a command: what it prints is what it is for
@@ -18,6 +20,7 @@ from models.clip_card import clip_card
 from models.clip_training import ClipRecipe, train_on_clips
 from models.data import heldout_digits, train_digits
 from models.evaluation import evaluate
+from models.folder_training import add_arguments, train_folder
 from models.scene_card import scene_card
 from models.scene_training import RECIPES, SceneRecipe, train_on_scenes
 from models.training import Recipe, train
@@ -33,6 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     # One thread: sums are then taken in the same order on every machine.
     torch.set_num_threads(1)
+    if options.network == "folder":
+        train_folder(options)
+    elif options.network == "all":
+        for name in TRAINERS:
+            main([name, "--out", str(options.out)])
+    else:
+        _train_shipped(options)
+
+
+def _train_shipped(options: argparse.Namespace) -> None:
     module, card = TRAINERS[options.network](options)
     options.out.mkdir(parents=True, exist_ok=True)
     weights = options.out / f"{options.network}.safetensors"
@@ -105,6 +118,9 @@ TRAINERS: Mapping[str, Callable[[argparse.Namespace], Product]] = {
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
     networks = parser.add_subparsers(dest="network", required=True, metavar="NAME")
+    add_arguments(networks.add_parser("folder", help="a data set of yours, a folder a class"))
+    every = networks.add_parser("all", help="every network that is shipped")
+    every.add_argument("--out", type=Path, required=True, help="folder for weights and cards")
     defaults: dict[str, AnyRecipe] = {"digits": Recipe(), **RECIPES, "motion": ClipRecipe()}
     for name, recipe in defaults.items():
         each = networks.add_parser(name, help=SHIPPED[name].description)

@@ -6,6 +6,7 @@ calls on a file of their own and which reads them with `weights_only=True`.
 
 import hashlib
 import io
+import json
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -56,14 +57,24 @@ def read(data: bytes) -> Tensors:
         raise WeightsError(f"The safetensors weights cannot be read: {err}.") from err
 
 
-def write(tensors: Mapping[str, torch.Tensor]) -> bytes:
+def write(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
     """Write tensors as safetensors; the same tensors give the same bytes."""
     # Contiguous copies: neither strides nor shared storage leave a trace (the format sorts names).
     plain = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
-    return safetensors.torch.save(plain)
+    return safetensors.torch.save(plain, metadata=dict(metadata) if metadata else None)
+
+
+def read_metadata(data: bytes) -> dict[str, str]:
+    """Read what `write` was given beside the tensors; raises WeightsError for no safetensors."""
+    check_header(len(data), lambda start, length: data[start : start + length])
+    header_bytes = int.from_bytes(data[:8], "little")
+    try:
+        return dict(json.loads(data[8 : 8 + header_bytes]).get("__metadata__", {}))
+    except (ValueError, AttributeError, TypeError) as err:
+        raise WeightsError(f"The header of the safetensors file cannot be read: {err}.") from err
 
 
 def convert(source: Path | str | bytes) -> bytes:
@@ -124,11 +135,19 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
             f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
             "Check that architecture and number of labels are those of the weights."
         )
-    state = OrderedDict(given)
+    fill_exactly(module, given)
+
+
+def fill_exactly(module: nn.Module, tensors: Tensors) -> None:
+    """Put tensors into a network that are known to be its own; raises WeightsError if not."""
+    state = OrderedDict(tensors)
     # The versions of the network's parts, which a state dict carries and safetensors do not:
     # torchvision's MNASNet refuses to load without.
-    state._metadata = wanted._metadata  # type: ignore[attr-defined]  # torch leaves it untyped
-    module.load_state_dict(state)
+    state._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]  # torch leaves it untyped
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as err:
+        raise WeightsError(f"The weights are not this network's: {_first_line(err)}") from err
 
 
 def _of_another_kind(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> list[str]:

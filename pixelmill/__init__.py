@@ -21,6 +21,7 @@ from pixelmill.errors import (
 )
 from pixelmill.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.retrying import RetryPolicy
+from pixelmill.trainings import Training
 
 __all__ = [
     "Alias",
@@ -45,6 +46,7 @@ __all__ = [
     "RetryPolicy",
     "ServerError",
     "TooLarge",
+    "Training",
     "UnexpectedAnswer",
     "WaitTimeout",
 ]

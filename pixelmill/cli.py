@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelmill import child_commands, model_commands, operator_commands
+from pixelmill import child_commands, model_commands, operator_commands, training_commands
 from pixelmill.client import Client
 from pixelmill.display import aligned, job_lines, say, timestamp, upload_progress
 from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
@@ -179,6 +179,7 @@ def show_version() -> None:
 
 child_commands.add_to(app)
 model_commands.add_to(app)
+training_commands.add_to(app)
 operator_commands.add_to(app)
 
 

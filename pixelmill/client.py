@@ -16,13 +16,14 @@ from typing import Any, BinaryIO, Self
 from pixelmill.calls import create, job_path, results_path
 from pixelmill.child_calls import ChildCalls
 from pixelmill.connection import find_connection
-from pixelmill.inputs import Gathered, Inputs, PathLike, Plan, Upload, plan_inputs
+from pixelmill.inputs import Gathered, Inputs, PathLike, Upload, plan_inputs
 from pixelmill.model_calls import ModelCalls
 from pixelmill.pages import pages
 from pixelmill.records import File, Job, Result
 from pixelmill.retrying import RetryPolicy
 from pixelmill.single import predict_body
 from pixelmill.tarstream import tar_stream
+from pixelmill.trainings import Trainings
 from pixelmill.transport import Call, Transport, json_object
 from pixelmill.uploads import OnUpload, file_upload, path_upload, upload_call
 from pixelmill.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
@@ -53,6 +54,7 @@ class Client(ChildCalls, ModelCalls):
         connection = find_connection(url, api_key, Path(data) if data is not None else None)
         self._sleep = sleep
         self._transport = Transport(connection, timeout, retry or RetryPolicy(), sleep)
+        self.trainings = Trainings(self._transport, self._deliver, sleep)
 
     def __enter__(self) -> Self:
         """Give the client itself."""
@@ -126,11 +128,12 @@ class Client(ChildCalls, ModelCalls):
             "delete_inputs": delete_inputs,
             "overlays": overlays,
         }
-        body |= self._deliver(plan_inputs(inputs), on_upload)
+        body |= self._deliver(inputs, on_upload)
         return Job.from_raw(self._json(create("/v1/jobs", body, idempotency_key)))
 
-    def _deliver(self, plan: Plan, on_upload: OnUpload | None) -> dict[str, Any]:
+    def _deliver(self, inputs: Inputs, on_upload: OnUpload | None = None) -> dict[str, Any]:
         """Bring inputs to the server; gives the member of the submission that names them."""
+        plan = plan_inputs(inputs)
         if isinstance(plan, Upload):
             return {"input_file_id": self.upload(plan.path, on_upload=on_upload).id}
         if isinstance(plan, Gathered):
@@ -229,8 +232,8 @@ class Client(ChildCalls, ModelCalls):
                 return
             poller.next(WATCHED_HOLD_S)
 
-    def _poller(self, job: str | Job) -> Poller:
-        return Poller(self._transport, job_path(job), sleep=self._sleep)
+    def _poller(self, job: str | Job) -> Poller[Job]:
+        return Poller(self._transport, job_path(job), Job.from_raw, sleep=self._sleep)
 
     def _json(self, call: Call) -> dict[str, Any]:
         return json_object(self._transport.send(call))

@@ -6,12 +6,14 @@ Where it does neither, a pause between the questions keeps this from being a bus
 
 import time
 from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from pixelmill.errors import ConnectionFailed, ServerError, WaitTimeout
 from pixelmill.records import Job
 from pixelmill.retrying import parse_retry_after
 from pixelmill.transport import Call, Transport, json_object
 
+Followed = TypeVar("Followed", bound=Job)
 Progress = Callable[[Job], None]
 
 # How long the server may hold one answer: short where somebody watches, long where nobody does.
@@ -27,18 +29,20 @@ _LONGEST_PAUSE_S = 5.0
 _OUTAGE_S = 180.0
 
 
-class Poller:
-    """Follows one job; `job` is its last known state."""
+class Poller(Generic[Followed]):
+    """Follows one job, or training; `job` is its last known state, as `read` reads it."""
 
     def __init__(
         self,
         transport: Transport,
         path: str,
+        read: Callable[[dict[str, Any]], Followed],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._transport = transport
         self._path = path
+        self._read = read
         self._clock = clock
         self._sleep = sleep
         self._etag: str | None = None
@@ -48,7 +52,7 @@ class Poller:
         # The first question was not asked to be held, so the second need not wait.
         self._pause_s = 0.0
 
-    def next(self, hold_s: float) -> Job:
+    def next(self, hold_s: float) -> Followed:
         """Give the job's next state; takes up to `hold_s` where nothing changes."""
         pause = min(self._pause_s, hold_s)
         if pause:
@@ -66,7 +70,7 @@ class Poller:
             self._pause_s = 0.0
         return self.job
 
-    def _ask(self, hold_s: float | None) -> Job:
+    def _ask(self, hold_s: float | None) -> Followed:
         headers = {"If-None-Match": self._etag} if self._etag else {}
         response = self._transport.send(
             Call("GET", self._path, headers=headers, repeatable=True, hold_s=hold_s)
@@ -74,7 +78,7 @@ class Poller:
         if response.status_code != 304:
             self._etag = response.headers.get("ETag")
             self._pause_s = _MOVING_PAUSE_S
-            return Job.from_raw(json_object(response))
+            return self._read(json_object(response))
         asked = parse_retry_after(response.headers.get("Retry-After"))
         self._pause_s = min(_PAUSE_S if asked is None else asked, _LONGEST_PAUSE_S)
         self._pause_s = max(self._pause_s, _MOVING_PAUSE_S)
@@ -82,11 +86,11 @@ class Poller:
 
 
 def wait_until_over(
-    poller: Poller,
+    poller: Poller[Followed],
     timeout_s: float | None,
-    on_progress: Progress | None,
+    on_progress: Callable[[Followed], None] | None,
     clock: Callable[[], float] = time.monotonic,
-) -> Job:
+) -> Followed:
     """Give the job once it is terminal; raises WaitTimeout after `timeout_s` seconds."""
     until = None if timeout_s is None else clock() + timeout_s
     while True:

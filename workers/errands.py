@@ -13,6 +13,7 @@ from jobs.preparation import has_unprepared, prepare_next
 from jobs.storage import StorageError
 from jobs.webhooks import has_due
 from workers.comparing import compare_next
+from workers.datasets import check_dataset
 from workers.delivery import Lines, deliver_next
 from workers.egress import Egress
 
@@ -63,7 +64,7 @@ class Errands:
 
     def _prepare(self) -> bool:
         try:
-            return prepare_next(self._ground) is not None
+            return prepare_next(self._ground, check_dataset) is not None
         except StorageError as err:
             # The job's turn runs out, and whoever comes next begins again.
             log.warning("preparation_waits_for_storage", error=str(err))

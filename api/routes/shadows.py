@@ -4,12 +4,13 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from api.current import ground, require_admin
+from api.current import actor, ground, require_admin, tenant_id
 from api.openapi import describe
 from api.parsing import read_body
 from api.schemas import ShadowPut
 from api.shadow_views import ShadowView, shadow_view
 from api.views import Deleted
+from jobs.model_names import stored_name
 from jobs.shadows import end_shadow, get_shadow, set_shadow
 
 shadows = APIBlueprint("shadows", __name__, url_prefix="/v1/models", tag="Models")
@@ -32,7 +33,8 @@ def put_shadow(name: str, alias: str) -> dict[str, Any]:
     """
     require_admin(_TRYING)
     body, _ = read_body(ShadowPut)
-    shadow = set_shadow(ground().database, name, alias, body.version, body.percent)
+    stored = stored_name(name, tenant_id())
+    shadow = set_shadow(ground().database, stored, alias, body.version, body.percent, actor())
     return shadow_view(shadow).model_dump(mode="json")
 
 
@@ -42,7 +44,8 @@ def get_one_shadow(name: str, alias: str) -> dict[str, Any]:
     """Show the version in the shadow of an alias, and how it does so far."""
     require_admin(_TRYING)
     with ground().database.read() as session:
-        return shadow_view(get_shadow(session, name, alias)).model_dump(mode="json")
+        shadow = get_shadow(session, stored_name(name, tenant_id()), alias)
+        return shadow_view(shadow).model_dump(mode="json")
 
 
 @shadows.delete(_PATH)
@@ -50,5 +53,5 @@ def get_one_shadow(name: str, alias: str) -> dict[str, Any]:
 def delete_shadow(name: str, alias: str) -> dict[str, Any]:
     """Have no version run in the shadow of an alias any more."""
     require_admin(_TRYING)
-    end_shadow(ground().database, name, alias)
+    end_shadow(ground().database, stored_name(name, tenant_id()), alias, actor())
     return Deleted(id=f"{name}@{alias}", object="model.shadow").model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""A convolutional encoder and a recurrent layer over any of torchvision's classifiers.
+"""A convolutional encoder and a recurrent layer over `digits` or any of torchvision's classifiers.
 
 Each frame x_t of a video goes through a classifier without its last layer, e_t = encoder(x_t). An
 LSTM or a GRU carries on what there is to remember; with s the logistic function:
@@ -26,7 +26,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.catalog import SHIPPED
 from models.contracts.video_classification import MAX_WINDOW
+from models.networks import digits
 from models.networks.torchvision import build_classifier, torchvision_record
 from models.networks.torchvision_embedders import as_encoder
 from models.torchvision_names import (
@@ -79,20 +81,25 @@ class Recurrent(nn.Module):
         return torch.cat([self.encoder(part) for part in torch.split(frames, _ENCODED_AT_ONCE)])
 
 
-def builders() -> Iterator[tuple[str, Callable[[int], nn.Module]]]:
-    """Yield (our name, builder that takes the number of classes) for every pair."""
-    for backbone in CLASSIFIERS:
-        for cell in RECURRENT_CELLS:
+def builders() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
+    """Yield (our name, builder that takes the number of classes) for every pair.
+
+    Those over `digits` take its options too.
+    """
+    for cell in RECURRENT_CELLS:
+        yield f"{RECURRENT_PREFIX}digits-{cell}", partial(_build_over_digits, cell)
+        for backbone in CLASSIFIERS:
             yield f"{RECURRENT_PREFIX}{backbone}-{cell}", partial(_build, backbone, cell)
 
 
 def recurrent_preprocess(architecture: str, fps: float = 8.0, window: int = 16) -> dict[str, Any]:
-    """Return a record's `preprocess`: the frames as torchvision's classifier takes pictures.
+    """Return a record's `preprocess`: the frames as the classifier takes pictures.
 
     `architecture` is "recurrent/resnet18-lstm"; `fps` and `window` those of the training.
     """
     backbone = architecture.removeprefix(RECURRENT_PREFIX).rpartition("-")[0]
-    plain = torchvision_record(TORCHVISION_PREFIX + backbone).preprocess
+    shipped = SHIPPED.get(backbone)
+    plain = (shipped or torchvision_record(TORCHVISION_PREFIX + backbone)).preprocess
     return {
         **plain,
         "resize": [plain["resize"]],
@@ -102,6 +109,10 @@ def recurrent_preprocess(architecture: str, fps: float = 8.0, window: int = 16) 
         "windows": [1, MAX_WINDOW],
         "carries": True,
     }
+
+
+def _build_over_digits(cell: str, classes: int, **options: Any) -> Recurrent:
+    return Recurrent(digits.build_encoder(**options), digits.FEATURES, cell, classes)
 
 
 def _build(backbone: str, cell: str, classes: int) -> Recurrent:

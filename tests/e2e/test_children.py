@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import load as read_weights
 from safetensors.numpy import save as write_weights
 
+from jobs.audit import OPERATOR
 from jobs.bootstrap import Ground, open_ground
 from jobs.settings import load_settings
 from jobs.shadows import get_shadow, set_shadow
@@ -150,7 +151,7 @@ def test_a_version_in_the_shadow_runs_unseen_and_its_figures_are_kept(
             found = get_shadow(session, "trial", "production")
         return found if found.jobs else None
 
-    set_shadow(ground.database, "trial", "production", 2, 100)
+    set_shadow(ground.database, "trial", "production", 2, 100, OPERATOR)
     with stack.client() as client:
         job = client.wait(client.submit(digits_folder, model="trial"), timeout=120)
         seen = wait_for(figures, 90, "the shadow's figures")

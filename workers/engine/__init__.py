@@ -15,5 +15,7 @@ batcher.py  chunks of any shards → batches for one device thread
 device.py   networks on the device within a memory budget; halving of batches that fail
 overlays.py draws results over their images, where a job wants them drawn
 loading.py  a version → a network that runs; what was registered is tried out
+training.py one turn of a training
+images.py   the images that it learns from
 keeper.py   renews the leases, hears of cancels, ends a process that has stalled
 """

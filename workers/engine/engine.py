@@ -15,6 +15,7 @@ from jobs.manifests import Item, Manifest
 from jobs.quarantine import is_crasher, must_run_alone
 from jobs.scheduling import Lease, claim, has_work
 from jobs.segments import ItemError
+from jobs.states import JobKind
 from jobs.storage import BlobMissing
 from jobs.versions import read_version
 from jobs.webhooks import has_due
@@ -26,18 +27,21 @@ from workers.engine.batcher import Batcher
 from workers.engine.device import MakeRoom, Networks
 from workers.engine.flight import FlightRecord, read_suspects
 from workers.engine.hold import Abandoned
+from workers.engine.images import Listing
 from workers.engine.keeper import Keeper
 from workers.engine.loading import Validator, load_version
 from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
 from workers.engine.shard import VIDEOS, ShardRun
 from workers.engine.stages import Stages
+from workers.engine.training import TrainingTurn
 from workers.process import Process
 
 log = structlog.get_logger(__name__)
 
 _FETCH_THREADS = 16
 _OPEN_MANIFESTS = 16
+_OPEN_LISTINGS = 4
 
 _CRASHED = ItemError(
     "worker_crashed",
@@ -62,6 +66,8 @@ class Engine:
         self._places = threading.Semaphore(settings.shards_in_flight)
         # One more, for short shards: they need not wait until a long one ends.
         self._place_for_short = threading.Semaphore()
+        # One network at a time: two would fill the device, and leave no place to anybody else.
+        self._place_for_training = threading.Semaphore()
         self._networks = Networks(settings.model_memory)
         self._validator = Validator(ground, self._networks, process.device)
         self._decoders = ThreadPoolExecutor(
@@ -79,6 +85,8 @@ class Engine:
         )
         self._keeper = Keeper(ground.database, process.node, settings, beat=self._flight.beat)
         self._manifest = lru_cache(_OPEN_MANIFESTS)(self._open_manifest)
+        # A training reads its manifest as a whole: not again for every turn.
+        self._listing = lru_cache(_OPEN_LISTINGS)(lambda name: Listing(self._manifest(name)))
         self._stages = Stages(
             ground,
             Reader(ground.storage, egress, self._fetchers),
@@ -145,12 +153,22 @@ class Engine:
             pass
 
     def _claim(self, *, only_short: bool) -> Lease | None:
+        """Claim a shard; that of a training comes with the place for it."""
         if self._stopping.is_set():
             return None
-        pool, node = self._process.pool, self._process.node
-        held = self._networks.held()
+        pool, node, held = self._process.pool, self._process.node, self._networks.held()
         database, lease_s = self._ground.database, self._ground.settings.lease_s
-        return claim(database, pool, node, lease_s, held, only_short=only_short)
+        may_train = not only_short and self._place_for_training.acquire(blocking=False)
+        trains = False
+        try:
+            lease = claim(
+                database, pool, node, lease_s, held, only_short=only_short, may_train=may_train
+            )
+            trains = lease is not None and lease.kind is JobKind.TRAINING
+            return lease
+        finally:
+            if may_train and not trains:
+                self._place_for_training.release()
 
     def _run(self, lease: Lease) -> None:
         bound = log.bind(job=lease.job_id, shard=lease.shard_id, attempt=lease.attempt)
@@ -182,6 +200,8 @@ class Engine:
         finally:
             self._keeper.release(run)
             run.close()
+            if lease.kind is JobKind.TRAINING:
+                self._place_for_training.release()
 
     def _run_or_refuse(self, run: ShardRun, lease: Lease) -> bool:
         manifest = run.surely(lambda: self._manifest(lease.manifest))
@@ -189,6 +209,8 @@ class Engine:
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
         # Loading a network and waiting for a turn may take long, and are no stall.
         run.waits()
+        if lease.kind is JobKind.TRAINING:
+            return self._train(run)
         load = partial(self._load, lease)
         network = run.surely(lambda: self._networks.borrow(lease.model, load))
         try:
@@ -198,6 +220,14 @@ class Engine:
                 return run.run(network, manifest)
         finally:
             self._networks.give_back(lease.model)
+
+    def _train(self, run: ShardRun) -> bool:
+        turn = TrainingTurn(self._ground, run, self._process.device)
+        listing = run.surely(lambda: self._listing(run.lease.manifest))
+        alone = must_run_alone(run.lease)
+        with self._quiet.alone() if alone else self._quiet.shared():
+            run.moves_slowly()
+            return turn.take(listing, self._stages.reader, self._flight)
 
     def _give_up(self, run: ShardRun, lease: Lease, error: ItemError = _FAILED) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""

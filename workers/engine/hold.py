@@ -55,6 +55,11 @@ class Hold:
             # What another thread waits for may still take its time.
             self.moved_at = max([time.monotonic(), *self._calls.values()])
 
+    def moves_slowly(self) -> None:
+        """Say that this run is not stuck, though its next step may take minutes."""
+        self.moved()
+        self._be_patient()
+
     def waits(self) -> None:
         """Say that this run stands still until `moved`, because others go first."""
         self.moved_at = math.inf

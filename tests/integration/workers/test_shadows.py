@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from jobs.audit import OPERATOR
 from jobs.bootstrap import Ground
 from jobs.database import db_now
 from jobs.deletion import delete_job
@@ -51,7 +52,7 @@ def tried(ground: Ground, digits_model: ModelVersion) -> ModelVersion:
     version = second_version(ground, digits_model, description="tried")
     with ground.database.write() as session:
         session.add(ModelAlias(name="digits", alias="production", version=1, updated_at=0.0))
-    set_shadow(ground.database, "digits", "production", version.version, 100)
+    set_shadow(ground.database, "digits", "production", version.version, 100, OPERATOR)
     return version
 
 
@@ -109,7 +110,7 @@ def rows(ground: Ground, table: type) -> list[Any]:
 def test_only_the_sampled_shards_run_and_they_meet_their_own_items(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion, tried: ModelVersion
 ) -> None:
-    set_shadow(ground.database, "digits", "production", tried.version, 50)
+    set_shadow(ground.database, "digits", "production", tried.version, 50, OPERATOR)
     job = submit_items(ground, tenant, digits_model, count=256)
     sampled = [first for first in range(0, 256, 32) if is_sampled(job.id, first, 50)]
     while not 0 < len(sampled) < 8:
@@ -242,7 +243,7 @@ def test_a_shadow_of_an_earlier_trial_counts_for_nothing(
     answer_all(ground, lambda _: [])
     with ground.database.write() as session:
         session.execute(update(Job).where(Job.parent_id == job.id).values(created_at=db_now() - 9))
-    set_shadow(ground.database, "digits", "production", tried.version, 100)
+    set_shadow(ground.database, "digits", "production", tried.version, 100, OPERATOR)
     assert compare_next(ground)
     assert totals(ground).jobs == 0
 
@@ -252,11 +253,11 @@ def test_what_cannot_be_tried_is_refused(
 ) -> None:
     other = second_version(ground, digits_model, task="detection")
     with pytest.raises(InvalidRequest, match="another task"):
-        set_shadow(ground.database, "digits", "production", other.version, 10)
+        set_shadow(ground.database, "digits", "production", other.version, 10, OPERATOR)
     with pytest.raises(UnknownModel):
-        set_shadow(ground.database, "digits", "production", 99, 10)
+        set_shadow(ground.database, "digits", "production", 99, 10, OPERATOR)
     with pytest.raises(NotFound, match="no alias"):
-        set_shadow(ground.database, "digits", "nobody", tried.version, 10)
+        set_shadow(ground.database, "digits", "nobody", tried.version, 10, OPERATOR)
     assert totals(ground).version == tried.version
 
 

@@ -239,3 +239,12 @@ def test_a_network_that_answers_with_no_numbers_is_refused_when_it_is_warmed_up(
     network = load(RECORD, weights_file.write(given))
     with pytest.raises(WeightsError, match="not a number"):
         network.warm_up()
+
+
+def test_weights_whose_header_has_the_length_of_a_pickles_mark_are_no_pickle():
+    tensors = {"weight": torch.zeros(3)}
+    written = [weights_file.write(tensors, {"padding": "x" * size}) for size in range(0, 300, 8)]
+    marked = [data for data in written if data[:1] == b"\x80"]
+    assert marked
+    for data in marked:
+        assert torch.equal(weights_file.read(data)["weight"], tensors["weight"])

@@ -156,7 +156,8 @@ def test_an_encoder_gives_the_features_that_its_last_layer_was_given():
 
 def test_there_is_an_architecture_for_every_classifier_and_cell():
     names = {name for name in ARCHITECTURES if name.startswith("recurrent/")}
-    assert names == {f"recurrent/{name}-{cell}" for name in CLASSIFIERS for cell in ("lstm", "gru")}
+    backbones = ("digits", *CLASSIFIERS)
+    assert names == {f"recurrent/{name}-{cell}" for name in backbones for cell in ("lstm", "gru")}
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "squeezenet1_1", "densenet121"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill import ConnectionFailed, NotFound, RetryPolicy, WaitTimeout
+from pixelmill import ConnectionFailed, Job, NotFound, RetryPolicy, WaitTimeout
 from pixelmill.connection import find_connection
 from pixelmill.transport import Transport
 from pixelmill.waiting import Poller, wait_until_over
@@ -81,7 +81,7 @@ def test_the_time_to_wait_ends_with_the_last_known_state(server, client, say):
 def test_a_timeout_is_kept_where_the_server_never_holds(server, transport, say):
     server.on("GET", JOB, say.job())
     clock = Clock()
-    poller = Poller(transport, JOB, clock, clock.sleep)
+    poller = Poller(transport, JOB, Job.from_raw, clock, clock.sleep)
     with pytest.raises(WaitTimeout):
         wait_until_over(poller, 60.0, None, clock)
     assert clock.now == 1060.0
@@ -97,7 +97,7 @@ def test_a_restart_of_the_server_does_not_end_a_wait(server, client, say):
 def test_a_server_that_stays_away_does(server, transport, say):
     server.on("GET", JOB, say.job(), say.drop)
     clock = Clock()
-    poller = Poller(transport, JOB, clock, clock.sleep)
+    poller = Poller(transport, JOB, Job.from_raw, clock, clock.sleep)
     with pytest.raises(ConnectionFailed):
         wait_until_over(poller, None, None, clock)
     assert clock.now > 1100

@@ -1,0 +1,90 @@
+"""What a network learns from: encoded images or videos to batches, and batches to scores.
+
+A picture is prepared as serving prepares it. Of a video one window of frames is learned, that in
+the middle of what is looked at: its first windows, so that an hour costs no more than a minute.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import torch
+from torch import nn
+
+from models.frames import FramePreprocessing
+from models.preprocess import Preprocessing, Scale, normalise
+from models.record import ModelRecord
+from models.registry import TASKS, VIDEO_TASKS
+from models.tasks.task import Sampling
+from models.tasks.video_classification import pad
+from models.video import open_video
+
+# Windows of a video that are looked at.
+_WINDOWS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The examples of one kind of network.
+
+    read: one encoded example to uint8 (C, h, w), or (T, C, h, w) of a video; raises InputError.
+    inputs: float32 (B, *example) in [0, 1], normalised as the network takes it.
+    scores: a network and its inputs to logits (B, labels).
+    """
+
+    read: Callable[[bytes], torch.Tensor]
+    inputs: Callable[[torch.Tensor], torch.Tensor]
+    scores: Callable[[nn.Module, torch.Tensor], torch.Tensor]
+
+
+def examples_of(record: ModelRecord) -> Examples:
+    """Give the examples that a record's network learns from; raises RecordError."""
+    if record.task in VIDEO_TASKS:
+        return _clips(record, FramePreprocessing.read(record.preprocess))
+    return _pictures(record, Preprocessing.read(record.preprocess))
+
+
+def _pictures(record: ModelRecord, spec: Preprocessing) -> Examples:
+    def read(content: bytes) -> torch.Tensor:
+        return TASKS[record.task].prepare(record, content).pixels
+
+    def scores(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = module(inputs)
+        return logits
+
+    return Examples(read, partial(normalise, spec=spec), scores)
+
+
+def _clips(record: ModelRecord, spec: FramePreprocessing) -> Examples:
+    def read(content: bytes) -> torch.Tensor:
+        frames = _frames(record, spec, content)
+        start = max(0, (len(frames) - spec.window) // 2)
+        return pad(torch.stack(frames[start : start + spec.window]), spec.window)
+
+    def scores(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        if spec.carries:
+            logits, _ = module(inputs)
+        else:
+            logits = module(inputs.transpose(1, 2))
+        return logits  # type: ignore[no-any-return]  # a module's answer has no type
+
+    return Examples(read, partial(_normalised, scale=spec), scores)
+
+
+def _frames(record: ModelRecord, spec: FramePreprocessing, content: bytes) -> list[torch.Tensor]:
+    """Decode the frames that are looked at, at the record's rate: uint8 (C, h, w) each."""
+    prepare = VIDEO_TASKS[record.task].prepare_frame
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        with open_video(file, len(content), record.limits) as video:
+            frames = video.frames(Sampling(fps=spec.fps))
+            return [
+                prepare(record, frame.pixels) for frame in islice(frames, _WINDOWS * spec.window)
+            ]
+
+
+def _normalised(clips: torch.Tensor, scale: Scale) -> torch.Tensor:
+    return normalise(clips.flatten(0, 1), scale).reshape(clips.shape)

@@ -1,0 +1,31 @@
+"""A training's data set, checked as it is listed; what it is read by, workers.engine.images has."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from jobs.errors import InvalidInput
+from jobs.manifests import Item
+from models.datasets import MOST_CLASSES, check_classes, label_of
+from models.errors import DatasetError
+
+
+def check_dataset(items: Iterator[Item]) -> Iterator[Item]:
+    """Give the items that belong to a class; raises InvalidInput when they make no data set."""
+    counts = Counter[str]()
+    try:
+        for item in items:
+            label = label_of(item.custom_id)
+            if label is None:
+                continue
+            if item.encoding == "url":
+                raise DatasetError(
+                    f"{item.custom_id!r} is a URL: a data set is read again and again. Send an "
+                    "archive with a folder for each class."
+                )
+            counts[label] += 1
+            if len(counts) > MOST_CLASSES:
+                break
+            yield item
+        check_classes(counts)
+    except DatasetError as err:
+        raise InvalidInput(str(err), code=err.code, param="input_file_id") from err

@@ -1,0 +1,198 @@
+"""One turn of a training: from its checkpoint as far as the time allows, to the next checkpoint.
+
+The turn after the last epoch registers the network instead. Trainings run in the thread of their
+place, on its core and the process's device, one at a time in a process (see engine.py).
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import structlog
+import torch
+
+from jobs.audit import WORKER, Actor
+from jobs.bootstrap import Ground
+from jobs.leases import hand_back
+from jobs.manifests import Item
+from jobs.model_names import shown_name
+from jobs.quarantine import Suspect
+from jobs.segments import ItemError, Row
+from jobs.states import ItemStatus
+from jobs.storage import BlobMissing, StorageError, training_name
+from jobs.trainings import Turn, end_turn_surely, note_outcome, read_row
+from jobs.versions import register
+from models import weights as weights_file
+from models.datasets import Rows
+from models.errors import InputError, ModelError, TrainingFailed, WeightsError
+from models.fitting import Fit
+from models.footprint import check_footprint
+from models.new_records import new_record
+from models.progress import MOST_SHOWN_CLASSES, MOST_SHOWN_FILES
+from models.recipes import Recipe, read_recipe
+from models.registry import load
+from workers.engine.chunk import Content
+from workers.engine.flight import FlightRecord
+from workers.engine.images import Listing, ManifestImages
+from workers.engine.reader import Reader
+from workers.engine.shard import ShardRun
+
+log = structlog.get_logger(__name__)
+
+
+class _WatchedImages(ManifestImages):
+    """Images whose decoding the flight record knows of: one that ends the process is suspected."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        reader: Reader,
+        run: ShardRun,
+        flight: FlightRecord,
+        max_bytes: int,
+    ) -> None:
+        self._reader, self._run, self._flight = reader, run, flight
+        self._max_bytes = max_bytes
+        super().__init__(listing, self._read_stored)
+
+    def read(self, rows: Rows) -> Iterator[bytes | InputError]:
+        for content in super().read(rows):
+            with self._flight.flying(Suspect(self._run.lease.shard_id, 0, 1)):
+                yield content
+
+    def _read_stored(self, items: list[Item]) -> list[Content]:
+        return self._run.surely(lambda: self._reader.read(items, self._max_bytes))
+
+
+class TrainingTurn:
+    """A leased training while it has its turn; `run` keeps its lease and hears when to stop."""
+
+    def __init__(self, ground: Ground, run: ShardRun, device: str) -> None:
+        self._ground, self._run, self._device = ground, run, device
+        self._training = read_row(ground.database, run.lease.job_id)
+        self._name = shown_name(run.lease.model_name)
+        self._began_at = time.monotonic()
+
+    def take(self, listing: Listing, reader: Reader, flight: FlightRecord) -> bool:
+        """Train for a turn, or register what came of it; True when the training is over by now."""
+        recipe = read_recipe(self._run.lease.params)
+        try:
+            max_bytes = self._ground.settings.max_item_bytes
+            images = _WatchedImages(listing, reader, self._run, flight, max_bytes)
+            fit = self._resumed(recipe, images)
+            if fit.progress.is_over:
+                return self._finish(fit)
+            began_at = time.monotonic()
+            fit.advance(self._is_time)
+            return self._end_turn(fit, images, time.monotonic() - began_at)
+        except ModelError as err:
+            return self._fail(err)
+        except torch.OutOfMemoryError:
+            return self._fail(
+                TrainingFailed(
+                    f"A batch of {recipe.batch} images does not fit into the memory of the device. "
+                    "Train again with a smaller batch."
+                )
+            )
+
+    def _resumed(self, recipe: Recipe, images: ManifestImages) -> Fit:
+        record = new_record(self._name, recipe, images.labels)
+        # One that fills the memory would end the process, and with it the work of others.
+        check_footprint(record, recipe, self._ground.settings.training_memory)
+        if self._training.checkpoint is None:
+            return Fit(record, recipe, images, self._device)
+        try:
+            state = self._run.surely(lambda: self._ground.storage.get(self._checkpoint))
+            return Fit(record, recipe, images, self._device, state)
+        except (BlobMissing, WeightsError) as err:
+            raise TrainingFailed(
+                f"What earlier turns learned cannot be read any more; train again. ({err})"
+            ) from err
+
+    def _is_time(self) -> bool:
+        self._run.moves_slowly()
+        lasted_s = time.monotonic() - self._began_at
+        return self._run.stopped.is_set() or lasted_s > self._ground.settings.training_turn_s
+
+    def _end_turn(self, fit: Fit, images: ManifestImages, device_s: float) -> bool:
+        lease, storage = self._run.lease, self._ground.storage
+        if self._run.why == "lost":
+            return False
+        name = training_name(lease.job_id, lease.attempt)
+        self._run.surely(lambda: storage.put(name, [fit.save()]))
+        turn = Turn(name, _shown(fit, images))
+        held_s = time.monotonic() - self._began_at
+        won = end_turn_surely(self._ground.database, lease, turn, device_s, held_s, self._run.pause)
+        self._delete(self._checkpoint if won else name)
+        log.info("training_turn", job=lease.job_id, epoch=fit.progress.epoch, won=won)
+        return False
+
+    def _finish(self, fit: Fit) -> bool:
+        """Register the best epoch's network, then commit."""
+        record, weights = fit.finished_record(), fit.best_weights()
+        # What cannot be loaded is refused here, not in the middle of somebody's job.
+        load(record, weights).warm_up()
+        ground, lease = self._ground, self._run.lease
+        if self._run.stopped.is_set():
+            hand_back(ground.database, lease)
+            return False
+        version = self._run.surely(
+            lambda: register(
+                ground.database,
+                ground.storage,
+                lease.model_name,
+                record.to_json(),
+                weights,
+                weights_file.digest(weights),
+                Actor(WORKER.who, lease.tenant_id),
+            )
+        )
+        note_outcome(ground.database, lease, version=version.version)
+        figures = {"model": f"{self._name}@{version.version}", **record.metrics}
+        return self._commit(ItemStatus.SUCCEEDED, predictions=[figures])
+
+    def _fail(self, err: ModelError) -> bool:
+        """End a training of which nothing can come."""
+        told = {"code": err.code, "message": str(err)}
+        note_outcome(self._ground.database, self._run.lease, error=told)
+        return self._commit(ItemStatus.ERRORED, error=ItemError(err.code, str(err)))
+
+    def _commit(self, status: ItemStatus, **of_row: Any) -> bool:
+        row = Row(0, self._name, status, attempts=self._run.lease.tries, **of_row)
+        is_over = self._run.commit([row])
+        if is_over:
+            self._delete(self._checkpoint)
+        return is_over
+
+    @property
+    def _checkpoint(self) -> str:
+        return self._training.checkpoint or ""
+
+    def _delete(self, name: str) -> None:
+        """Delete a checkpoint that nobody goes on from; what stays is found by jobs.tidying."""
+        try:
+            self._ground.storage.delete([name] if name else [])
+        except StorageError as err:
+            log.warning("checkpoint_not_deleted", blob=name, error=str(err))
+
+
+def _shown(fit: Fit, images: ManifestImages) -> dict[str, Any]:
+    """Give what callers see of a training."""
+    progress = fit.progress
+    training, validation = fit.sizes
+    is_small = len(images.labels) <= MOST_SHOWN_CLASSES
+    skipped = list(progress.skipped.items())
+    return {
+        "epoch": progress.epoch,
+        "epochs": fit.recipe.epochs,
+        "step": progress.position,
+        "steps": fit.steps_an_epoch,
+        "best_epoch": progress.best_epoch or None,
+        "history": progress.history,
+        "labels": list(images.labels),
+        "confusion": progress.confusion if is_small and progress.confusion else None,
+        "images": {"training": training, "validation": validation, "skipped": len(skipped)},
+        "skipped": [
+            {"name": images.name(row), "message": why} for row, why in skipped[:MOST_SHOWN_FILES]
+        ],
+    }
