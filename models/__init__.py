@@ -7,6 +7,9 @@ The walk of one image through this package::
           outputs ──tasks/…: postprocess──> predictions (plain JSON data)
           predictions, bytes ──drawing──> a picture of the result
 
+Of a video, every frame that is looked at is prepared, and steps of some frames each go the same way
+with what the network remembers of the frames before (tasks/video_classification.py).
+
 `catalog` needs neither torch nor OpenCV and is the only room that `api` may import. Nothing here
 knows a database, a storage or a job.
 """

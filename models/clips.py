@@ -1,13 +1,11 @@
 """Clips: a handwritten digit that walks over a cluttered grey ground, frame by frame.
 
 Real handwriting on made grounds, as in models/scenes.py. A stream never ends: after some frames
-the digit turns, or the film cuts to another digit on another ground. Who walks out of the picture
-on one side walks in on the other. A stream of a training split shows only digits of that split, so
-that held-out streams hold handwriting that no training has seen. The same seed gives the same
-stream.
+the digit turns, or the film cuts to another digit on another ground. It never leaves the picture. A
+stream of a training split shows only digits of that split, so that held-out streams hold
+handwriting that no training has seen. The same seed gives the same stream.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +22,12 @@ CLIP_FRAMES = 16
 DIRECTIONS = ("left", "right", "up", "down")
 # To see that a digit moves, and where to, takes some frames: what is true after a frame is what was
 # shown so many frames before it.
-LATENCY = 3
-# Clockwise from the right, as rows of a picture are counted downwards.
-_ANGLES = {"left": np.pi, "right": 0.0, "up": -np.pi / 2, "down": np.pi / 2}
+LATENCY = 5
+# Down and to the right, for each direction.
+_WAYS = np.array([(0, -1), (0, 1), (-1, 0), (1, 0)], np.float64)
 _HEIGHTS = (16, 32)  # of a digit's ink, in pixels
 _SPEEDS = (0.75, 3.0)  # pixels a frame
-_SLANT = 0.25  # radians by which a way may differ from its direction
+_SLANT = 0.25  # how far a way leads aside, at most, as a share of how far it leads ahead
 _LEGS = (CLIP_FRAMES, 64)  # frames from one change to the next
 _CUTS = 0.5  # the share of changes that are cuts; the others are turns
 
@@ -39,17 +37,18 @@ class Film:
     """Frames of a stream and what is true after each; T frames.
 
     frames: uint8 (T, CLIP_SIZE, CLIP_SIZE), grey. digits: int64 (T,), 0 to 9. directions: int64
-    (T,), positions in DIRECTIONS.
+    (T,), positions in DIRECTIONS. centres: float64 (T, 2), of the digit in this very frame.
     """
 
     frames: Pixels
     digits: Labels
     directions: Labels
+    centres: Point
 
 
 @dataclass(frozen=True)
 class _Shot:
-    """What is seen between two cuts: a digit's ink, in the middle of a canvas, over a ground."""
+    """What is seen between two cuts: a digit's ink, over a ground."""
 
     digit: int
     ink: Real
@@ -57,10 +56,15 @@ class _Shot:
     bright: float
     grain: float
 
+    @property
+    def room(self) -> Point:
+        """The farthest place of the ink's upper left corner."""
+        return CLIP_SIZE - np.array(self.ink.shape, np.float64)
+
 
 @dataclass(frozen=True)
 class _Leg:
-    """A way that is gone for so many frames; speed: pixels a frame, down and to the right."""
+    """A way that is gone for so many frames; speed: pixels a frame."""
 
     direction: int
     speed: Point
@@ -74,37 +78,37 @@ class Stream:
         """Begin with a digit of the split, somewhere, on its way somewhere."""
         self._random, self._split = random, split
         self._shot = _shot(random, split)
-        self._leg = _leg(random, range(len(DIRECTIONS)))
-        self._place = random.uniform(0, CLIP_SIZE, 2)
+        self._place = random.uniform(0, self._shot.room)
+        self._leg = _leg(random, self._shot.room, self._place)
         self._walked = 0
         self._shown = [(self._shot.digit, self._leg.direction)] * LATENCY
 
     def take(self, count: int) -> Film:
         """Give the next frames."""
-        frames = np.stack([self._next() for _ in range(count)])
+        frames, centres = zip(*(self._next() for _ in range(count)), strict=True)
         true, self._shown = self._shown[:count], self._shown[count:]
         digits, directions = np.asarray(true, np.int64).T
-        return Film(frames, digits, directions)
+        return Film(np.stack(frames), digits, directions, np.stack(centres))
 
-    def _next(self) -> Pixels:
-        """Give one frame and walk on."""
+    def _next(self) -> tuple[Pixels, Point]:
+        """Give one frame and where its digit is, and walk on."""
         if self._walked == self._leg.frames:
             self._change()
-        frame = _paint(self._shot, self._place, self._random)
+        frame, corner = _paint(self._shot, self._place, self._random)
         self._shown.append((self._shot.digit, self._leg.direction))
-        self._place = (self._place + self._leg.speed) % CLIP_SIZE
+        self._place = np.clip(self._place + self._leg.speed, 0, self._shot.room)
         self._walked += 1
-        return frame
+        return frame, corner + np.array(self._shot.ink.shape) / 2
 
     def _change(self) -> None:
         """Turn, or cut to another digit somewhere else."""
-        ways = range(len(DIRECTIONS))
+        without = None
         if self._random.random() < _CUTS:
             self._shot = _shot(self._random, self._split)
-            self._place = self._random.uniform(0, CLIP_SIZE, 2)
-            self._leg = _leg(self._random, ways)
+            self._place = self._random.uniform(0, self._shot.room)
         else:
-            self._leg = _leg(self._random, [way for way in ways if way != self._leg.direction])
+            without = self._leg.direction
+        self._leg = _leg(self._random, self._shot.room, self._place, without)
         self._walked = 0
 
 
@@ -126,32 +130,38 @@ def heldout_streams(count: int = 16, frames: int = 960) -> list[Film]:
 def _shot(random: np.random.Generator, split: Split) -> _Shot:
     inks, labels = inks_of(split)
     which = int(random.integers(len(inks)))
-    ink, ground = _on_canvas(inks[which], random), paint_ground(random, CLIP_SIZE)
+    ink, ground = _scaled(inks[which], random), paint_ground(random, CLIP_SIZE)
     return _Shot(int(labels[which]), ink, ground, random.uniform(175, 255), random.uniform(2, 10))
 
 
-def _leg(random: np.random.Generator, ways: Sequence[int]) -> _Leg:
-    direction = int(random.choice(ways))
-    angle = _ANGLES[DIRECTIONS[direction]] + random.uniform(-_SLANT, _SLANT)
-    speed = random.uniform(*_SPEEDS) * np.array([np.sin(angle), np.cos(angle)])
-    return _Leg(direction, speed, int(random.integers(*_LEGS)))
-
-
-def _paint(shot: _Shot, place: Point, random: np.random.Generator) -> Pixels:
-    """Paint a digit that has walked from the middle to `place`, going round at the borders."""
-    down, right = np.rint(place).astype(int).tolist()
-    ink = np.roll(shot.ink, (down, right), (0, 1))
-    frame = shot.ground + ink * (np.float32(shot.bright) - shot.ground)
-    frame += np.float32(shot.grain) * random.standard_normal(frame.shape, np.float32)
-    return np.clip(np.rint(frame), 0, 255).astype(np.uint8)
-
-
-def _on_canvas(ink: Real, random: np.random.Generator) -> Real:
-    """Scale a digit to a random height in the middle of an empty picture."""
+def _scaled(ink: Real, random: np.random.Generator) -> Real:
+    """Scale a digit to a random height; its shape varies by a fifth."""
     height = int(random.integers(_HEIGHTS[0], _HEIGHTS[1] + 1))
     width = max(4, round(height * ink.shape[1] / ink.shape[0] * random.uniform(0.9, 1.1)))
-    scaled = cv2.resize(ink, (min(width, CLIP_SIZE), height), interpolation=cv2.INTER_LINEAR)
-    canvas = np.zeros((CLIP_SIZE, CLIP_SIZE), np.float32)
-    top, left = (CLIP_SIZE - scaled.shape[0]) // 2, (CLIP_SIZE - scaled.shape[1]) // 2
-    canvas[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
-    return canvas
+    size = (min(width, _HEIGHTS[1]), height)
+    return np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _leg(
+    random: np.random.Generator, room: Point, place: Point, without: int | None = None
+) -> _Leg:
+    """Choose one of the ways that lead on for a whole leg, but for one, a length and a speed."""
+    ahead = np.where(_WAYS.sum(1) > 0, _WAYS @ (room - place), -_WAYS @ place)
+    open_ways = np.flatnonzero(ahead >= _SPEEDS[0] * _LEGS[0])
+    direction = int(random.choice(open_ways[open_ways != without]))
+    longest = min(_LEGS[1], int(ahead[direction] / _SPEEDS[0]))
+    frames = int(random.integers(_LEGS[0], longest + 1))
+    speed = random.uniform(_SPEEDS[0], min(_SPEEDS[1], ahead[direction] / frames))
+    aside = random.uniform(-_SLANT, _SLANT) * _WAYS[direction][::-1]
+    return _Leg(direction, speed * (_WAYS[direction] + aside), frames)
+
+
+def _paint(shot: _Shot, place: Point, random: np.random.Generator) -> tuple[Pixels, Point]:
+    """Paint one frame; returns it and the upper left corner of the digit in it."""
+    corner = np.rint(place)
+    (top, left), (height, width) = corner.astype(int), shot.ink.shape
+    grain = np.float32(shot.grain) * random.standard_normal(shot.ground.shape, np.float32)
+    frame = shot.ground + grain
+    under = frame[top : top + height, left : left + width]
+    under += shot.ink * (np.float32(shot.bright) - under)
+    return np.clip(np.rint(frame), 0, 255).astype(np.uint8), corner

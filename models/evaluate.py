@@ -15,7 +15,7 @@ TOLERANCE = 0.01
 
 def main(records: Iterable[ModelRecord] = tuple(SHIPPED.values())) -> int:
     """Print a table of the records' figures against measurement; returns the exit status."""
-    print(f"{'network':<18}{'figure':<20}{'card':>10}{'measured':>10}")
+    print(f"{'network':<18}{'figure':<28}{'card':>10}{'measured':>10}")
     fallen = 0
     for record in records:
         measured = evaluate(record, shipped_weights(record.name).read_bytes())
@@ -23,7 +23,7 @@ def main(records: Iterable[ModelRecord] = tuple(SHIPPED.values())) -> int:
             card = record.metrics[figure]
             verdict = "" if value >= card - TOLERANCE else "  below its card"
             fallen += bool(verdict)
-            print(f"{record.name:<18}{figure:<20}{card:>10.4f}{value:>10.4f}{verdict}")
+            print(f"{record.name:<18}{figure:<28}{card:>10.4f}{value:>10.4f}{verdict}")
     return 1 if fallen else 0
 
 

@@ -1,7 +1,7 @@
-"""What the shipped networks are measured by: pictures held out of training, sent as a caller would.
+"""What the shipped networks are measured by: what was held out of training, sent as a caller would.
 
 Bytes of PNG files -> prepare -> forward -> postprocess, one function a task; each returns figures
-by the names that they have in the record and on the card.
+by the names that they have in the record and on the card. For videos: models/clip_evaluation.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import rle
+from models.clip_evaluation import measure_motion
 from models.contracts import check_params
 from models.data import Labels, Pixels, encode, heldout_digits
 from models.measures import Boxes, mean_average_precision, mean_iou
@@ -23,7 +24,7 @@ Figures = Mapping[str, float]
 
 
 def evaluate(record: ModelRecord, weights: bytes) -> Figures:
-    """Measure the figures of a network that answers for digits or scenes."""
+    """Measure the figures of a network that answers for digits, scenes or clips."""
     return MEASURES[record.task](load(record, weights))
 
 
@@ -101,4 +102,5 @@ MEASURES: Mapping[str, Callable[[Any], Figures]] = {
     "classification": _measure_classifier,
     "detection": _measure_detector,
     "segmentation": _measure_segmenter,
+    "video-classification": measure_motion,
 }

@@ -24,6 +24,10 @@ class Limits:
     max_bytes: int = 64_000_000
 
 
+# For networks that take videos: frames of 8K, and some hours of an ordinary film.
+VIDEO_LIMITS = Limits(max_pixels=36_000_000, max_bytes=4 * 2**30)
+
+
 @dataclass(frozen=True)
 class ModelRecord:
     """What a version of a model is.
@@ -31,7 +35,8 @@ class ModelRecord:
     `preprocess` is plain JSON data. Where an image is cropped (models/preprocess.py): `resize`
     (pixels of the shorter side), `crop` (pixels of the centred square), `interpolation`
     ("bilinear", "bicubic" or "nearest"), `antialias`, `channels` (1 or 3), `mean` and `std` (one
-    number a channel, for values in [0, 1]). Where the whole image counts: models/whole_pictures.py.
+    number a channel, for values in [0, 1]). Where the whole image counts: models/whole_pictures.py;
+    for videos: models/frames.py. `input_kind` is "image" or "video".
     `max_batch` is the batch that the engine starts with. `shard_items` is how many items take
     about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures.
     """

@@ -111,6 +111,11 @@ def scene_card(
         architecture=words.architecture,
         history=words.history if recipe == RECIPES[record.name] else "",
     )
+    return wrapped(card)
+
+
+def wrapped(card: str) -> str:
+    """Wrap a card's running text after a hundred characters."""
     return "\n\n".join(map(_wrapped, card.split("\n\n")))
 
 

@@ -7,7 +7,7 @@ a half cosine to nothing.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +82,7 @@ def train_on_scenes(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         module = build(record).to(memory_format=torch.channels_last).train()
-        optimizer, schedule = _adam(module, recipe)
+        optimizer, schedule = adam(module.parameters(), recipe.learning_rate, recipe.steps)
         for step, scenes in enumerate(_batches(recipe), start=1):
             loss = LOSSES[record.architecture](module, _inputs(record, scenes), scenes)
             optimizer.zero_grad()
@@ -97,15 +97,15 @@ def train_on_scenes(
     return SceneTrained(module, time.monotonic() - started, float(np.mean(recent)))
 
 
-def _adam(
-    module: nn.Module, recipe: SceneRecipe
+def adam(
+    parameters: Iterable[nn.Parameter], learning_rate: float, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """Return Adam and its rising, then falling learning rate."""
-    optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
+    """Return Adam, its rate rising over fifty steps and falling to nothing over all of them."""
+    optimizer = torch.optim.Adam(parameters, lr=learning_rate)
 
     def share(step: int) -> float:
         rising = min(1.0, (step + 1) / _WARM_UP_STEPS)
-        return rising * 0.5 * (1 + math.cos(math.pi * min(1.0, step / recipe.steps)))
+        return rising * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, share)
 

@@ -6,6 +6,7 @@ Every network that is shipped can be trained: `digits`, `scenes-detector`, `scen
 # ruff: noqa: T201  # a command: what it prints is what it is for
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from torch import nn
 
 from models.card import confusion_table, digits_card
 from models.catalog import SHIPPED
+from models.clip_card import clip_card
+from models.clip_training import ClipRecipe, train_on_clips
 from models.data import heldout_digits, train_digits
 from models.evaluation import evaluate
 from models.scene_card import scene_card
@@ -20,6 +23,7 @@ from models.scene_training import RECIPES, SceneRecipe, train_on_scenes
 from models.training import Recipe, train
 from models.weights import write
 
+AnyRecipe = Recipe | SceneRecipe | ClipRecipe
 # A trained network and its card.
 Product = tuple[nn.Module, str]
 
@@ -37,14 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"wrote {weights} and {weights.with_suffix('.md')}")
 
 
-def command_of(network: str, recipe: Recipe | SceneRecipe) -> str:
+def command_of(network: str, recipe: AnyRecipe) -> str:
     """Write the command that repeats a training."""
-    length = (
-        f"--epochs {recipe.epochs}" if isinstance(recipe, Recipe) else f"--steps {recipe.steps}"
-    )
-    return (
-        f"python -m models.train {network} --out DIR {length} "
-        f"--batch {recipe.batch} --learning-rate {recipe.learning_rate} --seed {recipe.seed}"
+    return " ".join(
+        [
+            f"python -m models.train {network} --out DIR",
+            *(f"--{name.replace('_', '-')} {value}" for name, value in asdict(recipe).items()),
+        ]
     )
 
 
@@ -76,23 +79,40 @@ def _train_scenes(options: argparse.Namespace) -> Product:
     )
 
 
+def _train_clips(options: argparse.Namespace) -> Product:
+    record = SHIPPED[options.network]
+    recipe = ClipRecipe(
+        options.steps, options.epochs, options.batch, options.learning_rate, options.seed
+    )
+    trained = train_on_clips(record, recipe, lambda line: print(line, flush=True))
+    figures = evaluate(record, write(trained.module.state_dict()))
+    for name, value in figures.items():
+        print(f"{name} {value:.4f}")
+    print(f"in {trained.seconds:.1f} s")
+    command = command_of(record.name, recipe)
+    return trained.module, clip_card(
+        record, trained, recipe, figures, command, str(torch.__version__)
+    )
+
+
 TRAINERS: Mapping[str, Callable[[argparse.Namespace], Product]] = {
     "digits": _train_digits,
     **dict.fromkeys(RECIPES, _train_scenes),
+    "motion": _train_clips,
 }
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
     networks = parser.add_subparsers(dest="network", required=True, metavar="NAME")
-    defaults: dict[str, Recipe | SceneRecipe] = {"digits": Recipe(), **RECIPES}
+    defaults: dict[str, AnyRecipe] = {"digits": Recipe(), **RECIPES, "motion": ClipRecipe()}
     for name, recipe in defaults.items():
         each = networks.add_parser(name, help=SHIPPED[name].description)
         each.add_argument("--out", type=Path, required=True, help="folder for weights and card")
-        if isinstance(recipe, Recipe):
-            each.add_argument("--epochs", type=int, default=recipe.epochs)
-        else:
+        if not isinstance(recipe, Recipe):
             each.add_argument("--steps", type=int, default=recipe.steps)
+        if not isinstance(recipe, SceneRecipe):
+            each.add_argument("--epochs", type=int, default=recipe.epochs)
         each.add_argument("--batch", type=int, default=recipe.batch, help="pictures a step")
         each.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
         each.add_argument("--seed", type=int, default=recipe.seed)

@@ -18,7 +18,7 @@ from models.networks.torchvision_videos import (
     build_video_classifier,
     video_preprocess,
 )
-from models.record import ModelRecord
+from models.record import VIDEO_LIMITS, Limits, ModelRecord
 from models.torchvision_names import (
     CLASSIFIERS,
     DETECTORS,
@@ -85,15 +85,17 @@ def torchvision_record(architecture: str, weights_name: str | None = None) -> Mo
     figures: dict[str, float] = next(iter(published.values()), {})
     gflops = float(weights.meta.get("_ops", 1.0))
     task = TORCHVISION_TASKS[architecture]
+    of_videos = task == "video-classification"
     return ModelRecord(
         name=architecture,
         task=task,
         architecture=architecture,
         labels=labels,
         preprocess=_preprocess(_theirs(architecture), weights),
-        input_kind="video" if task == "video-classification" else "image",
+        input_kind="video" if of_videos else "image",
         max_batch=_max_batch(task, gflops),
         shard_items=_shard_items(task, gflops),
+        limits=VIDEO_LIMITS if of_videos else Limits(),
         metrics={
             **{f"published_{name}": float(value) for name, value in figures.items()},
             "parameters": int(weights.meta.get("num_params", 0)),

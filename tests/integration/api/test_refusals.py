@@ -8,7 +8,9 @@ import pytest
 from api.schemas import Event
 from jobs.bootstrap import Ground
 from jobs.preparation import prepare_next
+from jobs.versions import register
 from jobs.webhooks import EVENTS
+from models.catalog import SHIPPED, ModelRecord
 from tests.integration.api.callers import DATA, Caller, check_problem, job_body, stored
 from tests.integration.api.test_submission import batch_line, zip_of
 
@@ -66,6 +68,20 @@ def test_a_member_that_makes_no_sense_is_named(
     problem = check_problem(answer, 422, "invalid_request")
     assert param is None or problem["error"]["param"] == param
     assert stored(ground) == NOTHING
+
+
+def test_a_window_that_a_model_for_videos_does_not_take_is_named(
+    caller: Caller, ground: Ground
+) -> None:
+    record = ModelRecord.from_json({**SHIPPED["motion"].to_json(), "name": "films"})
+    digest = "sha256:" + "1" * 64
+    register(ground.database, ground.storage, "films", record.to_json(), b"weights", digest)
+    for params, param in (({"overlap": 16}, "overlap"), ({"window": 600}, "window")):
+        answer = caller.post("/v1/jobs", json=job_body(model="films", params=params))
+        problem = check_problem(answer, 422, "invalid_request")
+        assert problem["error"]["param"] == f"params.{param}"
+    answer = caller.post("/v1/jobs", json=job_body(model="films", params={"window": 4}))
+    assert answer.status_code == 202
 
 
 def test_all_unknown_members_are_named_and_the_known_ones_listed(caller: Caller) -> None:

@@ -9,7 +9,7 @@ import pytest
 from models import rle
 from models.data import encode
 from models.decode import decode
-from models.drawing import colour_of, draw, label_of
+from models.drawing import colour_of, draw, draw_frame, label_of
 from models.errors import UnsupportedMedia
 from models.record import Limits
 
@@ -82,6 +82,22 @@ def test_a_label_tells_class_and_confidence():
     assert label_of({"class": "fire hydrant", "class_id": 1, "confidence": 0.934}) == (
         "fire hydrant 93 %"
     )
+
+
+def test_a_frame_of_a_video_bears_the_class_of_its_segment():
+    spans = [(0, 2000, 1), (2000, 3000, 5)]
+    segments = [
+        {"start_ms": start, "end_ms": end, "class": "a", "class_id": number, "confidence": 0.9}
+        for start, end, number in spans
+    ]
+    prediction = {"class": "a", "class_id": 1, "confidence": 0.9, "segments": segments, "clips": []}
+    for at_ms, class_id in ((0, 1), (1999, 1), (2000, 5)):
+        frame = draw_frame(GREY, prediction, at_ms)
+        assert tuple(frame[1, 1]) == colour_of(class_id)
+        assert (frame[50:] == GREY[0, 0]).all()
+    assert (draw_frame(GREY, prediction, 3000) == GREY).all()
+    assert (GREY == 100).all(), "the frame itself stays as it was"
+    assert draw_frame(np.zeros((64, 64, 3), np.uint8), prediction, 0).shape == (448, 448, 3)
 
 
 def test_what_is_no_image_is_refused():
