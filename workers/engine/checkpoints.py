@@ -19,8 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from jobs.storage import BlobMissing, Storage, checkpoint_name, checkpoint_prefix
-from models.tasks.task import Clip, State, Stepped, Windows
+from models.tasks.task import State, Stepped, Windows
 from models.video import Position
+from workers.engine.clips import Clips
 from workers.engine.windows import Window
 
 log = structlog.get_logger(__name__)
@@ -39,13 +40,13 @@ class Progress:
     after: Position | None = None
     kept: int = 0
     state: State | None = None
-    clips: list[Clip] = field(default_factory=list)
+    clips: Clips = field(default_factory=Clips)
     is_over: bool = False
     damage: str | None = None
 
     def advance(self, window: Window, stepped: Stepped, shape: Windows) -> None:
         """Note the answer for the next window."""
-        self.clips.append(window.clip(stepped))
+        self.clips.add(window.clip(stepped))
         self.state = stepped.state
         # A short window is the last; there is no place after it to go on from.
         if len(window.frames) == shape.length:
@@ -102,10 +103,9 @@ class Checkpoints:
 
 
 def _encode(progress: Progress, basis: str) -> bytes:
-    clips = progress.clips
     tensors = {
-        "logits": torch.stack([clip.logits for clip in clips]),
-        "times": torch.tensor([(clip.start_ms, clip.end_ms) for clip in clips]),
+        "logits": progress.clips.logits(),
+        "times": progress.clips.times(),
         **{f"{_STATE}{number}": part for number, part in enumerate(progress.state or ())},
     }
     place = {
@@ -130,12 +130,11 @@ def _decode(data: bytes, basis: str) -> Progress:
         raise ValueError("it is of another input, model or other parameters")
     place, tensors = json.loads(header["place"]), load(data)
     names = sorted((name for name in tensors if name.startswith(_STATE)), key=_number)
-    rows = zip(tensors["times"].tolist(), tensors["logits"], strict=True)
     return Progress(
         after=place["after"] and Position(*place["after"]),
         kept=place["kept"],
         state=tuple(tensors[name] for name in names) if place["carries"] else None,
-        clips=[Clip(start, end, logits) for (start, end), logits in rows],
+        clips=Clips.of(tensors["times"], tensors["logits"]),
         is_over=place["is_over"],
         damage=place["damage"],
     )

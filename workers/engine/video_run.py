@@ -183,7 +183,7 @@ class VideoRun:
         return stepped
 
     def _postprocess(self, progress: Progress) -> Predictions:
-        (answer,) = self._network.postprocess([progress.clips], self._hold.lease.params)
+        (answer,) = self._network.postprocess([progress.clips.listed()], self._hold.lease.params)
         return answer
 
     def _checkpoints_of(self, spool: Spooled) -> Checkpoints:

@@ -39,9 +39,7 @@ class Window:
     def clip(self, stepped: Stepped) -> Clip:
         """Put the network's answer to the window's time."""
         first, last = self.frames[0], self.frames[-1]
-        # A copy: the row would keep the answers of its whole batch.
-        logits = stepped.logits.clone()
-        return Clip(round(first.position.at_ms), round(last.end_ms), logits)
+        return Clip(round(first.position.at_ms), round(last.end_ms), stepped.logits)
 
 
 def cut(frames: Iterator[Prepared], shape: Windows, kept: int = 0) -> Iterator[Window]:

@@ -329,3 +329,12 @@ def test_a_box_that_states_an_impossible_length_ends_the_walk() -> None:
     data = struct.pack(">I4s", 2**31, b"ftyp") + b"isom" + bytes(600)
     with pytest.raises(VideoDecodeFailed):
         frames_of(data)
+
+
+def test_a_container_that_is_not_on_the_list_is_not_opened_whatever_it_begins_with(
+    tmp_path: Path,
+) -> None:
+    picture = np.zeros((48, 64, 3), np.uint8)
+    path = written(tmp_path / "v.flv", "FLV1", [picture] * 3)
+    with path.open("rb") as file, pytest.raises(VideoDecodeFailed):
+        Video(file, "MP4", Claims())

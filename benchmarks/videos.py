@@ -1,0 +1,185 @@
+"""Memory and speed of long videos: `python -m benchmarks.videos`.
+
+Videos of 1, 10 and 60 minutes (160 x 120, 25 frames a second, all of which are looked at) go each
+through a whole engine of its own, from the store to the committed segment, on the architecture of
+`motion`. Prints the peak of resident memory and the speed. Ends with status 1 when an hour needs
+over 10 % more memory than a minute. Memory does not ask what the weights are: they are untrained.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from safetensors.torch import save
+
+from benchmarks.figures import Verdict, close
+from jobs.bootstrap import Ground, open_ground
+from jobs.inputs import Upload
+from jobs.settings import load_settings
+from jobs.submission import Submission, submit
+from jobs.tables import Job
+from jobs.tenants import create_key
+from jobs.versions import register
+from migrations.upgrade import upgrade
+from models.catalog import check_params
+from models.record import Limits, ModelRecord
+from models.registry import build
+from models.weights import digest
+from workers.egress import Egress, EgressPolicy
+from workers.engine.engine import Engine
+from workers.process import Process
+
+MINUTES = (1, 10, 60)
+FPS = 25
+WIDTH, HEIGHT = 160, 120
+WANTED_GROWTH = 1.10
+
+RECORD = ModelRecord(
+    name="watched",
+    task="video-classification",
+    architecture="motion",
+    labels=tuple(str(number) for number in range(40)),
+    preprocess={
+        "resize": [64, 64],
+        "crop": [64, 64],
+        "channels": 1,
+        "mean": [0.0],
+        "std": [1.0],
+        "fps": FPS,
+        "window": 16,
+        "windows": [1, 512],
+        "carries": True,
+    },
+    input_kind="video",
+    max_batch=4,
+    shard_items=1,
+    limits=Limits(max_bytes=4 * 1024**3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one video took; sizes in MiB."""
+
+    minutes: float
+    file_mib: float
+    seconds: float
+    # Before the video, and the most while it ran.
+    before_mib: float
+    peak_mib: float
+
+
+def write_video(path: Path, minutes: float) -> None:
+    """Write a square that wanders over noise."""
+    ground = np.random.default_rng(1).integers(0, 90, (HEIGHT, WIDTH, 3), np.uint8)
+    code = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, FPS, (WIDTH, HEIGHT))
+    for number in range(round(minutes * 60 * FPS)):
+        frame = ground.copy()
+        left, top = number % (WIDTH - 30), number // 3 % (HEIGHT - 30)
+        frame[top : top + 30, left : left + 30] = 255
+        writer.write(frame)
+    writer.release()
+
+
+def run_one(folder: Path, minutes: float) -> Run:
+    """Run one video of so many minutes through an engine in this process."""
+    path = folder / "video.mp4"
+    settings = load_settings(
+        database_url=f"sqlite:///{folder / 'pixelmill.db'}",
+        storage_url=(folder / "blobs").as_uri(),
+        redis_url="unix:///nobody/listens",
+    )
+    ground = open_ground(settings)
+    upgrade(ground.database)
+    _submit(ground, path)
+    process = Process("node", "cpu", cores=1, decode_threads=1, flight=folder / "flight")
+    egress = Egress(EgressPolicy())
+    engine = Engine(ground, process, egress)
+    before_mib = _reset_peak()
+    started = time.monotonic()
+    assert engine.drain() == 1
+    seconds = time.monotonic() - started
+    peak_mib = _memory("VmHWM")
+    engine.close()
+    egress.close()
+    with ground.database.read() as session:
+        assert session.query(Job).one().completed == 1
+    ground.close()
+    return Run(minutes, path.stat().st_size / 1024**2, seconds, before_mib, peak_mib)
+
+
+def _reset_peak() -> float:
+    """Let the kernel count the peak of this process's memory anew; gives its memory now, in MiB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _memory("VmRSS")
+
+
+def _memory(kind: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(kind))
+    return int(line.split()[1]) / 1024
+
+
+def _submit(ground: Ground, path: Path) -> None:
+    weights = save(build(RECORD).state_dict())
+    version = register(
+        ground.database, ground.storage, RECORD.name, RECORD.to_json(), weights, digest(weights)
+    )
+    params = check_params(RECORD.task, {})
+    with path.open("rb") as stream:
+        uploads = (Upload("video.mp4", stream),)
+        key = create_key(ground.database, "benchmark")
+        asked = {"model": RECORD.name, "params": {}}
+        submit(
+            ground,
+            Submission(key.tenant_id, version, params, asked, "cpu", uploads=uploads),
+        )
+
+
+def run_apart(minutes: float) -> Run:
+    """Run one video in a fresh process, whose memory is then its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_video(Path(folder) / "video.mp4", minutes)
+        command = [sys.executable, "-m", "benchmarks.videos", "--folder", folder]
+        done = subprocess.run(  # noqa: S603  # this very file
+            [*command, "--minutes", str(minutes)], check=True, capture_output=True, text=True
+        )
+    return Run(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> int:
+    """Run the benchmark, or, with --folder, one video of it."""
+    parser = argparse.ArgumentParser(prog="benchmarks.videos")
+    parser.add_argument("--minutes", type=float, nargs="*", default=MINUTES)
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    if given.folder is not None:
+        print(json.dumps(asdict(run_one(given.folder, given.minutes[0]))))
+        return 0
+    print("| minutes | file | seconds | minutes a second | memory before | at its peak |")
+    print("|---|---|---|---|---|---|")
+    runs = []
+    for minutes in given.minutes:
+        run = run_apart(minutes)
+        speed = run.minutes / run.seconds
+        print(
+            f"| {run.minutes:g} | {run.file_mib:.1f} MiB | {run.seconds:.1f} | {speed:.2f} | "
+            f"{run.before_mib:.0f} MiB | {run.peak_mib:.0f} MiB |"
+        )
+        runs.append(run)
+    growth = runs[-1].peak_mib / runs[0].peak_mib
+    wanted = f"memory of the longest at most {WANTED_GROWTH:.2f} of the shortest's: {growth:.3f}"
+    verdict = Verdict(wanted, growth <= WANTED_GROWTH)
+    return close("videos", {"runs": [asdict(run) for run in runs]}, [verdict])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
