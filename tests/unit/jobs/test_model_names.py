@@ -5,7 +5,7 @@ import pytest
 from jobs.errors import InvalidRequest, UnknownModel
 from jobs.model_names import check_alias, check_new_name, owner_of, shown_name, stored_name
 
-ACME, OTHER = "ten_01m86gam5zgqe760bb05rp3mmr", new_id("ten")
+ACME, OTHER = "ten_01m86gam5zgqe760bb05rp3mmr", "ten_01m86gam5z8gt59yrr453cdm8f"
 
 
 def test_ones_own_model_bears_ones_id_and_is_shown_without_it() -> None:
