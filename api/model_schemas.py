@@ -6,7 +6,16 @@ bound here.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    Tag,
+)
 
 from api.schemas import Binary, FileId
 from models.catalog import VIDEO_LIMITS, Limits
@@ -64,6 +73,18 @@ class FramesBody(_Strict):
     carries: StrictBool = Field(False, description="Whether it remembers earlier windows.")
 
 
+def _form_of(given: Any) -> str:
+    """Say which form of preprocessing is meant: only that of videos speaks of windows."""
+    is_frames = isinstance(given, FramesBody) or (isinstance(given, dict) and "window" in given)
+    return "(frames)" if is_frames else "(pictures)"
+
+
+Preprocess = Annotated[
+    Annotated[PreprocessBody, Tag("(pictures)")] | Annotated[FramesBody, Tag("(frames)")],
+    Discriminator(_form_of),
+]
+
+
 class LimitsBody(_Strict):
     """What one item may be at most."""
 
@@ -83,7 +104,7 @@ class RecordBody(_Strict):
         min_length=1, max_length=32_768, description="One name a class, in the network's order."
     )
     task: str | None = Field(None, description="Left out: the architecture's.")
-    preprocess: PreprocessBody | FramesBody | None = Field(
+    preprocess: Preprocess | None = Field(
         None, description="Left out: that of the network that we ship with this architecture."
     )
     options: NetworkOptions | None = Field(

@@ -118,7 +118,8 @@ def _names(schema: type[BaseModel]) -> list[str]:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
+    # One of several forms (api.model_schemas.Preprocess) is told apart by a tag in parentheses.
+    return ".".join(str(part) for part in location if not str(part).startswith("("))
 
 
 def _refuse_constant(name: str) -> NoReturn:

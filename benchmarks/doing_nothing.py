@@ -9,7 +9,7 @@ from benchmarks.figures import Verdict
 from benchmarks.networks import NOTHING, TINY, register_nothing
 from benchmarks.report import Row
 from benchmarks.stand import standing
-from models.data import encode
+from models.pictures.data import encode
 
 _LEAST_RATE = 20_000.0
 _WARM_UP = 2000

@@ -27,7 +27,7 @@ from jobs.database import Database
 from jobs.states import ShardState
 from jobs.tables import Shard
 from jobs.tenants import create_key
-from models.data import encode, heldout_digits
+from models.pictures.data import encode, heldout_digits
 from pixelmill import ApiError, Client
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import RunningStack, wait_for

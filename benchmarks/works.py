@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.figures import BUILD
 from benchmarks.seeded import seeded_weights
 from models.catalog import SHIPPED, shipped_weights
-from models.data import encode, heldout_digits, make_photos
 from models.networks.torchvision import torchvision_record
+from models.pictures.data import encode, heldout_digits, make_photos
 from models.record import ModelRecord
 from models.registry import Network, load
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from models.data import heldout_digits, write_png_folder
+from models.pictures.data import heldout_digits, write_png_folder
 from pixelmill import Client, Result
 from pixelmill.stack import find_stack
 

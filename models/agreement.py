@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import rle
-from models.measures import box_iou
+from models.measuring.measures import box_iou
 
 Answer = Sequence[Mapping[str, Any]]
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 
 from models.catalog import SHIPPED, ModelRecord, shipped_weights
-from models.evaluation import evaluate
+from models.measuring.evaluation import evaluate
 
 TOLERANCE = 0.01
 

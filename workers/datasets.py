@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from jobs.errors import InvalidInput
 from jobs.manifests import Item
-from models.datasets import MOST_CLASSES, check_classes, label_of
 from models.errors import DatasetError
+from models.training.datasets import MOST_CLASSES, check_classes, label_of
 
 
 def check_dataset(items: Iterator[Item]) -> Iterator[Item]:

@@ -34,7 +34,7 @@ from jobs.trainings import (
     submit_training,
 )
 from models.errors import ParamsError
-from models.recipes import Recipe, read_recipe
+from models.training.recipes import Recipe, read_recipe
 
 trainings = APIBlueprint("trainings", __name__, url_prefix="/v1/trainings", tag="Trainings")
 

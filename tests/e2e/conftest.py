@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.data import heldout_digits, make_photos, write_png_folder
+from models.pictures.data import heldout_digits, make_photos, write_png_folder
 from tests.e2e.stacks import RunningStack, running_stack
 
 
@@ -40,7 +40,7 @@ def photos_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def many_digits_zip(path: Path, count: int) -> Path:
     """Write `count` digit PNGs, the held-out ones again and again, in one zip."""
-    from models.data import encode
+    from models.pictures.data import encode
 
     images, _ = heldout_digits()
     files = [encode(image, ".png") for image in images]

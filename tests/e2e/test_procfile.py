@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from models.data import heldout_digits, write_png_folder
+from models.pictures.data import heldout_digits, write_png_folder
 from tests.e2e.stacks import wait_for
 from tests.servers import create_database, drop_database
 

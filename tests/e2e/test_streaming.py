@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
-from models.data import encode, heldout_digits
+from models.pictures.data import encode, heldout_digits
 from tests.e2e.stacks import RunningStack, results_of, running_stack
 
 ITEMS = 10_000

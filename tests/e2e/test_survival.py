@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.data import heldout_digits
+from models.pictures.data import heldout_digits
 from pixelmill import Client, Job
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import RunningStack, results_of, running_stack, wait_for

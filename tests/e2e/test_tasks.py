@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from models.catalog import SHIPPED, check_params, shipped_weights
-from models.data import encode
-from models.evaluation import boxes_of, class_map_of
-from models.measures import Boxes, mean_average_precision, mean_iou
+from models.measuring.evaluation import boxes_of, class_map_of
+from models.measuring.measures import Boxes, mean_average_precision, mean_iou
+from models.pictures.data import encode
+from models.pictures.scenes import Scene, heldout_scenes
 from models.registry import load
-from models.scenes import Scene, heldout_scenes
 from pixelmill import InvalidRequest
 from tests.e2e.stacks import RunningStack, results_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.data import encode, heldout_digits, train_digits
+from models.pictures.data import encode, heldout_digits, train_digits
 from pixelmill import Training
 from tests.e2e.stacks import RunningStack, results_of, running_stack, wait_for
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.catalog import SHIPPED, check_params, shipped_weights
-from models.clips import Film, heldout_streams
+from models.pictures.clips import Film, heldout_streams
 from models.registry import VideoNetwork, load
 from models.tasks.task import Clip, State, Step
 from models.video import open_video

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.catalog import SHIPPED, check_params, shipped_weights
-from models.data import encode, heldout_digits
+from models.pictures.data import encode, heldout_digits
 from models.registry import load
 from tests.faults.networks import DEADLY, MARKED
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.catalog import SHIPPED, shipped_weights
-from models.data import heldout_digits
+from models.pictures.data import heldout_digits
 from models.weights import digest
 from pixelmill import Job
 from tests.e2e.stacks import results_of, wait_for

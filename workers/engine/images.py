@@ -8,8 +8,8 @@ import numpy as np
 from jobs.archives import ArchiveError, extract
 from jobs.manifests import ROW_GROUP, Encoding, Item, Manifest
 from jobs.segments import ItemError
-from models.datasets import Rows, label_of
 from models.errors import DatasetError, InputError
+from models.training.datasets import Rows, label_of
 from workers.engine.chunk import Content
 
 # Encoded images that are in memory at a time, unless one alone is larger.
@@ -55,7 +55,7 @@ class Listing:
 
 
 class ManifestImages:
-    """The images of a listing, as `models.datasets.Images`."""
+    """The images of a listing, as `models.training.datasets.Images`."""
 
     def __init__(self, listing: Listing, read: ReadItems) -> None:
         self._listing, self._read_items = listing, read

@@ -23,14 +23,14 @@ from jobs.storage import BlobMissing, StorageError, training_name
 from jobs.trainings import Turn, end_turn_surely, note_outcome, read_row
 from jobs.versions import register
 from models import weights as weights_file
-from models.datasets import Rows
 from models.errors import InputError, ModelError, TrainingFailed, WeightsError
-from models.fitting import Fit
-from models.footprint import check_footprint
-from models.new_records import new_record
-from models.progress import MOST_SHOWN_CLASSES, MOST_SHOWN_FILES
-from models.recipes import Recipe, read_recipe
 from models.registry import load
+from models.training.datasets import Rows
+from models.training.fitting import Fit
+from models.training.footprint import check_footprint
+from models.training.new_records import new_record
+from models.training.progress import MOST_SHOWN_CLASSES, MOST_SHOWN_FILES
+from models.training.recipes import Recipe, read_recipe
 from workers.engine.chunk import Content
 from workers.engine.flight import FlightRecord
 from workers.engine.images import Listing, ManifestImages

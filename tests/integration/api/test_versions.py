@@ -15,7 +15,7 @@ from jobs.bootstrap import Ground
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey
 from jobs.validation import has_unvalidated
-from models.catalog import SHIPPED
+from models.catalog import SHIPPED, shipped_weights
 from tests.integration.api.callers import Caller, check_problem, try_out, with_settings
 from tests.weights_files import DIGITS, RECORD, hostile_files, noisy_digits
 
@@ -24,6 +24,10 @@ SCENES: dict[str, Any] = {
     "labels": ["cat", "dog"],
     "preprocess": {"resize": 256, "crop": 224, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1]},
 }
+MOTION: dict[str, Any] = {
+    name: SHIPPED["motion"].to_json()[name] for name in ("architecture", "labels", "preprocess")
+}
+WIDE_FRAMES = MOTION["preprocess"] | {"crop": [1024, 1024]}
 
 
 def rows(ground: Ground) -> list[ModelVersion]:
@@ -161,6 +165,9 @@ def test_weights_that_no_worker_could_hold_are_refused(ground: Ground, tenant: N
         ({"preprocess": {"resize": 10**9}}, "preprocess.channels"),
         ({"preprocess": SCENES["preprocess"] | {"crop": 10**9}}, "preprocess.crop"),
         ({"preprocess": SCENES["preprocess"] | {"mean": "abc"}}, "preprocess.mean"),
+        ({"preprocess": MOTION["preprocess"] | {"window": 10**9}}, "preprocess.window"),
+        ({"preprocess": MOTION["preprocess"] | {"crop": [64]}}, "preprocess.crop"),
+        (MOTION | {"max_batch": 256, "preprocess": WIDE_FRAMES}, "record.max_batch"),
         (SCENES | {"max_batch": 10**9}, "max_batch"),
         (
             SCENES | {"max_batch": 256, "preprocess": SCENES["preprocess"] | {"crop": 4000}},
@@ -186,6 +193,20 @@ def test_a_record_that_is_no_json_and_a_missing_part_are_refused(caller: Caller)
     form = {"data": {"record": "{}"}, "content_type": "multipart/form-data"}
     problem = check_problem(caller.post("/v1/models/my/cats/versions", **form), 422)
     assert problem["error"]["param"] == "weights"
+
+
+def test_a_network_for_videos_says_how_frames_become_windows(
+    caller: Caller, ground: Ground
+) -> None:
+    assert caller.push("my/moves", shipped_weights("motion").read_bytes(), MOTION).json["task"] == (
+        "video-classification"
+    )
+    try_out(ground)
+    view = caller.get("/v1/models/my/moves").json
+    assert (view["state"], view["preprocess"]) == ("ready", MOTION["preprocess"])
+    (row,) = rows(ground)
+    assert row.record["input_kind"] == "video"
+    assert row.record["limits"] == SHIPPED["motion"].to_json()["limits"]
 
 
 def test_all_versions_of_a_model_do_one_task(caller: Caller, ground: Ground) -> None:

@@ -13,8 +13,8 @@ from jobs.preparation import prepare_next
 from jobs.tables import Job
 from jobs.tenants import NewKey
 from jobs.trainings import TrainingSubmission, submit_training
-from models.data import encode, train_digits
-from models.recipes import read_recipe
+from models.pictures.data import encode, train_digits
+from models.training.recipes import read_recipe
 from tests.integration.jobs.checks import read_job
 from workers.datasets import check_dataset
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.data import encode, train_digits
-from models.datasets import Rows
 from models.errors import InputError
+from models.pictures.data import encode, train_digits
+from models.training.datasets import Rows
 
 
 class DigitImages:

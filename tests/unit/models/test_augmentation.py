@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.augmentation import augment
+from models.training.augmentation import augment
 
 ALL = ("flip", "shift", "rotate", "zoom", "brightness")
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.augmentation import augment
-from models.datasets import Rows
 from models.errors import InputError
-from models.fitting import Fit
-from models.new_records import new_record
-from models.recipes import read_recipe
 from models.registry import VideoNetwork, load
 from models.tasks.task import Step
+from models.training.augmentation import augment
+from models.training.datasets import Rows
+from models.training.fitting import Fit
+from models.training.new_records import new_record
+from models.training.recipes import read_recipe
 from tests.videos import jpeg, movie
 from tests.walks import FRAME_MS, walk
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.clips import (
+from models.pictures.clips import (
     CLIP_FRAMES,
     CLIP_SIZE,
     DIRECTIONS,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.datasets import Images, arrange, label_of, open_images, split
 from models.errors import DatasetError, InputError
+from models.training.datasets import Images, arrange, label_of, open_images, split
 
 NAMES = ["set/cats/1.jpg", "set/cats/2.jpg", "set/dogs/1.jpg", "set/dogs/2.jpg", "set/dogs/3.jpg"]
 

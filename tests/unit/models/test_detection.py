@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from models.catalog import ModelRecord, check_params
-from models.data import encode
 from models.errors import ImageTooLarge, RecordError
+from models.pictures.data import encode
 from models.tasks import detection
 from models.tasks.detection import Found
 from models.whole_pictures import WholePicture, resize_whole

@@ -9,11 +9,11 @@ import torch
 
 from models import evaluate, train
 from models.catalog import SHIPPED, check_params, shipped_weights
-from models.data import encode, heldout_digits, make_photos, train_digits, write_png_folder
 from models.errors import ImageDecodeFailed
+from models.pictures.data import encode, heldout_digits, make_photos, train_digits, write_png_folder
 from models.registry import load
-from models.training import Recipe
-from models.training import train as train_network
+from models.training.digits_training import Recipe
+from models.training.digits_training import train as train_network
 from models.weights import digest, read, write
 
 RECORD = SHIPPED["digits"]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from models import rle
-from models.data import encode
 from models.decode import decode
 from models.drawing import colour_of, draw, draw_frame, label_of
 from models.errors import UnsupportedMedia
+from models.pictures.data import encode
 from models.record import Limits
 
 GREY = np.full((500, 600, 3), 100, np.uint8)

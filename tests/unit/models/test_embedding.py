@@ -7,9 +7,9 @@ from torch import nn
 from torchvision import models as tv
 
 from models.catalog import TORCHVISION_TASKS, ModelRecord, check_params
-from models.data import make_photos
 from models.networks.torchvision import torchvision_record
 from models.networks.torchvision_embedders import Unused, without_last_layer
+from models.pictures.data import make_photos
 from models.registry import ARCHITECTURES, load
 from models.tasks import embedding
 from models.torchvision_names import CLASSIFIERS

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from models.errors import DatasetError, TrainingFailed, WeightsError
-from models.fitting import Fit
-from models.new_records import new_record
-from models.recipes import read_recipe
 from models.registry import load
+from models.training.fitting import Fit
+from models.training.new_records import new_record
+from models.training.recipes import read_recipe
 from tests.unit.models.labelled import DigitImages
 
 

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from models.errors import TrainingFailed
-from models.footprint import check_footprint, training_bytes
-from models.new_records import new_record
-from models.recipes import Recipe, read_recipe
 from models.record import ModelRecord
 from models.registry import build
+from models.training.footprint import check_footprint, training_bytes
+from models.training.new_records import new_record
+from models.training.recipes import Recipe, read_recipe
 
 
 def training(architecture: str, batch: int) -> tuple[ModelRecord, Recipe]:

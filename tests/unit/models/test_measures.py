@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.measures import (
+from models.measuring.measures import (
     Boxes,
     average_precision,
     box_iou,

@@ -7,10 +7,10 @@ import torch
 
 from models.errors import ParamsError, RecordError
 from models.networks import digits
-from models.new_records import new_record
-from models.recipes import TRAINABLE, read_recipe
 from models.record import ModelRecord
 from models.registry import ARCHITECTURES, build
+from models.training.new_records import new_record
+from models.training.recipes import TRAINABLE, read_recipe
 
 
 def test_a_recipe_is_filled_in() -> None:

@@ -6,14 +6,14 @@ import torch
 
 from models import rle, train
 from models.catalog import SHIPPED, check_params, shipped_weights
-from models.data import encode
-from models.evaluation import boxes_of, class_map_of, evaluate
-from models.measures import box_iou
+from models.measuring.evaluation import boxes_of, class_map_of, evaluate
+from models.measuring.measures import box_iou
 from models.networks import scenes_detector, scenes_segmenter
 from models.opencv import cv2
+from models.pictures.data import encode
+from models.pictures.scenes import heldout_scenes
 from models.registry import load
-from models.scene_training import SceneRecipe, train_on_scenes
-from models.scenes import heldout_scenes
+from models.training.scene_training import SceneRecipe, train_on_scenes
 from models.weights import digest, write
 
 MARKS = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.scenes import SCENE_SIZE, heldout_scenes, inks_of, make_scenes
+from models.pictures.scenes import SCENE_SIZE, heldout_scenes, inks_of, make_scenes
 
 SPLITS = ("train", "heldout")
 

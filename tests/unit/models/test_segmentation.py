@@ -10,8 +10,8 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from models import rle
 from models.catalog import ModelRecord, check_params
-from models.data import encode
 from models.errors import ImageTooLarge
+from models.pictures.data import encode
 from models.tasks import segmentation
 from models.tasks.detection import Found
 from models.tasks.segmentation import Layers

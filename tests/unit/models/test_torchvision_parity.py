@@ -13,10 +13,10 @@ from models.catalog import (
     ModelRecord,
     check_params,
 )
-from models.data import make_photos
 from models.decode import decode
 from models.errors import ImageTooLarge, RecordError, UnknownArchitecture
 from models.networks.torchvision import torchvision_record
+from models.pictures.data import make_photos
 from models.preprocess import Preprocessing, normalise, to_sample
 from models.record import Limits
 from models.registry import build, load

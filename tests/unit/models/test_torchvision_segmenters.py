@@ -8,9 +8,9 @@ from torchvision import models as tv
 
 from models import rle
 from models.catalog import ModelRecord, check_params
-from models.data import make_photos
 from models.decode import decode
 from models.networks.torchvision import torchvision_record
+from models.pictures.data import make_photos
 from models.record import Limits
 from models.registry import ARCHITECTURES, load
 from models.torchvision_names import SEMANTIC_SEGMENTERS

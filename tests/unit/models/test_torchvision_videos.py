@@ -12,10 +12,10 @@ from torchvision.models.video.mvit import MSBlockConfig
 from torchvision.transforms._presets import VideoClassification
 
 from models.catalog import TORCHVISION_TASKS, ModelRecord, check_params
-from models.data import sample_photos
 from models.frames import FramePreprocessing
 from models.networks.torchvision import torchvision_record
 from models.networks.torchvision_videos import CLIP_SIZES
+from models.pictures.data import sample_photos
 from models.registry import ARCHITECTURES, VideoNetwork, build, load
 from models.tasks.task import Clip, Step
 from models.torchvision_names import VIDEO_CLASSIFIERS

@@ -1,6 +1,6 @@
 """Scenes: handwritten digits of several sizes on cluttered grey grounds, with what they show.
 
-Real handwriting on made grounds: each digit is one of scikit-learn's (models/data.py), cut to its
+Real handwriting on made grounds: each digit is one of scikit-learn's (data.py), cut to its
 ink and enlarged; the ground is a smooth gradient with blotches, stray strokes and grain, all
 darker than the ink. A scene of a training split shows only digits of that split, so that held-out
 scenes hold handwriting that no training has seen. The same seed gives the same scenes.
@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import Labels, Pixels, heldout_digits, train_digits
 from models.opencv import cv2
+from models.pictures.data import Labels, Pixels, heldout_digits, train_digits
 
 Split = Literal["train", "heldout"]
 Real = NDArray[np.float32]

@@ -6,9 +6,9 @@ from dataclasses import replace
 from models.catalog import SHIPPED
 from models.networks.recurrent import recurrent_preprocess
 from models.networks.torchvision import torchvision_record
-from models.recipes import Recipe
 from models.record import VIDEO_LIMITS, ModelRecord
 from models.torchvision_names import RECURRENT_PREFIX, TORCHVISION_PREFIX
+from models.training.recipes import Recipe
 
 
 def new_record(name: str, recipe: Recipe, labels: tuple[str, ...]) -> ModelRecord:

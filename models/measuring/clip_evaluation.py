@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from models.clips import CLIP_FRAMES, DIRECTIONS, Film, heldout_clips, heldout_streams
 from models.contracts import check_params
+from models.pictures.clips import CLIP_FRAMES, DIRECTIONS, Film, heldout_clips, heldout_streams
 from models.registry import VideoNetwork
 from models.tasks.task import Clip, State, Step
 

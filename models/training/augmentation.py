@@ -24,8 +24,8 @@ def augment(
 ) -> torch.Tensor:
     """Vary float32 (B, C, H, W), or (B, T, C, H, W), in [0, 1]; gives the same shape and range.
 
-    `names` are of models.recipes.Augmentation; none gives the pictures themselves. `generator`, on
-    the CPU, decides: the same state gives the same pictures.
+    `names` are of `recipes.Augmentation`; none gives the pictures themselves. `generator`, on the
+    CPU, decides: the same state gives the same pictures.
     """
     # Drawn whether it is used or not, so that choosing one kind changes nothing of the others.
     drawn = 2 * torch.rand(len(pictures), 6, generator=generator) - 1

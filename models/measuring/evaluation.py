@@ -1,7 +1,8 @@
 """What the shipped networks are measured by: what was held out of training, sent as a caller would.
 
 Bytes of PNG files -> prepare -> forward -> postprocess, one function a task; each returns figures
-by the names that they have in the record and on the card. For videos: models/clip_evaluation.py.
+by the names that they have in the record and on the card. Videos are next door, in
+clip_evaluation.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import rle
-from models.clip_evaluation import measure_motion
 from models.contracts import check_params
-from models.data import Labels, Pixels, encode, heldout_digits
-from models.measures import Boxes, mean_average_precision, mean_iou
+from models.measuring.clip_evaluation import measure_motion
+from models.measuring.measures import Boxes, mean_average_precision, mean_iou
+from models.pictures.data import Labels, Pixels, encode, heldout_digits
+from models.pictures.scenes import Scene, heldout_scenes
 from models.record import ModelRecord
 from models.registry import ImageNetwork, load
-from models.scenes import Scene, heldout_scenes
 from models.tasks.task import Predictions
 
 Figures = Mapping[str, float]

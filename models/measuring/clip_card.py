@@ -1,10 +1,10 @@
 """The model card of the network for moving digits, as Markdown."""
 
-from models.clip_training import ClipRecipe, ClipTrained
-from models.clips import LATENCY
-from models.evaluation import Figures
+from models.measuring.evaluation import Figures
+from models.measuring.scene_card import wrapped
+from models.pictures.clips import LATENCY
 from models.record import ModelRecord
-from models.scene_card import wrapped
+from models.training.clip_training import ClipRecipe, ClipTrained
 
 _CARD = """\
 # {name}
@@ -39,10 +39,10 @@ seconds were taken on a machine that others used too. {history}
 
 ## Data
 
-Films of `models/clips.py`: one digit, 16 to 32 pixels high, that walks over 64 x 64 pixels of a
-grey ground with blotches, stray strokes, circles and grain, 0.75 to 3 pixels a frame, to the left,
-right, up or down, by up to 14 degrees aslant. After 16 to 64 frames it turns, or the film cuts to
-another digit on another ground. The grounds are made; the digits are real handwriting,
+Films of `models/pictures/clips.py`: one digit, 16 to 32 pixels high, that walks over 64 x 64 pixels
+of a grey ground with blotches, stray strokes, circles and grain, 0.75 to 3 pixels a frame, to the
+left, right, up or down, by up to 14 degrees aslant. After 16 to 64 frames it turns, or the film
+cuts to another digit on another ground. The grounds are made; the digits are real handwriting,
 scikit-learn's `load_digits` (UCI "Optical Recognition of Handwritten Digits", Alpaydin and Kaynak
 1998, CC BY 4.0), split as for the network `digits`: 1437 appear in films to train on, 360 others in
 those to measure with.

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from models.networks import scenes_detector, scenes_segmenter
+from models.pictures.scenes import SCENE_SIZE, Scene, make_scenes
 from models.preprocess import normalise
 from models.record import ModelRecord
 from models.registry import build
-from models.scenes import SCENE_SIZE, Scene, make_scenes
 from models.whole_pictures import spec_of
 
 _WARM_UP_STEPS = 50

@@ -4,11 +4,11 @@
        ├──< files
        ├──< jobs ──< shards          one row a shard, never one an item
        │      ├──< deliveries        one row an event and receiver
-       │      ├──  comparisons       one row a rerun or shadow (jobs.comparison_tables)
-       │      └──  trainings         one row a training (jobs.training_tables)
+       │      ├──  comparisons       one row a rerun or shadow (jobs.tables.comparison_tables)
+       │      └──  trainings         one row a training (jobs.tables.training_tables)
        └──< idempotency_keys
-    model_versions, model_aliases, audit_log    next door, in jobs.model_tables
-    model_shadows                               likewise, in jobs.comparison_tables
+    model_versions, model_aliases, audit_log    in jobs.tables.model_tables
+    model_shadows                               in jobs.tables.comparison_tables
 
 Only `jobs` (the package) touches these; nothing here knows what the rows mean.
 """
@@ -18,28 +18,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.bases import BigId, Table
-from jobs.comparison_tables import Comparison, ModelShadow
-from jobs.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
-from jobs.training_tables import Training
-
-__all__ = [
-    "ApiKey",
-    "AuditEntry",
-    "Comparison",
-    "Delivery",
-    "File",
-    "IdempotencyKey",
-    "Job",
-    "ModelAlias",
-    "ModelShadow",
-    "ModelVersion",
-    "Shard",
-    "Table",
-    "Tenant",
-    "Training",
-]
+from jobs.tables.bases import BigId, Table
 
 
 class Tenant(Table):

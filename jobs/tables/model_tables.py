@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.bases import BigId, Table
 from jobs.states import VersionState
+from jobs.tables.bases import BigId, Table
 
 
 class ModelVersion(Table):

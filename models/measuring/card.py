@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.record import ModelRecord
-from models.training import Recipe, Trained
+from models.training.digits_training import Recipe, Trained
 
 _CARD = """\
 # {name}

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.clips import CLIP_FRAMES, CLIP_SIZE, Film, Stream
 from models.networks.motion import WHAT, WHERE, Motion, State
+from models.pictures.clips import CLIP_FRAMES, CLIP_SIZE, Film, Stream
 from models.preprocess import normalise
 from models.record import ModelRecord
 from models.registry import build
-from models.scene_training import adam
 from models.tasks.video_classification import spec_of
+from models.training.scene_training import adam
 
 _REPORT_STEPS = 50
 _GROUPS = 3  # of `batch` streams each

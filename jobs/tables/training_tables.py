@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.bases import Table
+from jobs.tables.bases import Table
 
 
 class Training(Table):

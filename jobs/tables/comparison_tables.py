@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.bases import Table
+from jobs.tables.bases import Table
 
 
 class Comparison(Table):

@@ -1,7 +1,7 @@
 """Clips: a handwritten digit that walks over a cluttered grey ground, frame by frame.
 
-Real handwriting on made grounds, as in models/scenes.py. A stream never ends: after some frames
-the digit turns, or the film cuts to another digit on another ground. It never leaves the picture. A
+Real handwriting on made grounds, as in scenes.py. A stream never ends: after some frames the digit
+turns, or the film cuts to another digit on another ground. It never leaves the picture. A
 stream of a training split shows only digits of that split, so that held-out streams hold
 handwriting that no training has seen. The same seed gives the same stream.
 """
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import Labels, Pixels
 from models.opencv import cv2
-from models.scenes import Real, Split, inks_of, paint_ground
+from models.pictures.data import Labels, Pixels
+from models.pictures.scenes import Real, Split, inks_of, paint_ground
 
 Point = NDArray[np.float64]  # down and to the right, in pixels
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from models.recipes import Recipe
+from models.training.recipes import Recipe
 
 _MOMENTUM = 0.9
 _PREFIX = "optimizer."

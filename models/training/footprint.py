@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from models.errors import TrainingFailed
-from models.examples import examples_of
-from models.recipes import Recipe
 from models.record import ModelRecord
 from models.registry import TASKS, VIDEO_TASKS, build
+from models.training.examples import examples_of
+from models.training.recipes import Recipe
 
 _NUMBERS_A_PARAMETER = 4
 _BYTES_A_NUMBER = 4

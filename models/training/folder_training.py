@@ -16,12 +16,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from models.card import confusion_table
-from models.datasets import open_images
 from models.errors import ModelError
-from models.fitting import Fit
-from models.new_records import new_record
-from models.recipes import Recipe, read_recipe
+from models.measuring.card import confusion_table
+from models.training.datasets import open_images
+from models.training.fitting import Fit
+from models.training.new_records import new_record
+from models.training.recipes import Recipe, read_recipe
 
 # A kill costs at most so much of a training.
 _SAVE_S = 30.0
@@ -65,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for what is written")
     parser.add_argument("--name", help="what the model is called; default: as the data set is")
     parser.add_argument("--resume", action="store_true", help="go on where a kill broke it off")
-    parser.add_argument("--augmentation", help="such as shift,rotate; see models/recipes.py")
+    parser.add_argument(
+        "--augmentation", help="such as shift,rotate; see models/training/recipes.py"
+    )
     for name, kind in _RECIPE.items():
         parser.add_argument("--" + name.replace("_", "-"), type=kind, default=argparse.SUPPRESS)
 

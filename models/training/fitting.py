@@ -21,16 +21,16 @@ from torch import nn
 from torchvision.transforms import functional as tv
 
 from models import weights as weights_file
-from models.augmentation import augment
-from models.datasets import Images, Rows, split
 from models.errors import DatasetError, InputError, TrainingFailed, WeightsError
-from models.examples import examples_of
-from models.new_records import with_figures
-from models.optimizers import new_optimizer, optimizer_tensors, restore_optimizer
-from models.progress import Progress, count_pairs
-from models.recipes import Recipe
 from models.record import ModelRecord
 from models.registry import build, in_native_order
+from models.training.augmentation import augment
+from models.training.datasets import Images, Rows, split
+from models.training.examples import examples_of
+from models.training.new_records import with_figures
+from models.training.optimizers import new_optimizer, optimizer_tensors, restore_optimizer
+from models.training.progress import Progress, count_pairs
+from models.training.recipes import Recipe
 
 # More files than this that cannot be used mean that the data set is not what it was meant to be.
 MOST_SKIPPED = 1000

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from textwrap import fill
 
-from models.evaluation import Figures
+from models.measuring.evaluation import Figures
 from models.record import ModelRecord
-from models.scene_training import RECIPES, SceneRecipe, SceneTrained
+from models.training.scene_training import RECIPES, SceneRecipe, SceneTrained
 
 _CARD = """\
 # {name}
@@ -34,11 +34,11 @@ machine that others used too. {history}
 
 ## Data
 
-Scenes of `models/scenes.py`: one to five digits, 16 to 40 pixels high, on 96 x 96 pixels of a grey
-ground with blotches, stray strokes, circles and grain. The grounds are made; the digits are real
-handwriting, scikit-learn's `load_digits` (UCI "Optical Recognition of Handwritten Digits", Alpaydin
-and Kaynak 1998, CC BY 4.0), split as for the network `digits`: 1437 appear in scenes to train on,
-360 others in those to measure with.
+Scenes of `models/pictures/scenes.py`: one to five digits, 16 to 40 pixels high, on 96 x 96
+pixels of a grey ground with blotches, stray strokes, circles and grain. The grounds are made; the
+digits are real handwriting, scikit-learn's `load_digits` (UCI "Optical Recognition of Handwritten
+Digits", Alpaydin and Kaynak 1998, CC BY 4.0), split as for the network `digits`: 1437 appear in
+scenes to train on, 360 others in those to measure with.
 
 ## Architecture
 

@@ -1,0 +1,31 @@
+"""Every table, by its class; the rooms behind say which belongs to what.
+
+job_tables.py         tenants, keys, files, jobs, shards, deliveries
+model_tables.py       versions, aliases, the log of changes
+comparison_tables.py  comparisons, shadows
+training_tables.py    trainings
+bases.py              what all tables have in common
+"""
+
+from jobs.tables.bases import Table
+from jobs.tables.comparison_tables import Comparison, ModelShadow
+from jobs.tables.job_tables import ApiKey, Delivery, File, IdempotencyKey, Job, Shard, Tenant
+from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
+from jobs.tables.training_tables import Training
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Comparison",
+    "Delivery",
+    "File",
+    "IdempotencyKey",
+    "Job",
+    "ModelAlias",
+    "ModelShadow",
+    "ModelVersion",
+    "Shard",
+    "Table",
+    "Tenant",
+    "Training",
+]

@@ -1,0 +1,1 @@
+"""What the shipped networks learn from: handwritten digits, scenes and films composed of them."""
