@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.figures import BUILD
 from benchmarks.usage import PeakMemory, cpu_seconds
 from benchmarks.works import Work
+from workers.launcher import COMPUTING
 
 RAW, OURS = "raw", "Pixelmill"
 
@@ -34,6 +35,11 @@ class Contestant:
     peer: str | None = None
     # Each is a turn, and a line of the table: what it is called behind the name, and its options.
     turns: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment: raw computes as our processes do, the peers as people start them."""
+        return COMPUTING if self.name == RAW else {}
 
     @property
     def python(self) -> Path:
@@ -85,7 +91,10 @@ def untuned_raw() -> Contestant:
 def tuned_raw(work: Work) -> Contestant:
     """Find the best plan of the bare loop on this machine, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.contestants.raw", str(work.folder), "tune"]
-    tuned = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603  # our own
+    environ = {**os.environ, **COMPUTING}
+    tuned = subprocess.run(  # noqa: S603  # our own command line
+        command, env=environ, check=True, stdout=subprocess.PIPE
+    )
     plan: dict[str, Any] = json.loads(tuned.stdout)
     print(f"raw: the best plan is {plan}", flush=True)
     return Contestant(RAW, "raw", turns={"": plan})
@@ -137,7 +146,7 @@ def _started(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            env={**os.environ, **contestant.environ, "PYTHONPATH": str(Path.cwd())},
         )
         try:
             _read(process)

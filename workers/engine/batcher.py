@@ -5,8 +5,9 @@ A batch takes chunks of one key (same model version, same parameters) until it h
 milliseconds. Keys take turns by the age of their oldest chunk, so that no model keeps another
 waiting.
 
-The device thread computes with the cores that decoding leaves at the moment: all of them while the
-samples wait for the network, one while the network waits for samples.
+A heavy network computes with all cores, for its samples are decoded in no time. A light one gets
+one core: decoding needs the others, and threads of one operation that wait for each other on busy
+cores cost more than they bring.
 """
 
 import threading
@@ -22,6 +23,10 @@ from workers.engine.flight import FlightRecord
 
 Key = tuple[str, str]
 
+# Seconds of a core for one sample from which on a network is heavy: ten times what it takes to
+# decode a photo.
+_HEAVY_S = 0.02
+
 
 class Batcher:
     """One device thread and the chunks that wait for it."""
@@ -35,6 +40,8 @@ class Batcher:
     ) -> None:
         self._wait_s, self._flight = wait_s, flight
         self._cores, self._use_cores = cores, use_cores
+        # Seconds of a core that one sample took in the first batch of each key.
+        self._core_s: dict[Key, float] = {}
         self._waiting: dict[Key, deque[Chunk]] = {}
         self._since: dict[Key, float] = {}
         self._coming = 0
@@ -75,10 +82,9 @@ class Batcher:
             batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]
             if not batch:
                 continue
-            self._use_cores(max(1, self._cores - self._coming))
             with self._flight.flying(*[each for chunk in batch for each in chunk.suspects()]):
                 try:
-                    _run_batch(batch)
+                    self._run_batch(batch)
                 except Exception as err:
                     # A fault of ours must reach the shards: they wait for this thread alone.
                     for chunk in batch:
@@ -122,16 +128,19 @@ class Batcher:
             del self._waiting[key]
         return batch
 
-
-def _run_batch(batch: list[Chunk]) -> None:
-    samples = [sample for chunk in batch for sample in chunk.samples]
-    start = time.perf_counter()
-    pieces = infer(batch[0].network, samples)
-    seconds = time.perf_counter() - start
-    for chunk in batch:
-        chunk.device_s = seconds * len(chunk.samples) / len(samples)
-        mine, pieces = _split(pieces, len(chunk.samples))
-        chunk.pieces.set_result(mine)
+    def _run_batch(self, batch: list[Chunk]) -> None:
+        key = batch[0].key
+        samples = [sample for chunk in batch for sample in chunk.samples]
+        self._use_cores(self._cores if self._core_s.get(key, 0.0) >= _HEAVY_S else 1)
+        start, computing = time.perf_counter(), time.thread_time()
+        pieces = infer(batch[0].network, samples)
+        seconds = time.perf_counter() - start
+        # Of the first batch alone: on one core nothing but computing counts, however busy they are.
+        self._core_s.setdefault(key, (time.thread_time() - computing) / len(samples))
+        for chunk in batch:
+            chunk.device_s = seconds * len(chunk.samples) / len(samples)
+            mine, pieces = _split(pieces, len(chunk.samples))
+            chunk.pieces.set_result(mine)
 
 
 def _split(pieces: list[Piece], count: int) -> tuple[list[Piece], list[Piece]]:

@@ -1,0 +1,60 @@
+"""How many cores the device thread computes with: all of them for a heavy network, else one."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from models.tasks.task import Sample
+from workers.engine.batcher import _HEAVY_S, Batcher
+from workers.engine.chunk import Chunk
+from workers.engine.flight import FlightRecord
+
+CORES = 4
+
+
+class Network:
+    """Computes for so long, on the core that it is on."""
+
+    def __init__(self, core_s: float) -> None:
+        self.record: Any = SimpleNamespace(name="busy", max_batch=8)
+        self._core_s = core_s
+
+    def forward(self, samples: Sequence[Sample]) -> torch.Tensor:
+        until = time.thread_time() + self._core_s * len(samples)
+        while time.thread_time() < until:
+            pass
+        return torch.zeros(len(samples), 1)
+
+
+@pytest.mark.parametrize(("core_s", "expected"), [(2 * _HEAVY_S, CORES), (_HEAVY_S / 20, 1)])
+def test_after_its_first_batch_a_heavy_network_gets_all_cores_and_a_light_one_keeps_one(
+    tmp_path: Path, core_s: float, expected: int
+) -> None:
+    used: list[int] = []
+    batcher = Batcher(0.0, FlightRecord(tmp_path / "flight"), CORES, used.append)
+    network: Any = Network(core_s)
+    for _ in range(3):
+        chunk = Chunk(network, ("busy@1", "{}"), 1, 0, [])
+        chunk.samples = [Sample(torch.zeros(1, 2, 2), 2, 2)]
+        batcher.announce()
+        batcher.put(chunk).result(30)
+    batcher.close()
+    assert used == [1, expected, expected]
+
+
+def test_what_a_network_takes_is_measured_for_each_key(tmp_path: Path) -> None:
+    used: list[int] = []
+    batcher = Batcher(0.0, FlightRecord(tmp_path / "flight"), CORES, used.append)
+    for key, core_s in (("heavy", 2 * _HEAVY_S), ("light", 0.0), ("heavy", 0.0), ("light", 0.0)):
+        network: Any = Network(core_s)
+        chunk = Chunk(network, (key, "{}"), 1, 0, [])
+        chunk.samples = [Sample(torch.zeros(1, 2, 2), 2, 2)]
+        batcher.announce()
+        batcher.put(chunk).result(30)
+    batcher.close()
+    assert used == [1, 1, CORES, 1]
