@@ -14,11 +14,13 @@ from models.options import NetworkOptions, read_options
 _ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 _POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
+_PLAIN = NetworkOptions()
+
 
 class Digits(nn.Module):
     """Grey 28 x 28 pictures to one score (logit) a class. B is the batch size."""
 
-    def __init__(self, classes: int, options: NetworkOptions) -> None:
+    def __init__(self, classes: int, options: NetworkOptions = _PLAIN) -> None:
         """Build the layers, untrained."""
         super().__init__()
         size, edge = options.kernel_size, options.kernel_size // 2
