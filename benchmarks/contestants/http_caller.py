@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from benchmarks.contestants.turns import WARM_UP, given_work, take_turns
@@ -18,7 +19,7 @@ from benchmarks.contestants.turns import WARM_UP, given_work, take_turns
 CONNECTIONS = 64
 BATCH = 32
 WORK, PORT = "BENCHMARK_WORK", "BENCHMARK_PORT"
-_START_S = 120.0
+_START_S, _END_S = 120.0, 10.0
 
 
 class Caller:
@@ -57,10 +58,19 @@ class Caller:
         return self._read(body)
 
 
-def take_turns_at(server: str, path: str, read: Callable[[bytes], int], *options: str) -> None:
-    """Start a server module beside this process and take turns at calling it."""
-    work, port = given_work(), _free_port()
-    items = work.items()
+def take_turns_at(
+    server: str,
+    path: str,
+    read: Callable[[bytes], int],
+    *options: str,
+    body: Callable[[bytes], bytes] = lambda item: item,
+) -> None:
+    """Start a server module beside this process and take turns at calling it.
+
+    `body` makes a request's body of a picture, before any turn; `read` a class of an answer's.
+    """
+    port = _free_port()
+    items = [body(item) for item in given_work().items()]
     with _serving(server, port, *options) as process:
         caller = Caller(port, path, read)
         deadline = time.monotonic() + _START_S
@@ -83,12 +93,20 @@ def _serving(module: str, port: int, *options: str) -> Iterator["subprocess.Pope
     environ = {**os.environ, WORK: str(given_work().folder), PORT: str(port)}
     command = [sys.executable, "-m", module, *(each.format(port=port) for each in options)]
     # What servers print must not come between the lines of the protocol.
-    process = subprocess.Popen(command, env=environ, stdout=sys.stderr)  # noqa: S603  # our own
+    process = subprocess.Popen(  # noqa: S603  # our own command line
+        command, env=environ, stdout=sys.stderr, start_new_session=True
+    )
     try:
         yield process
     finally:
-        process.terminate()
-        process.wait(30)
+        # Its whole group: not every server waits for the processes that it has started.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _free_port() -> int:

@@ -1,6 +1,7 @@
-"""LitServe: decoding in the process with the network, batches of 32."""
+"""LitServe: decoding in the process with the network, batches of 32. Bodies are JSON."""
 
 import json
+from base64 import b64encode
 
 from benchmarks.contestants.http_caller import take_turns_at
 
@@ -10,7 +11,8 @@ def main() -> None:
     take_turns_at(
         "benchmarks.contestants.litserve_server",
         "/predict",
-        lambda body: int(json.loads(body)["class_id"]),
+        lambda answer: int(json.loads(answer)["class_id"]),
+        body=lambda item: json.dumps({"image": b64encode(item).decode()}).encode(),
     )
 
 
