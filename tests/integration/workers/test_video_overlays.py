@@ -24,12 +24,12 @@ from models.tasks.task import Clip, Sampling
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import read_job
 from tests.integration.workers.conftest import with_
-from tests.integration.workers.fake_videos import PARAMS, FakeVideoNetwork
+from tests.integration.workers.fake_videos import PARAMS, FakeVideoNetwork, clips_of
 from tests.integration.workers.fakes import rows_of_job, submit_contents
 from tests.integration.workers.test_overlays import overlay_blobs
 from tests.integration.workers.test_shards import manifest_of
-from tests.integration.workers.test_videos import checkpoints_of, run_until_stopped
-from tests.videos import film, grey, jpeg, movie
+from tests.integration.workers.test_videos import checkpoints_of, clips_of_job, run_until_stopped
+from tests.videos import film, grey, jpeg, levels, movie
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
 
@@ -49,7 +49,11 @@ class Halves(FakeVideoNetwork):
     def postprocess(
         self, videos: Sequence[Sequence[Clip]], params: Mapping[str, Any]
     ) -> list[list[dict[str, Any]]]:
-        return [[self._halves(clips[-1].end_ms)] for clips in videos]
+        answers = super().postprocess(videos, params)
+        return [
+            [{**self._halves(clips[-1].end_ms), **answer}]
+            for clips, (answer,) in zip(videos, answers, strict=True)
+        ]
 
     def _halves(self, end_ms: int) -> dict[str, Any]:
         whole = {"class": "a", "class_id": 0, "confidence": 0.5}
@@ -58,7 +62,7 @@ class Halves(FakeVideoNetwork):
             {"start_ms": start, "end_ms": end, "class": name, "class_id": number, "confidence": 0.9}
             for start, end, name, number in spans
         ]
-        return {**whole, "segments": segments, "clips": []}
+        return {**whole, "segments": segments}
 
 
 def submit(
@@ -181,6 +185,7 @@ def test_a_resumed_video_is_drawn_as_one_that_ran_quietly(
     assert len(checkpoints_of(here, job)) == 1
     assert run_with(stages, second)
     assert second.steps <= -(-COUNT // (4 - overlap)) - steps + 1, "frames before were not inferred"
+    assert clips_of_job(here, job) == [clips_of(levels(COUNT), 4, 4 - overlap, carries=True)]
     assert overlay(here, job) == quiet
 
 
