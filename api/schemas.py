@@ -70,8 +70,9 @@ class CommonOptions(_Strict):
     output_expires_after: Lifetime | OutputExpiry | None = None
     overlays: StrictBool = Field(
         False,
-        description="Draw each result over its image: …/results/{index}/overlay. Like the results, "
-        "and with them, these pictures stay when `delete_inputs` erases the inputs.",
+        description="Draw each result over its image, or a video's on some of its frames, in one "
+        "picture: …/results/{index}/overlay. Like the results, and with them, these pictures stay "
+        "when `delete_inputs` erases the inputs.",
     )
 
     @field_validator("completion_window")

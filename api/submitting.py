@@ -32,7 +32,7 @@ from models.errors import ParamsError
 
 _LONGEST_KEY = 255
 # An embedding has nothing to show.
-DRAWN_TASKS = ("classification", "detection", "segmentation")
+DRAWN_TASKS = ("classification", "detection", "segmentation", "video-classification")
 _INPUTS = ("input_file_id", "requests", "urls")
 
 
@@ -155,10 +155,10 @@ def _checked_params(version: ModelVersion, params: dict[str, Any]) -> dict[str, 
 
 def _checked_overlays(wanted: bool, version: ModelVersion) -> bool:
     record = ModelRecord.from_json(version.record)
-    if wanted and (record.input_kind != "image" or record.task not in DRAWN_TASKS):
+    if wanted and record.task not in DRAWN_TASKS:
         raise InvalidRequest(
             f"`overlays` cannot be had of {version.name}@{version.version}: drawn are results of "
-            f"{', '.join(DRAWN_TASKS)} over images.",
+            f"{', '.join(DRAWN_TASKS)}.",
             param="overlays",
         )
     return wanted

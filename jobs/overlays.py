@@ -1,4 +1,4 @@
-"""Overlays: results drawn over their images, for jobs that want them.
+"""Overlays: results drawn over their images or videos' frames, for jobs that want them.
 
 A worker draws them while it runs a shard (`workers.engine.overlays`) and writes them end to end
 into one blob beside the segment, whose rows say where each lies. They are results: they come and

@@ -6,6 +6,7 @@ The walk of one image through this package::
           samples ──tasks/…: infer──> batches on the device, normalised ──> network ──> outputs
           outputs ──tasks/…: postprocess──> predictions (plain JSON data)
           predictions, bytes ──drawing──> a picture of the result
+          predictions, frames of a video ──contact_sheet──> one too
 
 Of a video, every frame that is looked at is prepared, and steps of some frames each go the same way
 with what the network remembers of the frames before (tasks/video_classification.py).

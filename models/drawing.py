@@ -24,6 +24,8 @@ _LEAST_SIDE = 400
 _MOST_PIXELS = 16_000_000
 # The longer side of an overlay that is kept: enough to judge a result by.
 LONGEST_SIDE = 1280
+# And that of one frame of a video, of which there are several in a picture.
+FRAME_SIDE = 320
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 _MASK_SHARE = 0.5
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -53,7 +55,7 @@ def draw_jpeg(
     """
     pixels = decode(data, 3, limits or Limits())
     scale = min(_enlargement(pixels), LONGEST_SIDE / max(pixels.shape))
-    return _encoded(".jpg", _laid_over(pixels, predictions, scale), _JPEG)
+    return jpeg_of(_laid_over(pixels, predictions, scale))
 
 
 def _enlargement(pixels: Pixels) -> int:
@@ -66,11 +68,11 @@ def _enlargement(pixels: Pixels) -> int:
 
 
 def _laid_over(pixels: Pixels, predictions: Sequence[Mapping[str, Any]], scale: float) -> Pixels:
-    canvas = np.ascontiguousarray(_resized(pixels, scale))
+    canvas = np.ascontiguousarray(resized(pixels, scale))
     # The least confident first: what the network is surer of lies on top.
     for each in reversed(predictions):
         if "mask" in each:
-            mask = _resized(rle.decode(each["mask"]).astype(np.uint8), scale, cv2.INTER_NEAREST)
+            mask = resized(rle.decode(each["mask"]).astype(np.uint8), scale, cv2.INTER_NEAREST)
             _paint(canvas, mask > 0, colour_of(each["class_id"]))
     for each in reversed(predictions):
         if each.get("box") is not None:
@@ -85,14 +87,17 @@ def _encoded(kind: str, canvas: Pixels, options: Sequence[int] = ()) -> bytes:
 
 
 def draw_frame(pixels: Pixels, prediction: Mapping[str, Any], at_ms: int) -> Pixels:
-    """Draw the segment that a video's frame, shown at `at_ms`, belongs to: uint8 RGB (H, W, 3).
+    """Draw a video's frame with its time, and the segment that it belongs to: uint8 RGB (H, W, 3).
 
-    `prediction` is the one of the video. The picture has the frame's size, or a whole multiple of
-    it if it is small; a frame that no segment holds stays bare.
+    `prediction` is the one of the video, `at_ms` when the frame is shown. The picture has the
+    frame's size, or the largest whole multiple of it within FRAME_SIDE. Of a frame that no segment
+    holds, only the time is told.
     """
-    canvas = np.array(_resized(pixels, _enlargement(pixels)))  # a copy: the frame stays as it was
+    scale = max(1, FRAME_SIDE // max(pixels.shape[:2]))
+    canvas = np.array(resized(pixels, scale))  # a copy: the frame stays as it was
     held = (each for each in prediction["segments"] if each["start_ms"] <= at_ms < each["end_ms"])
     _caption(canvas, list(held))
+    _write(canvas, time_of(at_ms), (0, canvas.shape[0]), _BLACK)
     return canvas
 
 
@@ -107,7 +112,20 @@ def label_of(prediction: Mapping[str, Any]) -> str:
     return f"{prediction['class']} {prediction['confidence']:.0%}".replace("%", " %")
 
 
-def _resized(image: Pixels, scale: float, way: int = cv2.INTER_AREA) -> Pixels:
+def time_of(at_ms: int) -> str:
+    """Say when in a video: "2:05.040", or "1:02:05.040" after an hour."""
+    minutes, rest_ms = divmod(at_ms, 60_000)
+    hours, minutes_past = divmod(minutes, 60)
+    clock = f"{hours}:{minutes_past:02}" if hours else f"{minutes}"
+    return f"{clock}:{rest_ms / 1000:06.3f}"
+
+
+def jpeg_of(canvas: Pixels) -> bytes:
+    """Encode a picture, uint8 RGB (h, w, 3), as a JPEG file."""
+    return _encoded(".jpg", canvas, _JPEG)
+
+
+def resized(image: Pixels, scale: float, way: int = cv2.INTER_AREA) -> Pixels:
     """Scale a picture; what is enlarged shows its pixels."""
     if scale == 1:
         return image

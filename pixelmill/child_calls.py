@@ -77,7 +77,8 @@ class ChildCalls:
     def overlay(self, job: str | Job, item: int | Result) -> bytes:
         """Give an item's image with its result drawn over it: a JPEG file.
 
-        Raises NotFound when the job was not submitted with `overlays`, or the item failed.
+        Of a video it shows some frames in order, with their classes and times. Raises NotFound
+        when the job was not submitted with `overlays`, or the item failed.
         """
         index = item.index if isinstance(item, Result) else item
         call = Call("GET", f"{results_path(job)}/{index}/overlay", repeatable=True)

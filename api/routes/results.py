@@ -56,6 +56,7 @@ def get_results(job_id: str) -> Response:
 def get_overlay(job_id: str, index: str) -> Response:
     """Show an item's image with its result drawn over it, of a job submitted with `overlays`.
 
+    Of a video, at most 16 of its frames are shown in order, with their classes and times.
     409 while the item has not run, 404 when it did not succeed or the job has no overlays.
     """
     job = _find(job_id)

@@ -106,7 +106,7 @@ class Job(Table):
     completion_window: Mapped[str | None]
     output_expires_after: Mapped[int | None]
     delete_inputs: Mapped[bool] = mapped_column(default=False)
-    # Whether each result is also to be drawn over its image (jobs.overlays).
+    # Whether each result is also to be drawn over its image or frames (jobs.overlays).
     overlays: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     # Preparation is leased like a shard is.

@@ -20,7 +20,7 @@ spool.py        an item's bytes in a private file
 windows.py      frames → windows
 clips.py        the answers so far, in little memory
 checkpoints.py  the place that a long video has reached, for the next attempt
-overlays.py     results drawn over their images, where a job wants them drawn
+overlays.py     results drawn over images and frames, where a job wants them drawn
 loading.py      a version → a network that runs; what was registered is tried out
 training.py     one turn of a training
 images.py       the images that it learns from

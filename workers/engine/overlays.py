@@ -1,7 +1,7 @@
-"""Overlays of one shard: drawn as its chunks come back, kept in a file, stored before its segment.
+"""Overlays of one shard: drawn as its results come, kept in a file, stored before its segment.
 
-A video has none yet: who adds them draws frames (models.drawing) and puts them here, a strip for
-each item.
+An image's result is drawn over the image, when its chunk is back from the device. A video's is
+drawn as a contact sheet of some frames, which are kept while it is decoded.
 """
 
 import dataclasses
@@ -15,7 +15,10 @@ import structlog
 from jobs.quarantine import Suspect
 from jobs.segments import Row
 from jobs.storage import CHUNK, Storage, overlays_name
+from models.contact_sheet import ContactSheet
 from models.drawing import draw_jpeg
+from models.tasks.task import Predictions
+from models.video import Frame
 from workers.engine.chunk import ImageChunk
 from workers.engine.flight import FlightRecord
 
@@ -40,11 +43,15 @@ class Overlays:
         for position, picture in zip(list(chunk.data), drawn, strict=True):
             beat()
             if picture is not None:
-                place = (self._end, len(picture))
-                rows[position] = dataclasses.replace(rows[position], overlay=place)
-                self._file.write(picture)
-                self._end += len(picture)
+                rows[position] = self.add(rows[position], picture)
         chunk.data.clear()
+
+    def add(self, row: Row, picture: bytes) -> Row:
+        """Keep a picture, a JPEG file; gives its row, which then says where it lies."""
+        place = (self._end, len(picture))
+        self._file.write(picture)
+        self._end += len(picture)
+        return dataclasses.replace(row, overlay=place)
 
     def store(self, storage: Storage, segment: str, rows: Sequence[Row]) -> None:
         """Write the blob beside a segment with these rows, if any of them is drawn."""
@@ -66,3 +73,37 @@ class Overlays:
         except Exception:  # whatever cannot be drawn costs its picture, not its result
             log.exception("overlay_not_drawn", shard=chunk.shard_id, index=index)
             return None
+
+
+class VideoOverlay:
+    """The overlay of one video on its way; whatever goes wrong costs the picture, not the result.
+
+    One thread at a time may use it.
+    """
+
+    def __init__(self, shard_id: int, index: int) -> None:
+        self._shard_id, self._index = shard_id, index
+        self._sheet: ContactSheet | None = ContactSheet()
+
+    def see(self, frame: Frame) -> None:
+        """Keep the video's next sampled frame, if it is its turn."""
+        try:
+            if self._sheet is not None:
+                self._sheet.add(frame)
+        except Exception:
+            self.give_up()
+
+    def draw(self, predictions: Predictions) -> bytes | None:
+        """Draw what the network said of the video; gives a JPEG file."""
+        if self._sheet is None:
+            return None
+        try:
+            return self._sheet.draw_jpeg(predictions[0])
+        except Exception:
+            self.give_up()
+            return None
+
+    def give_up(self) -> None:
+        """Let the frames go because of the exception that is being handled."""
+        log.exception("overlay_not_drawn", shard=self._shard_id, index=self._index)
+        self._sheet = None

@@ -146,7 +146,10 @@ class ShardRun(Hold):
             raise
 
     def _note(self, outcome: Outcome) -> None:
-        self._rows.append(outcome.row)
+        row = outcome.row
+        if self._overlays is not None and outcome.picture is not None:
+            row = self._overlays.add(row, outcome.picture)
+        self._rows.append(row)
         self._device_s += outcome.device_s
         self._checkpoints += outcome.checkpoints
 

@@ -5,11 +5,13 @@
                                  └───── a place, every few seconds ─────┘──► checkpoint
 
 While a window is on the device the next one is decoded; nothing else of a video is in memory but
-the clips so far. The thread itself mostly waits. Whatever is wrong with a video costs that video.
+the clips so far and, where overlays are wanted, a few small frames. The thread itself mostly waits.
+Whatever is wrong with a video costs that video.
 """
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
@@ -28,11 +30,12 @@ from jobs.storage import BlobMissing, StorageError
 from models.errors import ModelError
 from models.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
-from models.video import Video, open_video
+from models.video import Frame, Position, Video, open_video
 from workers.egress import EgressError
 from workers.engine.checkpoints import Checkpoints, Progress
 from workers.engine.chunk import Chunk
 from workers.engine.hold import Abandoned, Hold
+from workers.engine.overlays import VideoOverlay
 from workers.engine.spool import DiskFull, Spooled, spooled
 from workers.engine.stages import Stages
 from workers.engine.windows import Prepared, Window, cut
@@ -56,11 +59,15 @@ class NotInferred(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a video, the device's time for it, and the checkpoints that it leaves."""
+    """What became of a video, the device's time for it, and the checkpoints that it leaves.
+
+    picture: its overlay, a JPEG file, where overlays are wanted and it could be drawn.
+    """
 
     row: Row
     device_s: float
     checkpoints: list[str]
+    picture: bytes | None
 
 
 def batch_key(lease: Lease) -> tuple[str, str]:
@@ -79,6 +86,8 @@ class VideoRun:
         self._sha256: str | None = None
         self._device_s = 0.0
         self._checkpoints: Checkpoints | None = None
+        self._overlay = VideoOverlay(hold.lease.shard_id, index) if hold.lease.overlays else None
+        self._picture: bytes | None = None
         self._kept_at = time.monotonic()
         # Whoever still decodes ahead may stop.
         self._is_left = False
@@ -94,7 +103,7 @@ class VideoRun:
         except Exception as err:  # whatever is wrong costs this video, not its shard
             row = self._row_of(None, error=self._reason(err))
         names = self._checkpoints.names if self._checkpoints is not None else []
-        return Outcome(row, self._device_s, names)
+        return Outcome(row, self._device_s, names, self._picture)
 
     def _answer(self) -> tuple[Predictions, str | None]:
         """Give the predictions, and what of the video was missing."""
@@ -111,13 +120,16 @@ class VideoRun:
                 log.info("video_resumed", index=self._index, windows=len(progress.clips))
             if not progress.is_over:
                 self._see_through(spool, progress, checkpoints)
-        return self._decode(partial(self._postprocess, progress)).result(), progress.damage
+            elif self._overlay is not None:
+                self._look_again(spool, self._overlay)
+        predictions = self._decode(partial(self._postprocess, progress)).result()
+        if self._overlay is not None:
+            self._picture = self._decode(partial(self._overlay.draw, predictions)).result()
+        return predictions, progress.damage
 
     def _see_through(self, spool: Spooled, progress: Progress, checkpoints: Checkpoints) -> None:
         """Decode and infer from where `progress` stands to the end of the video."""
-        limits = self._network.record.limits
-        video = self._decode(partial(open_video, spool.file, spool.size, limits)).result()
-        with video:
+        with self._open(spool) as video:
             try:
                 self._run_windows(video, progress, checkpoints)
             except (Stopped, CancelledError):
@@ -127,6 +139,22 @@ class VideoRun:
             progress.is_over, progress.damage = True, video.damage
         if checkpoints.names:
             self._keep(progress, checkpoints)
+
+    def _look_again(self, spool: Spooled, overlay: VideoOverlay) -> None:
+        """Decode a video that another attempt has seen through, for its overlay alone.
+
+        Its answer is known and stays: also a shard that is told to stop costs only the picture.
+        """
+        try:
+            with self._open(spool) as video:
+                # A deque without room lets go of what it is given.
+                self._decode(partial(deque, self._sampled(video, None), maxlen=0)).result()
+        except Exception:
+            overlay.give_up()
+
+    def _open(self, spool: Spooled) -> Video:
+        limits = self._network.record.limits
+        return self._decode(partial(open_video, spool.file, spool.size, limits)).result()
 
     def _run_windows(self, video: Video, progress: Progress, checkpoints: Checkpoints) -> None:
         shape = self._network.windows(self._hold.lease.params)
@@ -147,10 +175,20 @@ class VideoRun:
             wait([ahead])
 
     def _frames(self, video: Video, progress: Progress) -> Iterator[Prepared]:
-        sampling = self._network.sampling(self._hold.lease.params)
-        for frame in video.frames(sampling, progress.after, self._beat):
+        for frame in self._sampled(video, progress.after):
             pixels = self._network.prepare_frame(frame.pixels)
             yield Prepared(frame.position, frame.end_ms, pixels)
+
+    def _sampled(self, video: Video, after: Position | None) -> Iterator[Frame]:
+        """Give the sampled frames after a position; the overlay is shown those before it too."""
+        sampling = self._network.sampling(self._hold.lease.params)
+        if self._overlay is None:
+            yield from video.frames(sampling, after, self._beat)
+            return
+        for frame in video.frames(sampling, None, self._beat):
+            self._overlay.see(frame)
+            if after is None or frame.position.number > after.number:
+                yield frame
 
     def _decode(self, work: Callable[[], T]) -> "Future[T]":
         """Do something that a hostile video may crash, in a decode thread and in flight."""

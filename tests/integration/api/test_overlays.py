@@ -7,6 +7,7 @@ from jobs.completion import Tally, commit
 from jobs.segments import write_segment
 from jobs.storage import overlays_name, segment_name
 from jobs.tables import ModelVersion
+from models.catalog import SHIPPED
 from tests.integration.api.callers import Caller, check_problem, job_body
 from tests.integration.jobs.builders import claim_one, rows_of, second_version
 
@@ -44,9 +45,18 @@ def test_an_overlay_is_served_as_an_image_that_only_its_tenant_may_keep(
 def test_what_cannot_be_drawn_is_refused_at_submission(
     ground: Ground, caller: Caller, digits_model: ModelVersion
 ) -> None:
-    for changes in ({"task": "embedding"}, {"input_kind": "video"}):
-        version = second_version(ground, digits_model, **changes)
-        model = f"{version.name}@{version.version}"
-        answer = caller.post("/v1/jobs", json=job_body(model=model, overlays=True))
-        assert check_problem(answer, 422)["error"]["param"] == "overlays"
-        assert caller.post("/v1/jobs", json=job_body(model=model)).status_code == 202
+    version = second_version(ground, digits_model, task="embedding")
+    model = f"{version.name}@{version.version}"
+    answer = caller.post("/v1/jobs", json=job_body(model=model, overlays=True))
+    assert check_problem(answer, 422)["error"]["param"] == "overlays"
+    assert caller.post("/v1/jobs", json=job_body(model=model)).status_code == 202
+
+
+def test_results_of_videos_can_be_had_drawn(
+    ground: Ground, caller: Caller, digits_model: ModelVersion
+) -> None:
+    motion = SHIPPED["motion"]
+    version = second_version(ground, digits_model, **dataclasses.asdict(motion))
+    model = f"{version.name}@{version.version}"
+    answer = caller.post("/v1/jobs", json=job_body(model=model, overlays=True))
+    assert (answer.status_code, answer.json["overlays"]) == (202, True)

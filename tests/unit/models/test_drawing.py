@@ -8,7 +8,7 @@ import pytest
 
 from models import rle
 from models.decode import decode
-from models.drawing import colour_of, draw, draw_frame, label_of
+from models.drawing import colour_of, draw, draw_frame, label_of, time_of
 from models.errors import UnsupportedMedia
 from models.pictures.data import encode
 from models.record import Limits
@@ -84,7 +84,7 @@ def test_a_label_tells_class_and_confidence():
     )
 
 
-def test_a_frame_of_a_video_bears_the_class_of_its_segment():
+def test_a_frame_of_a_video_bears_the_class_of_its_segment_and_its_time():
     spans = [(0, 2000, 1), (2000, 3000, 5)]
     segments = [
         {"start_ms": start, "end_ms": end, "class": "a", "class_id": number, "confidence": 0.9}
@@ -94,10 +94,26 @@ def test_a_frame_of_a_video_bears_the_class_of_its_segment():
     for at_ms, class_id in ((0, 1), (1999, 1), (2000, 5)):
         frame = draw_frame(GREY, prediction, at_ms)
         assert tuple(frame[1, 1]) == colour_of(class_id)
-        assert (frame[50:] == GREY[0, 0]).all()
-    assert (draw_frame(GREY, prediction, 3000) == GREY).all()
+        assert tuple(frame[-1, 0]) == (0, 0, 0)
+        assert (frame[50:-50] == GREY[0, 0]).all()
+    assert (draw_frame(GREY, prediction, 3000)[:-50] == GREY[0, 0]).all()
     assert (GREY == 100).all(), "the frame itself stays as it was"
-    assert draw_frame(np.zeros((64, 64, 3), np.uint8), prediction, 0).shape == (448, 448, 3)
+    assert draw_frame(np.zeros((64, 64, 3), np.uint8), prediction, 0).shape == (320, 320, 3)
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "told"),
+    [
+        (0, "0:00.000"),
+        (2040, "0:02.040"),
+        (59_999, "0:59.999"),
+        (725_500, "12:05.500"),
+        (3_600_000, "1:00:00.000"),
+        (90_061_001, "25:01:01.001"),
+    ],
+)
+def test_a_time_is_told_to_the_millisecond(at_ms, told):
+    assert time_of(at_ms) == told
 
 
 def test_what_is_no_image_is_refused():
