@@ -35,11 +35,15 @@ from workers.engine.chunk import Chunk
 from workers.engine.hold import Abandoned, Hold
 from workers.engine.spool import DiskFull, Spooled, spooled
 from workers.engine.stages import Stages
-from workers.engine.windows import Prepared, Window, cut
+from workers.engine.windows import Pause, Prepared, Window, cut
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+# A video decodes for so long at a time: many frames may lie before the next window, above all when
+# a video is resumed, and there are few decode threads.
+_SLICE_S = 0.2
 
 
 class Stopped(Exception):
@@ -79,7 +83,7 @@ class VideoRun:
         self._sha256: str | None = None
         self._device_s = 0.0
         self._checkpoints: Checkpoints | None = None
-        self._kept_at = time.monotonic()
+        self._kept_at = self._slice_until = time.monotonic()
         # Whoever still decodes ahead may stop.
         self._is_left = False
 
@@ -131,10 +135,12 @@ class VideoRun:
     def _run_windows(self, video: Video, progress: Progress, checkpoints: Checkpoints) -> None:
         shape = self._network.windows(self._hold.lease.params)
         windows = cut(self._frames(video, progress), shape, progress.kept)
-        ahead = self._decode(partial(next, windows, None))
+        ahead = self._decode(partial(self._next, windows))
         try:
             while (window := ahead.result()) is not None:
-                ahead = self._decode(partial(next, windows, None))
+                ahead = self._decode(partial(self._next, windows))
+                if isinstance(window, Pause):
+                    continue
                 progress.advance(window, self._infer(window, progress.state), shape)
                 self._hold.moved()
                 self._stop_if_told()
@@ -146,11 +152,19 @@ class VideoRun:
             # The video may be closed only when nobody decodes it any more.
             wait([ahead])
 
-    def _frames(self, video: Video, progress: Progress) -> Iterator[Prepared]:
+    def _frames(self, video: Video, progress: Progress) -> Iterator[Prepared | Pause]:
         sampling = self._network.sampling(self._hold.lease.params)
-        for frame in video.frames(sampling, progress.after, self._beat):
-            pixels = self._network.prepare_frame(frame.pixels)
-            yield Prepared(frame.position, frame.end_ms, pixels)
+        for frame in video.steps(sampling, progress.after):
+            self._beat()
+            if frame is not None:
+                pixels = self._network.prepare_frame(frame.pixels)
+                yield Prepared(frame.position, frame.end_ms, pixels)
+            if time.monotonic() > self._slice_until:
+                yield Pause()
+
+    def _next(self, windows: Iterator[Window | Pause]) -> Window | Pause | None:
+        self._slice_until = time.monotonic() + _SLICE_S
+        return next(windows, None)
 
     def _decode(self, work: Callable[[], T]) -> "Future[T]":
         """Do something that a hostile video may crash, in a decode thread and in flight."""
