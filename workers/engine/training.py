@@ -61,7 +61,10 @@ class _WatchedImages(ManifestImages):
                 yield content
 
     def _read_stored(self, items: list[Item]) -> list[Content]:
-        return self._run.surely(lambda: self._reader.read(items, self._max_bytes))
+        contents = self._run.surely(lambda: self._reader.read(items, self._max_bytes))
+        # Only the reading is over; the step that it was for may still take minutes.
+        self._run.moves_slowly()
+        return contents
 
 
 class TrainingTurn:

@@ -1,10 +1,12 @@
 """Trainings in the engine: turns, checkpoints, other jobs between them, and what comes of it."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 from sqlalchemy import update
 
@@ -13,6 +15,7 @@ from jobs.completion import cancel
 from jobs.deletion import delete_job
 from jobs.files import delete_file
 from jobs.leases import expire, take_back
+from jobs.manifests import Manifest
 from jobs.retention import erase_due
 from jobs.scheduling import claim
 from jobs.states import JobStatus, Outcome, ShardState
@@ -31,6 +34,10 @@ from tests.integration.workers.datasets import digit_files, submit_digits
 from tests.integration.workers.fakes import answers_of, picture, submit_contents
 from tests.walks import walk
 from workers.engine.engine import Engine
+from workers.engine.images import Listing
+from workers.engine.shard import ShardRun
+from workers.engine.stages import Stages
+from workers.engine.training import _WatchedImages
 from workers.register import register_shipped
 
 NewEngine = Callable[..., Engine]
@@ -355,6 +362,19 @@ def test_a_training_that_would_fill_the_memory_ends_before_it_takes_any(
     assert error is not None
     assert error["code"] == "training_failed"
     assert "a smaller batch" in error["message"]
+
+
+def test_a_step_may_take_minutes_after_its_images_were_read(
+    ground: Ground, tenant: NewKey, new_stages: Callable[..., Stages]
+) -> None:
+    submit_digits(ground, tenant)
+    lease, stages = claim_one(ground), new_stages()
+    run = ShardRun(stages, lease)
+    listing = Listing(Manifest(ground.storage, lease.manifest))
+    images = _WatchedImages(listing, stages.reader, run, stages.flight, 2**20)
+    run.moves_slowly()
+    assert len(list(images.read(np.arange(3)))) == 3
+    assert run.moved_at > time.monotonic() + 60
 
 
 def test_leases_that_ran_out_are_forgotten_after_a_good_turn(
