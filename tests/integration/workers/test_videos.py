@@ -458,6 +458,27 @@ def test_a_store_that_takes_no_checkpoint_costs_nothing_but_the_place(
     assert clips_of_job(ground, job) == [clips_of(levels(COUNT), 4, 4, carries=True)]
 
 
+def test_a_checkpoint_that_could_not_be_deleted_goes_with_a_later_one(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    class Kept(Storage):
+        failures = 3
+
+        def delete(self, names: Any) -> None:
+            names = list(names)
+            if names and self.failures:
+                self.failures -= 1
+                raise StorageError("away")
+            super().delete(names)
+
+    storage = Kept(ground.storage.url)
+    job = submit_films(ground, tenant, digits_model, [film(20)])
+    stages = new_stages(with_(ground, storage, checkpoint_s=1e-6))
+    assert run_with(stages, FakeVideoNetwork())
+    assert storage.failures == 0
+    assert checkpoints_of(ground, job) == []
+
+
 def test_a_short_video_leaves_no_checkpoint(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
 ) -> None:
