@@ -107,8 +107,9 @@ def read_row(database: Database, job_id: str) -> Training:
 def end_turn(database: Database, lease: Lease, turn: Turn, device_s: float, held_s: float) -> bool:
     """Keep what a turn learned and give the shard back; False when the lease was lost.
 
-    A turn that went well clears what earlier ones were counted for: a training of weeks may be
-    killed more often than a shard of seconds.
+    A turn that went well clears what earlier ones were counted for, deaths too: a training of weeks
+    may be killed more often than a shard of seconds, and need not run alone ever after. An item
+    that ends its process does so again in the next turn, which begins at the same checkpoint.
     """
     with database.write() as session:
         fenced = session.scalar(
@@ -119,6 +120,7 @@ def end_turn(database: Database, lease: Lease, turn: Turn, device_s: float, held
                 owner=None,
                 lease_until=None,
                 charged_s=None,
+                deaths=0,
                 expiries=0,
                 errors=0,
             )
@@ -154,7 +156,7 @@ def end_turn_surely(
     """End a turn through outages of the database (see jobs.completion.commit_surely)."""
     return through_outages(
         lambda: end_turn(database, lease, turn, device_s, held_s),
-        lambda: read_row(database, lease.job_id).checkpoint == turn.checkpoint,
+        lambda: _is_kept(database, lease, turn),
         lease,
         pause,
     )
@@ -172,6 +174,12 @@ def note_outcome(
         held = select(Shard.id).where(*_held(lease)).with_for_update()
         if session.scalar(held) is not None:
             _write(session, lease, model_version=version, error=error)
+
+
+def _is_kept(database: Database, lease: Lease, turn: Turn) -> bool:
+    with database.read() as session:
+        kept = select(Training.checkpoint).where(Training.job_id == lease.job_id)
+        return session.scalar(kept) == turn.checkpoint
 
 
 def _held(lease: Lease) -> tuple[Any, ...]:

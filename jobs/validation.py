@@ -2,8 +2,8 @@
 
 The API looks at the header of the weights and at the record; whether the network can be built of
 them, and runs, can only be seen where torch is. A version in `validating` is leased like a shard
-is: claimed with a number, and written back only under that number. A worker that dies leaves it
-where it was; one that kills several workers is refused.
+is: claimed with a number, renewed on the way, and written back only under that number. A worker
+that dies leaves it where it was; one that kills several workers is refused.
 """
 
 from dataclasses import dataclass
@@ -49,6 +49,14 @@ def claim_version(database: Database, lease_s: float) -> Turn | None:
         until = select(db_now() + lease_s * _TURN_LEASES)
         version.lease_until = session.scalar(until)
         return Turn(version, version.attempt)
+
+
+def renew_turn(database: Database, turn: Turn, lease_s: float) -> None:
+    """Extend a turn; nothing when it is over."""
+    with database.write() as session:
+        version = _held(session, turn)
+        if version is not None:
+            version.lease_until = session.scalar(select(db_now() + lease_s * _TURN_LEASES))
 
 
 def accept(database: Database, turn: Turn) -> bool:

@@ -19,7 +19,7 @@ One frame is held at a time, however long the video is. Decisions, each held by 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Self
 
@@ -95,28 +95,28 @@ class Video:
         width, height = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
         return int(self._capture.get(width)), int(self._capture.get(height))
 
-    def frames(
-        self,
-        sampling: Sampling,
-        after: Position | None = None,
-        beat: Callable[[], None] = lambda: None,
-    ) -> Iterator[Frame]:
+    def frames(self, sampling: Sampling, after: Position | None = None) -> Iterator[Frame]:
         """Give the sampled frames, or those after a position that an earlier run had reached.
 
-        `beat` is called for every frame that is decoded. Raises VideoDecodeFailed when the video
-        has no frame at all, and whatever `beat` raises.
+        Raises VideoDecodeFailed when the video has no frame at all.
+        """
+        return (frame for frame in self.steps(sampling, after) if frame is not None)
+
+    def steps(self, sampling: Sampling, after: Position | None = None) -> Iterator[Frame | None]:
+        """Give the same frames, and None for every other frame that is decoded on the way.
+
+        So whoever decodes can stop anywhere, however far it is to the next sampled frame.
         """
         turn = _turn(sampling, after) if after is not None else -1
         waiting: tuple[Position, Pixels] | None = None
         for position in self._positions():
-            beat()
-            if _turn(sampling, position) == turn or (after and position.number <= after.number):
-                continue
-            if (pixels := self._retrieve()) is None:
+            is_due = _turn(sampling, position) != turn
+            is_new = after is None or position.number > after.number
+            if not (is_due and is_new) or (pixels := self._retrieve()) is None:
+                yield None
                 continue
             turn = _turn(sampling, position)
-            if waiting is not None:
-                yield Frame(waiting[0], position.at_ms, waiting[1])
+            yield None if waiting is None else Frame(waiting[0], position.at_ms, waiting[1])
             waiting = position, pixels
         if waiting is not None:
             yield Frame(waiting[0], self._at_ms + self._distance_ms, waiting[1])

@@ -26,6 +26,8 @@ Key = tuple[str, str]
 # Seconds of a core for one sample from which on a network is heavy: ten times what it takes to
 # decode a photo.
 _HEAVY_S = 0.02
+# Parameters are a caller's, and may be others with every job.
+_REMEMBERED_KEYS = 1000
 
 
 class Batcher:
@@ -137,6 +139,8 @@ class Batcher:
         seconds = time.perf_counter() - start
         # Of the first batch alone: on one core nothing but computing counts, however busy they are.
         self._core_s.setdefault(key, (time.thread_time() - computing) / len(samples))
+        if len(self._core_s) > _REMEMBERED_KEYS:
+            del self._core_s[next(iter(self._core_s))]
         for chunk in batch:
             chunk.device_s = seconds * len(chunk.samples) / len(samples)
             mine, pieces = _split(pieces, len(chunk.samples))

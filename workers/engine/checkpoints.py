@@ -83,8 +83,11 @@ class Checkpoints:
         count = len(progress.clips)
         name = checkpoint_name(self._job_id, self._index, count, attempt, digest)
         self._storage.put(name, [data])
-        replaced, self.names = self.names, [name]
-        self._storage.delete([each for each in replaced if each != name])
+        replaced = [each for each in self.names if each != name]
+        # What cannot be deleted now is still named, and goes with the next one or the commit.
+        self.names = [*replaced, name]
+        self._storage.delete(replaced)
+        self.names = [name]
 
     def _read(self, name: str) -> Progress | None:
         try:

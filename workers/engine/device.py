@@ -131,10 +131,7 @@ def infer(network: Network, samples: Sequence[Sample | Step]) -> list[Piece]:
     model = network.record.name
 
     def failed(size: int, err: Exception) -> None:
-        if _has_lost_device(err):
-            log.critical("device_lost", model=model, error=str(err))
-            # A crash, so that the flight record names the suspects.
-            os.abort()
+        end_if_device_lost(model, err)
         if size > 1:
             log.warning("batch_halved", model=model, size=size, error=str(err))
 
@@ -144,6 +141,14 @@ def infer(network: Network, samples: Sequence[Sample | Step]) -> list[Piece]:
         else Piece(count, outputs=given)
         for count, given in in_halves(network.forward, samples, failed)
     ]
+
+
+def end_if_device_lost(model: str, err: Exception) -> None:
+    """End the process if CUDA itself failed: every later call would fail too."""
+    if _has_lost_device(err):
+        log.critical("device_lost", model=model, error=str(err))
+        # A crash, so that the flight record names the suspects.
+        os.abort()
 
 
 def _return_memory() -> None:
@@ -160,7 +165,7 @@ def _return_memory() -> None:
 
 
 def _has_lost_device(err: Exception) -> bool:
-    """Say whether CUDA itself failed: then every later call of this process would fail too."""
+    """Say whether CUDA itself failed."""
     out_of_memory = isinstance(err, torch.OutOfMemoryError)
     return isinstance(err, RuntimeError) and "CUDA error" in str(err) and not out_of_memory
 

@@ -5,8 +5,13 @@ models.registry), within the same memory, and is run once. What goes wrong then 
 told as the reason why it is refused.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.bootstrap import Ground
 from jobs.model_names import shown_name
@@ -19,6 +24,7 @@ from jobs.validation import (
     has_unvalidated,
     postpone,
     refuse,
+    renew_turn,
 )
 from models.errors import ModelError
 from models.record import ModelRecord
@@ -52,19 +58,32 @@ class Validator:
 
     def __init__(self, ground: Ground, networks: Networks, device: str) -> None:
         self._ground, self._networks, self._device = ground, networks, device
+        # One version at a time: they are loaded one after the other, and shards need the places.
+        self._trying = threading.Lock()
 
     def has_work(self) -> bool:
         """Say whether a version waits, or one that is held is gone; only reads."""
         return has_unvalidated(self._ground.database) or bool(self._gone())
 
     def validate_next(self) -> bool:
-        """Try out the version that has waited for longest; False when none waits."""
+        """Try out the version that has waited for longest.
+
+        False when none waits, or another thread of this process is trying one.
+        """
         self._networks.drop(self._gone())
-        turn = claim_version(self._ground.database, self._ground.settings.lease_s)
-        if turn is None:
+        if not self._trying.acquire(blocking=False):
             return False
         try:
-            reason = self._fault(turn)
+            turn = claim_version(self._ground.database, self._ground.settings.lease_s)
+            return turn is not None and self._try_out(turn)
+        finally:
+            self._trying.release()
+
+    def _try_out(self, turn: Turn) -> bool:
+        """Take a turn to its end; False when it has to be taken again."""
+        try:
+            with self._renewing(turn):
+                reason = self._fault(turn)
         except StorageError as err:
             log.warning("validation_waits_for_storage", error=str(err))
             postpone(self._ground.database, turn)
@@ -76,6 +95,27 @@ class Validator:
         name, number = turn.version.name, turn.version.version
         log.info("version_validated", model=name, version=number, refused=reason)
         return True
+
+    @contextmanager
+    def _renewing(self, turn: Turn) -> Iterator[None]:
+        """Renew a turn while the block runs: it may have to wait until others need less memory."""
+        ended = threading.Event()
+
+        def renew() -> None:
+            settings = self._ground.settings
+            while not ended.wait(settings.renew_s):
+                try:
+                    renew_turn(self._ground.database, turn, settings.lease_s)
+                except SQLAlchemyError as err:
+                    log.warning("turn_not_renewed", error=str(err).splitlines()[0])
+
+        thread = threading.Thread(target=renew, name="validation", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _fault(self, turn: Turn) -> str | None:
         """Say why a version cannot be run; None if it can. Raises StorageError."""

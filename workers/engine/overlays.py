@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from typing import BinaryIO
 
 import structlog
 
@@ -30,8 +31,8 @@ class Overlays:
 
     def __init__(self, decoders: Executor, flight: FlightRecord) -> None:
         self._decoders, self._flight = decoders, flight
-        # Has no name and goes with the process, however that ends.
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the shard's run
+        # Made when there is something to keep: a disk that is full fails the shard, in its run.
+        self._file: BinaryIO | None = None
         self._end = 0
 
     def draw(self, chunk: ImageChunk, rows: dict[int, Row], beat: Callable[[], None]) -> None:
@@ -49,19 +50,27 @@ class Overlays:
     def add(self, row: Row, picture: bytes) -> Row:
         """Keep a picture, a JPEG file; gives its row, which then says where it lies."""
         place = (self._end, len(picture))
-        self._file.write(picture)
+        self._opened().write(picture)
         self._end += len(picture)
         return dataclasses.replace(row, overlay=place)
 
     def store(self, storage: Storage, segment: str, rows: Sequence[Row]) -> None:
         """Write the blob beside a segment with these rows, if any of them is drawn."""
         if any(row.overlay for row in rows):
-            self._file.seek(0)
-            storage.put(overlays_name(segment), iter(partial(self._file.read, CHUNK), b""))
+            file = self._opened()
+            file.seek(0)
+            storage.put(overlays_name(segment), iter(partial(file.read, CHUNK), b""))
 
     def close(self) -> None:
         """Let the file go."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self) -> BinaryIO:
+        """Give the file; it has no name and goes with the process, however that ends."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the shard's run
+        return self._file
 
     def _draw_one(self, chunk: ImageChunk, rows: dict[int, Row], position: int) -> bytes | None:
         predictions, index = rows[position].predictions, chunk.first + position

@@ -32,6 +32,7 @@ from models.training.new_records import new_record
 from models.training.progress import MOST_SHOWN_CLASSES, MOST_SHOWN_FILES
 from models.training.recipes import Recipe, read_recipe
 from workers.engine.chunk import Content
+from workers.engine.device import end_if_device_lost
 from workers.engine.flight import FlightRecord
 from workers.engine.images import Listing, ManifestImages
 from workers.engine.reader import Reader
@@ -61,7 +62,10 @@ class _WatchedImages(ManifestImages):
                 yield content
 
     def _read_stored(self, items: list[Item]) -> list[Content]:
-        return self._run.surely(lambda: self._reader.read(items, self._max_bytes))
+        contents = self._run.surely(lambda: self._reader.read(items, self._max_bytes))
+        # Only the reading is over; the step that it was for may still take minutes.
+        self._run.moves_slowly()
+        return contents
 
 
 class TrainingTurn:
@@ -94,6 +98,10 @@ class TrainingTurn:
                     "Train again with a smaller batch."
                 )
             )
+        except RuntimeError as err:
+            # Another turn on this device would fail as well, and the last of them the training.
+            end_if_device_lost(self._name, err)
+            raise
 
     def _resumed(self, recipe: Recipe, images: ManifestImages) -> Fit:
         record = new_record(self._name, recipe, images.labels)

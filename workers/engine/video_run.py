@@ -11,7 +11,6 @@ Whatever is wrong with a video costs that video.
 
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
@@ -38,11 +37,15 @@ from workers.engine.hold import Abandoned, Hold
 from workers.engine.overlays import VideoOverlay
 from workers.engine.spool import DiskFull, Spooled, spooled
 from workers.engine.stages import Stages
-from workers.engine.windows import Prepared, Window, cut
+from workers.engine.windows import Pause, Prepared, Window, cut
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+# A video decodes for so long at a time: many frames may lie before the next window, above all when
+# a video is resumed, and there are few decode threads.
+_SLICE_S = 0.2
 
 
 class Stopped(Exception):
@@ -88,7 +91,7 @@ class VideoRun:
         self._checkpoints: Checkpoints | None = None
         self._overlay = VideoOverlay(hold.lease.shard_id, index) if hold.lease.overlays else None
         self._picture: bytes | None = None
-        self._kept_at = time.monotonic()
+        self._kept_at = self._slice_until = time.monotonic()
         # Whoever still decodes ahead may stop.
         self._is_left = False
 
@@ -147,8 +150,9 @@ class VideoRun:
         """
         try:
             with self._open(spool) as video:
-                # A deque without room lets go of what it is given.
-                self._decode(partial(deque, self._sampled(video, None), maxlen=0)).result()
+                frames = self._sampled(video, None)
+                while self._decode(partial(self._look_on, frames)).result():
+                    pass
         except Exception:
             overlay.give_up()
 
@@ -159,10 +163,12 @@ class VideoRun:
     def _run_windows(self, video: Video, progress: Progress, checkpoints: Checkpoints) -> None:
         shape = self._network.windows(self._hold.lease.params)
         windows = cut(self._frames(video, progress), shape, progress.kept)
-        ahead = self._decode(partial(next, windows, None))
+        ahead = self._decode(partial(self._next, windows))
         try:
             while (window := ahead.result()) is not None:
-                ahead = self._decode(partial(next, windows, None))
+                ahead = self._decode(partial(self._next, windows))
+                if isinstance(window, Pause):
+                    continue
                 progress.advance(window, self._infer(window, progress.state), shape)
                 self._hold.moved()
                 self._stop_if_told()
@@ -174,21 +180,42 @@ class VideoRun:
             # The video may be closed only when nobody decodes it any more.
             wait([ahead])
 
-    def _frames(self, video: Video, progress: Progress) -> Iterator[Prepared]:
+    def _frames(self, video: Video, progress: Progress) -> Iterator[Prepared | Pause]:
         for frame in self._sampled(video, progress.after):
-            pixels = self._network.prepare_frame(frame.pixels)
-            yield Prepared(frame.position, frame.end_ms, pixels)
+            self._beat()
+            if frame is not None:
+                pixels = self._network.prepare_frame(frame.pixels)
+                yield Prepared(frame.position, frame.end_ms, pixels)
+            if time.monotonic() > self._slice_until:
+                yield Pause()
 
-    def _sampled(self, video: Video, after: Position | None) -> Iterator[Frame]:
-        """Give the sampled frames after a position; the overlay is shown those before it too."""
+    def _next(self, windows: Iterator[Window | Pause]) -> Window | Pause | None:
+        self._slice_until = time.monotonic() + _SLICE_S
+        return next(windows, None)
+
+    def _sampled(self, video: Video, after: Position | None) -> Iterator[Frame | None]:
+        """Give the sampled frames after a position, and None for every other frame.
+
+        The overlay is shown those before it too.
+        """
         sampling = self._network.sampling(self._hold.lease.params)
         if self._overlay is None:
-            yield from video.frames(sampling, after, self._beat)
+            yield from video.steps(sampling, after)
             return
-        for frame in video.frames(sampling, None, self._beat):
-            self._overlay.see(frame)
-            if after is None or frame.position.number > after.number:
-                yield frame
+        for frame in video.steps(sampling):
+            if frame is not None:
+                self._overlay.see(frame)
+            is_new = frame is not None and (after is None or frame.position.number > after.number)
+            yield frame if is_new else None
+
+    def _look_on(self, frames: Iterator[Frame | None]) -> bool:
+        """Decode for a slice of time; False at the end of the video."""
+        until = time.monotonic() + _SLICE_S
+        for _ in frames:
+            self._beat()
+            if time.monotonic() > until:
+                return True
+        return False
 
     def _decode(self, work: Callable[[], T]) -> "Future[T]":
         """Do something that a hostile video may crash, in a decode thread and in flight."""

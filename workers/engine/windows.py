@@ -42,13 +42,23 @@ class Window:
         return Clip(round(first.position.at_ms), round(last.end_ms), stepped.logits)
 
 
-def cut(frames: Iterator[Prepared], shape: Windows, kept: int = 0) -> Iterator[Window]:
+class Pause:
+    """Stands where there is no frame or window yet, and others may decode before it goes on."""
+
+
+def cut(
+    frames: Iterator[Prepared | Pause], shape: Windows, kept: int = 0
+) -> Iterator[Window | Pause]:
     """Cut frames into windows; `kept` of the first ones an earlier window has had already.
 
-    The last window may be short. It has at least one frame that none before it had.
+    The last window may be short. It has at least one frame that none before it had. Pauses are
+    handed on.
     """
     held: list[Prepared] = []
     for frame in frames:
+        if isinstance(frame, Pause):
+            yield frame
+            continue
         held.append(frame)
         if len(held) == shape.length:
             yield Window(held, kept)

@@ -1,6 +1,7 @@
 """Overlays are drawn, found and served item by item, and go where results go."""
 
 import io
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from jobs.leases import expire
 from jobs.overlays import read_overlay
 from jobs.retention import erase_due
 from jobs.segments import SCHEMA, read_segment
-from jobs.states import JobStatus
+from jobs.states import JobStatus, ShardState
 from jobs.storage import overlays_name
 from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
@@ -31,6 +32,7 @@ from tests.integration.jobs.test_retention import age
 from tests.integration.jobs.test_tidying import make_due
 from tests.integration.workers.fakes import FakeNetwork, picture, submit_contents
 from tests.integration.workers.test_shards import run_with
+from workers.engine.engine import Engine
 from workers.engine.shard import Stages
 
 # What a database does differently is tested with the room that asks it, in integration/jobs.
@@ -136,6 +138,21 @@ def test_a_shard_without_a_result_has_no_blob_of_overlays(
     run_with(new_stages(), claim_one(ground), Labeller())
     assert read_job(ground, job.id).status is JobStatus.COMPLETED
     assert overlay_blobs(ground, job) == []
+
+
+def test_a_disk_without_room_for_overlays_is_an_error_of_the_shard(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_engine: Callable[..., Engine],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params = {"top_k": 1, "min_confidence": 0.0}
+    job = submit_contents(ground, tenant, digits_model, [picture(1)], overlays=True, params=params)
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/full")
+    assert new_engine().drain() == 1
+    (shard,) = shards_of(ground, job.id)
+    assert (shard.state, shard.errors, shard.expiries) == (ShardState.PENDING, 1, 0)
 
 
 def test_the_overlays_of_a_late_result_are_discarded_with_it(

@@ -1,10 +1,12 @@
 """Trainings in the engine: turns, checkpoints, other jobs between them, and what comes of it."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 from sqlalchemy import update
 
@@ -13,6 +15,8 @@ from jobs.completion import cancel
 from jobs.deletion import delete_job
 from jobs.files import delete_file
 from jobs.leases import expire, take_back
+from jobs.manifests import Manifest
+from jobs.quarantine import Suspect, must_run_alone
 from jobs.retention import erase_due
 from jobs.scheduling import claim
 from jobs.states import JobStatus, Outcome, ShardState
@@ -20,7 +24,7 @@ from jobs.storage import Storage, training_name
 from jobs.tables import Job, ModelVersion, Shard, Tenant, Training
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
-from jobs.trainings import Turn, end_turn, note_outcome, read_row
+from jobs.trainings import Turn, end_turn, end_turn_surely, note_outcome, read_row
 from models.contracts import check_params
 from models.record import ModelRecord
 from models.registry import load
@@ -31,6 +35,10 @@ from tests.integration.workers.datasets import digit_files, submit_digits
 from tests.integration.workers.fakes import answers_of, picture, submit_contents
 from tests.walks import walk
 from workers.engine.engine import Engine
+from workers.engine.images import Listing
+from workers.engine.shard import ShardRun
+from workers.engine.stages import Stages
+from workers.engine.training import _WatchedImages
 from workers.register import register_shipped
 
 NewEngine = Callable[..., Engine]
@@ -355,6 +363,41 @@ def test_a_training_that_would_fill_the_memory_ends_before_it_takes_any(
     assert error is not None
     assert error["code"] == "training_failed"
     assert "a smaller batch" in error["message"]
+
+
+def test_a_step_may_take_minutes_after_its_images_were_read(
+    ground: Ground, tenant: NewKey, new_stages: Callable[..., Stages]
+) -> None:
+    submit_digits(ground, tenant)
+    lease, stages = claim_one(ground), new_stages()
+    run = ShardRun(stages, lease)
+    listing = Listing(Manifest(ground.storage, lease.manifest))
+    images = _WatchedImages(listing, stages.reader, run, stages.flight, 2**20)
+    run.moves_slowly()
+    assert len(list(images.read(np.arange(3)))) == 3
+    assert run.moved_at > time.monotonic() + 60
+
+
+def test_a_turn_of_a_training_that_was_deleted_counts_for_nothing(
+    ground: Ground, tenant: NewKey
+) -> None:
+    job = submit_digits(ground, tenant)
+    lease = claim_one(ground)
+    delete_job(ground, tenant.tenant_id, job.id)
+    assert not end_turn_surely(ground.database, lease, Turn("blob", {}), 1.0, 1.0, time.sleep)
+
+
+def test_a_death_is_forgotten_after_a_good_turn_and_the_next_runs_beside_others(
+    ground: Ground, tenant: NewKey
+) -> None:
+    submit_digits(ground, tenant)
+    dead = claim_one(ground, "dead")
+    suspects = [Suspect(dead.shard_id, 0, 1)]
+    take_back(ground.database, "dead", crashed=True, suspects=suspects)
+    lease = claim_one(ground)
+    assert must_run_alone(lease)
+    assert end_turn(ground.database, lease, Turn("blob", {}), 1.0, 1.0)
+    assert not must_run_alone(claim_one(ground))
 
 
 def test_leases_that_ran_out_are_forgotten_after_a_good_turn(

@@ -1,5 +1,7 @@
 """A worker tries out what was registered: what does not run is refused, and nothing is executed."""
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,6 +176,48 @@ def test_a_store_that_is_away_refuses_nothing(
         row.lease_until = None
     new_engine().drain()
     assert state_of(ground, version)[0] is VersionState.READY
+
+
+class SlowStorage(Storage):
+    """A store that gives a version's weights only when it is told to."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground.storage.url)
+        self.asked, self.answers = threading.Event(), threading.Event()
+
+    def size(self, name: str) -> int:
+        self.asked.set()
+        assert self.answers.wait(20)
+        return super().size(name)
+
+
+def turn_until(ground: Ground) -> float:
+    with ground.database.read() as session:
+        return session.get_one(ModelVersion, ("cats", 1)).lease_until or 0.0
+
+
+def test_a_version_that_takes_long_keeps_its_turn_and_no_place_but_its_own(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    versions = [push(ground, noisy_digits(number)) for number in (1, 2)]
+    store = SlowStorage(ground)
+    engine = new_engine(with_(ground, store, lease_s=0.1, renew_s=0.05))
+    thread = threading.Thread(target=engine.drain)
+    thread.start()
+    assert store.asked.wait(20)
+    others = threading.Thread(target=engine.drain)
+    others.start()
+    others.join(10)
+    goes_on, until = not others.is_alive(), turn_until(ground)
+    deadline = time.monotonic() + 10
+    while (is_old := turn_until(ground) <= until) and time.monotonic() < deadline:
+        pass
+    store.answers.set()
+    thread.join()
+    others.join()
+    assert goes_on, "another place goes on with shards"
+    assert not is_old, "the turn is renewed"
+    assert [state_of(ground, each)[0] for each in versions] == [VersionState.READY] * 2
 
 
 def test_versions_are_tried_out_while_there_is_no_end_of_shards(

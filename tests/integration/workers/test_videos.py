@@ -1,8 +1,10 @@
 """One video's way through the stages: windows, batches, faults, and going on where another died."""
 
+import dataclasses
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from workers.engine.flight import read_suspects
 from workers.engine.keeper import Keeper
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
+from workers.engine.video_run import _SLICE_S
 
 # What a database does differently is tested with the room that asks it, in integration/jobs.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -270,6 +273,25 @@ def test_decoding_is_in_flight(
     assert {(each.shard_id, each.first, each.length) for each in suspects} == {(shard.id, 0, 1)}
 
 
+def test_a_video_lets_others_decode_on_its_way_to_the_next_window(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    others_turn, came_in_between = threading.Event(), []
+
+    class Waiting(FakeVideoNetwork):
+        def prepare_frame(self, pixels: Any) -> Any:
+            if not came_in_between:
+                decoders.submit(others_turn.set)
+            came_in_between.append(others_turn.wait(_SLICE_S))
+            return super().prepare_frame(pixels)
+
+    submit_films(ground, tenant, digits_model, [film(3)])
+    with ThreadPoolExecutor(1) as decoders:
+        stages = dataclasses.replace(new_stages(), decoders=decoders)
+        assert run_with(stages, Waiting())
+    assert came_in_between == [False, True, True]
+
+
 # --- going on where another died ------------------------------------------------------------------
 
 
@@ -434,6 +456,27 @@ def test_a_store_that_takes_no_checkpoint_costs_nothing_but_the_place(
     job = submit_films(ground, tenant, digits_model, [film(COUNT)])
     assert run_with(new_stages(on=ground), FakeVideoNetwork())
     assert clips_of_job(ground, job) == [clips_of(levels(COUNT), 4, 4, carries=True)]
+
+
+def test_a_checkpoint_that_could_not_be_deleted_goes_with_a_later_one(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    class Kept(Storage):
+        failures = 3
+
+        def delete(self, names: Any) -> None:
+            names = list(names)
+            if names and self.failures:
+                self.failures -= 1
+                raise StorageError("away")
+            super().delete(names)
+
+    storage = Kept(ground.storage.url)
+    job = submit_films(ground, tenant, digits_model, [film(20)])
+    stages = new_stages(with_(ground, storage, checkpoint_s=1e-6))
+    assert run_with(stages, FakeVideoNetwork())
+    assert storage.failures == 0
+    assert checkpoints_of(ground, job) == []
 
 
 def test_a_short_video_leaves_no_checkpoint(

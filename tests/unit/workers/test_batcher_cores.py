@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from models.tasks.task import Sample
-from workers.engine.batcher import _HEAVY_S, Batcher
+from workers.engine.batcher import _HEAVY_S, _REMEMBERED_KEYS, Batcher
 from workers.engine.chunk import Chunk
 from workers.engine.flight import FlightRecord
 
@@ -58,3 +58,15 @@ def test_what_a_network_takes_is_measured_for_each_key(tmp_path: Path) -> None:
         batcher.put(chunk).result(30)
     batcher.close()
     assert used == [1, 1, CORES, 1]
+
+
+def test_what_was_measured_is_not_kept_for_every_key_that_ever_was(tmp_path: Path) -> None:
+    batcher = Batcher(0.0, FlightRecord(tmp_path / "flight"))
+    network: Any = Network(0.0)
+    for number in range(_REMEMBERED_KEYS + 5):
+        chunk = Chunk(network, ("light", str(number)), 1, 0, [])
+        chunk.samples = [Sample(torch.zeros(1, 2, 2), 2, 2)]
+        batcher.announce()
+        batcher.put(chunk).result(30)
+    batcher.close()
+    assert len(batcher._core_s) == _REMEMBERED_KEYS
