@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from jobs.audit import OPERATOR, Actor, write_entry
 from jobs.canaries import is_chosen
 from jobs.database import Database, db_now
-from jobs.errors import Conflict, ModelNotReady
+from jobs.errors import Conflict, InvalidRequest, ModelNotReady
 from jobs.model_names import shown_name, stored_name, unknown_model
 from jobs.states import VersionState
 from jobs.storage import Storage, weights_name
@@ -189,6 +189,17 @@ def task_of(session: Session, name: str) -> str | None:
         .limit(1)
     )
     return None if record is None else str(record["task"])
+
+
+def check_task(session: Session, name: str, task: str, param: str) -> None:
+    """Refuse a version for another task than the model's others; raises InvalidRequest."""
+    before = task_of(session, name)
+    if before is not None and before != task:
+        raise InvalidRequest(
+            f"{shown_name(name)!r} does {before}, and all versions of a model do the same task; "
+            f"make one for {task} under another name.",
+            param=param,
+        )
 
 
 def newest_versions(session: Session, tenant_id: str) -> list[ModelVersion]:

@@ -7,7 +7,9 @@ from jobs.completion import Tally, commit
 from jobs.segments import write_segment
 from jobs.storage import overlays_name, segment_name
 from jobs.tables import ModelVersion
-from tests.integration.api.callers import Caller, check_problem, job_body
+from models.catalog import shipped_weights
+from tests.integration.api.callers import Caller, check_problem, job_body, try_out
+from tests.integration.api.test_versions import MOTION
 from tests.integration.jobs.builders import claim_one, rows_of, second_version
 
 PICTURE = b"\xff\xd8\xff pretended"
@@ -50,3 +52,10 @@ def test_what_cannot_be_drawn_is_refused_at_submission(
         answer = caller.post("/v1/jobs", json=job_body(model=model, overlays=True))
         assert check_problem(answer, 422)["error"]["param"] == "overlays"
         assert caller.post("/v1/jobs", json=job_body(model=model)).status_code == 202
+
+
+def test_a_refusal_calls_an_own_model_by_its_owners_name(caller: Caller, ground: Ground) -> None:
+    caller.push("my/moves", shipped_weights("motion").read_bytes(), MOTION)
+    try_out(ground)
+    answer = caller.post("/v1/jobs", json=job_body(model="my/moves", overlays=True))
+    assert "of my/moves@1:" in check_problem(answer, 422)["detail"]

@@ -292,6 +292,7 @@ def test_a_checkpoint_that_a_dead_worker_left_is_tidied_away(
         ({"cats/1.png": b"", "cats/2.png": b""}, "only 'cats' was found"),
         ({"cats/1.png": b"1", "cats/2.png": b"2", "dogs/1.png": b"3"}, "'dogs' has 1 image"),
         ({"1.png": b"", "2.png": b""}, "none was found"),
+        ({f"{name * 201}/{n}.png": b"1" for name in "ab" for n in "12"}, "201 characters"),
     ],
 )
 def test_what_is_no_data_set_fails_before_anything_is_trained(
