@@ -25,7 +25,8 @@ from jobs.scheduling import Lease
 from jobs.segments import ItemError, ItemWarning, Row
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError
-from models.errors import ModelError
+from models.contracts.video_classification import most_windows
+from models.errors import ModelError, VideoTooLarge
 from models.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
 from models.video import Video, open_video
@@ -135,6 +136,7 @@ class VideoRun:
         try:
             while (window := ahead.result()) is not None:
                 ahead = self._decode(partial(next, windows, None))
+                self._refuse_beyond(len(progress.clips))
                 progress.advance(window, self._infer(window, progress.state), shape)
                 self._hold.moved()
                 self._stop_if_told()
@@ -145,6 +147,16 @@ class VideoRun:
             self._is_left = True
             # The video may be closed only when nobody decodes it any more.
             wait([ahead])
+
+    def _refuse_beyond(self, done: int) -> None:
+        """Refuse a video whose answers would fill the memory; raises VideoTooLarge."""
+        most = most_windows(len(self._network.record.labels), self._hold.lease.params)
+        if done >= most:
+            raise VideoTooLarge(
+                f"The video has more than {most:,} windows, the most that are answered with this "
+                "model and these parameters. Look at fewer frames a second (`fps`), at longer "
+                "windows, or report fewer classes (`top_k`)."
+            )
 
     def _frames(self, video: Video, progress: Progress) -> Iterator[Prepared]:
         sampling = self._network.sampling(self._hold.lease.params)

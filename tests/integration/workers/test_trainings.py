@@ -1,6 +1,6 @@
 """Trainings in the engine: turns, checkpoints, other jobs between them, and what comes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
@@ -224,6 +224,37 @@ def test_a_worker_that_is_lost_after_registering_makes_no_second_version(
     assert storage.robbed == 1
     assert check_job(ground, job.id).status is JobStatus.COMPLETED
     assert versions_of(ground, job) == 1
+
+
+class EndingStorage(Storage):
+    """A store in which somebody ends the training while its weights are being written."""
+
+    def __init__(self, ground: Ground, end: Callable[[], object]) -> None:
+        super().__init__(ground.storage.url)
+        self._end = end
+
+    def put(self, name: str, chunks: Iterable[bytes]) -> None:
+        super().put(name, chunks)
+        if name.startswith("models/"):
+            self._end()
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_training_that_is_ended_in_its_last_moment_registers_nothing(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine, is_deleted: bool
+) -> None:
+    job = submit_digits(ground, tenant)
+
+    def end() -> None:
+        if is_deleted:
+            delete_job(ground, tenant.tenant_id, job.id)
+        else:
+            cancel(ground.database, tenant.tenant_id, job.id)
+
+    new_engine(with_(ground, EndingStorage(ground, end))).drain()
+    assert read_job(ground, job.id).status is JobStatus.CANCELLED
+    assert versions_of(ground, job) == 0
+    assert list(ground.storage.list("models/")) == []
 
 
 def test_a_damaged_checkpoint_ends_the_training_with_a_word(
