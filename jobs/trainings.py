@@ -155,7 +155,7 @@ def end_turn_surely(
     """End a turn through outages of the database (see jobs.completion.commit_surely)."""
     return through_outages(
         lambda: end_turn(database, lease, turn, device_s, held_s),
-        lambda: read_row(database, lease.job_id).checkpoint == turn.checkpoint,
+        lambda: _is_kept(database, lease, turn),
         lease,
         pause,
     )
@@ -184,6 +184,13 @@ def check_wanted(session: Session, lease: Lease) -> None:
     job = select(Job.id).where(Job.id == lease.job_id, Job.ending.is_(None))
     if held is None or session.scalar(job.with_for_update(key_share=True)) is None:
         raise Unwanted
+
+
+def _is_kept(database: Database, lease: Lease, turn: Turn) -> bool:
+    """Say whether a turn's checkpoint is the training's; not when that was deleted meanwhile."""
+    with database.read() as session:
+        training = session.get(Training, lease.job_id)
+    return training is not None and training.checkpoint == turn.checkpoint
 
 
 def _held(lease: Lease) -> tuple[Any, ...]:

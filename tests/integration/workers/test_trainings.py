@@ -20,7 +20,7 @@ from jobs.storage import Storage, training_name
 from jobs.tables import Job, ModelVersion, Shard, Tenant, Training
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
-from jobs.trainings import Turn, end_turn, note_outcome, read_row
+from jobs.trainings import Turn, end_turn, end_turn_surely, note_outcome, read_row
 from models.contracts import check_params
 from models.record import ModelRecord
 from models.registry import load
@@ -299,6 +299,16 @@ def test_a_deleted_training_is_erased_with_all_it_held(
     with ground.database.read() as session:
         assert session.get(Training, job.id) is None
         assert session.get_one(Job, job.id).params == {}
+
+
+def test_a_turn_that_ends_after_its_training_was_deleted_counts_for_nothing(
+    ground: Ground, tenant: NewKey
+) -> None:
+    job = submit_digits(ground, tenant)
+    lease = claim_one(ground)
+    delete_job(ground, tenant.tenant_id, job.id)
+    late = Turn(training_name(job.id, lease.attempt), {"epoch": 1})
+    assert not end_turn_surely(ground.database, lease, late, 1.0, 1.0, lambda _: None)
 
 
 def test_a_checkpoint_that_a_dead_worker_left_is_tidied_away(
