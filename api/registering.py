@@ -24,11 +24,12 @@ from jobs.model_names import check_new_name
 from jobs.states import VersionState
 from jobs.storage import weights_name
 from jobs.tables import ModelVersion
-from jobs.versions import add_version, task_of
+from jobs.versions import add_version, check_task
 from models.catalog import (
     ARCHITECTURE_TASKS,
     SHIPPED,
     VIDEO_LIMITS,
+    Limits,
     ModelRecord,
     params_schema,
 )
@@ -113,7 +114,7 @@ def _register(
 
 
 def _checked_record(name: str, stored: str, body: RecordBody) -> ModelRecord:
-    task = _checked_task(name, stored, body)
+    task = _checked_task(stored, body)
     shipped = SHIPPED.get(body.architecture)
     ours: dict[str, Any] = shipped.to_json() if shipped else {}
     defaults = {part: ours[part] for part in _OF_ARCHITECTURE if part in ours}
@@ -134,7 +135,7 @@ def _checked_record(name: str, stored: str, body: RecordBody) -> ModelRecord:
     return record
 
 
-def _checked_task(name: str, stored: str, body: RecordBody) -> str:
+def _checked_task(stored: str, body: RecordBody) -> str:
     """Give the version's task; all versions of one name do the same."""
     known = ARCHITECTURE_TASKS.get(body.architecture)
     # An operator may have added architectures of their own, which only the workers know.
@@ -152,13 +153,7 @@ def _checked_task(name: str, stored: str, body: RecordBody) -> str:
             param="record.task",
         )
     with ground().database.read() as session:
-        before = task_of(session, stored)
-    if before is not None and before != task:
-        raise InvalidRequest(
-            f"{name!r} does {before}, and all versions of a model do the same task; register one "
-            f"for {task} under another name.",
-            param="record.task",
-        )
+        check_task(session, stored, task, param="record.task")
     return task
 
 
@@ -170,6 +165,13 @@ def _check_sizes(record: ModelRecord, preprocess: PreprocessBody | FramesBody | 
             f"`record.labels` has {len(record.labels):,} names; {record.task} takes at most "
             f"{_MOST_LABELS_OF_PLACES:,}.",
             param="record.labels",
+        )
+    # A picture lies in memory as a whole; only videos are read piece by piece.
+    if record.input_kind == "image" and record.limits.max_bytes > Limits().max_bytes:
+        raise InvalidRequest(
+            f"`record.limits.max_bytes` is {record.limits.max_bytes:,}; a picture may have at most "
+            f"{Limits().max_bytes:,} bytes.",
+            param="record.limits.max_bytes",
         )
     if preprocess is None:
         return

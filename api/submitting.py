@@ -22,6 +22,7 @@ from jobs.errors import InvalidRequest, NotFound
 from jobs.files import get_file
 from jobs.ids import new_id
 from jobs.inputs import first_request
+from jobs.model_names import shown_name
 from jobs.settings import Settings
 from jobs.states import JobKind
 from jobs.submission import Idempotency, Submission, fingerprint
@@ -157,8 +158,8 @@ def _checked_overlays(wanted: bool, version: ModelVersion) -> bool:
     record = ModelRecord.from_json(version.record)
     if wanted and record.task not in DRAWN_TASKS:
         raise InvalidRequest(
-            f"`overlays` cannot be had of {version.name}@{version.version}: drawn are results of "
-            f"{', '.join(DRAWN_TASKS)}.",
+            f"`overlays` cannot be had of {shown_name(version.name)}@{version.version}: drawn are "
+            f"results of {', '.join(DRAWN_TASKS)}.",
             param="overlays",
         )
     return wanted

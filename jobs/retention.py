@@ -124,7 +124,12 @@ def _erase_what_came_of_it(ground: Ground, job: Job) -> bool:
             return False
         erase_deleted(ground, shadow)
     with ground.database.write() as session:
-        # Nobody writes new ones from now on.
+        # Nobody names new ones from now on; who was at it may still write some, and die.
+        begun = select(Comparison.job_id).where(
+            _is_of(job), Comparison.ended_at.is_(None), Comparison.attempt > 0
+        )
+        tidy_at = db_now() + TIDY_AFTER_S
+        session.execute(update(Job).where(Job.id.in_(begun)).values(tidy_at=tidy_at))
         still_open = update(Comparison).where(_is_of(job), Comparison.ended_at.is_(None))
         session.execute(still_open.values(ended_at=db_now(), failure=RESULTS_GONE))
         kept = select(Comparison.changes).where(_is_of(job), Comparison.changes.is_not(None))

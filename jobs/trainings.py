@@ -30,6 +30,7 @@ from jobs.scheduling import Lease, charge, time_used
 from jobs.states import JobKind, JobStatus, ShardState
 from jobs.submission import Idempotency, find_earlier, keep
 from jobs.tables import Job, Shard, Training
+from jobs.versions import Unwanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +177,22 @@ def note_outcome(
             _write(session, lease, model_version=version, error=error)
 
 
+def check_wanted(session: Session, lease: Lease) -> None:
+    """Keep a training from being ended until this transaction is over.
+
+    Raises Unwanted when its lease was lost, or it is being cancelled, expired or deleted.
+    """
+    held = session.scalar(select(Shard.id).where(*_held(lease)).with_for_update())
+    job = select(Job.id).where(Job.id == lease.job_id, Job.ending.is_(None))
+    if held is None or session.scalar(job.with_for_update(key_share=True)) is None:
+        raise Unwanted
+
+
 def _is_kept(database: Database, lease: Lease, turn: Turn) -> bool:
+    """Say whether a turn's checkpoint is the training's; not when that was deleted meanwhile."""
     with database.read() as session:
-        kept = select(Training.checkpoint).where(Training.job_id == lease.job_id)
-        return session.scalar(kept) == turn.checkpoint
+        training = session.get(Training, lease.job_id)
+    return training is not None and training.checkpoint == turn.checkpoint
 
 
 def _held(lease: Lease) -> tuple[Any, ...]:

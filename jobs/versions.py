@@ -9,6 +9,7 @@ A job pins a version when it is submitted. While an alias has a canary, some job
 version instead (jobs.canaries).
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, or_, select
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 from jobs.audit import OPERATOR, Actor, write_entry
 from jobs.canaries import is_chosen
 from jobs.database import Database, db_now
-from jobs.errors import Conflict, ModelNotReady
+from jobs.errors import Conflict, InvalidRequest, ModelNotReady
 from jobs.model_names import shown_name, stored_name, unknown_model
 from jobs.states import VersionState
 from jobs.storage import Storage, weights_name
@@ -30,6 +31,10 @@ DEFAULT_ALIAS = "production"
 _NOTES = frozenset({"name", "description", "metrics", "limits", "max_batch", "shard_items"})
 _LIVE = (VersionState.VALIDATING, VersionState.READY)
 _TRIES = 10
+
+
+class Unwanted(Exception):
+    """Nobody waits any more for the version that was to be registered."""
 
 
 class Choice(NamedTuple):
@@ -47,11 +52,12 @@ def register(
     weights: bytes,
     digest: str,
     actor: Actor = OPERATOR,
+    check: Callable[[Session], object] | None = None,
 ) -> ModelVersion:
     """Store weights that were tried out as the next version of a model, ready to run.
 
     `name` is the stored one. Weights that the model has already, with an equal record, give the
-    version that they have.
+    version that they have. `check` is called in the transaction and may raise Unwanted.
     """
     with database.read() as session:
         known = _find_equal(session, name, record, digest)
@@ -59,7 +65,12 @@ def register(
         return known
     blob = weights_name()
     storage.put(blob, [weights])
-    version, is_new = add_version(database, name, record, blob, digest, VersionState.READY, actor)
+    try:
+        ready = VersionState.READY
+        version, is_new = add_version(database, name, record, blob, digest, ready, actor, check)
+    except Unwanted:
+        storage.delete([blob])
+        raise
     if not is_new:
         storage.delete([blob])
     return version
@@ -73,11 +84,14 @@ def add_version(
     digest: str,
     state: VersionState,
     actor: Actor,
+    check: Callable[[Session], object] | None = None,
 ) -> tuple[ModelVersion, bool]:
     """Give stored weights the next number of a model; False with the version that they have."""
     for _ in range(_TRIES):
         try:
             with database.write() as session:
+                if check is not None:
+                    check(session)
                 known = _find_equal(session, name, record, digest)
                 if known is not None:
                     return known, False
@@ -189,6 +203,17 @@ def task_of(session: Session, name: str) -> str | None:
         .limit(1)
     )
     return None if record is None else str(record["task"])
+
+
+def check_task(session: Session, name: str, task: str, param: str) -> None:
+    """Refuse a version for another task than the model's others; raises InvalidRequest."""
+    before = task_of(session, name)
+    if before is not None and before != task:
+        raise InvalidRequest(
+            f"{shown_name(name)!r} does {before}, and all versions of a model do the same task; "
+            f"make one for {task} under another name.",
+            param=param,
+        )
 
 
 def newest_versions(session: Session, tenant_id: str) -> list[ModelVersion]:

@@ -25,6 +25,7 @@ from jobs.comparison import (
     writing_changes,
 )
 from jobs.completion import discard
+from jobs.model_names import shown_name
 from jobs.segments import Row
 from jobs.shadows import add_figures
 from jobs.states import ItemStatus, JobKind, JobStatus
@@ -196,7 +197,7 @@ def _pace(job: Job) -> dict[str, Any]:
     ran_s = None if began is None or ended is None else ended - began
     ran = job.completed + job.failed
     return {
-        "model": f"{job.model_name}@{job.model_version}",
+        "model": f"{shown_name(job.model_name)}@{job.model_version}",
         "device_s_per_item": _ratio(job.device_s, ran),
         "items_per_s": None if not ran_s else ran / ran_s,
         "ran_s": ran_s,

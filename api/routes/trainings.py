@@ -33,6 +33,8 @@ from jobs.trainings import (
     list_trainings,
     submit_training,
 )
+from jobs.versions import check_task
+from models.catalog import ARCHITECTURE_TASKS
 from models.errors import ParamsError
 from models.training.recipes import Recipe, read_recipe
 
@@ -121,10 +123,12 @@ def delete_training(training_id: str) -> dict[str, Any]:
 
 def _submission_of(body: TrainingCreate) -> TrainingSubmission:
     settings = ground().settings
-    recipe = _recipe_of(body)
+    recipe, name = _recipe_of(body), _stored_name(body.name)
+    with ground().database.read() as session:
+        check_task(session, name, ARCHITECTURE_TASKS[recipe.architecture], param="architecture")
     return TrainingSubmission(
         tenant_id=tenant_id(),
-        name=_stored_name(body.name),
+        name=name,
         input_file_id=find_file(body.input_file_id).id,
         recipe=recipe.model_dump(mode="json"),
         requested={"model": body.name, "params": body.params or {}},

@@ -11,6 +11,11 @@ from models.errors import ParamsError
 # Frames of a window, for any network: a window lies in memory as a whole.
 MAX_WINDOW = 512
 
+# What one video may be answered with, since it lies in memory as a whole: a number for each window
+# and label (256 MB), and the classes that are reported of all windows together.
+_MOST_NUMBERS = 64_000_000
+_MOST_CLASSES = 1_000_000
+
 
 class VideoClassificationParams(BaseModel):
     """Which frames are looked at, how they are put into windows, and which classes are reported."""
@@ -137,3 +142,9 @@ def window_of(preprocess: Mapping[str, Any], params: Mapping[str, Any]) -> int:
             param="overlap",
         )
     return length
+
+
+def most_windows(labels: int, params: Mapping[str, Any]) -> int:
+    """Return how many windows one video may have, from checked params; at least one."""
+    reported: int = min(params["top_k"], labels)
+    return max(1, min(_MOST_NUMBERS // labels, _MOST_CLASSES // reported))

@@ -20,6 +20,8 @@ from models.errors import DatasetError, InputError
 Rows = NDArray[np.int64]
 
 MOST_CLASSES = 1000
+# Characters of a class's name: each version's record and every look at a training has them all.
+LONGEST_LABEL = 200
 # Of each class: one image to learn from, and one to measure by.
 LEAST_OF_CLASS = 2
 _LARGEST_FILE = 100 * 1024 * 1024
@@ -92,6 +94,12 @@ def check_classes(counts: Mapping[str, int]) -> None:
         raise DatasetError(
             f"The data set has {len(counts):,} classes; at most {MOST_CLASSES:,} are trained. "
             "The folder that holds an image names its class."
+        )
+    longest = max(counts, key=len)
+    if len(longest) > LONGEST_LABEL:
+        raise DatasetError(
+            f"The class {longest[:20]!r}… has a name of {len(longest):,} characters; at most "
+            f"{LONGEST_LABEL} are taken. Rename its folder."
         )
     few = sorted(label for label, count in counts.items() if count < LEAST_OF_CLASS)
     if few:

@@ -138,19 +138,20 @@ class Engine:
         self._process.use_one_core()
         try:
             count = 0
-            self._look_after_versions()
-            while (lease := self._claim(only_short=only_short)) is not None:
-                self._run(lease)
-                count += 1
-                self._look_after_versions()
-            return count
+            while True:
+                tried_out = self._try_out_version()
+                lease = self._claim(only_short=only_short)
+                if lease is not None:
+                    self._run(lease)
+                    count += 1
+                elif not tried_out:
+                    return count
         finally:
             place.release()
 
-    def _look_after_versions(self) -> None:
-        """Try out what was registered, also while there is no end of shards."""
-        while not self._stopping.is_set() and self._validator.validate_next():
-            pass
+    def _try_out_version(self) -> bool:
+        """Try out one version before each shard: neither waits for an end of the other."""
+        return not self._stopping.is_set() and self._validator.validate_next()
 
     def _claim(self, *, only_short: bool) -> Lease | None:
         """Claim a shard; that of a training comes with the place for it."""

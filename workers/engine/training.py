@@ -13,6 +13,7 @@ import torch
 
 from jobs.audit import WORKER, Actor
 from jobs.bootstrap import Ground
+from jobs.errors import InvalidRequest
 from jobs.leases import hand_back
 from jobs.manifests import Item
 from jobs.model_names import shown_name
@@ -20,10 +21,12 @@ from jobs.quarantine import Suspect
 from jobs.segments import ItemError, Row
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError, training_name
-from jobs.trainings import Turn, end_turn_surely, note_outcome, read_row
-from jobs.versions import register
+from jobs.tables import ModelVersion
+from jobs.trainings import Turn, check_wanted, end_turn_surely, note_outcome, read_row
+from jobs.versions import Unwanted, check_task, register
 from models import weights as weights_file
 from models.errors import InputError, ModelError, TrainingFailed, WeightsError
+from models.record import ModelRecord
 from models.registry import load
 from models.training.datasets import Rows
 from models.training.fitting import Fit
@@ -144,20 +147,34 @@ class TrainingTurn:
         if self._run.stopped.is_set():
             hand_back(ground.database, lease)
             return False
-        version = self._run.surely(
-            lambda: register(
-                ground.database,
-                ground.storage,
-                lease.model_name,
-                record.to_json(),
-                weights,
-                weights_file.digest(weights),
-                Actor(WORKER.who, lease.tenant_id),
-            )
-        )
+        try:
+            version = self._run.surely(lambda: self._register(record, weights))
+        except Unwanted:
+            # Of a training that ends nothing may come, and the keeper hears of it seconds later.
+            hand_back(ground.database, lease)
+            return False
         note_outcome(ground.database, lease, version=version.version)
         figures = {"model": f"{self._name}@{version.version}", **record.metrics}
         return self._commit(ItemStatus.SUCCEEDED, predictions=[figures])
+
+    def _register(self, record: ModelRecord, weights: bytes) -> ModelVersion:
+        """Register the network, unless the training has been ended; raises Unwanted."""
+        lease, database = self._run.lease, self._ground.database
+        with database.read() as session:
+            try:
+                check_task(session, lease.model_name, record.task, param="architecture")
+            except InvalidRequest as err:
+                raise TrainingFailed(err.message) from err
+        return register(
+            database,
+            self._ground.storage,
+            lease.model_name,
+            record.to_json(),
+            weights,
+            weights_file.digest(weights),
+            Actor(WORKER.who, lease.tenant_id),
+            check=lambda session: check_wanted(session, lease),
+        )
 
     def _fail(self, err: ModelError) -> bool:
         """End a training of which nothing can come."""

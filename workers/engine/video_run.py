@@ -26,7 +26,8 @@ from jobs.scheduling import Lease
 from jobs.segments import ItemError, ItemWarning, Row
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError
-from models.errors import ModelError
+from models.contracts.video_classification import most_windows
+from models.errors import ModelError, VideoTooLarge
 from models.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
 from models.video import Frame, Position, Video, open_video
@@ -169,6 +170,7 @@ class VideoRun:
                 ahead = self._decode(partial(self._next, windows))
                 if isinstance(window, Pause):
                     continue
+                self._refuse_beyond(len(progress.clips))
                 progress.advance(window, self._infer(window, progress.state), shape)
                 self._hold.moved()
                 self._stop_if_told()
@@ -207,6 +209,16 @@ class VideoRun:
                 self._overlay.see(frame)
             is_new = frame is not None and (after is None or frame.position.number > after.number)
             yield frame if is_new else None
+
+    def _refuse_beyond(self, done: int) -> None:
+        """Refuse a video whose answers would fill the memory; raises VideoTooLarge."""
+        most = most_windows(len(self._network.record.labels), self._hold.lease.params)
+        if done >= most:
+            raise VideoTooLarge(
+                f"The video has more than {most:,} windows, the most that are answered with this "
+                "model and these parameters. Look at fewer frames a second (`fps`), at longer "
+                "windows, or report fewer classes (`top_k`)."
+            )
 
     def _look_on(self, frames: Iterator[Frame | None]) -> bool:
         """Decode for a slice of time; False at the end of the video."""

@@ -8,7 +8,9 @@ from jobs.bootstrap import Ground
 from jobs.preparation import prepare_next
 from jobs.trainings import Turn, end_turn, note_outcome
 from jobs.versions import register
+from models.catalog import shipped_weights
 from tests.integration.api.callers import Caller, check_problem, stored
+from tests.integration.api.test_versions import MOTION
 from tests.integration.jobs.builders import claim_one, run_one
 from tests.integration.workers.datasets import digit_files, zip_of
 from workers.datasets import check_dataset
@@ -128,6 +130,16 @@ def test_a_bad_request_is_refused_by_its_member_and_stores_nothing(
 def test_a_model_that_all_share_is_not_for_tenants_to_train(caller: Caller) -> None:
     answer = caller.post("/v1/trainings", json=body_of(caller, name="digits"))
     assert "`my/digits`" in check_problem(answer, 403)["detail"]
+
+
+def test_all_versions_of_a_model_do_one_task_trained_ones_too(caller: Caller) -> None:
+    caller.push("my/moves", shipped_weights("motion").read_bytes(), MOTION)
+    problem = check_problem(
+        caller.post("/v1/trainings", json=body_of(caller, name="my/moves")), 422
+    )
+    assert problem["error"]["param"] == "architecture"
+    assert "'my/moves' does video-classification" in problem["detail"]
+    train(caller, name="my/moves", architecture="recurrent/digits-gru")
 
 
 def test_a_file_of_somebody_else_cannot_be_learned_from(caller: Caller, stranger: Caller) -> None:

@@ -175,6 +175,7 @@ def test_weights_that_no_worker_could_hold_are_refused(ground: Ground, tenant: N
         ),
         ({"shard_items": 0}, "shard_items"),
         ({"limits": {"max_pixels": 10**12}}, "limits.max_pixels"),
+        ({"limits": {"max_bytes": 4 * 2**30}}, "record.limits.max_bytes"),
         ({"metrics": {"accuracy": "high"}}, "metrics.accuracy"),
         ({"pickle": "cos"}, "pickle"),
     ],

@@ -10,7 +10,7 @@ from models.record import Limits, ModelRecord
 from models.registry import VideoNetwork
 from models.tasks.task import Clip, Sampling, Step, Stepped, Windows
 
-PARAMS = {"fps": None, "every_nth": 1, "window": 4, "overlap": 0}
+PARAMS = {"fps": None, "every_nth": 1, "window": 4, "overlap": 0, "top_k": 1}
 
 
 class FakeVideoNetwork(VideoNetwork):

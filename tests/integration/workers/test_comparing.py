@@ -13,6 +13,7 @@ from jobs.comparison import (
     end_comparison,
     get_comparison,
     has_uncompared,
+    new_changes_name,
     read_changes,
 )
 from jobs.completion import cancel
@@ -25,6 +26,7 @@ from jobs.storage import Storage, StorageError
 from jobs.tables import Comparison, Job, ModelVersion
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
+from jobs.versions import register
 from models.agreement import measure_of
 from tests.integration.jobs.builders import (
     answer_all,
@@ -101,6 +103,23 @@ def test_every_item_is_counted_where_it_belongs(
     assert changes[2]["custom_id"] == "item-64"
     assert changes[2]["before"]["predictions"] == one("1")
     assert changes[2]["after"]["predictions"] == one("7")
+
+
+def test_an_own_model_is_called_by_its_owners_name(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    own = register(
+        ground.database,
+        ground.storage,
+        f"{tenant.tenant_id}/cats",
+        digits_model.record,
+        b"weights",
+        "sha256:1",
+    )
+    _, child = two_jobs(ground, tenant, own, lambda _: one("1"), lambda _: one("1"))
+    compare_next(ground)
+    report = report_of(ground, child)
+    assert [report[side]["model"] for side in ("before", "after")] == ["my/cats@1", "my/cats@2"]
 
 
 def test_the_pace_of_both_versions_is_told(
@@ -260,6 +279,27 @@ def test_of_a_parent_whose_time_is_over_the_figures_stay_and_the_answers_go(
     with pytest.raises(NotFound, match="erased"):
         read_changes(ground, comparison, 0, 10)
     assert not [name for name in ground.storage.list(f"jobs/{child.id}/") if "changes" in name]
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_answers_that_a_worker_left_behind_when_they_were_erased_are_found(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, is_deleted: bool
+) -> None:
+    parent, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
+    turn = claim_next(ground)
+    assert turn is not None
+    if is_deleted:
+        delete_job(ground, tenant.tenant_id, parent.id)
+    else:
+        age(ground, parent, 31 * 86_400)
+        assert erase_due(ground) == 1
+    # The worker is killed when it has written them, and before it hears that nobody wants them.
+    ground.storage.put(new_changes_name(turn), [b"what the parent had answered"])
+    assert read_job(ground, child.id).tidy_at is not None
+    make_due(ground)
+    assert tidy_due(ground) == 1
+    assert not [name for name in ground.storage.list(f"jobs/{child.id}/") if "changes" in name]
+    assert list(ground.storage.list(f"jobs/{child.id}/")), "its own results stay"
 
 
 def test_results_that_are_erased_first_are_not_compared(

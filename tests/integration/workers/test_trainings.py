@@ -1,7 +1,7 @@
 """Trainings in the engine: turns, checkpoints, other jobs between them, and what comes of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
@@ -234,6 +234,37 @@ def test_a_worker_that_is_lost_after_registering_makes_no_second_version(
     assert versions_of(ground, job) == 1
 
 
+class EndingStorage(Storage):
+    """A store in which somebody ends the training while its weights are being written."""
+
+    def __init__(self, ground: Ground, end: Callable[[], object]) -> None:
+        super().__init__(ground.storage.url)
+        self._end = end
+
+    def put(self, name: str, chunks: Iterable[bytes]) -> None:
+        super().put(name, chunks)
+        if name.startswith("models/"):
+            self._end()
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_training_that_is_ended_in_its_last_moment_registers_nothing(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine, is_deleted: bool
+) -> None:
+    job = submit_digits(ground, tenant)
+
+    def end() -> None:
+        if is_deleted:
+            delete_job(ground, tenant.tenant_id, job.id)
+        else:
+            cancel(ground.database, tenant.tenant_id, job.id)
+
+    new_engine(with_(ground, EndingStorage(ground, end))).drain()
+    assert read_job(ground, job.id).status is JobStatus.CANCELLED
+    assert versions_of(ground, job) == 0
+    assert list(ground.storage.list("models/")) == []
+
+
 def test_a_damaged_checkpoint_ends_the_training_with_a_word(
     ground: Ground, tenant: NewKey, new_engine: NewEngine
 ) -> None:
@@ -278,6 +309,16 @@ def test_a_deleted_training_is_erased_with_all_it_held(
         assert session.get_one(Job, job.id).params == {}
 
 
+def test_a_turn_that_ends_after_its_training_was_deleted_counts_for_nothing(
+    ground: Ground, tenant: NewKey
+) -> None:
+    job = submit_digits(ground, tenant)
+    lease = claim_one(ground)
+    delete_job(ground, tenant.tenant_id, job.id)
+    late = Turn(training_name(job.id, lease.attempt), {"epoch": 1})
+    assert not end_turn_surely(ground.database, lease, late, 1.0, 1.0, lambda _: None)
+
+
 def test_a_checkpoint_that_a_dead_worker_left_is_tidied_away(
     ground: Ground, tenant: NewKey, new_engine: NewEngine
 ) -> None:
@@ -300,6 +341,7 @@ def test_a_checkpoint_that_a_dead_worker_left_is_tidied_away(
         ({"cats/1.png": b"", "cats/2.png": b""}, "only 'cats' was found"),
         ({"cats/1.png": b"1", "cats/2.png": b"2", "dogs/1.png": b"3"}, "'dogs' has 1 image"),
         ({"1.png": b"", "2.png": b""}, "none was found"),
+        ({f"{name * 201}/{n}.png": b"1" for name in "ab" for n in "12"}, "201 characters"),
     ],
 )
 def test_what_is_no_data_set_fails_before_anything_is_trained(

@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -107,6 +108,37 @@ def test_what_does_not_run_is_refused_with_the_reason_and_the_worker_goes_on(
     assert word in reason
     assert state_of(ground, good)[0] is VersionState.READY
     assert engine._networks.held() == ["cats@2"]
+
+
+class CountingStorage(Storage):
+    """A store that counts how many versions were looked at when a shard's results come."""
+
+    read_before_results: int | None = None
+    _read = 0
+
+    def get(self, name: str) -> bytes:
+        self._read += name.startswith("models/")
+        return super().get(name)
+
+    def create(self, name: str) -> AbstractContextManager[BinaryIO]:
+        if "/segments/" in name and self.read_before_results is None:
+            self.read_before_results = self._read
+        return super().create(name)
+
+
+def test_whoever_registers_without_end_keeps_no_job_from_running(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    version = push(ground, noisy_digits(1))
+    storage = CountingStorage(ground.storage.url)
+    engine = new_engine(with_(ground, storage))
+    engine.drain()
+    submit_contents(ground, tenant, version, [picture(1)], params=PARAMS)
+    for number in range(2, 6):
+        push(ground, noisy_digits(number))
+    assert engine.drain() == 1
+    assert storage.read_before_results == 2, "its own, and one of the four"
+    assert not engine.has_work(), "all were tried out"
 
 
 def test_a_pickle_bomb_that_came_this_far_is_not_read(

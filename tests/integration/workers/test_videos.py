@@ -123,6 +123,20 @@ def test_results_come_in_the_order_of_the_videos_and_bad_ones_cost_themselves(
     assert check_job(ground, job.id).request_counts["failed"] == 4
 
 
+def test_a_video_whose_answers_would_fill_the_memory_costs_itself(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    # So many classes of a window that the third window is too many.
+    network, top_k = FakeVideoNetwork(), 500_000
+    network.record = dataclasses.replace(network.record, labels=("a",) * top_k)
+    job = submit_films(ground, tenant, digits_model, [film(12), film(8)], top_k=top_k)
+    assert run_with(new_stages(), network)
+    assert clips_of_job(ground, job) == ["video_too_large", clips_of(levels(8), 4, 4, carries=True)]
+    (error, _) = [row.error for row in rows_of_job(ground, job)]
+    assert error is not None
+    assert "more than 2 windows" in error.message
+
+
 def test_a_truncated_video_succeeds_with_a_warning(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
 ) -> None:
