@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 TIDY_AFTER_S = 600.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """How the items of a shard ended."""
 

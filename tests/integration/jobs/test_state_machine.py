@@ -6,6 +6,7 @@ Hypothesis makes up the order. A failing one is printed with the steps that lead
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,15 +122,16 @@ class Life(RuleBasedStateMachine):
             Row(index, f"item-{index}", kinds[index % len(kinds)])
             for index in range(lease.first, lease.first + lease.count)
         ]
-        counted = [sum(row.status is status for row in rows) for status in ItemStatus]
+        counted = Counter(row.status.value for row in rows)
+        tally = Tally(**counted)
         name = segment_name(lease.job_id, lease.first, lease.attempt)
         write_segment(self.ground.storage, name, rows)
         held = self.holds(lease)
         do = commit_surely if surely else commit
-        won = do(self.database, lease, name, Tally(*counted), 0.01)
+        won = do(self.database, lease, name, tally, 0.01)
         assert won == held, "a commit counts with its lease, and only with it"
         assert (self.shard_of(lease).segment == name) == won
-        assert not commit(self.database, lease, "again", Tally(*counted), 0.01)
+        assert not commit(self.database, lease, "again", tally, 0.01)
 
     @rule(lease=leases)
     def hand_back(self, lease: Lease) -> None:
