@@ -153,12 +153,13 @@ def test_a_truncated_video_succeeds_with_a_warning(
 def test_windows_of_several_videos_share_a_batch_and_decode_beside_the_device(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
 ) -> None:
-    both_wait = threading.Barrier(2)
+    begun, both_wait = threading.Event(), threading.Event()
 
     def first(seen: list[list[int]]) -> None:
-        # While the first window is on the device, the other job's comes to wait.
+        # While the first window is on the device, those of the other jobs come to wait.
         if len(network.batches) == 1:
-            both_wait.wait(20)
+            begun.set()
+            assert both_wait.wait(20)
 
     network = FakeVideoNetwork(on_forward=first)
     stages = new_stages()
@@ -166,10 +167,12 @@ def test_windows_of_several_videos_share_a_batch_and_decode_beside_the_device(
     threads = [
         threading.Thread(target=run_with, args=(stages, network, claim_one(ground))) for _ in jobs
     ]
-    for thread in threads:
+    threads[0].start()
+    assert begun.wait(20)
+    for thread in threads[1:]:
         thread.start()
     _await(lambda: sum(map(len, stages.batcher._waiting.values())) == 2)
-    both_wait.wait(20)
+    both_wait.set()
     for thread in threads:
         thread.join(60)
     assert max(map(len, network.batches)) >= 2
