@@ -2,14 +2,15 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from jobs.model_names import shown_name
-from jobs.segments import Row
+from jobs.results import Page
+from jobs.segments import Row, to_json
 from jobs.states import ItemStatus
 from jobs.tables import Job
 
@@ -80,44 +81,80 @@ class ResultPage(BaseModel):
     has_more: bool
 
 
-def result_row(job: Job, row: Row) -> dict[str, Any]:
-    """Show one row; a plain dict, because a page has a thousand of them and a stream millions."""
-    error = row.error
-    return {
-        "index": row.index,
-        "custom_id": row.custom_id,
-        "status": row.status.value,
-        "model": f"{shown_name(job.model_name)}@{job.model_version}#{job.model_digest}",
-        "input_sha256": row.input_sha256,
-        "attempts": row.attempts,
-        "predictions": row.predictions,
-        "error": error
-        and {"code": error.code, "message": error.message, "retryable": error.retryable},
-        "warnings": [{"code": each.code, "message": each.message} for each in row.warnings],
-    }
+def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
+    """Write each row as a `ResultItem`, an object of JSON.
+
+    Text from text: a stream has millions of rows, and their predictions lie in the segments as they
+    are to be shown.
+    """
+    model = to_json(_model_of(job))
+    for row in rows:
+        error = row.error and to_json(asdict(row.error))
+        warnings = to_json([asdict(each) for each in row.warnings]) if row.warnings else "[]"
+        yield (
+            f'{{"index":{row.index},"custom_id":{to_json(row.custom_id)},'
+            f'"status":"{row.status.value}","model":{model},'
+            f'"input_sha256":{to_json(row.input_sha256)},"attempts":{row.attempts},'
+            f'"predictions":{row.predictions_json or "null"},"error":{error or "null"},'
+            f'"warnings":{warnings}}}'
+        )
+
+
+def page_json(job: Job, page: Page, after: str | None) -> str:
+    """Write a page as a `ResultPage`.
+
+    Of an empty one the cursor stays where it was, so that a caller can keep asking.
+    """
+    first = str(page.first) if page.first else None
+    last = str(page.last) if page.last else after
+    return (
+        f'{{"object":"list","data":[{",".join(rows_json(job, page.rows))}],'
+        f'"first_id":{to_json(first)},"last_id":{to_json(last)},'
+        f'"has_more":{to_json(page.has_more)}}}\n'
+    )
+
+
+def prediction_json(job: Job, row: Row) -> str:
+    """Write the row of a job of one item as a `PredictionView`."""
+    (written,) = rows_json(job, [row])
+    return f'{written.removesuffix("}")},"job_id":{to_json(job.id)}}}\n'
 
 
 def ndjson(job: Job, rows: Iterable[Row]) -> Iterator[str]:
     """Write a row a line."""
-    lines = (json.dumps(result_row(job, row), ensure_ascii=False) + "\n" for row in rows)
-    return _chunked(lines)
+    return _chunked(f"{row}\n" for row in rows_json(job, rows))
 
 
 def as_csv(job: Job, rows: Iterable[Row]) -> Iterator[str]:
     """Write a header and a row a line; predictions as JSON, nothing that computes."""
     header = _csv_line(_COLUMNS)
-    lines = (_csv_line(_cells(result_row(job, row))) for row in rows)
+    model = _model_of(job)
+    lines = (_csv_line(_cells(model, row)) for row in rows)
     yield header
     yield from _chunked(lines)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    error = row.pop("error") or {}
-    predictions = row["predictions"]
-    row["predictions"] = None if predictions is None else json.dumps(predictions)
-    row["warnings"] = json.dumps(row["warnings"]) if row["warnings"] else None
-    row |= {f"error_{name}": error.get(name) for name in ("code", "message", "retryable")}
-    return [_harmless(row[column]) for column in _COLUMNS]
+def _model_of(job: Job) -> str:
+    return f"{shown_name(job.model_name)}@{job.model_version}#{job.model_digest}"
+
+
+def _cells(model: str, row: Row) -> list[str]:
+    """Give a row's cells, in the order of `_COLUMNS`."""
+    error = row.error
+    cells = (
+        row.index,
+        row.custom_id,
+        row.status.value,
+        model,
+        row.input_sha256,
+        row.attempts,
+        row.predictions_json,
+        error and error.code,
+        error and error.message,
+        error and error.retryable,
+        to_json([asdict(each) for each in row.warnings]) if row.warnings else None,
+    )
+    return [_harmless(cell) for cell in cells]
 
 
 def _harmless(value: object) -> str:

@@ -23,10 +23,10 @@ LONGEST_S = 60
 MOST_HELD = max(1, threads * 2 // 3)
 HELD = "pixelmill.held"
 
-# Pauses between looks at the database: short at first, for a job of one image takes milliseconds.
-_FIRST_PAUSE_S = 0.005
-_LONGEST_PAUSE_S = 0.25
-_GROWTH = 1.5
+# Between two looks at the database lies a share of the time waited so far: who waits for long may
+# hear of the end a little later.
+_LATEST_SHARE = 0.04
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
 
 _WAIT = re.compile(r'\bwait\s*=\s*"?(\d{1,9})"?(?=\s*(?:[,;]|$))')
 
@@ -80,12 +80,11 @@ def hold_until(look: Callable[[], T], is_over: Callable[[T], bool], wait: Wait) 
 
 
 def _look_until(look: Callable[[], T], is_over: Callable[[T], bool], seconds: float) -> T:
-    until = time.monotonic() + seconds
-    pause = _FIRST_PAUSE_S
+    began_at = time.monotonic()
     while True:
         found = look()
-        left = until - time.monotonic()
-        if is_over(found) or left <= 0:
+        waited = time.monotonic() - began_at
+        if is_over(found) or waited >= seconds:
             return found
-        time.sleep(min(pause, left))
-        pause = min(pause * _GROWTH, _LONGEST_PAUSE_S)
+        pause = min(max(waited * _LATEST_SHARE, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+        time.sleep(min(pause, seconds - waited))

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from benchmarks.figures import Verdict
 from benchmarks.report import Row as ReportRow
 from benchmarks.stand import Stand, standing
-from jobs.segments import Row, write_segment
+from jobs.segments import Row, to_json, write_segment
 from jobs.states import ItemStatus, JobStatus, Outcome, ShardState
 from jobs.storage import segment_name
 from jobs.tables import Job, Shard, Tenant
@@ -120,4 +120,4 @@ def _row(index: int) -> Row:
     """Give a row as `digits` leaves one: a class with its confidence."""
     predictions = [{"class": "7", "class_id": 7, "confidence": 0.9876543210123}]
     digest = f"{index:064x}"
-    return Row(index, f"{index:07d}.png", ItemStatus.SUCCEEDED, digest, 1, predictions)
+    return Row(index, f"{index:07d}.png", ItemStatus.SUCCEEDED, digest, 1, to_json(predictions))

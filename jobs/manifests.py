@@ -8,8 +8,7 @@ stream: ten million items fit where ten do.
 import hashlib
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -36,9 +35,8 @@ _SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One image or video of a job, and where its bytes lie."""
+class Item(NamedTuple):
+    """One image or video of a job, and where its bytes lie; a tuple, for jobs have millions."""
 
     custom_id: str
     encoding: Encoding

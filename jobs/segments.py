@@ -41,8 +41,10 @@ SCHEMA = pa.schema(
 )
 
 
-# Made once: json.dumps makes one anew for every item.
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+# The one way in which predictions become text. Made once: json.dumps makes one anew for every item.
+to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+_STATUSES = {each.value: each for each in ItemStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +69,26 @@ class ItemWarning:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: a stream of results makes millions, and each would take twice as long.
+@dataclass(slots=True)
 class Row:
-    """What became of one item."""
+    """What became of one item. Predictions stay the JSON text that they are stored as."""
 
     index: int
     custom_id: str
     status: ItemStatus
     input_sha256: str | None = None
     attempts: int = 0
-    predictions: list[dict[str, Any]] | None = None
+    predictions_json: str | None = None
     error: ItemError | None = None
     # Where its result lies drawn, in the blob of the segment's overlays: offset and length.
     overlay: tuple[int, int] | None = None
     warnings: tuple[ItemWarning, ...] = ()
+
+    @property
+    def predictions(self) -> list[dict[str, Any]] | None:
+        """The predictions, read anew from their text; None when there are none."""
+        return None if self.predictions_json is None else json.loads(self.predictions_json)
 
 
 def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
@@ -92,13 +100,13 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
             pa.array([row.status.value for row in rows], pa.string()),
             pa.array([row.input_sha256 for row in rows], pa.string()),
             pa.array([row.attempts for row in rows], pa.int32()),
-            pa.array([_to_json(row.predictions) for row in rows], pa.string()),
+            pa.array([row.predictions_json for row in rows], pa.string()),
             pa.array([row.error and row.error.code for row in rows], pa.string()),
             pa.array([row.error and row.error.message for row in rows], pa.string()),
             pa.array([row.error and row.error.retryable for row in rows], pa.bool_()),
             pa.array([row.overlay and row.overlay[0] for row in rows], pa.int64()),
             pa.array([row.overlay and row.overlay[1] for row in rows], pa.int64()),
-            pa.array([_to_json(_plain(row.warnings)) for row in rows], pa.string()),
+            pa.array([_warnings_json(row.warnings) for row in rows], pa.string()),
         ],
         schema=SCHEMA,
     )
@@ -115,21 +123,21 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
         overlay_offset, overlay_length, warnings,
     ) in zip(*columns.values(), strict=True):  # fmt: skip
         yield Row(
-            index=index,
-            custom_id=custom_id,
-            status=ItemStatus(status),
-            input_sha256=sha256,
-            attempts=attempts,
-            predictions=None if predictions is None else json.loads(predictions),
-            error=None if code is None else ItemError(code, message, retryable),
-            overlay=None if overlay_offset is None else (overlay_offset, overlay_length),
-            warnings=tuple(ItemWarning(**each) for each in json.loads(warnings or "[]")),
+            index,
+            custom_id,
+            _STATUSES[status],
+            sha256,
+            attempts,
+            predictions,
+            None if code is None else ItemError(code, message, retryable),
+            None if overlay_offset is None else (overlay_offset, overlay_length),
+            () if warnings is None else _warnings(warnings),
         )
 
 
-def _plain(warnings: tuple[ItemWarning, ...]) -> list[dict[str, Any]] | None:
-    return [asdict(each) for each in warnings] or None
+def _warnings_json(warnings: tuple[ItemWarning, ...]) -> str | None:
+    return to_json([asdict(each) for each in warnings]) if warnings else None
 
 
-def _to_json(values: list[dict[str, Any]] | None) -> str | None:
-    return None if values is None else _encode(values)
+def _warnings(text: str) -> tuple[ItemWarning, ...]:
+    return tuple(ItemWarning(**each) for each in json.loads(text))

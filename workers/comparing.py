@@ -6,7 +6,7 @@ nothing of a version, nor does a URL that gave another image the second time: th
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 # Pairs of classes that a report lists, the most frequent; a thousand classes have a million pairs.
 _MOST_PAIRS = 1000
+Predictions = list[dict[str, Any]]
+
 _NEVER_RAN = (ItemStatus.CANCELLED, ItemStatus.EXPIRED)
 
 
@@ -62,17 +64,17 @@ class Tally:
         if _says_nothing(before) or _says_nothing(after) or _had_other_inputs(before, after):
             self.left_out += 1
             return None
-        if before.predictions is not None and after.predictions is not None:
-            return self._add_answers(before, after)
-        if before.predictions is None and after.predictions is None:
+        one, other = before.predictions, after.predictions
+        if one is not None and other is not None:
+            return self._add_answers(Change(before, after, None), one, other)
+        if one is None and other is None:
             self.errored_both += 1
             return None
-        self.errored_before += before.predictions is None
-        self.errored_after += after.predictions is None
+        self.errored_before += one is None
+        self.errored_after += other is None
         return Change(before, after, None)
 
-    def _add_answers(self, before: Row, after: Row) -> Change | None:
-        one, other = before.predictions or [], after.predictions or []
+    def _add_answers(self, change: Change, one: Predictions, other: Predictions) -> Change | None:
         similarity = self.measure.similarity(one, other)
         self.compared += 1
         self.similarity += similarity
@@ -81,7 +83,7 @@ class Tally:
         if similarity >= self.measure.same_from:
             self.same += 1
             return None
-        return Change(before, after, similarity)
+        return replace(change, similarity=similarity)
 
 
 def compare_next(ground: Ground) -> bool:

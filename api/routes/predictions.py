@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify
+from flask import Response
 
 from api.current import ground
 from api.inline_items import read_input
@@ -13,7 +13,7 @@ from api.job_views import JobView
 from api.multipart import is_form, read_parts
 from api.openapi import describe
 from api.parsing import check_filename, parse_json, read_body, validated
-from api.result_rows import PredictionView, result_row
+from api.result_rows import PredictionView, prediction_json
 from api.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
 from api.submitting import checked, idempotency_of, wanted_by
 from api.waiting import hold, wanted_wait
@@ -48,7 +48,8 @@ def predict() -> Response:
     page = read_page(ground(), job, Cursor(), limit=1) if job.status in TERMINAL else None
     if page is None or not page.rows:
         return accepted(job, wait, is_new=is_new)
-    response = jsonify(result_row(job, page.rows[0]) | {"job_id": job.id})
+    row = prediction_json(job, page.rows[0])
+    response = Response(row, content_type="application/json")
     response.headers.update(wait.headers)
     response.headers["Content-Location"] = f"/v1/jobs/{job.id}"
     return response

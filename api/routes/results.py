@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify
+from flask import Response
 
 from api.current import ground, tenant_id
 from api.openapi import describe
 from api.parsing import read_query
-from api.result_rows import ResultPage, as_csv, ndjson, result_row
+from api.result_rows import ResultPage, as_csv, ndjson, page_json
 from api.schemas import ResultsQuery
 from jobs.errors import InvalidRequest, NotFound
 from jobs.overlays import read_overlay
@@ -78,16 +78,7 @@ def _find(job_id: str) -> Job:
 
 def _page(job: Job, after: Cursor, query: ResultsQuery) -> Response:
     page = read_page(ground(), job, after, query.limit or _ROWS_A_PAGE, query.status)
-    return jsonify(
-        {
-            "object": "list",
-            "data": [result_row(job, row) for row in page.rows],
-            "first_id": str(page.first) if page.first else None,
-            # Of an empty page the cursor stays where it was, so that a caller can keep asking.
-            "last_id": str(page.last) if page.last else query.after,
-            "has_more": page.has_more,
-        }
-    )
+    return Response(page_json(job, page, query.after), content_type="application/json")
 
 
 def _stream(job: Job, after: Cursor, query: ResultsQuery) -> Response:

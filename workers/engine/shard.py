@@ -14,7 +14,7 @@ from jobs.leases import hand_back
 from jobs.manifests import Item, Manifest
 from jobs.quarantine import Suspect
 from jobs.scheduling import Lease
-from jobs.segments import ItemError, Row, write_segment
+from jobs.segments import ItemError, Row, to_json, write_segment
 from jobs.states import ItemStatus
 from jobs.storage import StorageError, overlays_name, segment_name
 from models.registry import ImageNetwork, VideoNetwork
@@ -35,6 +35,8 @@ Answer = Predictions | ItemError
 CHUNK_ITEMS = 32
 # And no more bytes than this, so that a shard of huge images does not fill the memory.
 CHUNK_BYTES = 32 * 1024 * 1024
+# Of tiny ones a whole batch, as long as it has no more bytes than this.
+TINY_CHUNK_BYTES = 128 * 1024
 
 # Videos of one shard that are under way at a time: while one decodes, another may infer.
 VIDEOS = 2
@@ -165,7 +167,7 @@ class ShardRun(Hold):
         key = batch_key(self.lease)
         start = 0
         while start < len(items) and not self.stopped.is_set():
-            run = leading(items, start, min(CHUNK_ITEMS, network.record.max_batch))
+            run = leading(items, start, network.record.max_batch)
             first = self.lease.first + start
             chunk = ImageChunk(network, key, self.lease.shard_id, first, run, self.stopped)
             chunk.keeps_data = self.lease.overlays
@@ -182,7 +184,7 @@ class ShardRun(Hold):
                 self._stages.batcher.withdraw()
                 return chunk
             try:
-                decode(chunk, contents, limit, self._stages.flight)
+                decode(chunk, contents, limit, self._stages.flight, self._stages.tiny)
             finally:
                 if chunk.samples:
                     self._stages.batcher.put(chunk)
@@ -220,7 +222,7 @@ class ShardRun(Hold):
                     chunk.items[position],
                     ItemStatus.SUCCEEDED,
                     sha256=chunk.hashes[position],
-                    predictions=answer,
+                    predictions_json=to_json(answer),
                 )
         for position, error in chunk.errors.items():
             found[position] = self._row(
@@ -271,11 +273,11 @@ class ShardRun(Hold):
         status: ItemStatus,
         *,
         sha256: str | None = None,
-        predictions: list[dict[str, object]] | None = None,
+        predictions_json: str | None = None,
         error: ItemError | None = None,
     ) -> Row:
         tries = self.lease.tries
-        return Row(index, item.custom_id, status, sha256, tries, predictions, error)
+        return Row(index, item.custom_id, status, sha256, tries, predictions_json, error)
 
     def _rows_not_run(self, items: Sequence[Item], first: int) -> list[Row]:
         """Give the rows of items that a cancel or the deadline kept from running."""
@@ -286,10 +288,15 @@ class ShardRun(Hold):
 def leading(items: list[Item], start: int, most: int) -> list[Item]:
     """Give the next items that make a chunk: at least one, then while number and bytes allow."""
     run = [items[start]]
-    held = items[start].length
+    held = _bytes_of(items[start])
     for item in items[start + 1 : start + most]:
-        held += item.length
-        if held > CHUNK_BYTES:
+        held += _bytes_of(item)
+        if held > (CHUNK_BYTES if len(run) < CHUNK_ITEMS else TINY_CHUNK_BYTES):
             break
         run.append(item)
     return run
+
+
+def _bytes_of(item: Item) -> int:
+    # Nobody knows what lies behind a URL: as much as keeps 32 of them in a chunk.
+    return item.length or CHUNK_BYTES // CHUNK_ITEMS

@@ -1,7 +1,9 @@
 """What every shard passes through; one of each for all shards of a process."""
 
+import threading
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 
 from jobs.bootstrap import Ground
 from workers.engine.batcher import Batcher
@@ -22,3 +24,5 @@ class Stages:
     flight: FlightRecord
     # Chunks of one shard that may be between reading and post-processing at a time.
     depth: int
+    # Held by whoever decodes tiny pictures.
+    tiny: AbstractContextManager[object] = field(default_factory=threading.Lock)

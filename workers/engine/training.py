@@ -18,7 +18,7 @@ from jobs.leases import hand_back
 from jobs.manifests import Item
 from jobs.model_names import shown_name
 from jobs.quarantine import Suspect
-from jobs.segments import ItemError, Row
+from jobs.segments import ItemError, Row, to_json
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError, training_name
 from jobs.tables import ModelVersion
@@ -155,7 +155,7 @@ class TrainingTurn:
             return False
         note_outcome(ground.database, lease, version=version.version)
         figures = {"model": f"{self._name}@{version.version}", **record.metrics}
-        return self._commit(ItemStatus.SUCCEEDED, predictions=[figures])
+        return self._commit(ItemStatus.SUCCEEDED, predictions_json=to_json([figures]))
 
     def _register(self, record: ModelRecord, weights: bytes) -> ModelVersion:
         """Register the network, unless the training has been ended; raises Unwanted."""

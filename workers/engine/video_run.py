@@ -23,7 +23,7 @@ from jobs.archives import ArchiveError
 from jobs.manifests import Item
 from jobs.quarantine import Suspect
 from jobs.scheduling import Lease
-from jobs.segments import ItemError, ItemWarning, Row
+from jobs.segments import ItemError, ItemWarning, Row, to_json
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError
 from models.contracts.video_classification import most_windows
@@ -312,7 +312,7 @@ class VideoRun:
             ItemStatus.SUCCEEDED if error is None else ItemStatus.ERRORED,
             self._sha256,
             self._hold.lease.tries,
-            predictions,
+            None if predictions is None else to_json(predictions),
             error,
             warnings=(ItemWarning("video_damaged", damage),) if damage is not None else (),
         )

@@ -13,13 +13,15 @@ from sqlalchemy import update
 from jobs.bootstrap import Ground
 from jobs.completion import Tally, commit
 from jobs.scheduling import claim
-from jobs.segments import ItemError, ItemWarning, Row, write_segment
+from jobs.segments import ItemError, ItemWarning, Row, to_json, write_segment
 from jobs.states import ItemStatus
 from jobs.storage import segment_name
 from jobs.tables import Job
 from tests.integration.api.callers import Caller, check_problem
 from tests.integration.api.test_jobs import finish
 from tests.integration.jobs.builders import claim_one, run_one
+
+SEVEN = [{"class": "7", "class_id": 7, "confidence": 0.9}]
 
 
 def run_rows(ground: Ground, **more: Any) -> None:
@@ -32,7 +34,7 @@ def run_rows(ground: Ground, **more: Any) -> None:
             ItemStatus.ERRORED if index % 2 else ItemStatus.SUCCEEDED,
             input_sha256="ab" * 32,
             attempts=1,
-            predictions=None if index % 2 else [{"class": "7", "class_id": 7, "confidence": 0.9}],
+            predictions_json=None if index % 2 else to_json(SEVEN),
             error=ItemError("image_decode_failed", "Cut short.", False) if index % 2 else None,
             warnings=() if index % 2 else (ItemWarning("video_damaged", "Half of it."),),
         )
@@ -69,7 +71,7 @@ def test_a_result_is_as_the_contract_and_the_openapi_schema_say(
         "model": "digits@1#sha256:" + "0" * 64,
         "input_sha256": "ab" * 32,
         "attempts": 1,
-        "predictions": [{"class": "7", "class_id": 7, "confidence": 0.9}],
+        "predictions": SEVEN,
         "error": None,
         "warnings": [{"code": "video_damaged", "message": "Half of it."}],
     }

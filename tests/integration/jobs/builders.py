@@ -8,7 +8,7 @@ from jobs.completion import Tally, commit
 from jobs.preparation import prepare_next
 from jobs.requests import Request
 from jobs.scheduling import Lease, claim
-from jobs.segments import ItemError, Row, write_segment
+from jobs.segments import ItemError, Row, to_json, write_segment
 from jobs.states import ItemStatus, JobKind
 from jobs.storage import segment_name
 from jobs.submission import Submission, submit
@@ -39,7 +39,7 @@ def claim_one(ground: Ground, owner: str = "node-1", lease_s: float = 30) -> Lea
 
 def rows_of(lease: Lease, status: ItemStatus = ItemStatus.SUCCEEDED) -> list[Row]:
     return [
-        Row(index, f"item-{index}", status, attempts=lease.attempt, predictions=[])
+        Row(index, f"item-{index}", status, attempts=lease.attempt, predictions_json="[]")
         for index in range(lease.first, lease.first + lease.count)
     ]
 
@@ -102,4 +102,4 @@ def _stop(lease: Lease) -> int:
 def _answered(index: int, answer: Any) -> Row:
     if isinstance(answer, ItemError):
         return Row(index, f"item-{index}", ItemStatus.ERRORED, None, 1, None, answer)
-    return Row(index, f"item-{index}", ItemStatus.SUCCEEDED, None, 1, answer)
+    return Row(index, f"item-{index}", ItemStatus.SUCCEEDED, None, 1, to_json(answer))

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,8 @@ def new_stages(ground: Ground, egress: Egress, tmp_path: Path) -> Iterator[Calla
             batcher = Batcher(wait_s, flight)
             stack.callback(batcher.close)
             reader = Reader(on.storage, outside, fetchers)
-            return Stages(on, reader, decoders, videos, batcher, flight, depth)
+            # Pictures in these tests are a few bytes, and meet each other while they are decoded.
+            return Stages(on, reader, decoders, videos, batcher, flight, depth, nullcontext())
 
         yield make
 

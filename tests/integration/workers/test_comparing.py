@@ -20,7 +20,7 @@ from jobs.completion import cancel
 from jobs.deletion import delete_job
 from jobs.errors import NotFound
 from jobs.retention import erase_due
-from jobs.segments import ItemError, Row
+from jobs.segments import ItemError, Row, to_json
 from jobs.states import ItemStatus
 from jobs.storage import Storage, StorageError
 from jobs.tables import Comparison, Job, ModelVersion
@@ -169,7 +169,7 @@ def test_a_url_that_gave_another_image_says_nothing_of_the_versions() -> None:
     tally = Tally(measure_of("classification"), with_classes=True)
     for hashes in (("a", "a"), ("a", "b"), ("a", None)):
         before, after = (
-            Row(0, "x", ItemStatus.SUCCEEDED, sha256, 1, one(name))
+            Row(0, "x", ItemStatus.SUCCEEDED, sha256, 1, to_json(one(name)))
             for sha256, name in zip(hashes, "17", strict=True)
         )
         tally.add(before, after)

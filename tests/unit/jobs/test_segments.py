@@ -10,14 +10,14 @@ from jobs.states import ItemStatus
 from jobs.storage import Storage
 
 ROWS = [
-    Row(0, "a.mp4", ItemStatus.SUCCEEDED, "ab" * 32, 1, [{"class": "7 left"}]),
+    Row(0, "a.mp4", ItemStatus.SUCCEEDED, "ab" * 32, 1, '[{"class":"7 left"}]'),
     Row(
         1,
         "b.mp4",
         ItemStatus.SUCCEEDED,
         "cd" * 32,
         2,
-        [],
+        "[]",
         warnings=(ItemWarning("video_damaged", "Half of it."), ItemWarning("other", "…")),
     ),
     Row(2, "c.mp4", ItemStatus.ERRORED, None, 1, None, ItemError("out_of_memory", "No.", True)),
