@@ -102,7 +102,7 @@ def commit_surely(
     return through_outages(
         lambda: commit(database, lease, segment, tally, device_s, held_s),
         lambda: _is_committed(database, lease, segment),
-        lease,
+        lease.job_id,
         pause,
     )
 
@@ -110,7 +110,7 @@ def commit_surely(
 def through_outages(
     act: Callable[[], bool],
     was_done: Callable[[], bool],
-    lease: Lease,
+    job_id: str,
     pause: Callable[[float], object] = time.sleep,
 ) -> bool:
     """Repeat a fenced transaction until the database has answered; gives whether it took place."""
@@ -121,7 +121,7 @@ def through_outages(
         except SQLAlchemyError as err:
             if not is_outage(err):
                 raise
-            log.warning("commit_waits_for_database", shard=lease.shard_id, job=lease.job_id)
+            log.warning("commit_waits_for_database", job=job_id)
             pause(delay)
             delay = min(delay * 2, 5.0)
 

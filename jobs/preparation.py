@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
 from jobs.children import items_of_parent
-from jobs.completion import close
+from jobs.completion import close, through_outages
 from jobs.database import Database, db_now, is_outage
 from jobs.errors import InvalidInput, NotFound
 from jobs.files import get_file
@@ -71,13 +71,13 @@ def prepare_next(ground: Ground, check_dataset: CheckDataset = iter) -> str | No
     job = turn.job
     bound = log.bind(job=job.id, tenant=job.tenant_id)
     try:
-        if turn.attempt > ground.settings.max_attempts:
+        if turn.attempt > ground.settings.max_turns:
             raise InvalidInput(
                 "The input could not be read in several tries. Send it again, or in parts.",
                 code="preparation_failed",
             )
         written = _write(ground, turn, check_dataset)
-        shards = _begin(ground, turn, written)
+        shards = _begin_surely(ground, turn, written)
     except (InvalidInput, NotFound) as err:
         _refuse(ground, turn, err)
         bound.info("job_refused", reason=err.message)
@@ -203,20 +203,38 @@ def _touch(session: Session, turn: _Turn, lease_s: float) -> Job | None:
     )
 
 
-def _begin(ground: Ground, turn: _Turn, written: _Written) -> int:
-    """Cut the shards and set the job to run; gives their number, raises _Lost."""
-    with ground.database.write() as session:
-        job = _touch(session, turn, ground.settings.lease_s)
-        if job is not None:
-            shards = _cut(session, job, written.total)
-            check_job_move(job.status, JobStatus.IN_PROGRESS)
-            job.status = JobStatus.IN_PROGRESS
-            job.manifest, job.total = written.manifest, sum(shard["count"] for shard in shards)
-            job.in_progress_at = session.scalar(select(db_now()))
-            insert_shards(session, job, shards)
-            return len(shards)
+def _begin_surely(ground: Ground, turn: _Turn, written: _Written) -> int:
+    """Set the job to run, waiting out the database; gives its shards' number, raises _Lost."""
+    has_begun = through_outages(
+        lambda: _begin(ground, turn, written),
+        lambda: _manifest_of(ground, turn.job) == written.manifest,
+        turn.job.id,
+    )
+    if has_begun:
+        with ground.database.read() as session:
+            return session.get_one(Job, turn.job.id).pending_shards
     ground.storage.delete(written.blobs)
     raise _Lost
+
+
+def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
+    """Cut the shards and set the job to run; False when the turn is over."""
+    with ground.database.write() as session:
+        job = _touch(session, turn, ground.settings.lease_s)
+        if job is None:
+            return False
+        shards = _cut(session, job, written.total)
+        check_job_move(job.status, JobStatus.IN_PROGRESS)
+        job.status = JobStatus.IN_PROGRESS
+        job.manifest, job.total = written.manifest, sum(shard["count"] for shard in shards)
+        job.in_progress_at = session.scalar(select(db_now()))
+        insert_shards(session, job, shards)
+        return True
+
+
+def _manifest_of(ground: Ground, job: Job) -> str | None:
+    with ground.database.read() as session:
+        return session.scalar(select(Job.manifest).where(Job.id == job.id))
 
 
 def _cut(session: Session, job: Job, total: int) -> list[dict[str, Any]]:

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     poll_s: float = Field(2, gt=0, description="how often an idle worker asks the database")
     sweep_s: float = Field(5, gt=0, description="how often the sweeper looks after things")
     max_attempts: int = Field(3, ge=1, description="tries of a shard before its items are errored")
+    # More than of a shard: a database that fails in the moment of the claim costs a turn too.
+    max_turns: int = Field(10, ge=1, description="turns at an errand before it is given up")
     training_turn_s: float = Field(20, gt=0, le=300, description="a training gives way after this")
     training_memory: int = Field(8 * GIB, ge=MIB, description="what one training may take")
     shards_in_flight: int = Field(2, ge=1, le=64, description="per inference process")

@@ -158,7 +158,7 @@ def end_turn_surely(
     return through_outages(
         lambda: end_turn(database, lease, turn, device_s, held_s),
         lambda: _is_kept(database, lease, turn),
-        lease,
+        lease.job_id,
         pause,
     )
 

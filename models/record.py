@@ -3,11 +3,14 @@
 Plain data, so that it can lie in a database row and travel as JSON. Needs no torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from models.errors import RecordError
+
+Spec = TypeVar("Spec")
 
 # The wall that OpenCV itself keeps (see models/opencv.py). No record may promise more.
 PIXEL_CEILING = 250_000_000
@@ -65,6 +68,17 @@ class ModelRecord:
                 f"Model {self.name!r}: limits.max_pixels must be 1 to {PIXEL_CEILING:,} "
                 "and limits.max_bytes at least 1."
             )
+
+    def parsed(self, read: Callable[[Mapping[str, Any]], Spec]) -> Spec:
+        """Return what a task's reader makes of `preprocess`; it is read once for all items."""
+        if read not in self._parsed:
+            self._parsed[read] = read(self.preprocess)
+        spec: Spec = self._parsed[read]
+        return spec
+
+    @cached_property
+    def _parsed(self) -> dict[object, Any]:
+        return {}
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a plain dict that `json.dumps` takes."""

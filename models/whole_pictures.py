@@ -81,7 +81,7 @@ class WholePicture:
 
 def spec_of(record: ModelRecord) -> WholePicture:
     """Read a record's preprocessing; raises RecordError."""
-    return WholePicture.read(record.preprocess)
+    return record.parsed(WholePicture.read)
 
 
 def resize_whole(pixels: Pixels, spec: WholePicture, limits: Limits) -> torch.Tensor:

@@ -124,7 +124,7 @@ def _why_not(ground: Ground, turn: Turn) -> str | None:
         return f"The job could not be run: {after.status_reason}"
     if after.kind is JobKind.SHADOW and after.status is not JobStatus.COMPLETED:
         return f"The shadow is {after.status}."
-    if turn.attempt > ground.settings.max_attempts:
+    if turn.attempt > ground.settings.max_turns:
         return "The results could not be compared in several tries; the operator's logs say why."
     if turn.before.outputs_erased_at is not None or after.outputs_erased_at is not None:
         return RESULTS_GONE

@@ -22,7 +22,7 @@ def check(record: ModelRecord) -> None:
 
 def prepare(record: ModelRecord, data: bytes) -> Sample:
     """Turn an encoded image into a sample, uint8 (channels, crop, crop); raises InputError."""
-    spec = Preprocessing.read(record.preprocess)
+    spec = record.parsed(Preprocessing.read)
     pixels = decode(data, spec.channels, record.limits)
     return Sample(to_sample(pixels, spec, record.limits), pixels.shape[0], pixels.shape[1])
 
@@ -31,7 +31,7 @@ def infer(
     record: ModelRecord, module: nn.Module, samples: Sequence[Sample], device: torch.device
 ) -> torch.Tensor:
     """Run the network on all samples at once: float32 (B, labels)."""
-    inputs = normalise(stack(samples, device), Preprocessing.read(record.preprocess))
+    inputs = normalise(stack(samples, device), record.parsed(Preprocessing.read))
     outputs: torch.Tensor = module(inputs)
     return outputs.float().cpu()
 

@@ -42,7 +42,7 @@ def check(record: ModelRecord) -> None:
 
 def spec_of(record: ModelRecord) -> FramePreprocessing:
     """Read a record's preprocessing; raises RecordError."""
-    return FramePreprocessing.read(record.preprocess)
+    return record.parsed(FramePreprocessing.read)
 
 
 def prepare_frame(record: ModelRecord, pixels: Pixels) -> torch.Tensor:

@@ -120,7 +120,7 @@ class Validator:
     def _fault(self, turn: Turn) -> str | None:
         """Say why a version cannot be run; None if it can. Raises StorageError."""
         version = turn.version
-        if turn.attempt > self._ground.settings.max_attempts:
+        if turn.attempt > self._ground.settings.max_turns:
             return "A worker process ended each time it was tried out."
         model = f"{version.name}@{version.version}"
         try:

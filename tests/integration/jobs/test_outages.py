@@ -17,28 +17,37 @@ from jobs.bootstrap import Ground
 from jobs.completion import Tally, commit_surely
 from jobs.database import Database, is_outage
 from jobs.leases import expire
+from jobs.manifests import Manifest
+from jobs.preparation import prepare_next
 from jobs.scheduling import Lease
 from jobs.segments import write_segment
+from jobs.states import JobStatus
 from jobs.storage import segment_name
 from jobs.submission import Idempotency, submit
 from jobs.tables import Job, ModelVersion, Shard
 from jobs.tenants import NewKey
-from tests.integration.jobs.builders import claim_one, rows_of, submit_items
+from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.jobs.test_concurrency import submission, wait_for_a_lock
+from tests.integration.jobs.test_preparation import let_the_turn_run_out, lines, submit_file
 
 LOST = OperationalError("COMMIT", {}, Exception("server closed"), connection_invalidated=True)
 
 
 class LosesAnswers(Database):
-    """Loses the connection around the first COMMITs: before them, or after."""
+    """Loses the connection around the first COMMITs, but those it spares: before them, or after."""
 
-    def __init__(self, url: str, *, before: int = 0, after: int = 0) -> None:
+    def __init__(self, url: str, *, before: int = 0, after: int = 0, spared: int = 0) -> None:
         super().__init__(url)
-        self.before, self.after = before, after
+        self.before, self.after, self.spared = before, after, spared
 
     @contextmanager
     def write(self) -> Iterator[Session]:
+        if self.spared:
+            self.spared -= 1
+            with super().write() as session:
+                yield session
+            return
         with super().write() as session:
             yield session
             if self.before:
@@ -70,6 +79,34 @@ def test_a_commit_is_counted_once_whenever_the_connection_is_lost(
     assert len(pauses) == sum(lost.values())
     assert check_job(ground, job.id).request_counts["completed"] == 32
     assert read_job(ground, job.id).commits == 1
+
+
+@pytest.mark.parametrize("lost", [{"before": 2}, {"after": 1}, {"before": 1, "after": 1}])
+def test_a_prepared_job_begins_once_whenever_the_connection_is_lost(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, lost: dict[str, int]
+) -> None:
+    job = submit_file(ground, tenant, digits_model, lines(64))
+    database = LosesAnswers(ground.settings.database_url, spared=1, **lost)
+    assert prepare_next(dataclasses.replace(ground, database=database)) == job.id
+    database.close()
+    begun = check_job(ground, job.id)
+    assert (begun.status, begun.total, begun.prepare_attempt) == (JobStatus.IN_PROGRESS, 64, 1)
+    assert run_one(ground, claim_one(ground))
+    assert Manifest(ground.storage, begun.manifest or "").total == 64
+
+
+def test_claims_of_a_preparation_that_nobody_heard_of_do_not_end_the_job(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_file(ground, tenant, digits_model, lines(4))
+    for _ in range(5):
+        database = LosesAnswers(ground.settings.database_url, after=1)
+        with pytest.raises(OperationalError):
+            prepare_next(dataclasses.replace(ground, database=database))
+        database.close()
+        let_the_turn_run_out(ground, job)
+    assert prepare_next(ground) == job.id
+    assert check_job(ground, job.id).status is JobStatus.IN_PROGRESS
 
 
 def test_a_commit_whose_lease_went_to_another_during_the_outage_is_discarded(

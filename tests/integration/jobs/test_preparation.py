@@ -301,7 +301,7 @@ def test_a_store_that_is_away_for_long_costs_no_try(
 ) -> None:
     job = submit_file(ground, tenant, digits_model, lines(40))
     ill = Ill(ground.storage.url)
-    for _ in range(2 * ground.settings.max_attempts):
+    for _ in range(2 * ground.settings.max_turns):
         with pytest.raises(StorageError):
             prepare_next(with_storage(ground, ill))
         assert prepare_next(ground) is None, "there is a pause"
@@ -315,7 +315,7 @@ def test_an_input_that_ends_its_workers_is_given_up_after_some_tries(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     job = submit_file(ground, tenant, digits_model, lines(4))
-    for _ in range(ground.settings.max_attempts):
+    for _ in range(ground.settings.max_turns):
         with pytest.raises(KeyboardInterrupt):
             prepare_next(with_storage(ground, Stopped(ground.storage.url)))
         let_the_turn_run_out(ground, job)

@@ -246,7 +246,7 @@ def test_a_comparison_that_kills_its_worker_is_given_up(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("1"))
-    for _ in range(ground.settings.max_attempts):
+    for _ in range(ground.settings.max_turns):
         assert claim_next(ground) is not None
         with ground.database.write() as session:
             session.execute(update(Comparison).values(until=0.0))

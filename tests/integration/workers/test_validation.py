@@ -186,7 +186,7 @@ def test_a_version_whose_workers_die_is_refused_after_some_tries(
 ) -> None:
     version = push(ground, DIGITS)
     with ground.database.write() as session:
-        session.get_one(ModelVersion, ("cats", 1)).attempt = ground.settings.max_attempts
+        session.get_one(ModelVersion, ("cats", 1)).attempt = ground.settings.max_turns
     new_engine().drain()
     state, reason = state_of(ground, version)
     assert (state, "each time" in reason) == (VersionState.REFUSED, True)
