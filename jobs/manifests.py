@@ -105,7 +105,8 @@ class Manifest:
             group, start = divmod(position, ROW_GROUP)
             # Objects are made of the rows that are asked for, not of the whole group.
             rows = self._read_group(group).slice(start, count - len(items))
-            columns = [column.to_pylist() for column in rows.columns]
+            # By way of NumPy: names that repeat are then made once and not for every row.
+            columns = [column.to_numpy().tolist() for column in rows.columns]
             items += [Item(*row) for row in zip(*columns, strict=True)]
         return items
 

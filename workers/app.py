@@ -5,6 +5,7 @@ errands' (pool io). A poller beside it looks into the database every few seconds
 on while Redis is away.
 """
 
+import gc
 import importlib
 import logging
 import os
@@ -145,6 +146,8 @@ def create_app() -> Celery:
         configure_logs()
         crew.append(Crew(settings))
         crew[0].start()
+        # What lives as long as the process need not be looked through with every collection.
+        gc.freeze()
 
     @signals.worker_shutting_down.connect(weak=False)
     def stop(**_: object) -> None:

@@ -84,7 +84,7 @@ class _Source:
 
     def __init__(self, parts: Iterable[bytes | memoryview]) -> None:
         self._parts = iter(parts)
-        self._rest = memoryview(b"")
+        self._rest = memoryview(next(self._parts, b""))
 
     def next(self) -> memoryview:
         """Give what is there of the present part, else the next one; empty at the end."""
@@ -98,6 +98,9 @@ class _Source:
 
     def take(self, count: int, fault: str) -> bytes:
         """Give exactly so many bytes; `fault` is the error when there are only {}."""
+        if len(self._rest) >= count:  # as a rule
+            found, self._rest = bytes(self._rest[:count]), self._rest[count:]
+            return found
         taken = bytearray()
         while len(taken) < count and (part := self.next()):
             missing = count - len(taken)
