@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -40,9 +41,6 @@ SCHEMA = pa.schema(
     ]
 )
 
-
-# The one way in which predictions become text. Made once: json.dumps makes one anew for every item.
-to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 _STATUSES = {each.value: each for each in ItemStatus}
 
@@ -89,6 +87,11 @@ class Row:
     def predictions(self) -> list[dict[str, Any]] | None:
         """The predictions, read anew from their text; None when there are none."""
         return None if self.predictions_json is None else json.loads(self.predictions_json)
+
+
+def to_json(value: object) -> str:
+    """Write predictions and what else a row holds as JSON, without blanks."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
