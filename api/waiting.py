@@ -5,17 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import BoundedSemaphore
-from typing import TypeVar
 
 from flask import current_app, request
+from sqlalchemy import select
 
 from api.current import ground, tenant_id
 from api.gunicorn_conf import threads
 from jobs.reading import get_job
-from jobs.states import TERMINAL
 from jobs.tables import Job
-
-T = TypeVar("T")
 
 LONGEST_S = 60
 
@@ -25,7 +22,7 @@ HELD = "pixelmill.held"
 
 # Between two looks at the database lies a share of the time waited so far: who waits for long may
 # hear of the end a little later.
-_LATEST_SHARE = 0.04
+_LATEST_SHARE = 0.3
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
 
 _WAIT = re.compile(r'\bwait\s*=\s*"?(\d{1,9})"?(?=\s*(?:[,;]|$))')
@@ -55,36 +52,40 @@ def wanted_wait(default: int = 0) -> Wait:
 
 def hold(job_id: str, wait: Wait) -> tuple[Job, Wait]:
     """Give a job once it is over or the wait is, and the wait that was granted; raises NotFound."""
+    tenant = tenant_id()
+    # Of one that runs no more is read than whether it does: there are many looks.
+    ended_at = select(Job.ended_at).where(Job.id == job_id, Job.tenant_id == tenant)
 
-    def look() -> Job:
+    def is_over() -> bool:
         with ground().database.read() as session:
-            return get_job(session, tenant_id(), job_id)
+            ended = session.execute(ended_at).one_or_none()
+        return ended is None or ended[0] is not None
 
-    return hold_until(look, lambda job: job.status in TERMINAL, wait)
+    granted = hold_until(is_over, wait)
+    with ground().database.read() as session:
+        return get_job(session, tenant, job_id), granted
 
 
-def hold_until(look: Callable[[], T], is_over: Callable[[T], bool], wait: Wait) -> tuple[T, Wait]:
-    """Give what a look finds once it is over or the wait is, and the wait that was granted.
+def hold_until(is_over: Callable[[], bool], wait: Wait) -> Wait:
+    """Return once something is over or the wait is; gives the wait that was granted.
 
     A held answer keeps a thread. When too many are held already this one is given at once, which
     RFC 7240 allows: otherwise a few dozen patient callers would shut everybody else out.
     """
+    if not wait.seconds:
+        return wait
     held: BoundedSemaphore = current_app.extensions[HELD]
-    if wait.seconds and not held.acquire(blocking=False):
-        return look(), Wait(0, asked=False)
+    if not held.acquire(blocking=False):
+        return Wait(0, asked=False)
     try:
-        return _look_until(look, is_over, wait.seconds), wait
+        _look_until(is_over, wait.seconds)
+        return wait
     finally:
-        if wait.seconds:
-            held.release()
+        held.release()
 
 
-def _look_until(look: Callable[[], T], is_over: Callable[[T], bool], seconds: float) -> T:
+def _look_until(is_over: Callable[[], bool], seconds: float) -> None:
     began_at = time.monotonic()
-    while True:
-        found = look()
-        waited = time.monotonic() - began_at
-        if is_over(found) or waited >= seconds:
-            return found
+    while not is_over() and (waited := time.monotonic() - began_at) < seconds:
         pause = min(max(waited * _LATEST_SHARE, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
         time.sleep(min(pause, seconds - waited))

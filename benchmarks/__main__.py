@@ -6,6 +6,7 @@ less of everything, for a report within minutes.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 
@@ -19,6 +20,7 @@ from benchmarks import (
     yardstick,
 )
 from benchmarks.report import Row, write
+from benchmarks.works import PRECISION
 
 ROWS: Mapping[str, Callable[[bool], Row]] = {
     "photos": yardstick.measure_photos,
@@ -41,7 +43,14 @@ def main() -> int:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--quick", action="store_true", help="measure less of everything")
     parser.add_argument("--strict", action="store_true", help="fail when a figure is not reached")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="what all networks compute in",
+    )
     given = parser.parse_args()
+    os.environ[PRECISION] = given.precision
     unknown = set(given.rows) - set(ROWS)
     if unknown:
         parser.error(f"there is no row {', '.join(sorted(unknown))}; use {', '.join(ROWS)}")

@@ -5,11 +5,14 @@ a network drawn from a fixed seed takes as long, and its labels are as good to c
 """
 
 import json
+import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+
+import torch
 
 from benchmarks.figures import BUILD
 from benchmarks.seeded import seeded_weights
@@ -18,6 +21,9 @@ from models.networks.torchvision import torchvision_record
 from models.pictures.data import encode, heldout_digits, make_photos
 from models.record import ModelRecord
 from models.registry import Network, load
+
+# The setting of our workers, which all contestants follow.
+PRECISION = "PIXELMILL_PRECISION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,10 @@ class Work:
         return self.folder / "items.zip"
 
     def load(self) -> Network:
-        """Build the network, warmed up."""
-        network = load(self.record, self.weights)
+        """Build the network, warmed up, to compute in what the environment says."""
+        precision = os.environ.get(PRECISION, "float32")
+        autocast = None if precision == "float32" else getattr(torch, precision)
+        network = load(self.record, self.weights, autocast=autocast)
         network.warm_up()
         return network
 

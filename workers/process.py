@@ -11,13 +11,18 @@ The launcher decides all of it and says so in the environment, before anything i
 
 import os
 import socket
+import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.hints import CPU, GPU, IO
 from jobs.settings import Settings
+
+# Niceness: three times less of a core than those who have not stepped back, and the kernel's bound.
+_STEP, _LEAST = 5, 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,18 @@ class Process:
     def use_one_core(self) -> None:
         """Keep torch in the calling thread to one core: there are many decode threads."""
         self.use_cores(1)
+
+    def step_back(self) -> None:
+        """Let the calling thread compute on one core, and behind others who want it.
+
+        Decode threads do: otherwise they get ahead of the device on its own core, and then wait for
+        it with theirs idle.
+        """
+        self.use_one_core()
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            thread = threading.get_native_id()
+            nice = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, min(nice + _STEP, _LEAST))
 
     def use_cores(self, count: int) -> None:
         """Let torch use so many cores for what the calling thread computes."""

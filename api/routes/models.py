@@ -67,9 +67,8 @@ def post_version(name: str) -> Response:
         with ground().database.read() as session:
             return read_version(session, stored, version.version)
 
-    version, wait = hold_until(
-        look, lambda found: found.state is not VersionState.VALIDATING, wanted_wait()
-    )
+    wait = hold_until(lambda: look().state is not VersionState.VALIDATING, wanted_wait())
+    version = look()
     if version.state is VersionState.REFUSED:
         raise InvalidRequest(f"Version {version.version} was refused: {version.reason}")
     is_ready = version.state is VersionState.READY

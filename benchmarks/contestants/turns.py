@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.works import Work
 
 # Pictures that everybody infers before saying that it is ready.
-WARM_UP = 64
+WARM_UP = 128
 
 
 def given_work() -> Work:

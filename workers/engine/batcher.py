@@ -42,7 +42,7 @@ class Batcher:
     ) -> None:
         self._wait_s, self._flight = wait_s, flight
         self._cores, self._use_cores = cores, use_cores
-        # Seconds of a core that one sample took in the first batch of each key.
+        # Seconds of a core that one sample of each key takes.
         self._core_s: dict[Key, float] = {}
         self._waiting: dict[Key, deque[Chunk]] = {}
         self._since: dict[Key, float] = {}
@@ -133,12 +133,15 @@ class Batcher:
     def _run_batch(self, batch: list[Chunk]) -> None:
         key = batch[0].key
         samples = [sample for chunk in batch for sample in chunk.samples]
-        self._use_cores(self._cores if self._core_s.get(key, 0.0) >= _HEAVY_S else 1)
+        cores = self._cores if self._core_s.get(key, 0.0) >= _HEAVY_S else 1
+        self._use_cores(cores)
         start, computing = time.perf_counter(), time.thread_time()
         pieces = infer(batch[0].network, samples)
         seconds = time.perf_counter() - start
-        # Of the first batch alone: on one core nothing but computing counts, however busy they are.
-        self._core_s.setdefault(key, (time.thread_time() - computing) / len(samples))
+        # Nothing but computing counts, however busy the cores are; and the least of all batches,
+        # because the first of each size pays for its set-up.
+        core_s = (time.thread_time() - computing) * cores / len(samples)
+        self._core_s[key] = min(core_s, self._core_s.get(key, core_s))
         if len(self._core_s) > _REMEMBERED_KEYS:
             del self._core_s[next(iter(self._core_s))]
         for chunk in batch:

@@ -71,7 +71,7 @@ class Engine:
         self._networks = Networks(settings.model_memory)
         self._validator = Validator(ground, self._networks, process.device)
         self._decoders = ThreadPoolExecutor(
-            process.decode_threads, "decode", initializer=process.use_one_core
+            process.decode_threads, "decode", initializer=process.step_back
         )
         self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, "fetch")
         self._videos = ThreadPoolExecutor(
@@ -94,7 +94,7 @@ class Engine:
             self._videos,
             self._batcher,
             self._flight,
-            depth=process.decode_threads + 2,
+            depth=2 * process.decode_threads + 4,
         )
 
     def take_back(self) -> None:
@@ -247,7 +247,7 @@ class Engine:
     def _load(self, lease: Lease, make_room: MakeRoom) -> Network:
         with self._ground.database.read() as session:
             version = read_version(session, lease.model_name, lease.model_version)
-        return load_version(self._ground.storage, version, self._process.device, make_room)
+        return load_version(self._ground, version, self._process.device, make_room)
 
     def _open_manifest(self, name: str) -> Manifest:
         return Manifest(self._ground.storage, name)

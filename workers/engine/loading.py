@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
+import torch
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.bootstrap import Ground
 from jobs.model_names import shown_name
-from jobs.storage import BlobMissing, Storage, StorageError
+from jobs.storage import BlobMissing, StorageError
 from jobs.tables import ModelVersion
 from jobs.validation import (
     Turn,
@@ -34,17 +35,22 @@ from workers.engine.device import MakeRoom, Networks
 log = structlog.get_logger(__name__)
 
 
+# What networks are told to compute in, by the name of the setting.
+_PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
 def load_version(
-    storage: Storage, version: ModelVersion, device: str, make_room: MakeRoom
+    ground: Ground, version: ModelVersion, device: str, make_room: MakeRoom
 ) -> Network:
     """Read a version's weights, check their digest, build the network and run it once.
 
     Raises ModelError for what can never be run, StorageError while the store is away.
     """
+    storage, precision = ground.storage, _PRECISIONS[ground.settings.precision]
     make_room(storage.size(version.weights))
     record = ModelRecord.from_json(version.record)
     try:
-        network = load(record, storage.get(version.weights), version.digest, device)
+        network = load(record, storage.get(version.weights), version.digest, device, precision)
         network.warm_up()
     except ModelError:
         log.exception("network_refused", model=version.name, version=version.version)
@@ -126,9 +132,7 @@ class Validator:
         try:
             self._networks.borrow(
                 model,
-                lambda make_room: load_version(
-                    self._ground.storage, version, self._device, make_room
-                ),
+                lambda make_room: load_version(self._ground, version, self._device, make_room),
             )
         except BlobMissing:
             return "Its weights are not in the store any more; register it again."

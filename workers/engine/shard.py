@@ -30,13 +30,15 @@ log = structlog.get_logger(__name__)
 
 Answer = Predictions | ItemError
 
-# Items that are read, decoded and queued together: enough to make the way cheap for each, few
-# enough that a batch can be put together of several shards.
-CHUNK_ITEMS = 32
+# Items that are read, decoded and queued together: enough to make the way cheap for each, so few
+# that the device soon has something to do, and that a batch can be put together of several shards.
+CHUNK_ITEMS = 8
 # And no more bytes than this, so that a shard of huge images does not fill the memory.
-CHUNK_BYTES = 32 * 1024 * 1024
-# Of tiny ones a whole batch, as long as it has no more bytes than this.
-TINY_CHUNK_BYTES = 128 * 1024
+CHUNK_BYTES = 16 * 1024 * 1024
+# Of small ones up to a whole batch, as long as it has no more bytes than this.
+SMALL_CHUNK_BYTES = 128 * 1024
+# Nobody knows what lies behind a URL: as much as lets so many be fetched at once.
+_URLS = 32
 
 # Videos of one shard that are under way at a time: while one decodes, another may infer.
 VIDEOS = 2
@@ -291,12 +293,11 @@ def leading(items: list[Item], start: int, most: int) -> list[Item]:
     held = _bytes_of(items[start])
     for item in items[start + 1 : start + most]:
         held += _bytes_of(item)
-        if held > (CHUNK_BYTES if len(run) < CHUNK_ITEMS else TINY_CHUNK_BYTES):
+        if held > (CHUNK_BYTES if len(run) < CHUNK_ITEMS else SMALL_CHUNK_BYTES):
             break
         run.append(item)
     return run
 
 
 def _bytes_of(item: Item) -> int:
-    # Nobody knows what lies behind a URL: as much as keeps 32 of them in a chunk.
-    return item.length or CHUNK_BYTES // CHUNK_ITEMS
+    return item.length or SMALL_CHUNK_BYTES // _URLS

@@ -47,6 +47,19 @@ def test_after_its_first_batch_a_heavy_network_gets_all_cores_and_a_light_one_ke
     assert used == [1, expected, expected]
 
 
+def test_set_up_in_the_first_batch_does_not_make_a_network_heavy_for_good(tmp_path: Path) -> None:
+    used: list[int] = []
+    batcher = Batcher(0.0, FlightRecord(tmp_path / "flight"), CORES, used.append)
+    for core_s in (2 * _HEAVY_S, 0.0, 2 * _HEAVY_S, 0.0):
+        network: Any = Network(core_s)
+        chunk = Chunk(network, ("light@1", "{}"), 1, 0, [])
+        chunk.samples = [Sample(torch.zeros(1, 2, 2), 2, 2)]
+        batcher.announce()
+        batcher.put(chunk).result(30)
+    batcher.close()
+    assert used == [1, CORES, 1, 1]
+
+
 def test_what_a_network_takes_is_measured_for_each_key(tmp_path: Path) -> None:
     used: list[int] = []
     batcher = Batcher(0.0, FlightRecord(tmp_path / "flight"), CORES, used.append)

@@ -1,7 +1,7 @@
 """How a shard's items are put into chunks."""
 
 from jobs.manifests import Item
-from workers.engine.shard import CHUNK_BYTES, CHUNK_ITEMS, TINY_CHUNK_BYTES, leading
+from workers.engine.shard import CHUNK_BYTES, CHUNK_ITEMS, SMALL_CHUNK_BYTES, leading
 
 
 def test_a_chunk_holds_no_more_bytes_than_memory_should() -> None:
@@ -20,12 +20,12 @@ def test_a_chunk_has_at_least_one_item_and_no_more_than_a_batch() -> None:
     assert len(leading(tiny, 7, 4)) == 2
 
 
-def test_tiny_items_fill_a_batch_and_no_others_do() -> None:
-    tiny = [Item(str(number), "raw", length=TINY_CHUNK_BYTES // 256) for number in range(300)]
+def test_small_items_fill_a_batch_and_no_others_do() -> None:
+    tiny = [Item(str(number), "raw", length=SMALL_CHUNK_BYTES // 256) for number in range(300)]
     assert len(leading(tiny, 0, 256)) == 256
-    small = [Item(str(number), "raw", length=TINY_CHUNK_BYTES // 100) for number in range(300)]
+    small = [Item(str(number), "raw", length=SMALL_CHUNK_BYTES // 100) for number in range(300)]
     assert len(leading(small, 0, 256)) == 100
     photos = [Item(str(number), "raw", length=40_000) for number in range(300)]
     assert len(leading(photos, 0, 256)) == CHUNK_ITEMS
     urls = [Item(str(number), "url", url="http://example.com/x") for number in range(300)]
-    assert len(leading(urls, 0, 256)) == CHUNK_ITEMS
+    assert len(leading(urls, 0, 256)) == 32
