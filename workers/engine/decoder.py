@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 
@@ -21,21 +20,17 @@ log = structlog.get_logger(__name__)
 _TINY_BYTES = 2048
 
 
-def decode(
-    chunk: ImageChunk,
-    contents: Sequence[Content],
-    max_bytes: int,
-    flight: FlightRecord,
-    tiny: AbstractContextManager[object],
-) -> ImageChunk:
-    """Fill a chunk's samples, hashes and errors from its items' contents; never raises for one.
-
-    Chunks of tiny pictures hold `tiny`, a lock, one after the other: two threads that let go of the
-    interpreter every few microseconds do less than one.
-    """
+def are_tiny(contents: Sequence[Content]) -> bool:
+    """Say whether one thread does more of these than two, which hand the interpreter to and fro."""
     held = sum(len(each) for each in contents if not isinstance(each, ItemError))
-    turn = tiny if held <= _TINY_BYTES * len(contents) else nullcontext()
-    with turn, flight.following() as note:
+    return held <= _TINY_BYTES * len(contents)
+
+
+def decode(
+    chunk: ImageChunk, contents: Sequence[Content], max_bytes: int, flight: FlightRecord
+) -> ImageChunk:
+    """Fill a chunk's samples, hashes and errors from its items' contents; never raises for one."""
+    with flight.following() as note:
         for position, (item, content) in enumerate(zip(chunk.items, contents, strict=True)):
             chunk.hashes.append(None)
             if isinstance(content, ItemError):

@@ -73,6 +73,7 @@ class Engine:
         self._decoders = ThreadPoolExecutor(
             process.decode_threads, "decode", initializer=process.step_back
         )
+        self._tiny = ThreadPoolExecutor(1, "tiny", initializer=process.use_one_core)
         self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, "fetch")
         self._videos = ThreadPoolExecutor(
             (settings.shards_in_flight + 1) * VIDEOS, "video", initializer=process.use_one_core
@@ -91,6 +92,7 @@ class Engine:
             ground,
             Reader(ground.storage, egress, self._fetchers),
             self._decoders,
+            self._tiny,
             self._videos,
             self._batcher,
             self._flight,
@@ -129,6 +131,7 @@ class Engine:
         self._keeper.close()
         self._videos.shutdown()
         self._decoders.shutdown()
+        self._tiny.shutdown()
         self._fetchers.shutdown()
         self._batcher.close()
         self._flight.close()

@@ -20,7 +20,7 @@ from jobs.storage import StorageError, overlays_name, segment_name
 from models.registry import ImageNetwork, VideoNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.chunk import ImageChunk
-from workers.engine.decoder import decode
+from workers.engine.decoder import are_tiny, decode
 from workers.engine.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.stages import Stages
@@ -186,7 +186,7 @@ class ShardRun(Hold):
                 self._stages.batcher.withdraw()
                 return chunk
             try:
-                decode(chunk, contents, limit, self._stages.flight, self._stages.tiny)
+                decode(chunk, contents, limit, self._stages.flight)
             finally:
                 if chunk.samples:
                     self._stages.batcher.put(chunk)
@@ -195,7 +195,8 @@ class ShardRun(Hold):
                     chunk.pieces.set_result([])
             return chunk
 
-        return self._stages.decoders.submit(work)
+        decoders = self._stages.tiny if are_tiny(contents) else self._stages.decoders
+        return decoders.submit(work)
 
     def _collect(self, decoded: "Future[ImageChunk]") -> None:
         chunk = decoded.result()

@@ -1,9 +1,7 @@
 """What every shard passes through; one of each for all shards of a process."""
 
-import threading
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jobs.bootstrap import Ground
 from workers.engine.batcher import Batcher
@@ -18,11 +16,11 @@ class Stages:
     ground: Ground
     reader: Reader
     decoders: Executor
+    # One thread, for pictures so small that two would do less.
+    tiny: Executor
     # Threads that each see one video through, and mostly wait.
     videos: Executor
     batcher: Batcher
     flight: FlightRecord
     # Chunks of one shard that may be between reading and post-processing at a time.
     depth: int
-    # Held by whoever decodes tiny pictures.
-    tiny: AbstractContextManager[object] = field(default_factory=threading.Lock)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,8 @@ def new_stages(ground: Ground, egress: Egress, tmp_path: Path) -> Iterator[Calla
             batcher = Batcher(wait_s, flight)
             stack.callback(batcher.close)
             reader = Reader(on.storage, outside, fetchers)
-            # Pictures in these tests are a few bytes, and meet each other while they are decoded.
-            return Stages(on, reader, decoders, videos, batcher, flight, depth, nullcontext())
+            # Pictures in these tests are tiny, and meet each other while they are decoded.
+            return Stages(on, reader, decoders, decoders, videos, batcher, flight, depth)
 
         yield make
 

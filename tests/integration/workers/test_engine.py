@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+import torch
 from sqlalchemy import select, update
 
 from jobs.bootstrap import Ground
@@ -22,6 +23,7 @@ from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
 from workers.engine.engine import Engine
+from workers.engine.loading import load_version
 from workers.register import register_shipped
 
 PARAMS = {"top_k": 3, "min_confidence": 0.0}
@@ -43,6 +45,16 @@ def directly(network: Network, content: bytes) -> list[tuple[str, float]]:
     outputs = network.forward([network.prepare(content)])
     (answer,) = network.postprocess(outputs, PARAMS)
     return [(each["class"], each["confidence"]) for each in answer]
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("float32", None), ("bfloat16", torch.bfloat16)]
+)
+def test_networks_compute_in_the_precision_of_the_settings(
+    ground: Ground, digits: ModelVersion, precision: str, expected: torch.dtype | None
+) -> None:
+    network = load_version(with_(ground, precision=precision), digits, "cpu", lambda _: None)
+    assert network.autocast is expected
 
 
 def test_results_are_those_of_the_network_run_directly_item_by_item(
