@@ -92,12 +92,14 @@ def add_version(
             with database.write() as session:
                 if check is not None:
                     check(session)
+                # Before looking for an equal one: who registers it meanwhile takes this number.
+                number = 1 + (_newest_number(session, name) or 0)
                 known = _find_equal(session, name, record, digest)
                 if known is not None:
                     return known, False
                 version = ModelVersion(
                     name=name,
-                    version=1 + (_newest_number(session, name) or 0),
+                    version=number,
                     digest=digest,
                     record=record,
                     weights=weights,

@@ -2,9 +2,12 @@
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
+from jobs import versions
 from jobs.aliases import set_alias
 from jobs.audit import OPERATOR
 from jobs.bootstrap import Ground
@@ -38,6 +41,27 @@ def validating(ground: Ground, name: str = "cats") -> ModelVersion:
     state = VersionState.VALIDATING
     version, _ = add_version(ground.database, name, record, blob, "sha256:1", state, OPERATOR)
     return version
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_equal_weights_that_come_between_two_looks_make_no_second_version(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite nobody comes between: whoever writes is alone."""
+    find_equal, came = versions._find_equal, []
+
+    def overtaken(*given: Any) -> ModelVersion | None:
+        found = find_equal(*given)
+        if not came:
+            came.append(True)
+            came.append(validating(ground))
+        return found
+
+    monkeypatch.setattr(versions, "_find_equal", overtaken)
+    mine = validating(ground)
+    assert mine.version == came[1].version == 1
+    with ground.database.read() as session:
+        assert session.scalar(select(func.count()).where(ModelVersion.name == "cats")) == 1
 
 
 def test_weights_are_erased_after_the_last_open_job_and_not_before(
