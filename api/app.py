@@ -8,6 +8,7 @@ from apiflask import APIFlask
 from api.auth import SCHEME, protect
 from api.commands import keys
 from api.current import EXTENSION
+from api.listener import LISTENER, Listener
 from api.logs import configure_logging, log_requests
 from api.openapi import add_components
 from api.parsing import refuse_nul
@@ -46,6 +47,7 @@ def create_app(ground: Ground | None = None) -> APIFlask:
     )
     app.extensions[EXTENSION] = ground
     app.extensions[HELD] = BoundedSemaphore(MOST_HELD)
+    app.extensions[LISTENER] = Listener(ground.settings.redis_url)
     _configure(app, ground.settings)
     log_requests(app)
     harden(app)

@@ -28,7 +28,9 @@ from api.body import body_chunks
 from api.parts import Part, Parts, window
 from jobs.errors import TooLarge
 
-_CHUNK = 256 * 1024
+# The decoder is slow in a chunk that has a boundary in it and quick in others: with small chunks a
+# body of many pictures is cheap.
+_CHUNK = 16 * 1024
 # What the decoder may hold back at once: a chunk and one part's headers.
 _MOST_BUFFERED = 1024 * 1024
 

@@ -1,4 +1,8 @@
-"""`Prefer: wait=N` (RFC 7240): the answer is held until the job is over, or for N seconds."""
+"""`Prefer: wait=N` (RFC 7240): the answer is held until the job is over, or for N seconds.
+
+Who waits looks whenever the job is said to have moved on (api.listener), and otherwise every now
+and then.
+"""
 
 import re
 import time
@@ -11,6 +15,7 @@ from sqlalchemy import select
 
 from api.current import ground, tenant_id
 from api.gunicorn_conf import threads
+from api.listener import listener
 from jobs.reading import get_job
 from jobs.tables import Job
 
@@ -20,8 +25,10 @@ LONGEST_S = 60
 MOST_HELD = max(1, threads * 2 // 3)
 HELD = "pixelmill.held"
 
-# Between two looks at the database lies a share of the time waited so far: who waits for long may
-# hear of the end a little later.
+# Between two looks at the database, where moves are heard: the message may be lost.
+_HEARING_PAUSE_S = 1.0
+# And where they are not, a share of the time waited so far: who waits for long may hear of the end
+# a little later.
 _LATEST_SHARE = 0.3
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
 
@@ -61,13 +68,15 @@ def hold(job_id: str, wait: Wait) -> tuple[Job, Wait]:
             ended = session.execute(ended_at).one_or_none()
         return ended is None or ended[0] is not None
 
-    granted = hold_until(is_over, wait)
+    granted = hold_until(is_over, wait, job_id)
     with ground().database.read() as session:
         return get_job(session, tenant, job_id), granted
 
 
-def hold_until(is_over: Callable[[], bool], wait: Wait) -> Wait:
+def hold_until(is_over: Callable[[], bool], wait: Wait, what: str) -> Wait:
     """Return once something is over or the wait is; gives the wait that was granted.
+
+    `what` is what its moves are told by (jobs.hints).
 
     A held answer keeps a thread. When too many are held already this one is given at once, which
     RFC 7240 allows: otherwise a few dozen patient callers would shut everybody else out.
@@ -78,14 +87,19 @@ def hold_until(is_over: Callable[[], bool], wait: Wait) -> Wait:
     if not held.acquire(blocking=False):
         return Wait(0, asked=False)
     try:
-        _look_until(is_over, wait.seconds)
+        _look_until(is_over, wait.seconds, what)
         return wait
     finally:
         held.release()
 
 
-def _look_until(is_over: Callable[[], bool], seconds: float) -> None:
+def _look_until(is_over: Callable[[], bool], seconds: float, what: str) -> None:
     began_at = time.monotonic()
-    while not is_over() and (waited := time.monotonic() - began_at) < seconds:
-        pause = min(max(waited * _LATEST_SHARE, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
-        time.sleep(min(pause, seconds - waited))
+    with listener().listening(what) as moved:
+        while not is_over() and (waited := time.monotonic() - began_at) < seconds:
+            pause = _HEARING_PAUSE_S
+            if not listener().hears:
+                pause = min(max(waited * _LATEST_SHARE, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+            moved.wait(min(pause, seconds - waited))
+            # Before the next look: what is told during it is looked at once more.
+            moved.clear()

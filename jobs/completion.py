@@ -1,22 +1,13 @@
-"""How work is counted and how a job ends: by its last commit, by a cancel, or at its deadline.
+"""How a job ends: by its last commit (jobs.commits), by a cancel, or at its deadline.
 
-A commit is one transaction, fenced by the attempt: the shard is done, the job's counts advance and,
-if it was the last, the job closes and its webhook deliveries are inserted. A worker whose lease
-went to somebody else changes no row, and its result is discarded.
+In the transaction that closes a job its webhook deliveries are inserted, and its shadow.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import structlog
-from sqlalchemy import or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from jobs.database import Database, db_now, is_outage
+from jobs.database import Database, db_now
 from jobs.errors import Conflict, NotFound
-from jobs.scheduling import Lease, charge, time_used
 from jobs.shadows import cast_shadow
 from jobs.states import (
     TERMINAL,
@@ -27,103 +18,30 @@ from jobs.states import (
     closing_status,
     outcome_of,
 )
-from jobs.tables import Job, Shard
+from jobs.tables import Job, Shard, Table
 from jobs.webhooks import record_event
-
-log = structlog.get_logger(__name__)
 
 # Longer than a worker that was thought dead may take to write what nobody wants any more.
 TIDY_AFTER_S = 600.0
 
+_jobs, _shards = (Table.metadata.tables[name] for name in ("jobs", "shards"))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """How the items of a shard ended."""
-
-    succeeded: int = 0
-    errored: int = 0
-    # Of the errored ones, those that no input is to blame for.
-    faults: int = 0
-    cancelled: int = 0
-    expired: int = 0
-
-
-def commit(
-    database: Database,
-    lease: Lease,
-    segment: str,
-    tally: Tally,
-    device_s: float,
-    held_s: float = 0.0,
-) -> bool:
-    """Count a finished shard; False when the lease was lost and the result must be discarded.
-
-    `device_s` are seconds of the device, `held_s` those for which the shard held its place.
-    """
-    with database.write() as session:
-        fenced = session.scalar(
-            update(Shard)
-            .where(
-                Shard.id == lease.shard_id,
-                Shard.attempt == lease.attempt,
-                Shard.state == ShardState.LEASED,
-            )
-            .values(state=ShardState.DONE, segment=segment, owner=None, lease_until=None)
-            .returning(Shard.id)
-        )
-        if fenced is None:
-            return False
-        job = _count(session, lease.job_id, tally, device_s)
-        session.execute(
-            update(Shard).where(Shard.id == lease.shard_id).values(commit_number=job.commits)
-        )
-        used_s = time_used(device_s, held_s, lease.count)
-        charge(session, job.id, job.tenant_id, job.priority, used_s - lease.charged_s)
-        close_if_over(session, job.id)
-        return True
-
-
-def commit_surely(
-    database: Database,
-    lease: Lease,
-    segment: str,
-    tally: Tally,
-    device_s: float,
-    held_s: float = 0.0,
-    *,
-    pause: Callable[[float], object] = time.sleep,
-) -> bool:
-    """Commit through outages of the database, keeping the computed result until it is back.
-
-    When the connection breaks during COMMIT nobody knows whether it took place. The repetition is
-    fenced, so it can only count once; when it finds the lease gone, the shard is read again to tell
-    whether it was this very result that took it.
-    """
-    return through_outages(
-        lambda: commit(database, lease, segment, tally, device_s, held_s),
-        lambda: _is_committed(database, lease, segment),
-        lease.job_id,
-        pause,
+# Shards that never ran come last in the order of results, after every commit.
+_NUMBER_REST = (
+    update(_shards)
+    .where(_shards.c.job_id == bindparam("of_job"), _shards.c.state == ShardState.CANCELLED)
+    .values(commit_number=bindparam("after") + _shards.c.first)
+)
+# FOR NO KEY UPDATE: the stronger lock would wait for everyone who inserts a shard of the job.
+_LOCKED_JOB = select(Job).where(Job.id == bindparam("of_job")).with_for_update(key_share=True)
+_BROKEN_OFF = (
+    select(_shards.c.id)
+    .where(
+        _shards.c.job_id == bindparam("of_job"),
+        (_shards.c.attempt > 1) | ((_shards.c.attempt > 0) & (_shards.c.state != ShardState.DONE)),
     )
-
-
-def through_outages(
-    act: Callable[[], bool],
-    was_done: Callable[[], bool],
-    job_id: str,
-    pause: Callable[[float], object] = time.sleep,
-) -> bool:
-    """Repeat a fenced transaction until the database has answered; gives whether it took place."""
-    delay = 0.2
-    while True:
-        try:
-            return act() or was_done()
-        except SQLAlchemyError as err:
-            if not is_outage(err):
-                raise
-            log.warning("commit_waits_for_database", job=job_id)
-            pause(delay)
-            delay = min(delay * 2, 5.0)
+    .limit(1)
+)
 
 
 def cancel(database: Database, tenant_id: str, job_id: str) -> Job:
@@ -220,55 +138,25 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
         job.outcome = outcome_of(job.total, job.failed)
     job.tidy_at = _when_to_tidy(session, job)
     session.flush()
-    # Shards that never ran come last in the order of results, after every commit.
-    session.execute(
-        update(Shard)
-        .where(Shard.job_id == job.id, Shard.state == ShardState.CANCELLED)
-        .values(commit_number=job.commits + 1 + Shard.first)
-    )
+    rest = {"of_job": job.id, "after": job.commits + 1}
+    session.connection().execute(_NUMBER_REST, rest)
     record_event(session, job)
     cast_shadow(session, job)
 
 
 def _when_to_tidy(session: Session, job: Job) -> float | None:
     """Say when to look for blobs of attempts that died before their commit; None without any."""
-    unfinished = (Shard.attempt > 0) & (Shard.state != ShardState.DONE)
-    broken_off = select(Shard.id).where(Shard.job_id == job.id, (Shard.attempt > 1) | unfinished)
     # Of a preparation that was broken off, or whose job ended meanwhile.
     unprepared = job.prepare_attempt > 1 or (job.prepare_attempt == 1 and job.manifest is None)
-    if unprepared or session.scalar(broken_off.limit(1)) is not None:
+    broken_off = session.connection().scalar(_BROKEN_OFF, {"of_job": job.id})
+    if unprepared or broken_off is not None:
         return (job.ended_at or 0.0) + TIDY_AFTER_S
     return None
 
 
-def _count(session: Session, job_id: str, tally: Tally, device_s: float) -> Job:
-    """Add a tally to a job's counts; its row stays locked, so commits are numbered in order."""
-    return session.execute(
-        update(Job)
-        .where(Job.id == job_id)
-        .values(
-            completed=Job.completed + tally.succeeded,
-            failed=Job.failed + tally.errored,
-            faults=Job.faults + tally.faults,
-            cancelled=Job.cancelled + tally.cancelled,
-            expired=Job.expired + tally.expired,
-            commits=Job.commits + 1,
-            device_s=Job.device_s + device_s,
-            last_progress_at=db_now(),
-        )
-        .returning(Job)
-    ).scalar_one()
-
-
-def _is_committed(database: Database, lease: Lease, segment: str) -> bool:
-    with database.read() as session:
-        return session.scalar(select(Shard.segment).where(Shard.id == lease.shard_id)) == segment
-
-
 def _locked(session: Session, job_id: str) -> Job | None:
-    # FOR NO KEY UPDATE: the stronger lock would wait for everyone who inserts a shard of the job.
-    found = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
-    return session.scalar(found, execution_options={"populate_existing": True})
+    fresh = {"populate_existing": True}
+    return session.scalar(_LOCKED_JOB, {"of_job": job_id}, execution_options=fresh)
 
 
 def _fence_off(session: Session, job_id: str) -> None:

@@ -1,8 +1,11 @@
-"""Hints: the Celery messages that say "there is work in pool P".
+"""Hints: the messages that say "there is work in pool P", and "job J has moved on".
 
 A hint carries no work and may be lost, doubled or late: who gets one looks into the database, and
 who gets none looks there every few seconds anyway. So a hint that cannot be sent is logged and
 forgotten, and Redis may lose everything it holds.
+
+Work is hinted at by Celery messages, each for one worker; moves are published to all who wait for
+that job, or for that version of a model (api.listener).
 """
 
 import time
@@ -20,6 +23,9 @@ POOLS = (CPU, GPU, IO)
 RUN_SHARDS = "pixelmill.run_shards"
 RUN_IO = "pixelmill.run_io"
 SWEEP = "pixelmill.sweep"
+
+# The channel on which it is published what has moved on.
+MOVES = "pixelmill.moves"
 
 # More waiting hints than this would only find the work done already.
 WINDOW = 64
@@ -72,7 +78,7 @@ class Hints:
     def send(self, pool: str, count: int = 1) -> int:
         """Send up to `count` hints, as far as the window has room; gives how many were sent."""
         task = RUN_IO if pool == IO else RUN_SHARDS
-        if time.monotonic() < self._not_before:
+        if self._pauses():
             return 0
         try:
             room = WINDOW - int(self._redis.llen(pool))
@@ -80,9 +86,17 @@ class Hints:
                 self._celery.send_task(task, args=[pool], queue=pool, retry=False)
             return max(0, min(count, room))
         except (redis.RedisError, OperationalError, OSError) as err:
-            self._not_before = time.monotonic() + _PAUSE_S
-            log.warning("hint_not_sent", pool=pool, error=str(err))
+            self._fail(err, pool=pool)
             return 0
+
+    def tell_moved(self, what: str) -> None:
+        """Tell those who wait for a job, by its id, or a version such as `digits@3` to look now."""
+        if self._pauses():
+            return
+        try:
+            self._redis.publish(MOVES, what)
+        except (redis.RedisError, OSError) as err:
+            self._fail(err, moved=what)
 
     def is_reachable(self) -> bool:
         """Say whether Redis answers."""
@@ -95,3 +109,10 @@ class Hints:
         """Close the connections."""
         self._celery.close()
         self._redis.close()
+
+    def _pauses(self) -> bool:
+        return time.monotonic() < self._not_before
+
+    def _fail(self, err: Exception, **about: str) -> None:
+        self._not_before = time.monotonic() + _PAUSE_S
+        log.warning("hint_not_sent", error=str(err), **about)

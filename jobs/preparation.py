@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
 from jobs.children import items_of_parent
-from jobs.completion import close, through_outages
+from jobs.commits import through_outages
+from jobs.completion import close
 from jobs.database import Database, db_now, is_outage
 from jobs.errors import InvalidInput, NotFound
 from jobs.files import get_file
@@ -92,6 +93,7 @@ def prepare_next(ground: Ground, check_dataset: CheckDataset = iter) -> str | No
     else:
         bound.info("job_prepared", items=written.total, shards=shards)
         ground.hints.send(job.pool, shards)
+    ground.hints.tell_moved(job.id)
     return job.id
 
 

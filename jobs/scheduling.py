@@ -99,6 +99,11 @@ _CHARGE_JOB = (
     )
     .returning(*(_jobs.c[name] for name in _OF_JOB))
 )
+_ADD_TO_JOB = (
+    update(_jobs)
+    .where(_jobs.c.id == bindparam("of_job"))
+    .values(share=_jobs.c.share + bindparam("part_s", type_=Float()))
+)
 _CHARGE_TENANT = (
     update(_tenants)
     .where(_tenants.c.id == bindparam("of_tenant"))
@@ -234,7 +239,7 @@ def _least(*shares: float | None) -> float | None:
 
 
 def time_used(device_s: float, held_s: float, items: int) -> float:
-    """Give the device seconds that a shard counts for (see jobs.completion.commit)."""
+    """Give the device seconds that a shard counts for (see jobs.commits.commit)."""
     return max(device_s, held_s * _PART_OF_HELD, items * _LEAST_ITEM_S)
 
 
@@ -246,8 +251,8 @@ def charge(session: Session, job_id: str, tenant_id: str, priority: str, seconds
 
 def charge_job(session: Session, job_id: str, priority: str, seconds: float) -> None:
     """Add device seconds to a job's share alone."""
-    weight = PRIORITY_WEIGHTS[priority]
-    session.execute(update(Job).where(Job.id == job_id).values(share=Job.share + seconds / weight))
+    part = {"of_job": job_id, "part_s": seconds / PRIORITY_WEIGHTS[priority]}
+    session.connection().execute(_ADD_TO_JOB, part)
 
 
 def charge_tenant(session: Session, tenant_id: str, seconds: float) -> None:

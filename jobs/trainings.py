@@ -22,7 +22,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
-from jobs.completion import close_if_over, through_outages
+from jobs.commits import through_outages
+from jobs.completion import close_if_over
 from jobs.database import Database, db_now
 from jobs.errors import NotFound
 from jobs.ids import new_id
@@ -154,7 +155,7 @@ def end_turn_surely(
     held_s: float,
     pause: Callable[[float], object],
 ) -> bool:
-    """End a turn through outages of the database (see jobs.completion.commit_surely)."""
+    """End a turn through outages of the database (see jobs.commits.commit_surely)."""
     return through_outages(
         lambda: end_turn(database, lease, turn, device_s, held_s),
         lambda: _is_kept(database, lease, turn),

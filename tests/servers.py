@@ -16,9 +16,10 @@ from pixelmill.redis_server import find_redis_server
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """Run a Redis and give its URL."""
-    folder = Path(tempfile.mkdtemp(prefix="pm-redis-"))
+def redis_server(folder: Path | None = None) -> Iterator[str]:
+    """Run a Redis and give its URL, which is the same in the same folder."""
+    folder = folder or Path(tempfile.mkdtemp(prefix="pm-redis-"))
+    folder.mkdir(exist_ok=True)
     socket = folder / "redis.sock"
     command = [find_redis_server(), "--port", "0", "--unixsocket", str(socket), "--save", ""]
     process = subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL)

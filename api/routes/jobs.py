@@ -89,7 +89,9 @@ def cancel_job(job_id: str) -> Response:
 
     Repeating it is harmless; a job that is over already answers 409.
     """
-    return shown(cancel(ground().database, tenant_id(), job_id))
+    job = cancel(ground().database, tenant_id(), job_id)
+    ground().hints.tell_moved(job_id)
+    return shown(job)
 
 
 @jobs.delete("/<job_id>")

@@ -67,7 +67,11 @@ def post_version(name: str) -> Response:
         with ground().database.read() as session:
             return read_version(session, stored, version.version)
 
-    wait = hold_until(lambda: look().state is not VersionState.VALIDATING, wanted_wait())
+    wait = hold_until(
+        lambda: look().state is not VersionState.VALIDATING,
+        wanted_wait(),
+        f"{stored}@{version.version}",
+    )
     version = look()
     if version.state is VersionState.REFUSED:
         raise InvalidRequest(f"Version {version.version} was refused: {version.reason}")

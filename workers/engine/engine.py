@@ -180,6 +180,7 @@ class Engine:
         self._keeper.hold(run)
         try:
             if self._run_or_refuse(run, lease):
+                self._ground.hints.tell_moved(lease.job_id)
                 bound.info("shard_done", items=lease.count)
                 if has_due(self._ground.database):
                     self._ground.hints.send(IO)
@@ -246,6 +247,7 @@ class Engine:
             indexes = range(lease.first, lease.first + lease.count)
             items = [Item(str(index), "raw") for index in indexes]
         run.error_all(items, error)
+        self._ground.hints.tell_moved(lease.job_id)
 
     def _load(self, lease: Lease, make_room: MakeRoom) -> Network:
         with self._ground.database.read() as session:

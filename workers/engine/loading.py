@@ -99,6 +99,7 @@ class Validator:
         else:
             refuse(self._ground.database, turn, reason)
         name, number = turn.version.name, turn.version.version
+        self._ground.hints.tell_moved(f"{name}@{number}")
         log.info("version_validated", model=name, version=number, refused=reason)
         return True
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 import structlog
 
-from jobs.completion import Tally, commit_surely
+from jobs.commits import Tally, commit_surely
 from jobs.leases import hand_back
 from jobs.manifests import Item, Manifest
 from jobs.quarantine import Suspect
@@ -289,12 +289,17 @@ class ShardRun(Hold):
 
 
 def leading(items: list[Item], start: int, most: int) -> list[Item]:
-    """Give the next items that make a chunk: at least one, then while number and bytes allow."""
+    """Give the next items that make a chunk: at least one, then while number and bytes allow.
+
+    A few that would be left behind come along: alone they would be a batch of next to nothing.
+    """
+    left = len(items) - start
+    enough = left if left <= CHUNK_ITEMS * 3 // 2 else CHUNK_ITEMS
     run = [items[start]]
     held = _bytes_of(items[start])
     for item in items[start + 1 : start + most]:
         held += _bytes_of(item)
-        if held > (CHUNK_BYTES if len(run) < CHUNK_ITEMS else SMALL_CHUNK_BYTES):
+        if held > (CHUNK_BYTES if len(run) < enough else SMALL_CHUNK_BYTES):
             break
         run.append(item)
     return run

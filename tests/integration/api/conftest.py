@@ -1,9 +1,12 @@
 """The application on a real ground floor, and two tenants who call it."""
 
+from collections.abc import Iterator
+
 import pytest
 from apiflask import APIFlask
 
 from api.app import create_app
+from api.listener import LISTENER
 from jobs.bootstrap import Ground
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey, create_key
@@ -11,8 +14,10 @@ from tests.integration.api.callers import Caller
 
 
 @pytest.fixture
-def app(ground: Ground) -> APIFlask:
-    return create_app(ground)
+def app(ground: Ground) -> Iterator[APIFlask]:
+    app = create_app(ground)
+    yield app
+    app.extensions[LISTENER].close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import dataclasses
 
 from jobs.bootstrap import Ground
-from jobs.completion import Tally, commit
+from jobs.commits import Tally, commit
 from jobs.segments import write_segment
 from jobs.storage import overlays_name, segment_name
 from jobs.tables import ModelVersion

@@ -11,7 +11,7 @@ from openapi_schema_validator import OAS31Validator
 from sqlalchemy import update
 
 from jobs.bootstrap import Ground
-from jobs.completion import Tally, commit
+from jobs.commits import Tally, commit
 from jobs.scheduling import claim
 from jobs.segments import ItemError, ItemWarning, Row, to_json, write_segment
 from jobs.states import ItemStatus

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobs.bootstrap import Ground
-from jobs.completion import Tally, commit
+from jobs.commits import Tally, commit
 from jobs.preparation import prepare_next
 from jobs.requests import Request
 from jobs.scheduling import Lease, claim

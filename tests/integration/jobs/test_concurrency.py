@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import select, text, update
 
 from jobs.bootstrap import Ground
-from jobs.completion import Tally, cancel, commit, end_early, expire_overdue
+from jobs.commits import Tally, commit
+from jobs.completion import cancel, end_early, expire_overdue
 from jobs.errors import Conflict, IdempotencyMismatch
 from jobs.leases import expire, fail, hand_back, renew, take_back
 from jobs.quarantine import Suspect

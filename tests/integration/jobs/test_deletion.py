@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.bootstrap import Ground
-from jobs.completion import Tally, cancel, commit
+from jobs.commits import Tally, commit
+from jobs.completion import cancel
 from jobs.deletion import delete_job
 from jobs.errors import Conflict, NotFound
 from jobs.leases import renew

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
-from jobs.completion import Tally, commit_surely
+from jobs.commits import Tally, commit_surely
 from jobs.database import Database, is_outage
 from jobs.leases import expire
 from jobs.manifests import Manifest

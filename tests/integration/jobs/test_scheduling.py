@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from jobs.bootstrap import Ground
-from jobs.completion import Tally, commit
+from jobs.commits import Tally, commit
 from jobs.errors import InvalidRequest
 from jobs.forecast import forecast
 from jobs.leases import expire, fail, hand_back, take_back

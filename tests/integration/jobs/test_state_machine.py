@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 from sqlalchemy import text, update
 
 from jobs.bootstrap import Ground, open_ground
-from jobs.completion import Tally, cancel, commit, commit_surely, expire_overdue
+from jobs.commits import Tally, commit, commit_surely
+from jobs.completion import cancel, expire_overdue
 from jobs.errors import Conflict
 from jobs.leases import expire, fail, hand_back, renew, take_back
 from jobs.quarantine import Suspect, is_crasher

@@ -29,3 +29,11 @@ def test_small_items_fill_a_batch_and_no_others_do() -> None:
     assert len(leading(photos, 0, 256)) == CHUNK_ITEMS
     urls = [Item(str(number), "url", url="http://example.com/x") for number in range(300)]
     assert len(leading(urls, 0, 256)) == 32
+
+
+def test_a_few_that_would_be_left_behind_come_along() -> None:
+    photos = [Item(str(number), "raw", "blob", length=60_000) for number in range(20)]
+    assert len(leading(photos, 20 - CHUNK_ITEMS - 2, 256)) == CHUNK_ITEMS + 2
+    assert len(leading(photos, 0, 256)) == CHUNK_ITEMS
+    # Never more than a batch.
+    assert len(leading(photos, 20 - CHUNK_ITEMS - 2, CHUNK_ITEMS)) == CHUNK_ITEMS
