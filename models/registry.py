@@ -5,9 +5,10 @@ and weights are numbers (safetensors), never code. A new task or architecture is
 line here.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import torch
@@ -47,6 +48,9 @@ from models.tasks.task import (
     VideoTask,
     Windows,
 )
+
+# Seconds that a batch may take with which a network is warmed up.
+_WARM_UP_S = 0.5
 
 Entry = TypeVar("Entry")
 Builder = Callable[..., nn.Module]
@@ -119,12 +123,27 @@ class Network(ABC):
         Raises torch.OutOfMemoryError when the batch does not fit the device.
         """
 
-    @abstractmethod
     def warm_up(self) -> None:
-        """Run a blank input once, so that the first real one does not pay for set-up.
+        """Run blank inputs, so that the first real ones do not pay for set-up: one, then a batch.
 
-        Raises WeightsError when what comes out are no numbers: then every answer would be wrong.
+        The batch is a whole one where that takes no longer than a moment: what memory it needs is
+        taken now, and not bit by bit in the middle of a job. Raises WeightsError when what comes
+        out are no numbers: then every answer would be wrong.
         """
+        blank = self._blank()
+        self._refuse_unless_finite(self.forward([blank]))
+        start = time.perf_counter()
+        self.forward([blank])
+        within = int(_WARM_UP_S / (time.perf_counter() - start))
+        size = min(self.record.max_batch, within)
+        if size > 1:
+            # A batch that is too large for the device is run in halves when it is a real one.
+            with suppress(torch.OutOfMemoryError):
+                self.forward([blank] * size)
+
+    @abstractmethod
+    def _blank(self) -> Any:
+        """Give an input that costs what a real one costs."""
 
     @property
     def size_bytes(self) -> int:
@@ -142,8 +161,10 @@ class Network(ABC):
         ):
             yield
 
-    def _refuse_unless_finite(self, outputs: torch.Tensor) -> None:
-        if not outputs.isfinite().all():
+    def _refuse_unless_finite(self, outputs: Outputs) -> None:
+        given = [each for each in outputs if isinstance(each, torch.Tensor | Stepped)]
+        numbers = [each.logits if isinstance(each, Stepped) else each for each in given]
+        if not all(each.isfinite().all() for each in numbers):
             raise WeightsError(
                 f"Model {self.record.name!r} answers a black picture with what is not a number: "
                 "its weights do not belong to this architecture, or are damaged."
@@ -169,11 +190,8 @@ class ImageNetwork(Network):
         """Turn outputs, or a slice of them, into one list of predictions a sample."""
         return self._task.postprocess(self.record, outputs, params)
 
-    def warm_up(self) -> None:
-        """Run a black picture once; raises WeightsError."""
-        outputs = self.forward([self._task.blank(self.record)])
-        if isinstance(outputs, torch.Tensor):
-            self._refuse_unless_finite(outputs)
+    def _blank(self) -> Sample:
+        return self._task.blank(self.record)
 
     @property
     def _task(self) -> Task:
@@ -212,10 +230,8 @@ class VideoNetwork(Network):
         """Turn the clips of each video, in order of time, into one list of predictions a video."""
         return self._task.postprocess(self.record, videos, params)
 
-    def warm_up(self) -> None:
-        """Run a window of black frames once; raises WeightsError."""
-        (stepped,) = self.forward([self._task.blank(self.record)])
-        self._refuse_unless_finite(stepped.logits)
+    def _blank(self) -> Step:
+        return self._task.blank(self.record)
 
     @property
     def _task(self) -> VideoTask:

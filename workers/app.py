@@ -120,6 +120,7 @@ def create_app() -> Celery:
     """Make the application; the work is opened when a worker starts, not in the beat."""
     settings = load_settings()
     app = new_celery(settings.redis_url)
+    app.conf.worker_pool = "workers.pool:WakingPool"
     app.conf.beat_schedule = {"sweep": {"task": SWEEP, "schedule": settings.sweep_s}}
     crew: list[Crew] = []
 

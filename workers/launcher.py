@@ -55,6 +55,8 @@ COMPUTING = {
     # again, a fifth of MobileNetV3-small's time.
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**31),
+    # Tables take from the same memory: a pool of their own keeps what nobody else can use.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
 
@@ -105,10 +107,10 @@ def slot_of(pool: str, place: str, threads: int, environ: dict[str, str]) -> Slo
 
 
 def command_of(slot: Slot) -> list[str]:
-    """Give the command line of a slot's process: threads, since CUDA does not survive a fork."""
+    """Give the command line of a slot's process; its threads are workers.pool's."""
     return [
         sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
-        "--pool", "threads", "--concurrency", str(slot.threads), "--queues", slot.pool,
+        "--concurrency", str(slot.threads), "--queues", slot.pool,
         "--hostname", slot.node.replace("/", "-") + "@%h", "--loglevel", "WARNING",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from models.registry import Network
 from models.tasks.task import Outputs
 from workers.engine.chunk import Chunk, Piece
 from workers.engine.device import infer
@@ -47,10 +48,20 @@ class Batcher:
         self._waiting: dict[Key, deque[Chunk]] = {}
         self._since: dict[Key, float] = {}
         self._coming = 0
+        # New networks, and who waits until they are warm.
+        self._cold: list[tuple[Network, Future[None]]] = []
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._thread.start()
+
+    def warm_up(self, network: Network) -> None:
+        """Warm a network up between two batches; raises what that raises."""
+        warm: Future[None] = Future()
+        with self._changed:
+            self._cold.append((network, warm))
+            self._changed.notify()
+        warm.result()
 
     def announce(self) -> None:
         """Say that a chunk is being decoded and will be put; a batch may wait for it."""
@@ -81,6 +92,7 @@ class Batcher:
 
     def _run(self) -> None:
         while (taken := self._next_batch()) is not None:
+            self._warm_up_new()
             batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]
             if not batch:
                 continue
@@ -96,15 +108,29 @@ class Batcher:
             del taken, batch
 
     def _next_batch(self) -> list[Chunk] | None:
-        """Wait for a batch; None once closed and empty."""
+        """Wait for a batch, empty when a network is to be warmed up; None once closed and empty."""
         with self._changed:
-            while not self._waiting:
+            while not (self._waiting or self._cold):
                 if self._closed:
                     return None
                 self._changed.wait()
+            if self._cold:
+                return []
             key = min(self._since, key=self._since.__getitem__)
             self._await_more(key)
             return self._take(key)
+
+    def _warm_up_new(self) -> None:
+        with self._changed:
+            new, self._cold = self._cold, []
+        for network, warm in new:
+            self._use_cores(self._cores)
+            try:
+                network.warm_up()
+            except Exception as err:
+                warm.set_exception(err)
+            else:
+                warm.set_result(None)
 
     def _await_more(self, key: Key) -> None:
         deadline = self._since[key] + self._wait_s

@@ -17,6 +17,7 @@ from jobs.scheduling import Lease, claim, has_work
 from jobs.segments import ItemError
 from jobs.states import JobKind
 from jobs.storage import BlobMissing
+from jobs.tables import ModelVersion
 from jobs.versions import read_version
 from jobs.webhooks import has_due
 from models.errors import ModelError
@@ -69,7 +70,6 @@ class Engine:
         # One network at a time: two would fill the device, and leave no place to anybody else.
         self._place_for_training = threading.Semaphore()
         self._networks = Networks(settings.model_memory)
-        self._validator = Validator(ground, self._networks, process.device)
         self._decoders = ThreadPoolExecutor(
             process.decode_threads, "decode", initializer=process.step_back
         )
@@ -84,6 +84,7 @@ class Engine:
         self._batcher = Batcher(
             settings.batch_wait_ms / 1000, self._flight, process.cores, process.use_cores
         )
+        self._validator = Validator(ground, self._networks, self._load_version)
         self._keeper = Keeper(ground.database, process.node, settings, beat=self._flight.beat)
         self._manifest = lru_cache(_OPEN_MANIFESTS)(self._open_manifest)
         # A training reads its manifest as a whole: not again for every turn.
@@ -252,7 +253,11 @@ class Engine:
     def _load(self, lease: Lease, make_room: MakeRoom) -> Network:
         with self._ground.database.read() as session:
             version = read_version(session, lease.model_name, lease.model_version)
-        return load_version(self._ground, version, self._process.device, make_room)
+        return self._load_version(version, make_room)
+
+    def _load_version(self, version: ModelVersion, make_room: MakeRoom) -> Network:
+        device, warm_up = self._process.device, self._batcher.warm_up
+        return load_version(self._ground, version, device, make_room, warm_up)
 
     def _open_manifest(self, name: str) -> Manifest:
         return Manifest(self._ground.storage, name)

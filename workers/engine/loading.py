@@ -6,7 +6,7 @@ told as the reason why it is refused.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -39,10 +39,15 @@ log = structlog.get_logger(__name__)
 _PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+WarmUp = Callable[[Network], None]
+
+
 def load_version(
-    ground: Ground, version: ModelVersion, device: str, make_room: MakeRoom
+    ground: Ground, version: ModelVersion, device: str, make_room: MakeRoom, warm_up: WarmUp
 ) -> Network:
     """Read a version's weights, check their digest, build the network and run it once.
+
+    `warm_up` does so in the thread that owns the device.
 
     Raises ModelError for what can never be run, StorageError while the store is away.
     """
@@ -51,7 +56,7 @@ def load_version(
     record = ModelRecord.from_json(version.record)
     try:
         network = load(record, storage.get(version.weights), version.digest, device, precision)
-        network.warm_up()
+        warm_up(network)
     except ModelError:
         log.exception("network_refused", model=version.name, version=version.version)
         raise
@@ -62,8 +67,10 @@ def load_version(
 class Validator:
     """Tries out new versions, and drops the networks of those that are gone."""
 
-    def __init__(self, ground: Ground, networks: Networks, device: str) -> None:
-        self._ground, self._networks, self._device = ground, networks, device
+    def __init__(
+        self, ground: Ground, networks: Networks, load: Callable[[ModelVersion, MakeRoom], Network]
+    ) -> None:
+        self._ground, self._networks, self._load = ground, networks, load
         # One version at a time: they are loaded one after the other, and shards need the places.
         self._trying = threading.Lock()
 
@@ -131,10 +138,7 @@ class Validator:
             return "A worker process ended each time it was tried out."
         model = f"{version.name}@{version.version}"
         try:
-            self._networks.borrow(
-                model,
-                lambda make_room: load_version(self._ground, version, self._device, make_room),
-            )
+            self._networks.borrow(model, lambda make_room: self._load(version, make_room))
         except BlobMissing:
             return "Its weights are not in the store any more; register it again."
         except StorageError:

@@ -53,7 +53,9 @@ def directly(network: Network, content: bytes) -> list[tuple[str, float]]:
 def test_networks_compute_in_the_precision_of_the_settings(
     ground: Ground, digits: ModelVersion, precision: str, expected: torch.dtype | None
 ) -> None:
-    network = load_version(with_(ground, precision=precision), digits, "cpu", lambda _: None)
+    network = load_version(
+        with_(ground, precision=precision), digits, "cpu", lambda _: None, Network.warm_up
+    )
     assert network.autocast is expected
 
 

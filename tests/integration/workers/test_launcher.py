@@ -246,12 +246,11 @@ def test_a_process_that_does_not_end_in_time_is_killed(start: Start, tmp_path: P
     assert not is_alive(pid)
 
 
-def test_the_command_starts_celery_with_threads_on_the_pools_queue(tmp_path: Path) -> None:
+def test_the_command_starts_celery_on_the_pools_queue(tmp_path: Path) -> None:
     (slot,) = slots(tmp_path, gpus="3", shards_in_flight=4)
     command = command_of(slot)
     assert command[:3] == [sys.executable, "-m", "celery"]
     options = dict(pairwise(command))
-    assert options["--pool"] == "threads"
     assert options["--concurrency"] == "5"
     assert options["--queues"] == "gpu"
 

@@ -1,0 +1,46 @@
+"""New networks are warmed up where batches run: in the thread that owns the device."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import WeightsError
+from workers.engine.batcher import Batcher
+from workers.engine.flight import FlightRecord
+
+
+class Cold:
+    """A network that notes where it is warmed up."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.fault, self.threads = fault, list[str]()
+
+    def warm_up(self) -> None:
+        self.threads.append(threading.current_thread().name)
+        if self.fault is not None:
+            raise self.fault
+
+
+@pytest.fixture
+def batcher(tmp_path: Path) -> Iterator[Batcher]:
+    batcher = Batcher(0.0, FlightRecord(tmp_path / "flight"))
+    yield batcher
+    batcher.close()
+
+
+def test_it_is_done_in_the_device_thread_and_awaited(batcher: Batcher) -> None:
+    network: Any = Cold()
+    batcher.warm_up(network)
+    assert network.threads == ["device"]
+
+
+def test_a_fault_reaches_who_loads_and_nobody_else(batcher: Batcher) -> None:
+    bad: Any = Cold(WeightsError("no numbers"))
+    with pytest.raises(WeightsError, match="no numbers"):
+        batcher.warm_up(bad)
+    good: Any = Cold()
+    batcher.warm_up(good)
+    assert good.threads == ["device"]
