@@ -55,8 +55,10 @@ COMPUTING = {
     # again, a fifth of MobileNetV3-small's time.
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**31),
-    # Tables take from the same memory: a pool of their own keeps what nobody else can use.
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    # One place for all threads: in those that the C library makes for each, a feature map of more
+    # than 64 MB does not fit, and is mapped and given back with every layer. And in large pages.
+    "MALLOC_ARENA_MAX": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
 
