@@ -39,9 +39,18 @@ class RunningStack:
         return Client(self.info["url"], self.info["api_key"])
 
     def kill(self, role: str) -> int:
-        """SIGKILL the process that plays a role; gives its id."""
-        pid = self.pids[role]
-        os.kill(pid, signal.SIGKILL)
+        """SIGKILL the process that plays a role, or soon will; gives its id."""
+        return wait_for(lambda: self._killed(role), START_S, f"a process that is {role}")
+
+    def _killed(self, role: str) -> int | None:
+        """Kill it if it lives: one that died before may still be named, or not be named yet."""
+        pid = self.pids.get(role)
+        if pid is None or not is_alive(pid):
+            return None
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return None
         return pid
 
     def log(self) -> str:
