@@ -2,8 +2,10 @@
 
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from apiflask import APIFlask
@@ -30,6 +32,16 @@ def listener(redis_url: str) -> Iterator[Listener]:
 
 def await_subscription(listener: Listener) -> None:
     assert listener._subscribed.wait(_SOON_S)
+
+
+@contextmanager
+def held(caller: Caller, job: str, app: APIFlask) -> Iterator[Future[Any]]:
+    """Ask for a job and wait for its end; the block begins once the answer is held."""
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(caller.get, f"/v1/jobs/{job}", headers={"Prefer": "wait=50"})
+        while job not in app.extensions[LISTENER]._waiting:
+            assert not answer.done()
+        yield answer
 
 
 def test_who_listens_is_woken_by_its_own_moves_alone(listener: Listener, redis_url: str) -> None:
@@ -80,12 +92,7 @@ def test_a_held_answer_is_given_when_its_job_is_said_to_have_moved(
     job = caller.submit()["id"]
     with app.extensions[LISTENER].listening("anything"):
         await_subscription(app.extensions[LISTENER])
-    with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(
-            Caller(app, tenant).get, f"/v1/jobs/{job}", headers={"Prefer": "wait=50"}
-        )
-        while job not in app.extensions[LISTENER]._waiting:
-            assert not answer.done()
+    with held(Caller(app, tenant), job, app) as answer:
         cancel(ground.database, tenant.tenant_id, job)
         ground.hints.tell_moved(job)
         assert answer.result(_SOON_S).json["status"] == "cancelled"
@@ -95,12 +102,7 @@ def test_a_held_answer_is_given_although_nothing_was_said(
     caller: Caller, ground: Ground, app: APIFlask, tenant: NewKey
 ) -> None:
     job = caller.submit()["id"]
-    with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(
-            Caller(app, tenant).get, f"/v1/jobs/{job}", headers={"Prefer": "wait=50"}
-        )
-        while job not in app.extensions[LISTENER]._waiting:
-            assert not answer.done()
+    with held(Caller(app, tenant), job, app) as answer:
         cancel(ground.database, tenant.tenant_id, job)
         assert answer.result(_SOON_S).json["status"] == "cancelled"
 
