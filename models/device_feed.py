@@ -118,18 +118,21 @@ class DeviceFeed:
         self._turn = 0
 
     def put(self, samples: Sequence[Sample]) -> Sent:
-        """Send samples of one shape and type; `await_on_device` gives them as (B, C, h, w)."""
+        """Send samples of one shape and type.
+
+        `await_on_device` gives them as (B, C, h, w), channels last in memory as in the samples.
+        """
         buffer = self._buffers[self._turn]
         self._turn = (self._turn + 1) % _BUFFERS
         if buffer.sent is not None:
             buffer.sent.await_on_host()
-        pixels = [sample.pixels for sample in samples]
+        pixels = [sample.pixels.permute(1, 2, 0) for sample in samples]
         size = len(pixels) * pixels[0].nbytes
         if len(buffer.memory) < size:
             buffer.memory = self._lane.buffer(size)
         batch = buffer.memory[:size].view(pixels[0].dtype).view(len(pixels), *pixels[0].shape)
         torch.stack(pixels, out=batch)
-        buffer.sent = self._lane.send(batch)
+        buffer.sent = self._lane.send(batch.permute(0, 3, 1, 2))
         return buffer.sent
 
 

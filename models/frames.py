@@ -20,7 +20,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as tv
 
 from models.contracts.video_classification import MAX_WINDOW
 from models.decode import Pixels
@@ -28,6 +27,7 @@ from models.errors import ImageTooLarge, RecordError
 from models.opencv import cv2
 from models.preprocess import MAX_RESIZED_PIXELS, check_channels
 from models.record import Limits
+from models.resampling import by_shorter_side, resize_and_crop
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def to_frame(pixels: Pixels, spec: FramePreprocessing, limits: Limits) -> torch.
     Raises ImageTooLarge for a strip so narrow that resizing it would blow it up past the limit.
     """
     height, width = pixels.shape[:2]
-    size = spec.resize if len(spec.resize) == 2 else _by_shorter_side(height, width, spec.resize[0])
+    sides = spec.resize
+    size = (sides[0], sides[1]) if len(sides) == 2 else by_shorter_side(height, width, sides[0])
     most = min(limits.max_pixels, MAX_RESIZED_PIXELS)
     if size[0] * size[1] > most:
         raise ImageTooLarge(
@@ -74,18 +75,8 @@ def to_frame(pixels: Pixels, spec: FramePreprocessing, limits: Limits) -> torch.
         )
     if spec.channels == 1:
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
-    frame = torch.from_numpy(pixels).permute(2, 0, 1)
-    frame = tv.resize(frame, size, interpolation=spec.interpolation, antialias=spec.antialias)
-    # A copy, so that the sample does not keep the whole frame in memory.
-    cropped: torch.Tensor = tv.center_crop(frame, spec.crop)
-    return cropped.clone(memory_format=torch.contiguous_format)
-
-
-def _by_shorter_side(height: int, width: int, shorter: int) -> list[int]:
-    """Say how large a frame becomes; rounded as torchvision rounds it."""
-    if height <= width:
-        return [shorter, int(shorter * width / height)]
-    return [int(shorter * height / width), shorter]
+    crop = (spec.crop[0], spec.crop[1])
+    return resize_and_crop(pixels, size, crop, spec.interpolation, spec.antialias)
 
 
 def _check_numbers(spec: FramePreprocessing) -> None:

@@ -1,22 +1,21 @@
-"""Pixels to what a network takes, exactly as torchvision does it.
+"""Pixels to what a network takes, as torchvision does it.
 
-`to_sample` resizes and crops uint8 pixels with torchvision's own functions, and `normalise` does
-the rest on whole batches where the network runs, so that only a quarter of the bytes travels to
-the device. Together they equal `weights.transforms()` on a uint8 tensor bit for bit.
+`to_sample` resizes and crops uint8 pixels (models/resampling.py), and `normalise` does the rest on
+whole batches where the network runs, so that only a quarter of the bytes travels to the device.
+Together they are `weights.transforms()` on a uint8 tensor.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-import numpy as np
 import torch
 from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as tv
 
 from models.decode import Pixels
 from models.errors import ImageTooLarge, RecordError
 from models.record import Limits
+from models.resampling import by_shorter_side, resize_and_crop
 
 # torch takes about 24 bytes a pixel while it resizes: a strip of 1 x 15,000 pixels, enlarged to 256
 # on its shorter side, ended a process at 24 GB. This many pixels stay under 0.4 GB a thread.
@@ -75,42 +74,31 @@ def to_sample(pixels: Pixels, spec: Preprocessing, limits: Limits) -> torch.Tens
     Raises ImageTooLarge for a strip so narrow that resizing it would blow it up past the limit.
     """
     height, width = pixels.shape[:2]
-    shorter, longer = sorted((height, width))
+    size = by_shorter_side(height, width, spec.resize)
     most = min(limits.max_pixels, MAX_RESIZED_PIXELS)
-    if spec.resize * (spec.resize * longer // shorter) > most:
+    if size[0] * size[1] > most:
         raise ImageTooLarge(
             f"The image is {width} x {height} pixels: resized to {spec.resize} on its shorter "
             f"side it would pass {most:,} pixels. Send a less elongated picture."
         )
-    if shorter == spec.resize:
-        return _centre(pixels, spec.crop)
-    image = torch.from_numpy(pixels).permute(2, 0, 1)
-    image = tv.resize(
-        image, [spec.resize], interpolation=spec.interpolation, antialias=spec.antialias
-    )
-    # A copy, so that the sample does not keep the whole picture in memory.
-    cropped: torch.Tensor = tv.center_crop(image, [spec.crop])
-    return cropped.clone(memory_format=torch.contiguous_format)
-
-
-def _centre(pixels: Pixels, crop: int) -> torch.Tensor:
-    """Cut out the centre as `tv.center_crop` does, of a picture that needs no resizing.
-
-    Tiny pictures come by the thousand a second, and torch's calls would cost more than their work.
-    """
-    height, width = pixels.shape[:2]
-    top, left = round((height - crop) / 2), round((width - crop) / 2)
-    cut = pixels[top : top + crop, left : left + crop]
-    # A copy if it is a part, so that the sample does not keep the whole picture in memory.
-    return torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1)))
+    crop = (spec.crop, spec.crop)
+    return resize_and_crop(pixels, size, crop, spec.interpolation, spec.antialias)
 
 
 def normalise(batch: torch.Tensor, spec: Scale) -> torch.Tensor:
-    """Normalise each channel of (B, C, H, W): float32, channels last.
+    """Normalise each channel of (B, C, h, w): float32, channels last.
 
     uint8 is scaled to [0, 1] first; float32 lies there already and may be overwritten.
     """
-    scaled = tv.convert_image_dtype(batch, torch.float)
-    normal: torch.Tensor = tv.normalize(scaled, mean=spec.mean, std=spec.std, inplace=True)
     # The order in which oneDNN and cuDNN convolve natively.
-    return normal.contiguous(memory_format=torch.channels_last)
+    normal = batch.to(torch.float32, memory_format=torch.channels_last)
+    # Whole lines of a picture at a time: operations on three channels are slow by themselves.
+    lines = normal.permute(0, 2, 3, 1).flatten(2)
+    mean, std = (
+        torch.tensor(each, device=batch.device).repeat(batch.shape[3])
+        for each in (spec.mean, spec.std)
+    )
+    if batch.dtype == torch.uint8:
+        lines.div_(255)
+    lines.sub_(mean).div_(std)
+    return normal

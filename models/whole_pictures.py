@@ -20,14 +20,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision.transforms import functional as tv
 
 from models.decode import Pixels
 from models.errors import ImageTooLarge, RecordError
 from models.preprocess import MAX_RESIZED_PIXELS, check_channels
 from models.record import Limits, ModelRecord
-
-Size = tuple[int, int]
+from models.resampling import Size, by_shorter_side, resize_and_crop
 
 # A sample may have so many times the pixels of a usual one: a panorama of five to one passes, and a
 # strip of one pixel's width that would be blown up to a thousand times its size does not.
@@ -67,9 +65,7 @@ class WholePicture:
             return self.fixed[0], self.fixed[1]
         assert self.shorter is not None
         if self.longer is None:
-            low, high = sorted((height, width))
-            longer = int(self.shorter * high / low)
-            return (self.shorter, longer) if height <= width else (longer, self.shorter)
+            return by_shorter_side(height, width, self.shorter)
         scale = min(self.shorter / min(height, width), self.longer / max(height, width))
         return math.floor(height * scale), math.floor(width * scale)
 
@@ -100,9 +96,7 @@ def resize_whole(pixels: Pixels, spec: WholePicture, limits: Limits) -> torch.Te
         )
     if not spec.antialias:
         return _blend(pixels, size)
-    image = torch.from_numpy(pixels).permute(2, 0, 1)
-    resized: torch.Tensor = tv.resize(image, list(size), antialias=True)
-    return resized.clone(memory_format=torch.contiguous_format)
+    return resize_and_crop(pixels, size, crop=size)
 
 
 def _blend(pixels: Pixels, size: Size) -> torch.Tensor:
@@ -112,7 +106,7 @@ def _blend(pixels: Pixels, size: Size) -> torch.Tensor:
     upper = _between(pixels[top[:, None], left], pixels[top[:, None], right], across[:, None])
     lower = _between(pixels[bottom[:, None], left], pixels[bottom[:, None], right], across[:, None])
     blended = _between(upper, lower, down[:, None, None]) / np.float32(255)
-    return torch.from_numpy(np.ascontiguousarray(blended.transpose(2, 0, 1)))
+    return torch.from_numpy(blended).permute(2, 0, 1)
 
 
 def _neighbours(

@@ -147,8 +147,8 @@ class VideoTask:
 
 
 def stack(samples: Sequence[Sample], device: torch.device) -> torch.Tensor:
-    """Put equal samples on the device as one batch (B, channels, h, w)."""
-    batch = torch.stack([sample.pixels for sample in samples])
+    """Put equal samples on the device as one batch (B, channels, h, w), channels last in memory."""
+    batch = torch.stack([sample.pixels.permute(1, 2, 0) for sample in samples])
     if device.type == "cuda":
         batch = batch.pin_memory()  # lets the copy run beside the device's work
-    return batch.to(device, non_blocking=True)
+    return batch.to(device, non_blocking=True).permute(0, 3, 1, 2)

@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 import torch
-from torchvision.transforms import functional as tv
 
 from models.device_feed import CpuLane, DeviceFeed, Sent, feed_for
 from models.halving import in_halves
-from models.preprocess import Preprocessing, to_sample
-from models.record import Limits
 from models.tasks.task import Sample
 
 
@@ -101,18 +97,3 @@ def test_a_bad_sample_costs_itself_alone() -> None:
     (bad,) = [(count, given) for count, given in parts if isinstance(given, Exception)]
     assert bad[0] == 1
     assert str(bad[1]) == "five"
-
-
-@pytest.mark.parametrize("size", [(28, 28), (28, 41), (33, 28), (29, 28), (28, 31)])
-@pytest.mark.parametrize("crop", [28, 27, 20])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_what_needs_no_resizing_is_cut_as_torchvision_cuts_it(
-    size: tuple[int, int], crop: int, channels: int
-) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (*size, channels), np.uint8)
-    spec = Preprocessing(28, crop, channels, [0.0] * channels, [1.0] * channels)
-    image = torch.from_numpy(pixels).permute(2, 0, 1)
-    expected = tv.center_crop(tv.resize(image, [28], antialias=True), [crop])
-    found = to_sample(pixels, spec, Limits())
-    assert torch.equal(found, expected)
-    assert found.is_contiguous()

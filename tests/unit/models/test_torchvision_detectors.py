@@ -23,7 +23,7 @@ PHOTOS = list(make_photos(3, seed=7))
 PIXELS = [decode(photo, 3, Limits()) for photo in PHOTOS]
 # Heavy networks are compared on small pictures: torchvision takes the size as an argument.
 SMALL = {"min_size": 160, "max_size": 224}
-# A network reports its 100 or 300 best: at the end of that list equals change places.
+# Random weights leave many objects equally sure, and which of them covers the other is chance.
 ENOUGH = 0.95
 # The part that says how sure a network is, and by how much to turn it up: random weights leave
 # every class near 1/91, and then nothing passes a network's own threshold.
@@ -113,7 +113,11 @@ def test_every_photo_gets_torchvisions_boxes_classes_and_confidences(name, photo
         assert count > 20, "too few objects to compare anything"
         assert expected["scores"].std() > 1e-3, "all objects are alike"
         assert len(predictions) == count
-        assert len(matches(predictions, expected)) >= ENOUGH * count
+        # Of those as sure as the last of a full list, others may have found a place in it.
+        surer = expected["scores"] > expected["scores"][-1] + 1e-3
+        assert surer.sum() > 20, "too few objects to compare anything"
+        expected = {key: values[surer] for key, values in expected.items()}
+        assert len(matches(predictions, expected)) >= ENOUGH * surer.sum()
 
 
 def test_every_object_gets_torchvisions_mask():

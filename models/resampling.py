@@ -1,0 +1,140 @@
+"""Pictures resized and cut as torchvision does it, at a third of its cost.
+
+A resize with a filter is linear: first along the rows, then along the columns, each pixel of the
+result is a sum of a few neighbours, and the sizes alone say how much of each. torch tells how much
+when it is given pulses to resize. The sums here are torch's own, in float32, in its order and
+rounded once at the end: about one value in a million differs, by one step of 255. What is cut away
+is never computed, and torch's `embedding_bag` adds up whole lines with vector instructions, where
+its `interpolate` takes one number at a time.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as nn
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as tv
+
+from models.decode import Pixels
+from models.opencv import cv2
+
+# (height, width) in pixels.
+Size = tuple[int, int]
+
+# Half of a filter's width, in pixels of the smaller of the two pictures.
+_REACH = {InterpolationMode.BILINEAR: 1, InterpolationMode.BICUBIC: 2}
+# Pairs of lengths whose taps are kept, of some 10 KB each.
+_KEPT = 1000
+
+
+def by_shorter_side(height: int, width: int, shorter: int) -> Size:
+    """Say how large a picture becomes; rounded as torchvision rounds it."""
+    if height <= width:
+        return shorter, int(shorter * width / height)
+    return int(shorter * height / width), shorter
+
+
+def resize_and_crop(
+    pixels: Pixels,
+    size: Size,
+    crop: Size,
+    mode: InterpolationMode = InterpolationMode.BILINEAR,
+    antialias: bool = True,
+) -> torch.Tensor:
+    """Resize uint8 (H, W, C) to `size` and cut `crop`, which is no larger, out of the centre.
+
+    Gives uint8 (C, *crop), channels last in memory, which keeps nothing else in memory.
+    """
+    if size == pixels.shape[:2]:
+        return _by_channel(_centre(pixels, crop))
+    if antialias and mode in _REACH:
+        return _by_channel(_resample(pixels, size, crop, mode))
+    image = torch.from_numpy(pixels).permute(2, 0, 1)
+    resized = tv.resize(image, list(size), interpolation=mode, antialias=antialias)
+    return _by_channel(_centre(resized.permute(1, 2, 0).numpy(), crop))
+
+
+def _by_channel(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def _centre(pixels: Pixels, crop: Size) -> Pixels:
+    """Cut out the centre, where torchvision's `center_crop` does."""
+    top, left = _first(pixels.shape[0], crop[0]), _first(pixels.shape[1], crop[1])
+    # A copy if it is a part, so that the sample does not keep the whole picture in memory.
+    return np.ascontiguousarray(pixels[top : top + crop[0], left : left + crop[1]])
+
+
+def _first(side: int, crop: int) -> int:
+    return round((side - crop) / 2)
+
+
+@torch.inference_mode()
+def _resample(pixels: Pixels, size: Size, crop: Size, mode: InterpolationMode) -> Pixels:
+    height, width, channels = pixels.shape
+    down = _taps(height, size[0], crop[0], mode)
+    across = _taps(width, size[1], crop[1], mode)
+    read = pixels[down.start : down.stop, across.start : across.stop]
+    # Whole lines are added up: columns become lines first, and then lines again.
+    columns = across.add_up(cv2.transpose(read).astype(np.float32))
+    lines = down.add_up(cv2.transpose(columns.reshape(crop[1], -1, channels)))
+    # A cubic filter overshoots. OpenCV rounds halves to even and saturates, as torch does.
+    rounded = cv2.convertScaleAbs(lines.clip(0, None, out=lines))
+    return np.asarray(rounded, np.uint8).reshape(*crop, channels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taps:
+    """What is read along one side, and how it is added up to the side of the result.
+
+    Output i is the sum of shares[k] * lines[places[k]] for k from ends[i] to ends[i + 1]; lines are
+    those of the picture from `start` to `stop`.
+    """
+
+    start: int
+    stop: int
+    places: torch.Tensor
+    shares: torch.Tensor
+    ends: torch.Tensor
+
+    def add_up(self, lines: NDArray[Any]) -> NDArray[np.float32]:
+        """Sum float32 (stop - start, ...) up to (outputs, n)."""
+        summed = nn.embedding_bag(
+            self.places,
+            torch.from_numpy(lines).view(len(lines), -1),
+            self.ends,
+            mode="sum",
+            per_sample_weights=self.shares,
+            include_last_offset=True,
+        )
+        return np.asarray(summed.numpy(), np.float32)
+
+
+@lru_cache(_KEPT)
+def _taps(given: int, wanted: int, crop: int, mode: InterpolationMode) -> _Taps:
+    """Ask torch how a side is resized, for the `crop` places in its middle.
+
+    Pulses that are further apart than a filter is wide never meet in an output: which of them it
+    answers to, and where it lies itself, say what place that was.
+    """
+    period = 2 * ceil(_REACH[mode] * max(given / wanted, 1)) + 3
+    phases = torch.arange(period)
+    pulses = (torch.arange(given) % period == phases[:, None]).float()
+    answers = nn.interpolate(
+        pulses[:, None, None], (1, wanted), mode=mode.value, align_corners=False, antialias=True
+    )
+    outputs = torch.arange(crop) + _first(wanted, crop)
+    shares = answers[:, 0, 0, outputs].T
+    middles = (outputs + 0.5) * (given / wanted) - 0.5
+    places = phases + period * ((middles[:, None] - phases) / period).round().long()
+    places, order = places.sort(dim=1)
+    shares = shares.gather(1, order)
+    used = shares != 0
+    start, stop = int(places[used].min()), int(places[used].max()) + 1
+    ends = nn.pad(used.sum(1).cumsum(0), (1, 0))
+    return _Taps(start, stop, places[used] - start, shares[used], ends)
