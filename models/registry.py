@@ -19,6 +19,7 @@ from models.catalog import SHIPPED
 from models.contracts import contract_of
 from models.decode import Pixels
 from models.errors import RecordError, UnknownArchitecture, WeightsError
+from models.folding import fold_norms
 from models.networks import (
     digits,
     motion,
@@ -266,6 +267,7 @@ def load(
     (VIDEO_TASKS if of_videos else TASKS)[record.task].check(record)
     module = build(record)
     weights_file.fill(module, weights_file.read(weights), record.name)
+    fold_norms(module.eval())
     kind = VideoNetwork if of_videos else ImageNetwork
     return kind(record, module, device, autocast)
 

@@ -11,7 +11,7 @@ from models.measuring.clip_evaluation import answers
 from models.measuring.evaluation import evaluate
 from models.networks import motion
 from models.pictures.clips import CLIP_FRAMES, heldout_clips, heldout_streams
-from models.registry import VideoNetwork, load
+from models.registry import VideoNetwork, build, load
 from models.tasks.task import Clip, Step
 from models.training.clip_training import ClipRecipe, train_on_clips
 from models.weights import digest, write
@@ -48,7 +48,7 @@ def test_the_shipped_weights_reach_their_card_on_held_out_films():
 
 def test_a_network_has_the_weights_that_its_card_counts(network):
     assert isinstance(network, VideoNetwork)
-    parameters = sum(each.numel() for each in network._module.parameters())
+    parameters = sum(each.numel() for each in build(network.record).parameters())
     assert parameters == RECORD.metrics["parameters"]
 
 

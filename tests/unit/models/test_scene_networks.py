@@ -12,7 +12,7 @@ from models.networks import scenes_detector, scenes_segmenter
 from models.opencv import cv2
 from models.pictures.data import encode
 from models.pictures.scenes import heldout_scenes
-from models.registry import load
+from models.registry import build, load
 from models.training.scene_training import SceneRecipe, train_on_scenes
 from models.weights import digest, write
 
@@ -48,7 +48,7 @@ def test_the_shipped_weights_reach_their_card_on_held_out_scenes(name):
 
 
 def test_a_network_has_the_weights_that_its_card_counts(network):
-    parameters = sum(each.numel() for each in network._module.parameters())
+    parameters = sum(each.numel() for each in build(network.record).parameters())
     assert parameters == network.record.metrics["parameters"]
 
 

@@ -43,9 +43,10 @@ def test_a_detector_loads_a_file_with_old_names_to_the_same_answers():
     # torchvision itself reads them so, too.
     theirs = tv.get_model(name[12:], weights=None, weights_backbone=None)
     assert theirs.load_state_dict(old, strict=False).unexpected_keys == []
-    for network in (load(record, write(old)), load(record, write(state))):
-        mine = network._module.state_dict()
-        assert all(torch.equal(mine[key], state[key]) for key in state)
+    aged_state, modern_state = (
+        load(record, write(each))._module.state_dict() for each in (old, state)
+    )
+    assert all(torch.equal(each, modern_state[key]) for key, each in aged_state.items())
 
 
 def test_a_network_that_asks_for_its_version_loads_without_one():
