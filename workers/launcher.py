@@ -59,6 +59,8 @@ COMPUTING = {
     # than 64 MB does not fit, and is mapped and given back with every layer. And in large pages.
     "MALLOC_ARENA_MAX": "1",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    # Tables lie there too: Arrow's own pool would keep what a large job's manifest once took.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
 

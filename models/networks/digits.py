@@ -11,7 +11,8 @@ from torch import nn
 
 from models.options import NetworkOptions, read_options
 
-_ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+# In place: nothing else needs what a layer gave before them.
+_ACTIVATIONS = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": torch.sigmoid_}
 _POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 _PLAIN = NetworkOptions()
