@@ -65,7 +65,8 @@ class Settings(BaseSettings):
     batch_wait_ms: float = Field(3, ge=0, le=1000)
     checkpoint_s: float = Field(10, gt=0, description="how often a long video's place is kept")
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of networks, where lower is safe (torch.autocast)"
+        "float32",
+        description="of networks (torch.autocast); a lower one is slow on CPUs without it",
     )
     model_memory: int = Field(4 * GIB, ge=MIB, description="weights one process keeps loaded")
 
