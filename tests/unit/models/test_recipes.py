@@ -58,7 +58,7 @@ def test_the_record_keeps_the_options_and_the_network_is_built_by_them() -> None
     assert isinstance(module, digits.Digits)
     assert module.conv1.weight.shape == (32, 1, 5, 5)
     assert isinstance(module.pool, torch.nn.AvgPool2d)
-    assert module.activation is torch.tanh
+    assert module.activation is torch.tanh_
     assert module(torch.zeros(1, 1, 28, 28)).shape == (1, 2)
 
 
