@@ -60,7 +60,8 @@ def resize_and_crop(
 
 
 def _by_channel(pixels: Pixels) -> torch.Tensor:
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    # By NumPy: tiny pictures come by the thousand a second, and torch's own call costs more.
+    return torch.from_numpy(pixels.transpose(2, 0, 1))
 
 
 def _centre(pixels: Pixels, crop: Size) -> Pixels:

@@ -148,7 +148,11 @@ class VideoTask:
 
 def stack(samples: Sequence[Sample], device: torch.device) -> torch.Tensor:
     """Put equal samples on the device as one batch (B, channels, h, w), channels last in memory."""
-    batch = torch.stack([sample.pixels.permute(1, 2, 0) for sample in samples])
+    pixels = [sample.pixels for sample in samples]
+    if len(pixels[0]) == 1:  # a single channel is first and last
+        batch = torch.stack(pixels)
+    else:
+        batch = torch.stack([each.permute(1, 2, 0) for each in pixels]).permute(0, 3, 1, 2)
     if device.type == "cuda":
         batch = batch.pin_memory()  # lets the copy run beside the device's work
-    return batch.to(device, non_blocking=True).permute(0, 3, 1, 2)
+    return batch.to(device, non_blocking=True)
