@@ -50,11 +50,12 @@ def network_on(device: torch.device, autocast: torch.dtype | None = None) -> Net
 
 
 def pictures(count: int, seed: int = 0) -> list[Sample]:
-    """Draw samples as the network takes them: soft blots, uint8 (3, 224, 224)."""
+    """Draw samples as they are prepared: soft blots, uint8 (3, 224, 224), channels last."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 7, 7, generator=generator) * 255
     soft = torch.nn.functional.interpolate(coarse, size=(224, 224), mode="bicubic")
-    return [Sample(each, 224, 224) for each in soft.clamp(0, 255).to(torch.uint8)]
+    pixels = soft.clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
+    return [Sample(each, 224, 224) for each in pixels]
 
 
 def prove_feed(device: torch.device) -> Figures:
