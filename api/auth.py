@@ -32,8 +32,8 @@ def _authenticate() -> None:
     _refuse_key_in_query()
     key = _bearer_key()
     with ground().database.read() as session:
-        row = read_key(session, key)
-    g.tenant_id, g.key_id, g.is_admin = row.tenant_id, row.id, row.admin
+        caller = read_key(session, key)
+    g.tenant_id, g.key_id, g.is_admin = caller
 
 
 def _bearer_key() -> str:

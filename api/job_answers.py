@@ -19,9 +19,9 @@ from jobs.tables import Job
 _SOONEST_S, _LATEST_S = 1, 10
 
 
-def view_of(session: Session, job: Job, now: float) -> JobView:
+def view_of(session: Session, job: Job) -> JobView:
     """Show a job under the name that the caller used: a job, or OpenAI's batch."""
-    return job_view(job, kind_of_view(), forecast(session, job, now))
+    return job_view(job, kind_of_view(), forecast(session, job))
 
 
 def shown(job: Job, wait: Wait | None = None) -> Response:
@@ -68,9 +68,8 @@ def location(job: Job) -> str:
 
 
 def _answer(job: Job, status: int, wait: Wait | None) -> Response:
-    now = ground().database.now()
     with ground().database.read() as session:
-        view = view_of(session, job, now)
+        view = view_of(session, job)
     response = jsonify(view.model_dump(mode="json"))
     response.status_code = status
     response.set_etag(_digest(view), weak=True)

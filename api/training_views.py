@@ -16,8 +16,8 @@ _UNKNOWN = TrainingError(
 )
 
 
-def training_view(session: Session, job: Job, training: Training, now: float) -> TrainingView:
-    """Show a training; `now` is the database's time."""
+def training_view(session: Session, job: Job, training: Training) -> TrainingView:
+    """Show a training."""
     times = times_of(job)
     del times["finalizing_at"]
     recipe = dict(job.params)
@@ -36,7 +36,7 @@ def training_view(session: Session, job: Job, training: Training, now: float) ->
         priority=job.priority,
         request_counts=Counts(**job.request_counts),
         # How long it takes hangs on when it stops to get better, so no time is promised.
-        queue=Queue(position=forecast(session, job, now).position, eta_seconds=None),
+        queue=Queue(position=forecast(session, job).position, eta_seconds=None),
         completion_window=job.completion_window,
         delete_inputs=job.delete_inputs,
         input_file_id=job.input_file_id,

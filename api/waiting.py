@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore
 
 from flask import current_app, request
-from sqlalchemy import select
 
 from api.current import ground, tenant_id
 from api.gunicorn_conf import threads
 from api.listener import listener
 from jobs.reading import get_job
+from jobs.states import TERMINAL
 from jobs.tables import Job
 
 LONGEST_S = 60
@@ -59,18 +59,17 @@ def wanted_wait(default: int = 0) -> Wait:
 
 def hold(job_id: str, wait: Wait) -> tuple[Job, Wait]:
     """Give a job once it is over or the wait is, and the wait that was granted; raises NotFound."""
-    tenant = tenant_id()
-    # Of one that runs no more is read than whether it does: there are many looks.
-    ended_at = select(Job.ended_at).where(Job.id == job_id, Job.tenant_id == tenant)
+    seen: list[Job] = []
 
     def is_over() -> bool:
         with ground().database.read() as session:
-            ended = session.execute(ended_at).one_or_none()
-        return ended is None or ended[0] is not None
+            seen[:] = [get_job(session, tenant_id(), job_id)]
+        return seen[0].status in TERMINAL
 
     granted = hold_until(is_over, wait, job_id)
-    with ground().database.read() as session:
-        return get_job(session, tenant, job_id), granted
+    if not seen:  # nothing was held
+        is_over()
+    return seen[0], granted
 
 
 def hold_until(is_over: Callable[[], bool], wait: Wait, what: str) -> Wait:

@@ -15,9 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.completion import close_if_over
 from jobs.database import Database, db_now, is_outage
-from jobs.scheduling import Lease, charge, time_used
+from jobs.scheduling import Lease, charge_tenant, time_used
 from jobs.states import ShardState
 from jobs.tables import Table
+from jobs.turns import priority_weight
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +52,12 @@ _COUNT = (
             **{_jobs.c[name]: _jobs.c[name] + bindparam(f"more_{name}") for name in _COUNTS},
             _jobs.c.commits: _jobs.c.commits + 1,
             _jobs.c.device_s: _jobs.c.device_s + bindparam("more_s", type_=Float()),
+            # What its claim was charged by estimate, corrected.
+            _jobs.c.share: _jobs.c.share + bindparam("owed_s", type_=Float()) / priority_weight,
             _jobs.c.last_progress_at: db_now(),
         }
     )
-    .returning(_jobs.c.commits, _jobs.c.priority)
+    .returning(_jobs.c.commits)
 )
 _NUMBER_SHARD = (
     update(_shards)
@@ -95,11 +98,11 @@ def commit(
         if connection.scalar(_FINISH_SHARD, mine) is None:
             return False
         counts = {f"more_{name}": getattr(tally, part) for name, part in _COUNTS.items()}
-        more = {"of_job": lease.job_id, "more_s": device_s, **counts}
-        number, priority = connection.execute(_COUNT, more).one()
+        owed_s = time_used(device_s, held_s, lease.count) - lease.charged_s
+        more = {"of_job": lease.job_id, "more_s": device_s, "owed_s": owed_s, **counts}
+        number = connection.scalar(_COUNT, more)
         connection.execute(_NUMBER_SHARD, {**shard, "number": number})
-        used_s = time_used(device_s, held_s, lease.count)
-        charge(session, lease.job_id, lease.tenant_id, priority, used_s - lease.charged_s)
+        charge_tenant(session, lease.tenant_id, owed_s)
         close_if_over(session, lease.job_id)
         return True
 

@@ -3,7 +3,7 @@
 In the transaction that closes a job its webhook deliveries are inserted, and its shadow.
 """
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
@@ -34,13 +34,15 @@ _NUMBER_REST = (
 )
 # FOR NO KEY UPDATE: the stronger lock would wait for everyone who inserts a shard of the job.
 _LOCKED_JOB = select(Job).where(Job.id == bindparam("of_job")).with_for_update(key_share=True)
-_BROKEN_OFF = (
-    select(_shards.c.id)
+# The time, and whether an attempt died before its commit.
+_AT_THE_END = select(
+    db_now().label("now"),
+    exists()
     .where(
         _shards.c.job_id == bindparam("of_job"),
         (_shards.c.attempt > 1) | ((_shards.c.attempt > 0) & (_shards.c.state != ShardState.DONE)),
     )
-    .limit(1)
+    .label("was_broken_off"),
 )
 
 
@@ -133,25 +135,20 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     check_job_move(job.status, status)
     job.status = status
     job.status_reason = reason or job.status_reason
-    job.ended_at = session.scalar(select(db_now()))
+    connection = session.connection()
+    now, was_broken_off = connection.execute(_AT_THE_END, {"of_job": job.id}).one()
+    job.ended_at = now
     if status is JobStatus.COMPLETED:
         job.outcome = outcome_of(job.total, job.failed)
-    job.tidy_at = _when_to_tidy(session, job)
+    # A preparation may have been broken off as well, or have lost its job meanwhile.
+    unprepared = job.prepare_attempt > 1 or (job.prepare_attempt == 1 and job.manifest is None)
+    # Then there may be blobs that nobody names.
+    job.tidy_at = now + TIDY_AFTER_S if was_broken_off or unprepared else None
     session.flush()
-    rest = {"of_job": job.id, "after": job.commits + 1}
-    session.connection().execute(_NUMBER_REST, rest)
+    if job.cancelled or job.expired:
+        connection.execute(_NUMBER_REST, {"of_job": job.id, "after": job.commits + 1})
     record_event(session, job)
     cast_shadow(session, job)
-
-
-def _when_to_tidy(session: Session, job: Job) -> float | None:
-    """Say when to look for blobs of attempts that died before their commit; None without any."""
-    # Of a preparation that was broken off, or whose job ended meanwhile.
-    unprepared = job.prepare_attempt > 1 or (job.prepare_attempt == 1 and job.manifest is None)
-    broken_off = session.connection().scalar(_BROKEN_OFF, {"of_job": job.id})
-    if unprepared or broken_off is not None:
-        return (job.ended_at or 0.0) + TIDY_AFTER_S
-    return None
 
 
 def _locked(session: Session, job_id: str) -> Job | None:

@@ -1,16 +1,74 @@
 """What a caller is told of a job that is not over: how many go before it, and how long it takes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from jobs.database import db_now
 from jobs.states import JobStatus, ShardState
-from jobs.tables import Job, Shard, Tenant
-from jobs.turns import PRIORITY_WEIGHTS
+from jobs.tables import Job, Table
+from jobs.turns import PRIORITY_WEIGHTS, priority_weight
 
 # A tenant's last jobs: those of the same version tell the pace of one that has not begun.
 _RECENT = 200
+
+_jobs, _shards, _tenants = (Table.metadata.tables[name] for name in ("jobs", "shards", "tenants"))
+
+# Built once, like those of jobs.turns: whoever polls asks them.
+_is_own = _jobs.c.tenant_id == bindparam("of_tenant")
+_is_another = _jobs.c.id != bindparam("this_job")
+_waits = (_jobs.c.pool == bindparam("in_pool")) & (_jobs.c.pending_shards > 0)
+
+_last = select(_jobs.c.id).where(_is_own).order_by(_jobs.c.id.desc()).limit(_RECENT)
+_RECENT_JOBS = select(
+    func.sum(_jobs.c.device_s), func.sum(_jobs.c.completed + _jobs.c.failed)
+).where(
+    _jobs.c.id.in_(_last),
+    _jobs.c.model_name == bindparam("of_model"),
+    _jobs.c.model_version == bindparam("of_version"),
+    _jobs.c.status == JobStatus.COMPLETED,
+)
+_WORKERS = (
+    select(func.count(_shards.c.owner.distinct()))
+    .join(_jobs, _jobs.c.id == _shards.c.job_id)
+    .where(
+        _shards.c.state == ShardState.LEASED,
+        _shards.c.lease_until > 0,
+        _jobs.c.pool == bindparam("in_pool"),
+    )
+)
+_WEIGHTS = select(
+    select(_tenants.c.weight)
+    .where(_tenants.c.id == bindparam("of_tenant"))
+    .scalar_subquery()
+    .label("tenant"),
+    select(func.sum(priority_weight))
+    .where(_waits, _is_own, _is_another)
+    .scalar_subquery()
+    .label("mine"),
+    select(func.sum(_tenants.c.weight))
+    .where(
+        _tenants.c.id != bindparam("of_tenant"),
+        _tenants.c.id.in_(select(_jobs.c.tenant_id).where(_waits)),
+    )
+    .scalar_subquery()
+    .label("others"),
+)
+_tenants_share = (
+    select(_tenants.c.share).where(_tenants.c.id == bindparam("of_tenant")).scalar_subquery()
+)
+_AHEAD = (
+    select(func.count())
+    .select_from(_jobs)
+    .join(_tenants, _tenants.c.id == _jobs.c.tenant_id)
+    .where(
+        _waits,
+        _is_another,
+        (_tenants.c.share < _tenants_share)
+        | (_is_own & (_jobs.c.share < bindparam("share", type_=Float()))),
+    )
+)
 
 
 class Forecast(NamedTuple):
@@ -20,12 +78,12 @@ class Forecast(NamedTuple):
     eta_s: float | None
 
 
-def forecast(session: Session, job: Job, now: float) -> Forecast:
-    """Say where a job stands; `now` is the database's time."""
-    return Forecast(_position(session, job), _eta_s(session, job, now))
+def forecast(session: Session, job: Job) -> Forecast:
+    """Say where a job stands; of one that is over nothing is asked."""
+    return Forecast(_position(session, job), _eta_s(session, job))
 
 
-def _eta_s(session: Session, job: Job, now: float) -> float | None:
+def _eta_s(session: Session, job: Job) -> float | None:
     """Take the job's own throughput, else the device time of jobs like it and its part of the pool.
 
     The former is measured from the start of the job, waiting included.
@@ -35,65 +93,46 @@ def _eta_s(session: Session, job: Job, now: float) -> float | None:
     left = job.request_counts["processing"]
     done = job.completed + job.failed
     if done:
+        now = session.scalar(select(db_now())) or 0.0
         return left * max(now - job.in_progress_at, 0.001) / done
     item_s = _recent_item_s(session, job)
     if item_s is None:
         return None
-    return left * item_s / (_part(session, job) * _workers_of(session, job.pool))
+    return left * item_s / (_part(session, job) * _workers_of(session, job))
 
 
 def _recent_item_s(session: Session, job: Job) -> float | None:
     """Give the device seconds of an item in the last jobs of this version; None without any."""
-    last = select(Job.id).where(Job.tenant_id == job.tenant_id).order_by(Job.id.desc())
-    seconds, items = session.execute(
-        select(func.sum(Job.device_s), func.sum(Job.completed + Job.failed)).where(
-            Job.id.in_(last.limit(_RECENT)),
-            Job.model_name == job.model_name,
-            Job.model_version == job.model_version,
-            Job.status == JobStatus.COMPLETED,
-        )
-    ).one()
+    seconds, items = session.connection().execute(_RECENT_JOBS, _bound(job)).one()
     return float(seconds or 0) / float(items) if items else None
 
 
-def _workers_of(session: Session, pool: str) -> int:
-    """Count the processes that run shards of a pool at this moment; one is to be expected."""
-    at_it = (
-        select(func.count(Shard.owner.distinct()))
-        .join(Job, Job.id == Shard.job_id)
-        .where(Shard.state == ShardState.LEASED, Shard.lease_until > 0, Job.pool == pool)
-    )
-    return max(1, session.scalar(at_it) or 0)
+def _workers_of(session: Session, job: Job) -> int:
+    """Count the processes that run shards of the job's pool now; one is to be expected."""
+    return max(1, session.connection().scalar(_WORKERS, _bound(job)) or 0)
 
 
 def _part(session: Session, job: Job) -> float:
     """Give the part of its pool that a job has while all who wait go on waiting: 0 to 1."""
-    waiting = (Job.pool == job.pool) & (Job.pending_shards > 0)
-    weight = case(PRIORITY_WEIGHTS, value=Job.priority)
-    mine = select(func.sum(weight)).where(waiting, Job.tenant_id == job.tenant_id, Job.id != job.id)
-    others = select(func.sum(Tenant.weight)).where(
-        Tenant.id != job.tenant_id, Tenant.id.in_(select(Job.tenant_id).where(waiting))
-    )
-    own_weight = PRIORITY_WEIGHTS[job.priority]
-    tenant_weight = session.get_one(Tenant, job.tenant_id).weight
-    of_tenant = own_weight / (own_weight + float(session.scalar(mine) or 0))
-    return of_tenant * tenant_weight / (tenant_weight + float(session.scalar(others) or 0))
+    weights = session.connection().execute(_WEIGHTS, _bound(job)).one()
+    mine, tenants = PRIORITY_WEIGHTS[job.priority], float(weights.tenant)
+    of_tenant = mine / (mine + float(weights.mine or 0))
+    return of_tenant * tenants / (tenants + float(weights.others or 0))
 
 
 def _position(session: Session, job: Job) -> int | None:
     """Count the jobs that would be served before this one; None when it is not waiting."""
     if job.status is not JobStatus.IN_PROGRESS or job.pending_shards == 0:
         return None
-    share = select(Tenant.share).where(Tenant.id == job.tenant_id).scalar_subquery()
-    ahead = (
-        select(func.count())
-        .select_from(Job)
-        .join(Tenant, Tenant.id == Job.tenant_id)
-        .where(
-            Job.pool == job.pool,
-            Job.pending_shards > 0,
-            Job.id != job.id,
-            (Tenant.share < share) | ((Job.tenant_id == job.tenant_id) & (Job.share < job.share)),
-        )
-    )
-    return session.scalar(ahead) or 0
+    return session.connection().scalar(_AHEAD, {**_bound(job), "share": job.share}) or 0
+
+
+def _bound(job: Job) -> dict[str, Any]:
+    """Give a job as the parameters of the statements above."""
+    return {
+        "this_job": job.id,
+        "of_tenant": job.tenant_id,
+        "in_pool": job.pool,
+        "of_model": job.model_name,
+        "of_version": job.model_version,
+    }

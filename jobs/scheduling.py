@@ -9,9 +9,7 @@ urgent.
 A claim is charged by estimate and corrected by the commit, so that a worker that takes many shards
 at once is not taken for idle meanwhile; a lease that ends without a commit gives all of it back.
 
-Whoever was away comes back with the smallest share of those present, or with the largest of all
-when nobody is: being idle saves up nothing. What they were charged for shards that still run does
-not count there: it is not used yet, and an estimate.
+Where a job begins that has just become runnable stands in `jobs.entering`.
 
 A job of ten images need not wait until a shard of somebody's million ends: a worker keeps one place
 for short shards. That place serves whoever's turn it is, if their shard is short, and otherwise
@@ -27,12 +25,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Float, RowMapping, bindparam, case, func, select, update
+from sqlalchemy import Connection, Float, RowMapping, bindparam, case, select, update
 from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
 from jobs.states import JobKind, ShardState
-from jobs.tables import Job, Shard, Table, Tenant
+from jobs.tables import Table
 from jobs.turns import PRIORITY_WEIGHTS, SHARD_S, Candidate, Line, in_turn
 
 # Device seconds for one item of a job of which nothing has run yet; for a whole shard of it no more
@@ -50,6 +48,11 @@ _PART_OF_HELD = 0.1
 _jobs, _shards, _tenants = (Table.metadata.tables[name] for name in ("jobs", "shards", "tenants"))
 
 # Built once, like those of jobs.turns.
+_ANY_PENDING = (
+    select(_jobs.c.id)
+    .where(_jobs.c.pool == bindparam("in_pool"), _jobs.c.pending_shards > 0)
+    .limit(1)
+)
 _next_shard = (
     select(_shards.c.id)
     .where(
@@ -148,8 +151,7 @@ class Lease:
 def has_work(database: Database, pool: str) -> bool:
     """Say whether a claim might find something; a read that disturbs nobody."""
     with database.read() as session:
-        found = select(Job.id).where(Job.pool == pool, Job.pending_shards > 0).limit(1)
-        return session.scalar(found) is not None
+        return session.connection().scalar(_ANY_PENDING, {"in_pool": pool}) is not None
 
 
 def claim(
@@ -178,64 +180,6 @@ def claim(
             if shard is not None:
                 return _charged_lease(connection, shard, candidate.weight)
     return None
-
-
-def enter(session: Session, job: Job) -> None:
-    """Give a job that has just become runnable, and its tenant if it was idle, a fair start."""
-    jobs, tenants = _settled_shares(session, job)
-    least = select(func.min(Job.share)).where(
-        Job.tenant_id == job.tenant_id, Job.pending_shards > 0, Job.id != job.id
-    )
-    job.share = _least(session.scalar(least), *jobs) or 0.0
-    # Present are also those of whose jobs every shard runs at this moment.
-    running = select(Job.tenant_id).where(
-        Job.ended_at.is_(None), Job.in_progress_at.is_not(None), Job.id != job.id
-    )
-    if session.scalar(select(running.where(Job.tenant_id == job.tenant_id).exists())):
-        return
-    others = Tenant.id != job.tenant_id
-    present = select(func.min(Tenant.share)).where(others, Tenant.id.in_(running))
-    floor = _least(session.scalar(present), *tenants)
-    if floor is None:
-        floor = session.scalar(select(func.max(Tenant.share)).where(others)) or 0.0
-    session.execute(
-        update(Tenant).where(Tenant.id == job.tenant_id, Tenant.share < floor).values(share=floor)
-    )
-
-
-def _settled_shares(session: Session, job: Job) -> tuple[list[float], list[float]]:
-    """Give shares less what running shards were charged: of the tenant's jobs, of other tenants.
-
-    A charge is an estimate of what has yet to be used: who enters begins beside what the others
-    have had, not beside what they may have.
-    """
-    charged = (
-        select(Shard.job_id, func.coalesce(func.sum(Shard.charged_s), 0.0).label("seconds"))
-        .where(Shard.state == ShardState.LEASED, Shard.lease_until > 0)
-        .group_by(Shard.job_id)
-        .subquery()
-    )
-    # One statement, so that no commit comes between a charge and the share that it is part of.
-    rows = session.execute(
-        select(
-            Job.tenant_id, Job.share, Job.priority, Tenant.share, Tenant.weight, charged.c.seconds
-        )
-        .select_from(charged)
-        .join(Job, Job.id == charged.c.job_id)
-        .join(Tenant, Tenant.id == Job.tenant_id)
-        .where(Job.id != job.id)
-    ).all()
-    jobs, tenants = [], dict[str, float]()
-    for tenant_id, share, priority, tenants_share, weight, seconds in rows:
-        if tenant_id == job.tenant_id:
-            jobs.append(share - seconds / PRIORITY_WEIGHTS[priority])
-        else:
-            tenants[tenant_id] = tenants.get(tenant_id, tenants_share) - seconds / weight
-    return jobs, list(tenants.values())
-
-
-def _least(*shares: float | None) -> float | None:
-    return min((share for share in shares if share is not None), default=None)
 
 
 def time_used(device_s: float, held_s: float, items: int) -> float:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
 from jobs.database import db_now
+from jobs.entering import enter
 from jobs.errors import Conflict, IdempotencyMismatch
 from jobs.hints import IO
 from jobs.ids import new_id
@@ -24,11 +25,12 @@ from jobs.inputs import Agreed, Upload, items_of_requests, items_of_uploads
 from jobs.manifests import Item, write_manifest
 from jobs.packs import Pack
 from jobs.requests import Request
-from jobs.scheduling import enter
 from jobs.states import JobKind, JobStatus, ShardState
 from jobs.storage import manifest_name
-from jobs.tables import Comparison, IdempotencyKey, Job, ModelVersion, Shard, Table
+from jobs.tables import Comparison, IdempotencyKey, Job, ModelVersion, Table
 from jobs.versions import hold_version
+
+_INSERT_SHARD = Table.metadata.tables["shards"].insert()
 
 # Shards are at least so large in a job of many items, so that tables grow with shards alone.
 _SMALLEST_OF_MANY = 256
@@ -163,10 +165,11 @@ def cut_shards(job_id: str, total: int, preferred: int) -> list[dict[str, Any]]:
 
 def insert_shards(session: Session, job: Job, shards: list[dict[str, Any]]) -> None:
     """Insert the shards of a job that begins to run, and give it its place among the others."""
-    for start in range(0, len(shards), 1000):
-        session.execute(insert(Shard), shards[start : start + 1000])
     enter(session, job)
     job.pending_shards = len(shards)
+    session.flush()  # a new job has to be there before its shards
+    for start in range(0, len(shards), 1000):
+        session.connection().execute(_INSERT_SHARD, shards[start : start + 1000])
 
 
 def find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None) -> Job | None:
@@ -251,14 +254,16 @@ def _store(
     rows: Sequence[Table],
 ) -> None:
     with ground.database.write() as session:
-        if job.kind is not JobKind.TRAINING:  # whose version comes last
-            hold_version(session, job.model_name, job.model_version)
-        job.created_at = session.scalar(select(db_now())) or 0.0
+        if job.kind is JobKind.TRAINING:  # whose version comes last
+            job.created_at = session.scalar(select(db_now())) or 0.0
+        else:
+            job.created_at = hold_version(session, job.model_name, job.model_version)
         job.expires_at = job.created_at + window_s
+        session.add(job)
         if shards:
             job.status = JobStatus.IN_PROGRESS
             job.in_progress_at = job.created_at
-        session.add(job)
+            insert_shards(session, job, shards)
         session.flush()
         session.add_all(rows)
         if idempotency is not None:
@@ -271,9 +276,6 @@ def _store(
                     created_at=job.created_at,
                 )
             )
-            session.flush()
-        if shards:
-            insert_shards(session, job, shards)
         if job.kind is JobKind.RERUN:
             session.add(compared_with_parent(job))
 

@@ -27,6 +27,9 @@ _LOOK_AHEAD = 8
 
 _jobs, _tenants = (Table.metadata.tables[name].c for name in ("jobs", "tenants"))
 
+# The weight of a job's priority, in SQL.
+priority_weight = case(PRIORITY_WEIGHTS, value=_jobs.priority)
+
 
 def _may_run() -> ColumnElement[bool]:
     """Whether the worker may take a job: it trains one network at a time."""

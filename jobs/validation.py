@@ -8,18 +8,30 @@ that dies leaves it where it was; one that kills several workers is refused.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.audit import WORKER, write_entry
 from jobs.database import Database, db_now
 from jobs.states import VersionState
-from jobs.tables import ModelVersion
+from jobs.tables import ModelVersion, Table
 
 # How long a version waits before it is tried again when the store was away.
 _PAUSE_S = 5.0
 # Loading a network of gigabytes takes longer than a shard may go without a renewal.
 _TURN_LEASES = 4
+
+_versions = Table.metadata.tables["model_versions"].c
+# Built once: a worker asks it before every claim.
+_WAITING = (
+    select(_versions.name, _versions.version)
+    .where(
+        _versions.state == VersionState.VALIDATING,
+        _versions.lease_until.is_(None) | (_versions.lease_until < db_now()),
+    )
+    .order_by(_versions.created_at)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +45,7 @@ class Turn:
 def has_unvalidated(database: Database) -> bool:
     """Say whether a version waits to be tried out; a read that disturbs nobody."""
     with database.read() as session:
-        return session.execute(_waiting()).first() is not None
+        return session.connection().execute(_WAITING).first() is not None
 
 
 def claim_version(database: Database, lease_s: float) -> Turn | None:
@@ -41,7 +53,7 @@ def claim_version(database: Database, lease_s: float) -> Turn | None:
     if not has_unvalidated(database):
         return None
     with database.write() as session:
-        waiting = session.execute(_waiting().with_for_update(skip_locked=True)).first()
+        waiting = session.execute(_WAITING.with_for_update(skip_locked=True)).first()
         if waiting is None:
             return None
         version = session.get_one(ModelVersion, tuple(waiting))
@@ -90,18 +102,6 @@ def _end(database: Database, turn: Turn, state: VersionState, reason: str | None
         else:
             write_entry(session, WORKER, "version.refused", subject, reason=reason)
         return True
-
-
-def _waiting() -> Select[str, int]:
-    return (
-        select(ModelVersion.name, ModelVersion.version)
-        .where(
-            ModelVersion.state == VersionState.VALIDATING,
-            ModelVersion.lease_until.is_(None) | (ModelVersion.lease_until < db_now()),
-        )
-        .order_by(ModelVersion.created_at)
-        .limit(1)
-    )
 
 
 def _held(session: Session, turn: Turn) -> ModelVersion | None:

@@ -4,8 +4,10 @@ The row stays, so that its number is never given to another version and old resu
 ran. A version that an alias names, as itself or as a canary, is not deleted: move the alias first.
 """
 
+from collections.abc import Collection
+
 import structlog
-from sqlalchemy import exists, select, update
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
 from jobs.aliases import aliases_of
@@ -16,11 +18,27 @@ from jobs.errors import Conflict
 from jobs.model_names import shown_name, unknown_model
 from jobs.states import VersionState
 from jobs.storage import StorageError
-from jobs.tables import Job, ModelShadow, ModelVersion
+from jobs.tables import Job, ModelShadow, ModelVersion, Table
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 20
+
+_versions = Table.metadata.tables["model_versions"].c
+# Built once: a worker asks it before every claim.
+_ERASED = select(_versions.name, _versions.version).where(
+    _versions.name.in_(bindparam("of_names", expanding=True)), _versions.erased_at.is_not(None)
+)
+
+
+def erased_among(database: Database, models: Collection[str]) -> list[str]:
+    """Say which of the versions, such as `digits@3`, have no weights any more."""
+    if not models:
+        return []
+    names = sorted({model.rpartition("@")[0] for model in models})
+    with database.read() as session:
+        erased = session.connection().execute(_ERASED, {"of_names": names}).all()
+    return [model for name, number in erased if (model := f"{name}@{number}") in models]
 
 
 def delete_version(database: Database, name: str, number: int, actor: Actor) -> ModelVersion:

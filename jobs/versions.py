@@ -12,7 +12,7 @@ version instead (jobs.canaries).
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, case, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,28 @@ DEFAULT_ALIAS = "production"
 _NOTES = frozenset({"name", "description", "metrics", "limits", "max_batch", "shard_items"})
 _LIVE = (VersionState.VALIDATING, VersionState.READY)
 _TRIES = 10
+
+# Built once, for every submission asks them. The newest is one that is ready, where there is one.
+_NEWEST = (
+    select(ModelVersion)
+    .where(
+        ModelVersion.name == bindparam("of_name"),
+        ModelVersion.state != VersionState.DELETED,
+    )
+    .order_by(case((ModelVersion.state == VersionState.READY, 0), else_=1))
+    .order_by(ModelVersion.version.desc())
+    .limit(1)
+)
+_HOLD_VERSION = (
+    select(db_now())
+    .select_from(ModelVersion)
+    .where(
+        ModelVersion.name == bindparam("of_name"),
+        ModelVersion.version == bindparam("number"),
+        ModelVersion.state == VersionState.READY,
+    )
+    .with_for_update(read=True)
+)
 
 
 class Unwanted(Exception):
@@ -125,8 +147,14 @@ def find(session: Session, reference: str, tenant_id: str, job_id: str | None = 
     """
     name, _, wanted = reference.partition("@")
     stored = stored_name(name, tenant_id)
-    number, canary_id = _number(session, stored, wanted, job_id)
-    version = session.get(ModelVersion, (stored, number)) if number is not None else None
+    canary_id = None
+    if wanted.isdecimal() and wanted.isascii() and len(wanted) < 9:
+        version = session.get(ModelVersion, (stored, int(wanted)))
+    elif alias := session.get(ModelAlias, (stored, wanted or DEFAULT_ALIAS)):
+        number, canary_id = _behind(alias, job_id)
+        version = session.get(ModelVersion, (stored, number))
+    else:
+        version = None if wanted else session.scalar(_NEWEST, {"of_name": stored})
     if version is None or version.state is VersionState.DELETED:
         raise unknown_model(reference)
     return Choice(version, canary_id)
@@ -161,22 +189,16 @@ def check_ready(version: ModelVersion) -> None:
         )
 
 
-def hold_version(session: Session, name: str, version: int) -> None:
+def hold_version(session: Session, name: str, version: int) -> float:
     """Keep a version from being deleted until this transaction, which names it, has ended.
 
-    Raises UnknownModel when it was deleted just now.
+    Gives the database's time. Raises UnknownModel when it was deleted just now.
     """
-    held = session.scalar(
-        select(ModelVersion.version)
-        .where(
-            ModelVersion.name == name,
-            ModelVersion.version == version,
-            ModelVersion.state == VersionState.READY,
-        )
-        .with_for_update(read=True)
-    )
-    if held is None:
+    wanted = {"of_name": name, "number": version}
+    now: float | None = session.connection().scalar(_HOLD_VERSION, wanted)
+    if now is None:
         raise unknown_model(f"{shown_name(name)}@{version}")
+    return now
 
 
 def read_version(session: Session, name: str, version: int) -> ModelVersion:
@@ -242,28 +264,17 @@ def newest_versions(session: Session, tenant_id: str) -> list[ModelVersion]:
     )
 
 
-def _number(
-    session: Session, name: str, wanted: str, job_id: str | None
-) -> tuple[int | None, str | None]:
-    """Give the number that the part behind the @ stands for, and the trial that the job joins."""
-    if wanted.isdecimal() and wanted.isascii() and len(wanted) < 9:
-        return int(wanted), None
-    alias = session.get(ModelAlias, (name, wanted or DEFAULT_ALIAS))
-    if alias is None:
-        return (None if wanted else _newest_number(session, name, VersionState.READY)), None
+def _behind(alias: ModelAlias, job_id: str | None) -> tuple[int, str | None]:
+    """Give the number of the version that an alias stands for, and the trial that the job joins."""
     if alias.canary is None or alias.canary_id is None or job_id is None:
         return alias.version, None
     is_canarys = is_chosen(alias.canary_id, job_id, alias.canary["percent"])
     return alias.canary["version"] if is_canarys else alias.version, alias.canary_id
 
 
-def _newest_number(session: Session, name: str, state: VersionState | None = None) -> int | None:
-    """Give the highest number of a model: of those in a state, else of all there ever were."""
-    highest = select(func.max(ModelVersion.version)).where(ModelVersion.name == name)
-    if state is None:
-        return session.scalar(highest)
-    in_state = session.scalar(highest.where(ModelVersion.state == state))
-    return in_state or session.scalar(highest.where(ModelVersion.state != VersionState.DELETED))
+def _newest_number(session: Session, name: str) -> int | None:
+    """Give the highest number that a model has ever had."""
+    return session.scalar(select(func.max(ModelVersion.version)).where(ModelVersion.name == name))
 
 
 def _find_equal(

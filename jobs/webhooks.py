@@ -27,12 +27,20 @@ from sqlalchemy.orm import Session
 
 from jobs.database import Database, db_now
 from jobs.ids import new_id
-from jobs.tables import Delivery, Job, Tenant
+from jobs.tables import Delivery, Job, Table, Tenant
 
 EVENTS = ("job.completed", "job.failed", "job.cancelled", "job.expired")
 
 # A sender that dies leaves its delivery due again after this time.
 _SENDING_S = 60.0
+
+_deliveries = Table.metadata.tables["deliveries"].c
+# Built once: a worker asks it after every shard.
+_ANY_DUE = (
+    select(_deliveries.id)
+    .where(_deliveries.state == "pending", _deliveries.due_at <= db_now())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +146,7 @@ def _is_to(origin: str) -> ColumnElement[bool]:
 def has_due(database: Database) -> bool:
     """Say whether a delivery waits to be sent; a read that disturbs nobody."""
     with database.read() as session:
-        due = select(Delivery.id).where(Delivery.state == "pending", Delivery.due_at <= db_now())
-        return session.scalar(due.limit(1)) is not None
+        return session.connection().scalar(_ANY_DUE) is not None
 
 
 def _outgoing(session: Session, delivery: Delivery) -> Outgoing:

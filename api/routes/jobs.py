@@ -61,7 +61,6 @@ def create_job() -> Response:
 def get_jobs() -> dict[str, Any]:
     """List jobs, newest first."""
     query = read_query(JobListQuery)
-    now = ground().database.now()
     with ground().database.read() as session:
         found = list_jobs(
             session,
@@ -71,7 +70,7 @@ def get_jobs() -> dict[str, Any]:
             status=query.status,
             model=None if query.model is None else stored_name(query.model, tenant_id()),
         )
-        views = [view_of(session, job, now) for job in found[: query.limit]]
+        views = [view_of(session, job) for job in found[: query.limit]]
     return listed(views, len(found) > query.limit)
 
 

@@ -83,10 +83,9 @@ def create_training() -> Response:
 def get_trainings() -> dict[str, Any]:
     """List trainings, newest first; they do not stand among the jobs."""
     query = read_query(TrainingListQuery)
-    now = ground().database.now()
     with ground().database.read() as session:
         found = list_trainings(session, tenant_id(), after=query.after, limit=query.limit + 1)
-        views = [training_view(session, *each, now) for each in found[: query.limit]]
+        views = [training_view(session, *each) for each in found[: query.limit]]
     return listed(views, len(found) > query.limit)
 
 
@@ -179,10 +178,9 @@ def _answer_after_wait(training_id: str, status: int) -> Response:
 
 
 def _answer(training_id: str, status: int, wait: Wait) -> Response:
-    now = ground().database.now()
     with ground().database.read() as session:
         job, training = get_training(session, tenant_id(), training_id)
-        view = training_view(session, job, training, now)
+        view = training_view(session, job, training)
     response = jsonify(view.model_dump(mode="json"))
     response.status_code = status
     response.headers.update(wait.headers)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import structlog
 import torch
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.bootstrap import Ground
@@ -27,6 +26,7 @@ from jobs.validation import (
     refuse,
     renew_turn,
 )
+from jobs.version_deletion import erased_among
 from models.errors import ModelError
 from models.record import ModelRecord
 from models.registry import Network, load
@@ -155,14 +155,4 @@ class Validator:
 
     def _gone(self) -> list[str]:
         """Name the versions that are held and whose weights were erased."""
-        held = self._networks.held()
-        if not held:
-            return []
-        names = {model.rpartition("@")[0] for model in held}
-        with self._ground.database.read() as session:
-            erased = session.execute(
-                select(ModelVersion.name, ModelVersion.version).where(
-                    ModelVersion.name.in_(names), ModelVersion.erased_at.is_not(None)
-                )
-            ).all()
-        return [model for name, number in erased if (model := f"{name}@{number}") in held]
+        return erased_among(self._ground.database, self._networks.held())

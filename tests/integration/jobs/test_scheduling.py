@@ -223,18 +223,18 @@ def test_the_queue_position_counts_who_is_served_before(
         )
     with ground.database.read() as session:
         positions = {
-            job.id: forecast(session, session.get_one(Job, job.id), 0).position
+            job.id: forecast(session, session.get_one(Job, job.id)).position
             for job in (first, second)
         }
     assert positions == {first.id: 1, second.id: 0}
     serve(ground)
     with ground.database.read() as session:
-        assert forecast(session, session.get_one(Job, second.id), 0).position is None
+        assert forecast(session, session.get_one(Job, second.id)).position is None
 
 
 def eta_s(ground: Ground, job: Job) -> float | None:
     with ground.database.read() as session:
-        return forecast(session, session.get_one(Job, job.id), ground.database.now()).eta_s
+        return forecast(session, session.get_one(Job, job.id)).eta_s
 
 
 def test_a_job_that_has_not_begun_is_told_the_pace_of_others_and_its_part_of_the_pool(
