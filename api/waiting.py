@@ -15,8 +15,7 @@ from flask import current_app, request
 from api.current import ground, tenant_id
 from api.gunicorn_conf import threads
 from api.listener import listener
-from jobs.reading import get_job
-from jobs.states import TERMINAL
+from jobs.reading import get_job, is_over
 from jobs.tables import Job
 
 LONGEST_S = 60
@@ -59,17 +58,10 @@ def wanted_wait(default: int = 0) -> Wait:
 
 def hold(job_id: str, wait: Wait) -> tuple[Job, Wait]:
     """Give a job once it is over or the wait is, and the wait that was granted; raises NotFound."""
-    seen: list[Job] = []
-
-    def is_over() -> bool:
-        with ground().database.read() as session:
-            seen[:] = [get_job(session, tenant_id(), job_id)]
-        return seen[0].status in TERMINAL
-
-    granted = hold_until(is_over, wait, job_id)
-    if not seen:  # nothing was held
-        is_over()
-    return seen[0], granted
+    database, tenant = ground().database, tenant_id()
+    granted = hold_until(lambda: is_over(database, tenant, job_id), wait, job_id)
+    with database.read() as session:
+        return get_job(session, tenant, job_id), granted
 
 
 def hold_until(is_over: Callable[[], bool], wait: Wait, what: str) -> Wait:

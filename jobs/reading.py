@@ -1,11 +1,20 @@
 """Reading jobs for their owner: one, or a page of them, newest first."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.states import JobKind, JobStatus
-from jobs.tables import Job
+from jobs.tables import Job, Table
+
+_jobs = Table.metadata.tables["jobs"].c
+# Built once: who waits for a job asks it whenever that has moved.
+_OPEN = select(_jobs.id).where(
+    _jobs.id == bindparam("this_job"),
+    _jobs.tenant_id == bindparam("of_tenant"),
+    _jobs.ended_at.is_(None),
+)
 
 
 def get_job(session: Session, tenant_id: str, job_id: str) -> Job:
@@ -14,6 +23,13 @@ def get_job(session: Session, tenant_id: str, job_id: str) -> Job:
     if job is None or job.tenant_id != tenant_id or job.deleted_at is not None:
         raise NotFound(f"There is no job {job_id!r}.")
     return job
+
+
+def is_over(database: Database, tenant_id: str, job_id: str) -> bool:
+    """Say whether a tenant's job runs no more, or is not there; of its row nothing else is read."""
+    wanted = {"this_job": job_id, "of_tenant": tenant_id}
+    with database.read() as session:
+        return session.connection().scalar(_OPEN, wanted) is None
 
 
 def list_jobs(
