@@ -1,0 +1,77 @@
+"""A small job costs few statements: each costs a small job about as much as one of its photos.
+
+Whoever needs one more raises a number here, and measures what it does to `make bench`'s row of 200
+jobs first.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
+
+from jobs.bootstrap import Ground
+from jobs.database import Database
+from jobs.reading import is_over
+from jobs.tables import ModelVersion
+from jobs.tenants import NewKey
+from tests.integration.jobs.builders import claim_one, run_one, submit_items
+from tests.integration.jobs.checks import read_job
+
+
+@contextmanager
+def statements_of(database: Database) -> Iterator[list[str]]:
+    """Note the statements that are run in the block; what begins a transaction is none."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_a_submission_of_a_busy_tenant_runs_five_statements(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    with statements_of(ground.database) as seen:
+        submit_items(ground, tenant, digits_model)
+    # The version and the time, two of where the job begins, the job, its shards.
+    assert len(seen) == 5, seen
+
+
+def test_that_of_an_idle_tenant_runs_two_more(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    with statements_of(ground.database) as seen:
+        submit_items(ground, tenant, digits_model)
+    assert len(seen) == 7, seen
+
+
+def test_a_claim_runs_five_statements(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    with statements_of(ground.database) as seen:
+        claim_one(ground)
+    assert len(seen) == 5, seen
+
+
+def test_a_commit_runs_five_statements_and_the_end_of_a_job_three_more(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=64)
+    shards = []
+    while not is_over(ground.database, tenant.tenant_id, job.id):
+        lease = claim_one(ground)
+        with statements_of(ground.database) as seen:
+            assert run_one(ground, lease)
+        shards.append(len(seen))
+    assert read_job(ground, job.id).completed == 64
+    assert shards == [*[5] * (len(shards) - 1), 8], "the last one also ends the job"
+    assert len(shards) > 1
