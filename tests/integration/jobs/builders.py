@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import update
+
 from jobs.bootstrap import Ground
 from jobs.commits import Tally, commit
 from jobs.preparation import prepare_next
@@ -12,9 +14,12 @@ from jobs.segments import ItemError, Row, to_json, write_segment
 from jobs.states import ItemStatus, JobKind
 from jobs.storage import segment_name
 from jobs.submission import Submission, submit
-from jobs.tables import Job, ModelVersion
+from jobs.tables import Job, ModelVersion, Tenant
 from jobs.tenants import NewKey
 from jobs.versions import register
+
+# Shards of a job of 3200 items: 32 of 100 each.
+LARGE = 3200
 
 
 def submit_items(
@@ -103,3 +108,23 @@ def _answered(index: int, answer: Any) -> Row:
     if isinstance(answer, ItemError):
         return Row(index, f"item-{index}", ItemStatus.ERRORED, None, 1, None, answer)
     return Row(index, f"item-{index}", ItemStatus.SUCCEEDED, None, 1, to_json(answer))
+
+
+def serve(ground: Ground, seconds: float = 1.0) -> str:
+    """Claim the next shard and commit it as having used so much of the device; gives its job."""
+    lease = claim_one(ground)
+    name = segment_name(lease.job_id, lease.first, lease.attempt)
+    tally = Tally(succeeded=lease.count)
+    assert commit(ground.database, lease, name, tally, device_s=seconds)
+    return lease.job_id
+
+
+def tenant_share(ground: Ground, tenant: NewKey) -> float:
+    with ground.database.read() as session:
+        return session.get_one(Tenant, tenant.tenant_id).share
+
+
+def set_share(ground: Ground, table: type, row_id: str, share: float) -> None:
+    """Let a job or a tenant have had so much."""
+    with ground.database.write() as session:
+        session.execute(update(table).where(table.id == row_id).values(share=share))

@@ -1,0 +1,181 @@
+"""Archives to be walked, sound and hostile, and what a walk gives."""
+
+import io
+import struct
+import tarfile
+import tracemalloc
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import strategies as st
+
+from jobs.archives import (
+    ArchiveError,
+    Limits,
+    expand_gzip,
+    extract,
+)
+
+MIB = 1024 * 1024
+LIMITS = Limits()
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1)
+FILES = st.dictionaries(
+    NAMES.map(lambda name: f"f{name}.jpg".replace("\\", "_").replace("/", "_")),
+    st.binary(max_size=300),
+    max_size=6,
+)
+
+
+def walked(walk, archive, limits=LIMITS):
+    return list(walk(io.BytesIO(archive), limits))
+
+
+def names(walk, archive, limits=LIMITS):
+    return [member.name for member in walked(walk, archive, limits)]
+
+
+def content(archive, member, max_bytes=MIB):
+    read = memoryview(archive)[member.offset : member.offset + member.length]
+    return extract(read, member.encoding, max_bytes, member.size)
+
+
+def contents(walk, archive):
+    return {member.name: content(archive, member) for member in walked(walk, archive)}
+
+
+def refusal(code, do, *args):
+    with pytest.raises(ArchiveError) as caught:
+        do(*args)
+    assert caught.value.code == code
+    return str(caught.value)
+
+
+class Unseekable(io.BytesIO):
+    """Makes zipfile write sizes and checksums behind the data."""
+
+    def seekable(self):
+        return False
+
+    def tell(self):
+        raise OSError("a pipe has no position")
+
+    def seek(self, *args):
+        raise OSError("a pipe has no position")
+
+
+def zipped(files, method=zipfile.ZIP_DEFLATED, out=None, comment=b"", force_zip64=False):
+    out = io.BytesIO() if out is None else out
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.comment = comment
+        for name, data in files.items():
+            with archive.open(name, "w", force_zip64=force_zip64) as member:
+                member.write(data)
+    return out.getvalue()
+
+
+def tarred(files, tar_format=tarfile.PAX_FORMAT):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tar_format) as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+@dataclass
+class Raw:
+    """A zip member with every field free to lie."""
+
+    name: bytes = b"a.jpg"
+    packed: bytes = b"pixels"
+    size: int | None = None  # as declared, the truth by default
+    packed_size: int | None = None
+    method: int = 0
+    flags: int = 0
+    external: int = 0
+    offset: int | None = None
+    gap: bytes = b""  # after the data
+
+
+def raw_zip(members, zip64=False, count=None, disk=0):
+    body, directory = bytearray(), bytearray()
+    for raw in members:
+        offset = len(body) if raw.offset is None else raw.offset
+        size = len(raw.packed) if raw.size is None else raw.size
+        packed = len(raw.packed) if raw.packed_size is None else raw.packed_size
+        crc = zlib.crc32(raw.packed)
+        sizes = (size, packed, offset)
+        extra = struct.pack("<HH3Q", 1, 24, *sizes) if zip64 else b""
+        size, packed, offset = (0xFFFFFFFF,) * 3 if zip64 else sizes
+        body += struct.pack(
+            "<4s5H3I2H", b"PK\3\4", 45, raw.flags, raw.method, 0, 0, crc, packed, size,
+            len(raw.name), 0,
+        )  # fmt: skip
+        body += raw.name + raw.packed + raw.gap
+        directory += struct.pack(
+            "<4s6H3I5H2I", b"PK\1\2", 0x031E, 45, raw.flags, raw.method, 0, 0, crc, packed, size,
+            len(raw.name), len(extra), 0, 0, 0, raw.external, offset,
+        )  # fmt: skip
+        directory += raw.name + extra
+    count, end = len(members) if count is None else count, b""
+    if zip64:
+        end = struct.pack(
+            "<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(directory), len(body)
+        )
+        end += struct.pack("<4sIQI", b"PK\6\7", 0, len(body) + len(directory), 1)
+    short = min(count, 0xFFFF)
+    where = (0xFFFFFFFF, 0xFFFFFFFF) if zip64 else (len(directory), len(body))
+    end += struct.pack("<4s4H2IH", b"PK\5\6", disk, disk, short, short, *where, 0)
+    return bytes(body + directory + end)
+
+
+def resealed(header):
+    """The header with the checksum that it ought to have."""
+    header = bytearray(header[:512])
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def deflated(data):
+    return zlib.compress(data, 9, -15)
+
+
+def peak_of(do, *args):
+    tracemalloc.start()
+    try:
+        do(*args)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def special(kind, name="special", size=0):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, "/etc/passwd", size
+    return info.tobuf()
+
+
+def gnu_sparse(data):
+    """A sparse file of GNU tar, whose map of holes takes two more blocks."""
+    info = tarfile.TarInfo("sparse")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, len(data)
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[482] = 1
+    more, last = bytearray(512), bytes(512)
+    more[504] = 1
+    return bytes(resealed(header) + more + last + data.ljust(512, b"\0"))
+
+
+def pax_sparse(data):
+    info = tarfile.TarInfo("sparse")
+    info.size = len(data)
+    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+    return info.tobuf(tarfile.PAX_FORMAT) + data.ljust(512, b"\0")
+
+
+def expanded(stream, limits=LIMITS):
+    return list(expand_gzip(io.BytesIO(stream), limits))

@@ -1,0 +1,87 @@
+"""Damage and noise raise nothing but archive errors."""
+
+import contextlib
+import gzip
+import io
+import random
+import tarfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.archives import (
+    ArchiveError,
+    sniff,
+    walk_tar,
+    walk_zip,
+)
+from tests.unit.jobs.archives.builders import (
+    LIMITS,
+    Raw,
+    Unseekable,
+    content,
+    expanded,
+    gnu_sparse,
+    pax_sparse,
+    raw_zip,
+    resealed,
+    tarred,
+    zipped,
+)
+
+
+def swallow(archive):
+    """Do everything with it; only an ArchiveError may come out."""
+    sniff(archive[:512])
+    for walk in (walk_zip, walk_tar):
+        with contextlib.suppress(ArchiveError):
+            for member in walk(io.BytesIO(archive), LIMITS):
+                content(archive, member)
+    with contextlib.suppress(ArchiveError):
+        expanded(archive)
+
+
+def specimens():
+    files = {"a.jpg": b"pixels" * 20, "in/" + "b" * 120: random.Random(5).randbytes(50), "c": b""}
+    yield zipped(files)
+    yield zipped(files, 0, Unseekable(), comment=b"PK\5\6" * 9)
+    yield raw_zip([Raw(b"a"), Raw(b"b")], zip64=True)
+    yield tarred(files)[:4608] + bytes(1024)
+    yield tarred(files, tarfile.GNU_FORMAT)
+    yield gnu_sparse(b"12") + pax_sparse(b"34") + bytes(1024)
+    yield gzip.compress(tarred(files))
+
+
+@pytest.mark.parametrize("specimen", list(specimens()))
+def test_damaged_archives_raise_nothing_but_archive_errors(specimen):
+    chance = random.Random(len(specimen))
+    for _ in range(400):
+        damaged = bytearray(specimen)
+        for _ in range(chance.choice([1, 1, 2, 8])):
+            at = chance.randrange(len(damaged))
+            if chance.random() < 0.2:
+                del damaged[at : at + chance.randrange(1, 40)]
+            else:
+                damaged[at] = chance.choice([0, 0xFF, chance.randrange(256)])
+        swallow(bytes(damaged))
+
+
+@pytest.mark.parametrize("specimen", list(specimens()))
+def test_damage_behind_a_right_checksum_raises_nothing_but_archive_errors(specimen):
+    """A tar's checksum hides its fields from plain noise: make it right again after the damage."""
+    chance = random.Random(6)
+    for _ in range(200):
+        damaged = bytearray(specimen.ljust(512, b"\0"))
+        at = 512 * chance.randrange(len(damaged) // 512)
+        for _ in range(3):
+            damaged[at + chance.choice([*range(124, 136), 156, 482])] = chance.randrange(256)
+        damaged[at : at + 512] = resealed(damaged[at : at + 512])
+        swallow(bytes(damaged))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([b"", b"PK\3\4", b"PK\5\6", b"\x1f\x8b\x08"]), st.binary(max_size=600))
+def test_noise_raises_nothing_but_archive_errors(magic, noise):
+    swallow(magic + noise)
+    swallow(noise + magic + noise)
