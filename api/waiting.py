@@ -64,7 +64,7 @@ def hold(job_id: str, wait: Wait) -> tuple[Job, Wait]:
         return get_job(session, tenant, job_id), granted
 
 
-def hold_until(is_over: Callable[[], bool], wait: Wait, what: str) -> Wait:
+def hold_until(has_ended: Callable[[], bool], wait: Wait, what: str) -> Wait:
     """Return once something is over or the wait is; gives the wait that was granted.
 
     `what` is what its moves are told by (jobs.hints).
@@ -78,16 +78,16 @@ def hold_until(is_over: Callable[[], bool], wait: Wait, what: str) -> Wait:
     if not held.acquire(blocking=False):
         return Wait(0, asked=False)
     try:
-        _look_until(is_over, wait.seconds, what)
+        _look_until(has_ended, wait.seconds, what)
         return wait
     finally:
         held.release()
 
 
-def _look_until(is_over: Callable[[], bool], seconds: float, what: str) -> None:
+def _look_until(has_ended: Callable[[], bool], seconds: float, what: str) -> None:
     began_at = time.monotonic()
     with listener().listening(what) as moved:
-        while not is_over() and (waited := time.monotonic() - began_at) < seconds:
+        while not has_ended() and (waited := time.monotonic() - began_at) < seconds:
             pause = _HEARING_PAUSE_S
             if not listener().hears:
                 pause = min(max(waited * _LATEST_SHARE, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)

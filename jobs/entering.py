@@ -68,10 +68,10 @@ _RAISE_TENANT = (
 )
 
 
-def enter(session: Session, job: Job) -> None:
-    """Give a job that becomes runnable, and its tenant if it was idle, a fair start.
+def enter(session: Session, job: Job) -> float | None:
+    """Give a job that becomes runnable a fair start; it need not be stored yet.
 
-    The job need not be stored yet.
+    Gives the share that its tenant is to have at least (`raise_tenant`), if that was idle.
     """
     connection = session.connection()
     given = {"entering": job.id, "of_tenant": job.tenant_id}
@@ -79,12 +79,15 @@ def enter(session: Session, job: Job) -> None:
     own = connection.execute(_AMONG_OWN, given).one()
     job.share = _least(own.least, *jobs) or 0.0
     if own.is_present:
-        return
+        return None
     others = connection.execute(_AMONG_TENANTS, given).one()
     floor = _least(others.least_present, *tenants)
-    if floor is None:
-        floor = others.most or 0.0
-    connection.execute(_RAISE_TENANT, {"of_tenant": job.tenant_id, "floor": floor})
+    return others.most if floor is None else floor
+
+
+def raise_tenant(session: Session, tenant_id: str, floor: float) -> None:
+    """Let a tenant have had so much at least; its row stays locked until the transaction ends."""
+    session.connection().execute(_RAISE_TENANT, {"of_tenant": tenant_id, "floor": floor})
 
 
 def _settled_shares(connection: Connection, job: Job) -> tuple[list[float], list[float]]:

@@ -20,6 +20,7 @@ _is_own = _jobs.c.tenant_id == bindparam("of_tenant")
 _is_another = _jobs.c.id != bindparam("this_job")
 _waits = (_jobs.c.pool == bindparam("in_pool")) & (_jobs.c.pending_shards > 0)
 
+_NOW = select(db_now())
 _last = select(_jobs.c.id).where(_is_own).order_by(_jobs.c.id.desc()).limit(_RECENT)
 _RECENT_JOBS = select(
     func.sum(_jobs.c.device_s), func.sum(_jobs.c.completed + _jobs.c.failed)
@@ -93,7 +94,7 @@ def _eta_s(session: Session, job: Job) -> float | None:
     left = job.request_counts["processing"]
     done = job.completed + job.failed
     if done:
-        now = session.scalar(select(db_now())) or 0.0
+        now = session.connection().scalar(_NOW) or 0.0
         return left * max(now - job.in_progress_at, 0.001) / done
     item_s = _recent_item_s(session, job)
     if item_s is None:

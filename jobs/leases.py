@@ -152,7 +152,7 @@ def _refund(session: Session, refunds: Mapping[str, float]) -> None:
     owed = defaultdict[str, float](float)
     for job_id, seconds in sorted(refunds.items()):
         job = session.get_one(Job, job_id)
-        charge_job(session, job_id, job.priority, -seconds)
+        charge_job(session, job_id, -seconds)
         owed[job.tenant_id] += seconds
     for tenant_id, seconds in sorted(owed.items()):
         charge_tenant(session, tenant_id, -seconds)

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 from jobs.database import Database, db_now
 from jobs.states import JobKind, ShardState
 from jobs.tables import Table
-from jobs.turns import PRIORITY_WEIGHTS, SHARD_S, Candidate, Line, in_turn
+from jobs.turns import SHARD_S, Candidate, Line, in_turn, priority_weight
 
 # Device seconds for one item of a job of which nothing has run yet; for a whole shard of it no more
 # than shards are cut to take.
@@ -105,7 +105,7 @@ _CHARGE_JOB = (
 _ADD_TO_JOB = (
     update(_jobs)
     .where(_jobs.c.id == bindparam("of_job"))
-    .values(share=_jobs.c.share + bindparam("part_s", type_=Float()))
+    .values(share=_jobs.c.share + bindparam("seconds", type_=Float()) / priority_weight)
 )
 _CHARGE_TENANT = (
     update(_tenants)
@@ -187,20 +187,13 @@ def time_used(device_s: float, held_s: float, items: int) -> float:
     return max(device_s, held_s * _PART_OF_HELD, items * _LEAST_ITEM_S)
 
 
-def charge(session: Session, job_id: str, tenant_id: str, priority: str, seconds: float) -> None:
-    """Add device seconds (less than 0 to give some back) to a job's share and its tenant's."""
-    charge_job(session, job_id, priority, seconds)
-    charge_tenant(session, tenant_id, seconds)
-
-
-def charge_job(session: Session, job_id: str, priority: str, seconds: float) -> None:
-    """Add device seconds to a job's share alone."""
-    part = {"of_job": job_id, "part_s": seconds / PRIORITY_WEIGHTS[priority]}
-    session.connection().execute(_ADD_TO_JOB, part)
+def charge_job(session: Session, job_id: str, seconds: float) -> None:
+    """Add device seconds (less than 0 to give some back) to a job's share; its tenant's follows."""
+    session.connection().execute(_ADD_TO_JOB, {"of_job": job_id, "seconds": seconds})
 
 
 def charge_tenant(session: Session, tenant_id: str, seconds: float) -> None:
-    """Add device seconds to a tenant's share alone; jobs are locked before tenants."""
+    """Add device seconds to a tenant's share; jobs are locked before tenants."""
     session.connection().execute(_CHARGE_TENANT, {"of_tenant": tenant_id, "seconds": seconds})
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
 from jobs.database import db_now
-from jobs.entering import enter
+from jobs.entering import enter, raise_tenant
 from jobs.errors import Conflict, IdempotencyMismatch
 from jobs.hints import IO
 from jobs.ids import new_id
@@ -165,11 +165,13 @@ def cut_shards(job_id: str, total: int, preferred: int) -> list[dict[str, Any]]:
 
 def insert_shards(session: Session, job: Job, shards: list[dict[str, Any]]) -> None:
     """Insert the shards of a job that begins to run, and give it its place among the others."""
-    enter(session, job)
+    floor = enter(session, job)
     job.pending_shards = len(shards)
     session.flush()  # a new job has to be there before its shards
     for start in range(0, len(shards), 1000):
         session.connection().execute(_INSERT_SHARD, shards[start : start + 1000])
+    if floor is not None:
+        raise_tenant(session, job.tenant_id, floor)
 
 
 def find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None) -> Job | None:

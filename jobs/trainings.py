@@ -27,10 +27,11 @@ from jobs.completion import close_if_over
 from jobs.database import Database, db_now
 from jobs.errors import NotFound
 from jobs.ids import new_id
-from jobs.scheduling import Lease, charge, time_used
+from jobs.scheduling import Lease, charge_tenant, time_used
 from jobs.states import JobKind, JobStatus, ShardState
 from jobs.submission import Idempotency, find_earlier, keep
 from jobs.tables import Job, Shard, Training
+from jobs.turns import priority_weight
 from jobs.versions import Unwanted
 
 
@@ -131,18 +132,18 @@ def end_turn(database: Database, lease: Lease, turn: Turn, device_s: float, held
         if fenced is None:
             return False
         _write(session, lease, checkpoint=turn.checkpoint, progress=turn.progress)
-        priority = session.scalar(
+        owed_s = time_used(device_s, held_s, items=0) - lease.charged_s
+        session.execute(
             update(Job)
             .where(Job.id == lease.job_id)
             .values(
                 pending_shards=Job.pending_shards + 1,
                 device_s=Job.device_s + device_s,
+                share=Job.share + owed_s / priority_weight,
                 last_progress_at=db_now(),
             )
-            .returning(Job.priority)
         )
-        used_s = time_used(device_s, held_s, items=0) - lease.charged_s
-        charge(session, lease.job_id, lease.tenant_id, priority or "low", used_s)
+        charge_tenant(session, lease.tenant_id, owed_s)
         close_if_over(session, lease.job_id)
         return True
 

@@ -32,7 +32,7 @@ _NOTES = frozenset({"name", "description", "metrics", "limits", "max_batch", "sh
 _LIVE = (VersionState.VALIDATING, VersionState.READY)
 _TRIES = 10
 
-# Built once, for every submission asks them. The newest is one that is ready, where there is one.
+# Built once, for submissions ask them. The newest is one that is ready, where there is one.
 _NEWEST = (
     select(ModelVersion)
     .where(
@@ -192,7 +192,8 @@ def check_ready(version: ModelVersion) -> None:
 def hold_version(session: Session, name: str, version: int) -> float:
     """Keep a version from being deleted until this transaction, which names it, has ended.
 
-    Gives the database's time. Raises UnknownModel when it was deleted just now.
+    Gives the database's time, as it was before any wait. Raises UnknownModel when the version was
+    deleted just now.
     """
     wanted = {"of_name": name, "number": version}
     now: float | None = session.connection().scalar(_HOLD_VERSION, wanted)

@@ -1,4 +1,4 @@
-"""A small job costs few statements: each costs a small job about as much as one of its photos.
+"""A small job costs few statements in the database: its rows alone would cost as much as photos.
 
 Whoever needs one more raises a number here, and measures what it does to `make bench`'s row of 200
 jobs first.
@@ -66,12 +66,12 @@ def test_a_commit_runs_five_statements_and_the_end_of_a_job_three_more(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     job = submit_items(ground, tenant, digits_model, count=64)
-    shards = []
+    counts = []
     while not is_over(ground.database, tenant.tenant_id, job.id):
         lease = claim_one(ground)
         with statements_of(ground.database) as seen:
             assert run_one(ground, lease)
-        shards.append(len(seen))
+        counts.append(len(seen))
     assert read_job(ground, job.id).completed == 64
-    assert shards == [*[5] * (len(shards) - 1), 8], "the last one also ends the job"
-    assert len(shards) > 1
+    assert counts == [*[5] * (len(counts) - 1), 8], "the last one also ends the job"
+    assert len(counts) > 1
