@@ -71,7 +71,8 @@ _RAISE_TENANT = (
 def enter(session: Session, job: Job) -> float | None:
     """Give a job that becomes runnable a fair start; it need not be stored yet.
 
-    Gives the share that its tenant is to have at least (`raise_tenant`), if that was idle.
+    Gives the share that its tenant is to have at least (`raise_tenant`); None unless it was idle
+    among others.
     """
     connection = session.connection()
     given = {"entering": job.id, "of_tenant": job.tenant_id}

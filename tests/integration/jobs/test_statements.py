@@ -14,7 +14,7 @@ from jobs.bootstrap import Ground
 from jobs.database import Database
 from jobs.reading import is_over
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants import NewKey, create_key
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import read_job
 
@@ -45,9 +45,10 @@ def test_a_submission_of_a_busy_tenant_runs_five_statements(
     assert len(seen) == 5, seen
 
 
-def test_that_of_an_idle_tenant_runs_two_more(
+def test_that_of_an_idle_tenant_runs_two_more_among_others(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
+    create_key(ground.database, "other")
     with statements_of(ground.database) as seen:
         submit_items(ground, tenant, digits_model)
     assert len(seen) == 7, seen
