@@ -1,4 +1,4 @@
-"""A small job costs few statements in the database: its rows alone would cost as much as photos.
+"""A small job runs few statements: building and running one takes as long as part of a photo.
 
 Whoever needs one more raises a number here, and measures what it does to `make bench`'s row of 200
 jobs first.
