@@ -136,15 +136,20 @@ def test_another_job_is_done_between_the_turns_of_a_training(
     assert first.ended_at < second.ended_at
 
 
-def test_a_turn_is_charged_what_it_took_and_costs_no_try(ground: Ground, tenant: NewKey) -> None:
+@pytest.mark.parametrize(("priority", "weight"), [("low", 1.0), ("normal", 4.0)])
+def test_a_turn_is_charged_what_it_took_and_costs_no_try(
+    ground: Ground, tenant: NewKey, priority: str, weight: float
+) -> None:
     job = submit_digits(ground, tenant)
+    with ground.database.write() as session:
+        session.get_one(Job, job.id).priority = priority
     lease = claim_one(ground)
     assert lease.charged_s == 20.0
     assert end_turn(ground.database, lease, Turn("blob", {"epoch": 1}), 3.0, 5.0)
     check_job(ground, job.id)
     with ground.database.read() as session:
         assert session.get_one(Tenant, tenant.tenant_id).share == pytest.approx(3.0)
-        assert session.get_one(Job, job.id).share == pytest.approx(3.0), "low weighs one"
+        assert session.get_one(Job, job.id).share == pytest.approx(3.0 / weight)
     assert read_job(ground, job.id).device_s == pytest.approx(3.0)
     again = claim_one(ground)
     assert (again.tries, again.attempt) == (1, 2)
