@@ -1,8 +1,8 @@
 """Lets contestants infer the same work in interleaved rounds, and compares them with raw.
 
-A contestant is alone on the machine while it has its turn: each round starts one after the other,
-waits until it is ready, gives it its turns, and ends it. So a machine that grows slower strikes all
-of them, and a ratio is taken within its round.
+Each is started once and waits until it is ready; then it stands still, stopped by a signal, but
+for its turns, so that whoever has the turn is alone on the machine. A machine that grows slower
+strikes all of them, and a ratio is taken within its round.
 """
 
 import json
@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.figures import BUILD
+from benchmarks.freezing import freeze, thaw
 from benchmarks.usage import PeakMemory, cpu_seconds
 from benchmarks.works import Work
 from workers.launcher import COMPUTING
@@ -68,7 +69,8 @@ class Turns:
     images_per_s: list[float] = field(default_factory=list)
     cpu_s_per_image: list[float] = field(default_factory=list)
     peak_bytes: list[int] = field(default_factory=list)
-    start_s: list[float] = field(default_factory=list)
+    # How long it took until the contestant was ready.
+    start_s: float = 0.0
     # Pictures whose class differs from raw's of the same round.
     other_labels: list[int] = field(default_factory=list)
 
@@ -103,40 +105,42 @@ def tuned_raw(work: Work) -> Contestant:
 def hold(work: Work, contestants: Sequence[Contestant], rounds: int) -> dict[str, Turns]:
     """Run the rounds; gives what was measured, by the lines of the table. The first sets labels."""
     table = {each.name + turn: Turns() for each in contestants for turn in each.turns}
-    for number in range(rounds):
-        expected: list[int] = []
-        for each in contestants:
-            for line, labels in _one_round(work, each, table):
-                expected = expected or labels
-                others = sum(mine != theirs for mine, theirs in zip(labels, expected, strict=True))
-                table[line].other_labels.append(others)
-                rate = table[line].images_per_s[-1]
-                print(f"round {number + 1}: {line}: {rate:.0f} images/s", flush=True)
+    with ExitStack() as started:
+        ready = [started.enter_context(_started(work, each, table)) for each in contestants]
+        for number in range(rounds):
+            expected: list[int] = []
+            for each, process in zip(contestants, ready, strict=True):
+                for line, labels in _take_turns(each, process, table):
+                    expected = expected or labels
+                    others = sum(one != other for one, other in zip(labels, expected, strict=True))
+                    table[line].other_labels.append(others)
+                    rate = table[line].images_per_s[-1]
+                    print(f"round {number + 1}: {line}: {rate:.0f} images/s", flush=True)
     return table
 
 
-def _one_round(
-    work: Work, contestant: Contestant, table: Mapping[str, Turns]
+def _take_turns(
+    contestant: Contestant, process: "subprocess.Popen[bytes]", table: Mapping[str, Turns]
 ) -> Iterator[tuple[str, list[int]]]:
-    """Start a contestant and give it its turns; yields (line of the table, labels)."""
-    with _started(work, contestant) as (process, start_s):
-        for suffix, options in contestant.turns.items():
-            memory, before = PeakMemory(process.pid), cpu_seconds(process.pid)
-            answer = _ask(process, options)
-            labels: list[int] = answer["labels"]
-            turns = table[contestant.name + suffix]
-            turns.peak_bytes.append(memory.end())
-            turns.cpu_s_per_image.append((cpu_seconds(process.pid) - before) / len(labels))
-            turns.images_per_s.append(len(labels) / answer["seconds"])
-            turns.start_s.append(start_s)
-            yield contestant.name + suffix, labels
+    """Give a contestant its turns; yields (line of the table, labels)."""
+    thaw(process.pid)
+    for suffix, options in contestant.turns.items():
+        memory, before = PeakMemory(process.pid), cpu_seconds(process.pid)
+        answer = _ask(process, options)
+        labels: list[int] = answer["labels"]
+        turns = table[contestant.name + suffix]
+        turns.peak_bytes.append(memory.end())
+        turns.cpu_s_per_image.append((cpu_seconds(process.pid) - before) / len(labels))
+        turns.images_per_s.append(len(labels) / answer["seconds"])
+        yield contestant.name + suffix, labels
+    freeze(process.pid)
 
 
 @contextmanager
 def _started(
-    work: Work, contestant: Contestant
-) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
-    """Run a contestant until the block ends; gives it once it is ready, and how long that took."""
+    work: Work, contestant: Contestant, table: Mapping[str, Turns]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a contestant until the block ends; gives it once it is ready, and stands still."""
     module = f"benchmarks.contestants.{contestant.module}"
     log = BUILD / "bench" / f"{contestant.module}.log"
     begun = time.perf_counter()
@@ -150,8 +154,12 @@ def _started(
         )
         try:
             _read(process)
-            yield process, time.perf_counter() - begun
+            for suffix in contestant.turns:
+                table[contestant.name + suffix].start_s = time.perf_counter() - begun
+            freeze(process.pid)
+            yield process
         finally:
+            thaw(process.pid)
             assert process.stdin is not None
             process.stdin.close()
             process.wait(120)

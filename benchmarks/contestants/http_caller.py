@@ -28,11 +28,11 @@ class Caller:
     def __init__(self, port: int, path: str, read: Callable[[bytes], int]) -> None:
         self._port, self._path, self._read = port, path, read
         self._own = threading.local()
-        self._threads = ThreadPoolExecutor(CONNECTIONS)
 
     def classes(self, items: Sequence[bytes]) -> list[int]:
-        """Post all pictures; gives their classes, in their order."""
-        return list(self._threads.map(self._post, items))
+        """Post all pictures, on new connections; gives their classes, in their order."""
+        with ThreadPoolExecutor(CONNECTIONS) as threads:
+            return list(threads.map(self._post, items))
 
     def is_answered(self, item: bytes) -> bool:
         """Say whether the server is there."""

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -29,7 +29,7 @@ _AHEAD = 3
 # So long each plan is tried, and how often the best ones are tried again: a single try is at the
 # mercy of the machine.
 _TRY_S, _BEST, _MORE_TRIES = 0.7, 4, 2
-# Beside a batch that takes longer than this decoding is next to nothing: one is enough to try.
+# Seconds of a batch from which on a single one is enough for a try.
 _LONG_S = 1.5
 
 
@@ -61,13 +61,17 @@ def run(network: Network, items: Sequence[bytes], plan: Plan) -> list[int]:
 def best_plan(network: Network, items: Sequence[bytes]) -> Plan:
     """Try every plan of a small grid on some of the pictures; gives the fastest."""
     cores = os.cpu_count() or 1
-    grid = product({cores, cores + 1}, {1, cores}, _BATCHES)
+    grid = product((cores,), sorted({1, cores}), _BATCHES)
     plans = [Plan(*each) for each in grid if each[2] <= len(items)]
     rates = {plan: _rate(network, items, plan) for plan in plans}
-    for plan in sorted(plans, key=rates.__getitem__)[-_BEST:]:
+    best = sorted(plans, key=rates.__getitem__)[-_BEST:]
+    # Beside a long batch decoding is next to nothing, however many threads do it.
+    if best[-1].batch / rates[best[-1]] < _LONG_S:
+        best += [replace(plan, decoders=cores + 1) for plan in best]
+    for plan in best:
         again = (_rate(network, items, plan) for _ in range(_MORE_TRIES))
-        rates[plan] = max(rates[plan], *again)
-    return max(plans, key=rates.__getitem__)
+        rates[plan] = max(rates.get(plan, 0.0), *again)
+    return max(rates, key=rates.__getitem__)
 
 
 def _rate(network: Network, items: Sequence[bytes], plan: Plan) -> float:
