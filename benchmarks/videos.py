@@ -100,7 +100,7 @@ def run_one(folder: Path, minutes: float) -> Run:
     ground = open_ground(settings)
     upgrade(ground.database)
     _submit(ground, path)
-    process = Process("node", "cpu", cores=1, decode_threads=1, flight=folder / "flight")
+    process = Process("node", "cpu", cores=1, decode_threads=1, lanes=1, flight=folder / "flight")
     egress = Egress(EgressPolicy())
     engine = Engine(ground, process, egress)
     before_mib = _reset_peak()

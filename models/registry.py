@@ -97,8 +97,7 @@ def extend(architectures: Mapping[str, Builder]) -> None:
 class Network(ABC):
     """A network that is ready to run; `ImageNetwork` and `VideoNetwork` are the two kinds.
 
-    All but `forward` is pure and may run in any thread. `forward` belongs to one thread at a time,
-    the one that owns the device.
+    All of it may run in any thread, and in several at a time.
     """
 
     def __init__(
@@ -116,6 +115,9 @@ class Network(ABC):
         self.device = torch.device(device)
         self.autocast = autocast
         self._module = in_native_order(module.eval().requires_grad_(False).to(self.device))
+        if self.device.type == "cuda":
+            # Whoever runs it may do so on another stream than the one that brought it here.
+            torch.cuda.synchronize(self.device)
 
     @abstractmethod
     def forward(self, inputs: Sequence[Any]) -> Outputs:

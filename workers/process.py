@@ -15,12 +15,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.hints import CPU, GPU, IO
 from jobs.settings import Settings
 
+# Lanes of a GPU: while one computes, the other brings its next batch.
+_STREAMS = 2
 # Niceness: three times less of a core than those who have not stepped back, and the kernel's bound.
 _STEP, _LEAST = 5, 19
 
@@ -33,6 +36,8 @@ class Process:
     pool: str
     cores: int
     decode_threads: int
+    # Batches that may be computed at a time.
+    lanes: int
     flight: Path
     predecessor_crashed: bool = False
 
@@ -40,6 +45,14 @@ class Process:
     def device(self) -> str:
         """Torch's name for the device: with CUDA_VISIBLE_DEVICES set there is only one."""
         return "cuda" if self.pool == GPU else "cpu"
+
+    def in_lane(self) -> AbstractContextManager[object]:
+        """Give what a lane computes in: on a GPU a stream of its own, beside the others'."""
+        if self.pool != GPU:
+            return nullcontext()
+        import torch
+
+        return torch.cuda.stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]  # torch's
 
     def use_one_core(self) -> None:
         """Keep torch in the calling thread to one core: there are many decode threads."""
@@ -76,6 +89,7 @@ def this_process(settings: Settings, environ: Mapping[str, str] = os.environ) ->
         pool=pool,
         cores=cores,
         decode_threads=settings.decode_threads or cores,
+        lanes=settings.lanes or (_STREAMS if pool == GPU else cores),
         flight=Path(environ.get("PIXELMILL_FLIGHT") or _own_flight_record(pool)),
         predecessor_crashed=environ.get("PIXELMILL_LAST") == "crash",
     )

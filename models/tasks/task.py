@@ -103,8 +103,8 @@ class Task:
     check: refuse a record that the task cannot run; raises RecordError.
     prepare: one item's bytes -> sample; raises InputError. Runs in many threads at once.
     infer: record, network, samples, the network's device -> outputs on the CPU, in the samples'
-        order. Runs in the one thread that owns the device, without gradients. What else is in the
-        batch changes no sample's outputs.
+        order. Runs without gradients, in several threads at a time. What else is in the batch
+        changes no sample's outputs.
     blank: a sample that costs what a real one costs, for warming up.
     postprocess: outputs, params that `check_params` gave -> predictions, one list a sample.
     """
@@ -127,8 +127,8 @@ class VideoTask:
     sampling: params -> which frames to look at.
     windows: params -> how frames become windows; raises ParamsError for a window that the network
         does not take.
-    infer: steps -> what the network gave for each, in their order. Runs in the one thread that owns
-        the device, without gradients. What else is in the batch changes no step's outputs.
+    infer: steps -> what the network gave for each, in their order. Runs without gradients, in
+        several threads at a time. What else is in the batch changes no step's outputs.
     blank: a step that costs what a real one costs, for warming up.
     postprocess: the clips of each video in order of time, at least one, and params that
         `check_params` gave -> predictions, one list a video.

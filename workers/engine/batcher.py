@@ -1,13 +1,16 @@
-"""Merges chunks of any shards and jobs into batches, and runs them on one device thread.
+"""Merges chunks of any shards and jobs into batches, and runs them in the lanes of one device.
 
 A batch takes chunks of one key (same model version, same parameters) until it has the network's
 `max_batch` samples, until nothing more is being decoded, or until the first chunk has waited a few
-milliseconds. Keys take turns by the age of their oldest chunk, so that no model keeps another
-waiting.
+milliseconds; longer only while another lane computes a batch of its key, for what comes meanwhile
+makes the next one larger. Keys take turns by the age of their oldest chunk, so that no model keeps
+another waiting.
 
-A heavy network computes with all cores, for its samples are decoded in no time. A light one gets
-one core: decoding needs the others, and threads of one operation that wait for each other on busy
-cores cost more than they bring.
+A light network computes with one core, in as many lanes at a time as there are full batches: then
+all cores are in use, and no threads of one operation wait for each other on cores that are busy
+decoding. A heavy one computes with all cores and alone, for its samples are decoded in no time and
+its feature maps are large. On a GPU each lane is a stream: while one computes, the next batch is
+stacked and copied.
 """
 
 import threading
@@ -15,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 
 from models.registry import Network
 from models.tasks.task import Outputs
@@ -32,7 +36,7 @@ _REMEMBERED_KEYS = 1000
 
 
 class Batcher:
-    """One device thread and the chunks that wait for it."""
+    """The lanes of a device, each a thread, and the chunks that wait for them."""
 
     def __init__(
         self,
@@ -40,20 +44,30 @@ class Batcher:
         flight: FlightRecord,
         cores: int = 1,
         use_cores: Callable[[int], None] = lambda _: None,
+        lanes: int = 1,
+        in_lane: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        """Start the lanes; each computes inside of what `in_lane` gives."""
         self._wait_s, self._flight = wait_s, flight
-        self._cores, self._use_cores = cores, use_cores
+        self._cores, self._use_cores, self._in_lane = cores, use_cores, in_lane
         # Seconds of a core that one sample of each key takes.
         self._core_s: dict[Key, float] = {}
         self._waiting: dict[Key, deque[Chunk]] = {}
         self._since: dict[Key, float] = {}
         self._coming = 0
+        # The keys of the batches that lanes have taken and not finished.
+        self._computing: list[Key] = []
         # New networks, and who waits until they are warm.
         self._cold: list[tuple[Network, Future[None]]] = []
         self._closed = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
-        self._thread.start()
+        # Only the lane that puts a batch together waits for changes; the others wait for it.
+        self._changed, self._gathering = threading.Condition(), threading.Lock()
+        self._lanes = [
+            threading.Thread(target=self._run, name=f"lane-{number}", daemon=True)
+            for number in range(lanes)
+        ]
+        for lane in self._lanes:
+            lane.start()
 
     def warm_up(self, network: Network) -> None:
         """Warm a network up between two batches; raises what that raises."""
@@ -84,41 +98,58 @@ class Batcher:
         return chunk.pieces
 
     def close(self) -> None:
-        """Run what waits, then end the device thread."""
+        """Run what waits, then end the lanes."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        for lane in self._lanes:
+            lane.join()
 
     def _run(self) -> None:
-        while (taken := self._next_batch()) is not None:
-            self._warm_up_new()
-            batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]
-            if not batch:
-                continue
-            with self._flight.flying(*[each for chunk in batch for each in chunk.suspects()]):
-                try:
+        with self._in_lane():
+            while (batch := self._next_batch()) is not None:
+                self._warm_up_new()
+                if batch:
+                    self._compute(batch)
+                # While this thread waits for the next, it would keep its network in memory.
+                del batch
+
+    def _compute(self, taken: list[Chunk]) -> None:
+        batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]
+        try:
+            if batch:
+                with self._flight.flying(*[each for chunk in batch for each in chunk.suspects()]):
                     self._run_batch(batch)
-                except Exception as err:
-                    # A fault of ours must reach the shards: they wait for this thread alone.
-                    for chunk in batch:
-                        if not chunk.pieces.done():
-                            chunk.pieces.set_exception(err)
-            # While this thread waits for the next, these would keep their network in memory.
-            del taken, batch
+        except Exception as err:
+            # A fault of ours must reach the shards: they wait for this thread alone.
+            for chunk in batch:
+                if not chunk.pieces.done():
+                    chunk.pieces.set_exception(err)
+        finally:
+            with self._changed:
+                self._computing.remove(taken[0].key)
+                self._changed.notify()
 
     def _next_batch(self) -> list[Chunk] | None:
         """Wait for a batch, empty when a network is to be warmed up; None once closed and empty."""
-        with self._changed:
-            while not (self._waiting or self._cold):
-                if self._closed:
-                    return None
+        with self._gathering, self._changed:
+            while not self._cold:
+                if not self._waiting:
+                    if self._closed:
+                        return None
+                elif self._has_room_for(key := min(self._since, key=self._since.__getitem__)):
+                    self._await_more(key)
+                    return self._take(key)
                 self._changed.wait()
-            if self._cold:
-                return []
-            key = min(self._since, key=self._since.__getitem__)
-            self._await_more(key)
-            return self._take(key)
+            return []
+
+    def _has_room_for(self, key: Key) -> bool:
+        """Say whether a batch may begin now: a heavy network computes alone."""
+        computing = [key, *self._computing]
+        return not self._computing or not any(map(self._is_heavy, computing))
+
+    def _is_heavy(self, key: Key) -> bool:
+        return self._core_s.get(key, 0.0) >= _HEAVY_S
 
     def _warm_up_new(self) -> None:
         with self._changed:
@@ -135,9 +166,11 @@ class Batcher:
     def _await_more(self, key: Key) -> None:
         deadline = self._since[key] + self._wait_s
         limit = self._waiting[key][0].network.record.max_batch
-        while not self._closed and self._coming:
-            left = deadline - time.monotonic()
-            if left <= 0 or sum(len(chunk.samples) for chunk in self._waiting[key]) >= limit:
+        while self._coming and not (self._closed or self._cold):
+            if sum(len(chunk.samples) for chunk in self._waiting[key]) >= limit:
+                return
+            left = None if key in self._computing else deadline - time.monotonic()
+            if left is not None and left <= 0:
                 return
             self._changed.wait(left)
 
@@ -149,6 +182,7 @@ class Batcher:
         while queue and size + len(queue[0].samples) <= limit:
             batch.append(queue.popleft())
             size += len(batch[-1].samples)
+        self._computing.append(key)
         del self._since[key]
         if queue:
             self._since[key] = time.monotonic()
@@ -159,21 +193,24 @@ class Batcher:
     def _run_batch(self, batch: list[Chunk]) -> None:
         key = batch[0].key
         samples = [sample for chunk in batch for sample in chunk.samples]
-        cores = self._cores if self._core_s.get(key, 0.0) >= _HEAVY_S else 1
+        cores = self._cores if self._is_heavy(key) else 1
         self._use_cores(cores)
         start, computing = time.perf_counter(), time.thread_time()
         pieces = infer(batch[0].network, samples)
         seconds = time.perf_counter() - start
-        # Nothing but computing counts, however busy the cores are; and the least of all batches,
-        # because the first of each size pays for its set-up.
-        core_s = (time.thread_time() - computing) * cores / len(samples)
-        self._core_s[key] = min(core_s, self._core_s.get(key, core_s))
-        if len(self._core_s) > _REMEMBERED_KEYS:
-            del self._core_s[next(iter(self._core_s))]
+        # Nothing but computing counts, however busy the cores are.
+        self._learn(key, (time.thread_time() - computing) * cores / len(samples))
         for chunk in batch:
             chunk.device_s = seconds * len(chunk.samples) / len(samples)
             mine, pieces = _split(pieces, len(chunk.samples))
             chunk.pieces.set_result(mine)
+
+    def _learn(self, key: Key, core_s: float) -> None:
+        with self._changed:
+            # The least of all batches: the first of each size pays for its set-up.
+            self._core_s[key] = min(core_s, self._core_s.get(key, core_s))
+            if len(self._core_s) > _REMEMBERED_KEYS:
+                del self._core_s[next(iter(self._core_s))]
 
 
 def _split(pieces: list[Piece], count: int) -> tuple[list[Piece], list[Piece]]:

@@ -55,6 +55,9 @@ _FAILED = ItemError(
     retryable=True,
 )
 
+# Chunks of a batch, as most are.
+_CHUNKS_A_BATCH = 4
+
 
 class Engine:
     """Runs shards of one pool on one device."""
@@ -82,7 +85,12 @@ class Engine:
         self._flight = FlightRecord(process.flight)
         self._quiet = Quiet()
         self._batcher = Batcher(
-            settings.batch_wait_ms / 1000, self._flight, process.cores, process.use_cores
+            settings.batch_wait_ms / 1000,
+            self._flight,
+            process.cores,
+            process.use_cores,
+            process.lanes,
+            process.in_lane,
         )
         self._validator = Validator(ground, self._networks, self._load_version)
         self._keeper = Keeper(ground.database, process.node, settings, beat=self._flight.beat)
@@ -97,7 +105,7 @@ class Engine:
             self._videos,
             self._batcher,
             self._flight,
-            depth=2 * process.decode_threads + 4,
+            depth=2 * (process.decode_threads + 1) + _CHUNKS_A_BATCH * process.lanes,
         )
 
     def take_back(self) -> None:

@@ -40,7 +40,7 @@ def egress() -> Iterator[Egress]:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Process:
-    return Process("node-1", "cpu", cores=1, decode_threads=2, flight=tmp_path / "flight")
+    return Process("node-1", "cpu", cores=1, decode_threads=2, lanes=1, flight=tmp_path / "flight")
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def main() -> None:
     ground = open_house(folder, room * size)
     versions = register_many(ground, weights, models)
     del weights
-    process = Process("node", "cpu", cores=1, decode_threads=2, flight=folder / "flight")
+    process = Process("node", "cpu", cores=1, decode_threads=2, lanes=1, flight=folder / "flight")
     engine = Engine(ground, process, Egress(EgressPolicy()))
     run_all(ground, engine, versions[:WARM])
     base, meter = resident(), Meter()

@@ -1,4 +1,4 @@
-"""New networks are warmed up where batches run: in the thread that owns the device."""
+"""New networks are warmed up where batches run: in a lane."""
 
 import threading
 from collections.abc import Iterator
@@ -31,10 +31,10 @@ def batcher(tmp_path: Path) -> Iterator[Batcher]:
     batcher.close()
 
 
-def test_it_is_done_in_the_device_thread_and_awaited(batcher: Batcher) -> None:
+def test_it_is_done_in_a_lane_and_awaited(batcher: Batcher) -> None:
     network: Any = Cold()
     batcher.warm_up(network)
-    assert network.threads == ["device"]
+    assert network.threads == ["lane-0"]
 
 
 def test_a_fault_reaches_who_loads_and_nobody_else(batcher: Batcher) -> None:
@@ -43,4 +43,4 @@ def test_a_fault_reaches_who_loads_and_nobody_else(batcher: Batcher) -> None:
         batcher.warm_up(bad)
     good: Any = Cold()
     batcher.warm_up(good)
-    assert good.threads == ["device"]
+    assert good.threads == ["lane-0"]

@@ -16,7 +16,9 @@ from workers.process import Process
 def test_a_thread_that_steps_back_goes_behind_the_others_and_changes_nothing_for_them(
     tmp_path: Path,
 ) -> None:
-    process = Process("node-1", "cpu", cores=1, decode_threads=2, flight=tmp_path / "flight")
+    process = Process(
+        "node-1", "cpu", cores=1, decode_threads=2, lanes=1, flight=tmp_path / "flight"
+    )
     mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     theirs: list[int] = []
 
