@@ -16,7 +16,7 @@ from benchmarks import gpu_proofs
 from benchmarks.gpu_proofs import Figures
 
 PROOFS: Mapping[str, Callable[[torch.device], Figures]] = {
-    "pinned double buffers on a second stream": gpu_proofs.prove_feed,
+    "two lanes, pinned memory and a stream each": gpu_proofs.prove_lanes,
     "uint8 to the device, resized and normalised there": gpu_proofs.prove_preprocessing,
     "autocast to fp16 and bf16": gpu_proofs.prove_precisions,
     "channels last": gpu_proofs.prove_channels_last,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,13 @@ import torch
 from torchvision.transforms import functional as tv
 
 from benchmarks.seeded import seeded_weights
-from models.device_feed import feed_for
 from models.halving import in_halves
 from models.networks.torchvision import torchvision_record
 from models.preprocess import Preprocessing, normalise, to_sample
 from models.record import Limits, ModelRecord
 from models.registry import Network, load
-from models.tasks.task import Sample
+from models.streams import use_own_stream
+from models.tasks.task import Sample, stack
 
 Figures = Mapping[str, float | str]
 
@@ -58,24 +59,30 @@ def pictures(count: int, seed: int = 0) -> list[Sample]:
     return [Sample(each, 224, 224) for each in pixels]
 
 
-def prove_feed(device: torch.device) -> Figures:
-    """What the feed brings is what was put, batch after batch of any size, while others compute."""
-    feed, samples = feed_for(device), pictures(_BATCH)
-    sent, expected = [], []
-    for number in range(_BATCHES):
-        batch = samples[number % 5 : _BATCH - number % 7]
-        sent.append(feed.put(batch))
-        expected.append(torch.stack([sample.pixels for sample in batch]))
-        if number % 3 == 2:
-            for one, wanted in zip(sent, expected, strict=True):
-                assert torch.equal(one.await_on_device().cpu(), wanted), "the feed mixed batches up"
-            sent, expected = [], []
-    start = time.perf_counter()
-    for _ in range(_BATCHES):
-        feed.put(samples).await_on_device()
-    _finish(device)
-    gib = _BATCHES * _BATCH * samples[0].pixels.nbytes / 2**30
-    return {"GiB/s, stacked and copied": gib / (time.perf_counter() - start)}
+def prove_lanes(device: torch.device) -> Figures:
+    """Batches of any size in two lanes give what each gives alone; prints what that brings."""
+    network = network_on(device)
+    count = _BATCHES if device.type == "cuda" else 4
+    batches = [pictures(_BATCH - number % 7, number) for number in range(count)]
+    figures: dict[str, float | str] = {}
+    expected = [_logits(network, batch) for batch in batches]
+    for lanes in (1, 2):
+        with ThreadPoolExecutor(lanes, initializer=partial(_begin_lane, device)) as threads:
+            # Whoever is first sets its stream up.
+            list(threads.map(partial(_logits, network), batches[:lanes]))
+            start = time.perf_counter()
+            found = list(threads.map(partial(_logits, network), batches))
+            seconds = time.perf_counter() - start
+        for logits, wanted in zip(found, expected, strict=True):
+            off = (logits - wanted).abs().max().item() / wanted.abs().max().item()
+            assert off < 1e-3, f"with {lanes} lanes a batch is {off} off"
+        figures[f"images/s, lanes: {lanes}"] = sum(map(len, batches)) / seconds
+    return figures
+
+
+def _begin_lane(device: torch.device) -> None:
+    use_own_stream(str(device))
+    torch.set_num_threads(1)
 
 
 def prove_preprocessing(device: torch.device) -> Figures:
@@ -116,7 +123,7 @@ def prove_channels_last(device: torch.device) -> Figures:
     weights = [each for each in network._module.parameters() if each.dim() == 4]
     assert all(each.is_contiguous(memory_format=last) for each in weights)
     spec = Preprocessing.read(record().preprocess)
-    batch = feed_for(device).put(samples).await_on_device()
+    batch = stack(samples, device)
     assert normalise(batch, spec).is_contiguous(memory_format=last)
     figures: dict[str, float | str] = {"channels last, images/s": _rate(network, samples, device)}
     network._module.to(memory_format=torch.contiguous_format)  # to compare

@@ -1,35 +1,39 @@
 """ResNet-50 at 224 on a GPU: what decoding and the network can do alone, and both together.
 
 Run by `make bench-gpu`; needs what `benchmarks.gpu_check` needs. Decoding runs in a thread a core,
-the feed (models.device_feed) sends a batch while the one before is computed, and batch sizes are
-fixed, so that `torch.compile` compiles once. The device's busy share is that of its kernels' time
-(CUDA events around each batch) in the time of the whole loop.
+two lanes (models.streams) stack, copy and infer, and batch sizes are fixed, so that `torch.compile`
+compiles once. The device is busy while it infers at least one batch (CUDA events around each).
 """
 
 import argparse
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import torch
 
 from benchmarks.figures import Verdict, close
 from benchmarks.gpu_proofs import pictures
 from benchmarks.seeded import seeded_weights
-from models.device_feed import Sent, feed_for
 from models.networks.torchvision import torchvision_record
 from models.opencv import cv2
 from models.preprocess import Preprocessing, normalise
-from models.registry import Network, build
-from models.tasks.task import Sample
+from models.registry import ImageNetwork, build
+from models.streams import use_own_stream
+from models.tasks.task import Sample, stack
 from models.weights import fill, read
 
 _LEAST, _LEAST_BUSY = 0.90, 0.90
 _JPEG_QUALITY = 90
 
+_LANES = 2
+
 Infer = Callable[[torch.Tensor], torch.Tensor]
+# When something began and ended, in seconds.
+Span = tuple[float, float]
 
 
 def main() -> int:
@@ -50,7 +54,7 @@ def _measure(batch: int, batches: int, compiled: bool) -> int:
     record = torchvision_record("torchvision/resnet50")
     module = build(record)
     fill(module, read(seeded_weights(record)), record.name)
-    network = Network(record, module, "cuda")
+    network = ImageNetwork(record, module, "cuda")
     infer = _infer(module, Preprocessing.read(record.preprocess), compiled)
     files = [_jpeg(sample) for sample in pictures(batch)]
     with ThreadPoolExecutor(os.cpu_count(), initializer=_decode_alone) as decoders:
@@ -58,11 +62,11 @@ def _measure(batch: int, batches: int, compiled: bool) -> int:
             "decoding alone": _rate(_decoded(decoders, network, files, batches), batch),
             "network alone": _rate(_inferred(infer, device, batch, batches), batch),
         }
-        busy: list[float] = []
+        spans: list[Span] = []
         decoded = _decoded(decoders, network, files, batches)
         start = time.perf_counter()
-        together = _rate(_fed(infer, device, decoded, busy), batch)
-        share = sum(busy) / (time.perf_counter() - start)
+        together = _rate(_in_lanes(infer, device, decoded, spans), batch)
+        share = covered(spans) / (time.perf_counter() - start)
     wanted = min(alone.values())
     figures = {**alone, "together": together, "device busy": share, "batch": batch}
     print(*(f"{name}: {value:,.2f}" for name, value in figures.items()), sep="\n")
@@ -89,7 +93,7 @@ def _infer(module: torch.nn.Module, spec: Preprocessing, compiled: bool) -> Infe
 
 
 def _decoded(
-    decoders: ThreadPoolExecutor, network: Network, files: Sequence[bytes], batches: int
+    decoders: ThreadPoolExecutor, network: ImageNetwork, files: Sequence[bytes], batches: int
 ) -> Iterator[list[Sample]]:
     """Decode the same files again and again, two batches ahead."""
     coming = deque([decoders.submit(network.prepare, file) for file in files] for _ in range(2))
@@ -102,7 +106,7 @@ def _inferred(
     infer: Infer, device: torch.device, batch: int, batches: int
 ) -> Iterator[torch.Tensor]:
     """Infer a batch that lies on the device already."""
-    there = feed_for(device).put(pictures(batch)).await_on_device()
+    there = stack(pictures(batch), device)
     infer(there)
     for _ in range(batches):
         classes = infer(there)
@@ -110,40 +114,41 @@ def _inferred(
     classes.cpu()
 
 
-def _fed(
-    infer: Infer, device: torch.device, decoded: Iterator[list[Sample]], busy: list[float]
+def _in_lanes(
+    infer: Infer, device: torch.device, decoded: Iterator[list[Sample]], spans: list[Span]
 ) -> Iterator[torch.Tensor]:
-    """Send each batch while the one before is computed; notes the kernels' seconds in `busy`."""
-    feed = feed_for(device)
-    running: tuple[torch.Tensor, torch.cuda.Event, torch.cuda.Event] | None = None
-    for samples in decoded:
-        launched = _launch(infer, feed.put(samples))
-        if running is not None:
-            yield _awaited(running, busy)
-        running = launched
-    if running is not None:
-        yield _awaited(running, busy)
+    """Infer each batch in the next lane that is free; notes when the device did so in `spans`."""
+    zero = torch.cuda.Event(enable_timing=True)
+    zero.record()
+
+    def run(samples: Sequence[Sample]) -> torch.Tensor:
+        begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        there = stack(samples, device)
+        begun.record()
+        classes = infer(there)
+        ended.record()
+        here = classes.cpu()
+        spans.append((zero.elapsed_time(begun) / 1e3, zero.elapsed_time(ended) / 1e3))
+        return here
+
+    with ThreadPoolExecutor(_LANES, initializer=partial(use_own_stream, str(device))) as lanes:
+        running: deque[Future[torch.Tensor]] = deque()
+        for samples in decoded:
+            running.append(lanes.submit(run, samples))
+            # One more than lanes: who is done finds the next batch.
+            if len(running) > _LANES + 1:
+                yield running.popleft().result()
+        for one in running:
+            yield one.result()
 
 
-def _launch(infer: Infer, sent: Sent) -> tuple[torch.Tensor, torch.cuda.Event, torch.cuda.Event]:
-    begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    there = sent.await_on_device()
-    begun.record()
-    classes = infer(there)
-    # Behind this batch alone: a copy that is asked for later would wait for the next one's kernels.
-    here = torch.empty(classes.shape, dtype=classes.dtype, pin_memory=True)
-    here.copy_(classes, non_blocking=True)
-    ended.record()
-    return here, begun, ended
-
-
-def _awaited(
-    running: tuple[torch.Tensor, torch.cuda.Event, torch.cuda.Event], busy: list[float]
-) -> torch.Tensor:
-    classes, begun, ended = running
-    ended.synchronize()
-    busy.append(begun.elapsed_time(ended) / 1e3)
-    return classes
+def covered(spans: Iterable[Span]) -> float:
+    """Give the seconds that at least one of the spans covers."""
+    total = reached = 0.0
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
 
 
 def _rate(batches: Iterator[object], size: int) -> float:

@@ -56,7 +56,12 @@ def measure(quick: bool) -> Row:
 
 
 def _with_workers(workers: int, url: str) -> Counts:
-    environ = {"PIXELMILL_EXTENSIONS": "benchmarks.networks", "PYTHONPATH": str(Path.cwd())}
+    environ = {
+        "PIXELMILL_EXTENSIONS": "benchmarks.networks",
+        "PYTHONPATH": str(Path.cwd()),
+        # A worker that has all cores for itself would sleep in several lanes at a time.
+        "PIXELMILL_LANES": "1",
+    }
     with standing("--workers", str(workers), database_url=url, **environ) as stand:
         model = register_paced(stand.database, stand.storage, _SHARD_ITEMS)["paced/10ms"]
         archive = many_digits_zip(stand.folder / "paced.zip", workers * _ITEMS_A_WORKER)

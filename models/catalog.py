@@ -49,7 +49,7 @@ _DIGITS = ModelRecord(
         "mean": [0.0],
         "std": [1.0],
     },
-    max_batch=128,
+    max_batch=64,
     shard_items=6000,  # 0.35 ms of one core an image, measured
     limits=Limits(),
     metrics={"heldout_accuracy": 0.9917, "parameters": 220234},

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,14 +44,6 @@ class Process:
     def device(self) -> str:
         """Torch's name for the device: with CUDA_VISIBLE_DEVICES set there is only one."""
         return "cuda" if self.pool == GPU else "cpu"
-
-    def in_lane(self) -> AbstractContextManager[object]:
-        """Give what a lane computes in: on a GPU a stream of its own, beside the others'."""
-        if self.pool != GPU:
-            return nullcontext()
-        import torch
-
-        return torch.cuda.stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]  # torch's
 
     def use_one_core(self) -> None:
         """Keep torch in the calling thread to one core: there are many decode threads."""

@@ -13,7 +13,7 @@ stages.py       what all shards of a process pass through
 chunk.py        a run of items of one shard: what is passed from stage to stage
 reader.py       items → bytes: range reads, archive members, URLs
 decoder.py      bytes → samples, in threads; a bad item costs itself
-batcher.py      chunks of any shards → batches for one device thread
+batcher.py      chunks of any shards → batches for the lanes of one device
 device.py       networks on the device within a memory budget; halving of batches that fail
 video_run.py    one video's way: spooled, decoded, inferred window after window
 spool.py        an item's bytes in a private file

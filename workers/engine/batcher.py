@@ -13,12 +13,12 @@ its feature maps are large. On a GPU each lane is a stream: while one computes, 
 stacked and copied.
 """
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
 
 from models.registry import Network
 from models.tasks.task import Outputs
@@ -45,11 +45,11 @@ class Batcher:
         cores: int = 1,
         use_cores: Callable[[int], None] = lambda _: None,
         lanes: int = 1,
-        in_lane: Callable[[], AbstractContextManager[object]] = nullcontext,
+        begin_lane: Callable[[], object] = lambda: None,
     ) -> None:
-        """Start the lanes; each computes inside of what `in_lane` gives."""
+        """Start the lanes; each calls `begin_lane` in its thread first."""
         self._wait_s, self._flight = wait_s, flight
-        self._cores, self._use_cores, self._in_lane = cores, use_cores, in_lane
+        self._cores, self._use_cores, self._begin_lane = cores, use_cores, begin_lane
         # Seconds of a core that one sample of each key takes.
         self._core_s: dict[Key, float] = {}
         self._waiting: dict[Key, deque[Chunk]] = {}
@@ -106,13 +106,13 @@ class Batcher:
             lane.join()
 
     def _run(self) -> None:
-        with self._in_lane():
-            while (batch := self._next_batch()) is not None:
-                self._warm_up_new()
-                if batch:
-                    self._compute(batch)
-                # While this thread waits for the next, it would keep its network in memory.
-                del batch
+        self._begin_lane()
+        while (batch := self._next_batch()) is not None:
+            self._warm_up_new()
+            if batch:
+                self._compute(batch)
+            # While this thread waits for the next, it would keep its network in memory.
+            del batch
 
     def _compute(self, taken: list[Chunk]) -> None:
         batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]
@@ -134,19 +134,36 @@ class Batcher:
         """Wait for a batch, empty when a network is to be warmed up; None once closed and empty."""
         with self._gathering, self._changed:
             while not self._cold:
-                if not self._waiting:
-                    if self._closed:
-                        return None
-                elif self._has_room_for(key := min(self._since, key=self._since.__getitem__)):
-                    self._await_more(key)
-                    return self._take(key)
-                self._changed.wait()
+                now, keys = time.monotonic(), list(self._oldest_with_room())
+                for key in keys:
+                    if self._is_ripe(key, now):
+                        return self._take(key)
+                if self._closed and not self._waiting:
+                    return None
+                due = (self._due(key) for key in keys if key not in self._computing)
+                left = min(due, default=math.inf) - now
+                self._changed.wait(left if left < math.inf else None)
             return []
 
-    def _has_room_for(self, key: Key) -> bool:
-        """Say whether a batch may begin now: a heavy network computes alone."""
-        computing = [key, *self._computing]
-        return not self._computing or not any(map(self._is_heavy, computing))
+    def _oldest_with_room(self) -> Iterator[Key]:
+        """Give the keys whose batch may begin, oldest first: a heavy network computes alone."""
+        for key in sorted(self._since, key=self._since.__getitem__):
+            if self._computing and any(map(self._is_heavy, (key, *self._computing))):
+                # Nor may those that came later: a heavy one would never find the lanes empty.
+                return
+            yield key
+
+    def _is_ripe(self, key: Key, now: float) -> bool:
+        """Say whether a batch need not wait for more."""
+        if self._closed or not self._coming:
+            return True
+        size = sum(len(chunk.samples) for chunk in self._waiting[key])
+        if size >= self._waiting[key][0].network.record.max_batch:
+            return True
+        return key not in self._computing and now >= self._due(key)
+
+    def _due(self, key: Key) -> float:
+        return self._since[key] + self._wait_s
 
     def _is_heavy(self, key: Key) -> bool:
         return self._core_s.get(key, 0.0) >= _HEAVY_S
@@ -162,17 +179,6 @@ class Batcher:
                 warm.set_exception(err)
             else:
                 warm.set_result(None)
-
-    def _await_more(self, key: Key) -> None:
-        deadline = self._since[key] + self._wait_s
-        limit = self._waiting[key][0].network.record.max_batch
-        while self._coming and not (self._closed or self._cold):
-            if sum(len(chunk.samples) for chunk in self._waiting[key]) >= limit:
-                return
-            left = None if key in self._computing else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return
-            self._changed.wait(left)
 
     def _take(self, key: Key) -> list[Chunk]:
         queue = self._waiting[key]

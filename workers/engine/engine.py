@@ -22,6 +22,7 @@ from jobs.versions import read_version
 from jobs.webhooks import has_due
 from models.errors import ModelError
 from models.registry import ImageNetwork, Network, VideoNetwork
+from models.streams import use_own_stream
 from workers.egress import Egress
 from workers.engine.aftermath import bury
 from workers.engine.batcher import Batcher
@@ -90,7 +91,7 @@ class Engine:
             process.cores,
             process.use_cores,
             process.lanes,
-            process.in_lane,
+            partial(use_own_stream, process.device),
         )
         self._validator = Validator(ground, self._networks, self._load_version)
         self._keeper = Keeper(ground.database, process.node, settings, beat=self._flight.beat)

@@ -1,7 +1,7 @@
 """One video's way: spool, decode, infer window after window, post-process; in a thread of its own.
 
     bytes ──► private file ──► frames ──► windows ──► batcher ──► clips ──► row
-                                 │   decode threads     │ device thread │
+                                 │   decode threads     │     lanes     │
                                  └───── a place, every few seconds ─────┘──► checkpoint
 
 While a window is on the device the next one is decoded; nothing else of a video is in memory but
