@@ -62,7 +62,11 @@ def run_small_jobs(database: str, quick: bool) -> int:
 def run_weights(database: str, quick: bool) -> int:
     """Measure device time against weights."""
     warm_up_s, seconds = (5, 30) if quick else (15, 90)
-    environ = {"PIXELMILL_EXTENSIONS": "benchmarks.networks", "PYTHONPATH": os.getcwd()}
+    environ = {
+        "PIXELMILL_EXTENSIONS": "benchmarks.networks",
+        "PIXELMILL_LANES": "1",  # networks that sleep would do so in all lanes at a time
+        "PYTHONPATH": os.getcwd(),
+    }
     with opened(database, **environ) as (stack, connected, folder):
         figures, verdicts = weights.measure(stack, connected, folder, warm_up_s, seconds)
     return close(f"fairness-weights-{database}", figures, verdicts)

@@ -1,7 +1,8 @@
 """What a process and all that it has started use: CPU seconds and memory, read from Linux's /proc.
 
-Memory is the proportional set size (PSS): a page that several processes share counts once among
-them, so that the sum over a tree is what the tree really holds.
+Memory is the proportional set size (PSS) without the files that are mapped: a page that several
+processes share counts once among them, so that the sum over a tree is what the tree has written.
+Libraries are left out, because processes outside of the tree may have mapped the same.
 """
 
 import os
@@ -37,11 +38,11 @@ def cpu_seconds(root: int) -> float:
 
 
 def memory_bytes(pid: int) -> int:
-    """Give the PSS of one process; 0 when it has ended meanwhile."""
+    """Give what one process holds; 0 when it has ended meanwhile."""
     with suppress(OSError):
-        for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        held = (line.split() for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+        return sum(int(fields[1]) for fields in held) * 1024
     return 0
 
 

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     decode_threads: int = Field(0, ge=0, description="0: as many as the process has cores")
     batch_wait_ms: float = Field(3, ge=0, le=1000)
     lanes: int = Field(
-        0, ge=0, le=64, description="batches computed at a time; 0: one a core, or two on a GPU"
+        0, ge=0, le=64, description="batches computed at a time; 0: one a core, two on a GPU"
     )
     checkpoint_s: float = Field(10, gt=0, description="how often a long video's place is kept")
     precision: Literal["float32", "bfloat16", "float16"] = Field(

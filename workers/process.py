@@ -21,8 +21,9 @@ from pathlib import Path
 from jobs.hints import CPU, GPU, IO
 from jobs.settings import Settings
 
-# Lanes of a GPU: while one computes, the other brings its next batch.
-_STREAMS = 2
+# Lanes of a GPU: while one computes, the other brings its next batch. And the most of a CPU, for
+# each that a heavy network has used keeps a thread a core.
+_STREAMS, _MOST_LANES = 2, 16
 # Niceness: three times less of a core than those who have not stepped back, and the kernel's bound.
 _STEP, _LEAST = 5, 19
 
@@ -45,6 +46,11 @@ class Process:
         """Torch's name for the device: with CUDA_VISIBLE_DEVICES set there is only one."""
         return "cuda" if self.pool == GPU else "cpu"
 
+    @property
+    def heavy_cores(self) -> int:
+        """With how many cores a heavy network computes; on a GPU there is little left for them."""
+        return 1 if self.pool == GPU else self.cores
+
     def use_one_core(self) -> None:
         """Keep torch in the calling thread to one core: there are many decode threads."""
         self.use_cores(1)
@@ -52,8 +58,8 @@ class Process:
     def step_back(self) -> None:
         """Let the calling thread compute on one core, and behind others who want it.
 
-        Decode threads do: otherwise they get ahead of the device on its own core, and then wait for
-        it with theirs idle.
+        Decode threads do: otherwise they get ahead of the network on its own core, and then wait
+        for it with theirs idle.
         """
         self.use_one_core()
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
@@ -80,7 +86,7 @@ def this_process(settings: Settings, environ: Mapping[str, str] = os.environ) ->
         pool=pool,
         cores=cores,
         decode_threads=settings.decode_threads or cores,
-        lanes=settings.lanes or (_STREAMS if pool == GPU else cores),
+        lanes=settings.lanes or (_STREAMS if pool == GPU else min(cores, _MOST_LANES)),
         flight=Path(environ.get("PIXELMILL_FLIGHT") or _own_flight_record(pool)),
         predecessor_crashed=environ.get("PIXELMILL_LAST") == "crash",
     )

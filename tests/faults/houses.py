@@ -35,6 +35,8 @@ ENVIRON = {
     "PIXELMILL_LEASE_S": str(LEASE_S),
     "PIXELMILL_RENEW_S": "1",
     "PIXELMILL_STALL_S": str(STALL_S),
+    # Networks that sleep would do so in all lanes at a time, and be done before a fault strikes.
+    "PIXELMILL_LANES": "1",
     "PIXELMILL_EGRESS_ALLOW": "127.0.0.0/8",
     "PIXELMILL_WEBHOOK_TIMEOUT_S": "2",
     "PIXELMILL_WEBHOOK_DELAYS_S": ",".join(["1"] * 20),

@@ -9,8 +9,8 @@ another waiting.
 A light network computes with one core, in as many lanes at a time as there are full batches: then
 all cores are in use, and no threads of one operation wait for each other on cores that are busy
 decoding. A heavy one computes with all cores and alone, for its samples are decoded in no time and
-its feature maps are large. On a GPU each lane is a stream: while one computes, the next batch is
-stacked and copied.
+its feature maps are large; so does whatever has not been measured yet. On a GPU each lane is a
+stream, and none is heavy: while one computes, the next batch is stacked and copied.
 """
 
 import math
@@ -27,6 +27,9 @@ from workers.engine.device import infer
 from workers.engine.flight import FlightRecord
 
 Key = tuple[str, str]
+
+# Stands for a batch where a lane warms networks up, which it does alone.
+_WARMING_UP: Key = ("", "")
 
 # Seconds of a core for one sample from which on a network is heavy: ten times what it takes to
 # decode a photo.
@@ -47,7 +50,11 @@ class Batcher:
         lanes: int = 1,
         begin_lane: Callable[[], object] = lambda: None,
     ) -> None:
-        """Start the lanes; each calls `begin_lane` in its thread first."""
+        """Start the lanes; each calls `begin_lane` in its thread first.
+
+        `cores` are what a heavy network computes with; with one, none is heavy. Raises what
+        `begin_lane` raises.
+        """
         self._wait_s, self._flight = wait_s, flight
         self._cores, self._use_cores, self._begin_lane = cores, use_cores, begin_lane
         # Seconds of a core that one sample of each key takes.
@@ -62,12 +69,15 @@ class Batcher:
         self._closed = False
         # Only the lane that puts a batch together waits for changes; the others wait for it.
         self._changed, self._gathering = threading.Condition(), threading.Lock()
+        begun: list[Future[None]] = [Future() for _ in range(lanes)]
         self._lanes = [
-            threading.Thread(target=self._run, name=f"lane-{number}", daemon=True)
-            for number in range(lanes)
+            threading.Thread(target=self._run, args=(each,), name=f"lane-{number}", daemon=True)
+            for number, each in enumerate(begun)
         ]
         for lane in self._lanes:
             lane.start()
+        for each in begun:
+            each.result()
 
     def warm_up(self, network: Network) -> None:
         """Warm a network up between two batches; raises what that raises."""
@@ -105,14 +115,24 @@ class Batcher:
         for lane in self._lanes:
             lane.join()
 
-    def _run(self) -> None:
-        self._begin_lane()
+    def _run(self, begun: "Future[None]") -> None:
+        try:
+            self._begin_lane()
+        except Exception as err:
+            begun.set_exception(err)
+            return
+        begun.set_result(None)
         while (batch := self._next_batch()) is not None:
-            self._warm_up_new()
+            key = batch[0].key if batch else _WARMING_UP
             if batch:
                 self._compute(batch)
+            else:
+                self._warm_up_new()
             # While this thread waits for the next, it would keep its network in memory.
             del batch
+            with self._changed:
+                self._computing.remove(key)
+                self._changed.notify()
 
     def _compute(self, taken: list[Chunk]) -> None:
         batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]
@@ -121,34 +141,33 @@ class Batcher:
                 with self._flight.flying(*[each for chunk in batch for each in chunk.suspects()]):
                     self._run_batch(batch)
         except Exception as err:
-            # A fault of ours must reach the shards: they wait for this thread alone.
+            # A fault of ours must reach the shards: they wait for nothing else.
             for chunk in batch:
                 if not chunk.pieces.done():
                     chunk.pieces.set_exception(err)
-        finally:
-            with self._changed:
-                self._computing.remove(taken[0].key)
-                self._changed.notify()
 
     def _next_batch(self) -> list[Chunk] | None:
         """Wait for a batch, empty when a network is to be warmed up; None once closed and empty."""
         with self._gathering, self._changed:
-            while not self._cold:
+            while not (self._cold and not self._computing):
                 now, keys = time.monotonic(), list(self._oldest_with_room())
                 for key in keys:
                     if self._is_ripe(key, now):
                         return self._take(key)
-                if self._closed and not self._waiting:
+                if self._closed and not (self._waiting or self._cold):
                     return None
                 due = (self._due(key) for key in keys if key not in self._computing)
                 left = min(due, default=math.inf) - now
                 self._changed.wait(left if left < math.inf else None)
+            self._computing.append(_WARMING_UP)
             return []
 
     def _oldest_with_room(self) -> Iterator[Key]:
-        """Give the keys whose batch may begin, oldest first: a heavy network computes alone."""
+        """Give the keys whose batch may begin, oldest first."""
+        if self._cold:
+            return
         for key in sorted(self._since, key=self._since.__getitem__):
-            if self._computing and any(map(self._is_heavy, (key, *self._computing))):
+            if self._computing and any(map(self._is_alone, (key, *self._computing))):
                 # Nor may those that came later: a heavy one would never find the lanes empty.
                 return
             yield key
@@ -165,8 +184,11 @@ class Batcher:
     def _due(self, key: Key) -> float:
         return self._since[key] + self._wait_s
 
-    def _is_heavy(self, key: Key) -> bool:
-        return self._core_s.get(key, 0.0) >= _HEAVY_S
+    def _is_alone(self, key: Key) -> bool:
+        """Say whether nothing may be computed beside it: it is heavy, or may be."""
+        if key == _WARMING_UP:
+            return True
+        return self._cores > 1 and self._core_s.get(key, _HEAVY_S) >= _HEAVY_S
 
     def _warm_up_new(self) -> None:
         with self._changed:
@@ -199,7 +221,7 @@ class Batcher:
     def _run_batch(self, batch: list[Chunk]) -> None:
         key = batch[0].key
         samples = [sample for chunk in batch for sample in chunk.samples]
-        cores = self._cores if self._is_heavy(key) else 1
+        cores = self._cores if self._core_s.get(key, 0.0) >= _HEAVY_S else 1
         self._use_cores(cores)
         start, computing = time.perf_counter(), time.thread_time()
         pieces = infer(batch[0].network, samples)

@@ -88,7 +88,7 @@ class Engine:
         self._batcher = Batcher(
             settings.batch_wait_ms / 1000,
             self._flight,
-            process.cores,
+            process.heavy_cores,
             process.use_cores,
             process.lanes,
             partial(use_own_stream, process.device),

@@ -25,8 +25,8 @@ from jobs.quarantine import Suspect
 _BEAT = struct.Struct("<d")
 # Shard, first index, number of items; a place whose number is 0 is free.
 _PLACE = struct.Struct("<QQQ")
-# More than decode threads and chunks of one batch can ever be at once.
-_PLACES = 1024
+# More than decode threads and chunks of all lanes' batches can ever be at once.
+_PLACES = 4096
 
 
 class FlightRecord:

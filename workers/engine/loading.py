@@ -47,7 +47,7 @@ def load_version(
 ) -> Network:
     """Read a version's weights, check their digest, build the network and run it once.
 
-    `warm_up` does so in the thread that owns the device.
+    `warm_up` does so where batches run.
 
     Raises ModelError for what can never be run, StorageError while the store is away.
     """

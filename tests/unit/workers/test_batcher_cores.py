@@ -1,4 +1,4 @@
-"""How many cores the device thread computes with: all of them for a heavy network, else one."""
+"""How many cores a lane computes with: all of them for a heavy network, else one."""
 
 import time
 from collections.abc import Sequence

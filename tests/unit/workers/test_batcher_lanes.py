@@ -11,13 +11,14 @@ import torch
 
 from models.tasks.task import Sample
 from tests.e2e.stacks import wait_for
-from workers.engine.batcher import _HEAVY_S, Batcher
+from workers.engine.batcher import _HEAVY_S, _WARMING_UP, Batcher
 from workers.engine.chunk import Chunk
 from workers.engine.flight import FlightRecord
 
 MOST = 8
 DEADLINE_S = 20.0
 LIGHT, OTHER, HEAVY = ("light@1", "{}"), ("other@1", "{}"), ("heavy@1", "{}")
+UNKNOWN = ("new@1", "{}")
 
 
 class Network:
@@ -50,7 +51,8 @@ def new_batcher(tmp_path: Path) -> Iterator[Callable[..., Batcher]]:
         wait_s: float = DEADLINE_S, begin_lane: Callable[[], object] = lambda: None
     ) -> Batcher:
         flight = FlightRecord(tmp_path / "flight")
-        batcher = Batcher(wait_s, flight, lanes=2, begin_lane=begin_lane)
+        batcher = Batcher(wait_s, flight, cores=2, lanes=2, begin_lane=begin_lane)
+        batcher._core_s |= {LIGHT: 0.0, OTHER: 0.0, HEAVY: _HEAVY_S}
         opened.append(batcher)
         return batcher
 
@@ -159,7 +161,6 @@ def test_another_model_waits_neither_for_a_lane_nor_for_a_batch_that_grows(
 
 def test_who_came_after_a_heavy_network_waits_for_it(new_batcher: Callable[..., Batcher]) -> None:
     batcher, light, heavy = new_batcher(), Network(), Network()
-    batcher._core_s[HEAVY] = _HEAVY_S
     announce(batcher, 3)
     put(batcher, light, MOST)
     light.has_begun(MOST)
@@ -173,22 +174,25 @@ def test_who_came_after_a_heavy_network_waits_for_it(new_batcher: Callable[..., 
     last.pieces.result(DEADLINE_S)
 
 
-@pytest.mark.parametrize(("first", "second"), [(HEAVY, LIGHT), (LIGHT, HEAVY), (HEAVY, HEAVY)])
-def test_a_heavy_network_is_computed_alone(
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(HEAVY, LIGHT), (LIGHT, HEAVY), (HEAVY, HEAVY), (UNKNOWN, LIGHT), (LIGHT, UNKNOWN)],
+)
+def test_a_network_that_is_or_may_be_heavy_is_computed_alone(
     new_batcher: Callable[..., Batcher],
     monkeypatch: pytest.MonkeyPatch,
     first: tuple[str, str],
     second: tuple[str, str],
 ) -> None:
     batcher, one, other = new_batcher(), Network(), Network()
-    batcher._core_s[HEAVY] = _HEAVY_S
     announce(batcher, 2)
     put(batcher, one, MOST, first)
     one.has_begun(MOST)
     asked, oldest_with_room = threading.Event(), batcher._oldest_with_room
 
     def ask() -> Iterator[tuple[str, str]]:
-        asked.set()
+        if second in batcher._waiting:
+            asked.set()
         return oldest_with_room()
 
     monkeypatch.setattr(batcher, "_oldest_with_room", ask)
@@ -203,13 +207,44 @@ def test_a_heavy_network_is_computed_alone(
     waiting.pieces.result(DEADLINE_S)
 
 
+def test_networks_are_warmed_up_alone(new_batcher: Callable[..., Batcher]) -> None:
+    batcher, network = new_batcher(), Network()
+    computing: list[list[tuple[str, str]]] = []
+
+    class Cold:
+        def warm_up(self) -> None:
+            computing.append(list(batcher._computing))
+
+    cold: Any = Cold()
+    announce(batcher, 2)
+    put(batcher, network, MOST)
+    network.has_begun(MOST)
+    loading = threading.Thread(target=batcher.warm_up, args=(cold,))
+    loading.start()
+    wait_for(lambda: batcher._cold, DEADLINE_S, "the new network")
+    last = put(batcher, network, MOST)
+    network.end_one()
+    network.has_begun(MOST, MOST)
+    network.end_one()
+    last.pieces.result(DEADLINE_S)
+    loading.join(DEADLINE_S)
+    assert computing == [[_WARMING_UP]]
+
+
+def test_where_a_lane_cannot_begin_there_is_no_batcher(new_batcher: Callable[..., Batcher]) -> None:
+    def begin_lane() -> None:
+        raise RuntimeError("no such device")
+
+    with pytest.raises(RuntimeError, match="no such device"):
+        new_batcher(begin_lane=begin_lane)
+
+
 def test_a_fault_frees_its_lane(new_batcher: Callable[..., Batcher]) -> None:
     batcher, network = new_batcher(), Network()
     bad: Any = SimpleNamespace(record=network.record)  # nothing to run
     announce(batcher, 2)
     with pytest.raises(AttributeError):
         put(batcher, bad, MOST, HEAVY).pieces.result(DEADLINE_S)
-    batcher._core_s[HEAVY] = _HEAVY_S
     put(batcher, network, MOST, HEAVY)
     network.has_begun(MOST)
     network.end_one()
@@ -217,7 +252,6 @@ def test_a_fault_frees_its_lane(new_batcher: Callable[..., Batcher]) -> None:
 
 def test_chunks_that_were_told_to_stop_free_their_lane(new_batcher: Callable[..., Batcher]) -> None:
     batcher, network = new_batcher(), Network()
-    batcher._core_s[HEAVY] = _HEAVY_S
     stopped = Chunk(network, HEAVY, 1, 0, [])  # type: ignore[arg-type]  # the part that is used
     stopped.samples = [Sample(torch.zeros(1, 2, 2), 2, 2)]
     stopped.stopped.set()
