@@ -46,7 +46,8 @@ def test_alias_canary_deletion_and_a_killed_worker_in_the_middle_of_a_job(
     pictures = many_digits_zip(tmp_path / "digits.zip", ITEMS)
     one = next(digits_folder.glob("*.png"))
     weights = [write(tmp_path, str(seed), noisy_digits(seed)) for seed in range(4)]
-    extension = {"PIXELMILL_EXTENSIONS": "tests.e2e.networks"}
+    # One lane: the network sleeps, and would do so in several at a time.
+    extension = {"PIXELMILL_EXTENSIONS": "tests.e2e.networks", "PIXELMILL_LANES": "1"}
     with running_stack(tmp_path / "data", **extension) as stack, stack.client() as client:
         for path in weights[:3]:
             assert client.push("paced", path, PACED, wait=60).state == "ready"
