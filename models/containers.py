@@ -105,14 +105,16 @@ def _largest_track(file: BinaryIO, segment: _Part, size: int) -> tuple[int, int]
         if element.kind == _CLUSTER:
             break
         if element.kind == _TRACKS:
-            found += [_pixels(file, track) for track in _elements(file, *element[1:])]
+            # Beside the tracks may stand a checksum, whose bytes are no elements.
+            parts = _elements(file, *element[1:])
+            found += [_pixels(file, track) for track in parts if track.kind == _TRACK]
     return max(found, key=_area)
 
 
 def _pixels(file: BinaryIO, track: _Part) -> tuple[int, int]:
     stated = {_PIXEL_WIDTH: 0, _PIXEL_HEIGHT: 0}
     for video in _elements(file, *track[1:]):
-        if track.kind == _TRACK and video.kind == _VIDEO:
+        if video.kind == _VIDEO:
             for element in _elements(file, *video[1:]):
                 if element.kind in stated:
                     number = _read(file, element.start, min(element.end - element.start, 8))

@@ -13,8 +13,9 @@ _LONGEST_WAIT_S = 10.0
 
 
 def say(name: str, line: str) -> None:
-    """Print one line with the name of who says it."""
-    print(f"{name:>10} | {line}", flush=True)  # a command's own output
+    """Print one line with the name of who says it, in one piece: every role's thread does."""
+    sys.stdout.write(f"{name:>10} | {line}\n")
+    sys.stdout.flush()
 
 
 class Role:
