@@ -42,7 +42,6 @@ def measure(quick: bool) -> Row:
         }
     alone, verdicts = found[1], []
     for workers, counts in found.items():
-        print(f"{workers} workers: {counts}", flush=True)
         linear = counts["items/s"] / alone["items/s"] / workers
         verdicts.append(Verdict(f"{workers} workers: {linear:.2f} linear >= {_LEAST}",
                                 linear >= _LEAST))  # fmt: skip
@@ -75,7 +74,9 @@ def _with_workers(workers: int, url: str) -> Counts:
     items = after["items"] - before["items"]
     loads = {f"{name} an item": (after[name] - before[name]) / items for name in after}
     loads.pop("items an item")
-    return {"items/s": items / seconds, **loads}
+    counts = {"items/s": items / seconds, **loads}
+    print(f"{workers} workers: {counts}", flush=True)
+    return counts
 
 
 def _owners(stand: Stand) -> int:

@@ -123,7 +123,7 @@ class Manifest:
         # Neighbouring shards are read one after the other, so the last group is worth keeping.
         with self._lock:
             if self._group[0] != group:
-                self._group = (group, self._file.read_row_group(group))
+                self._group = (group, self._file.read_row_group(group, use_threads=False))
             return self._group[1]
 
 

@@ -119,12 +119,14 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
 
 def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
     """Read the rows of a segment, in index order, from row `start` on."""
-    table = pq.read_table(pa.BufferReader(storage.get(name)), schema=SCHEMA)
-    columns = table.slice(start).to_pydict()
+    file = pq.ParquetFile(pa.BufferReader(storage.get(name)))
+    table = file.read(use_threads=False).slice(start)
+    found = table.to_pydict()
+    columns = [found.get(column, [None] * len(table)) for column in SCHEMA.names]
     for (
         index, custom_id, status, sha256, attempts, predictions, code, message, retryable,
         overlay_offset, overlay_length, warnings,
-    ) in zip(*columns.values(), strict=True):  # fmt: skip
+    ) in zip(*columns, strict=True):  # fmt: skip
         yield Row(
             index,
             custom_id,

@@ -152,18 +152,17 @@ class Engine:
         try:
             count = 0
             while True:
-                tried_out = self._try_out_version()
                 lease = self._claim(only_short=only_short)
                 if lease is not None:
                     self._run(lease)
                     count += 1
-                elif not tried_out:
+                if not self._try_out_version() and lease is None:
                     return count
         finally:
             place.release()
 
     def _try_out_version(self) -> bool:
-        """Try out one version before each shard: neither waits for an end of the other."""
+        """Try out one version after each shard: neither waits for an end of the other."""
         return not self._stopping.is_set() and self._validator.validate_next()
 
     def _claim(self, *, only_short: bool) -> Lease | None:

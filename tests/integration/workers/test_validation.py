@@ -111,33 +111,36 @@ def test_what_does_not_run_is_refused_with_the_reason_and_the_worker_goes_on(
 
 
 class CountingStorage(Storage):
-    """A store that counts how many versions were looked at when a shard's results come."""
+    """A store that counts how many versions were looked at whenever a shard's results come."""
 
-    read_before_results: int | None = None
-    _read = 0
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.read_before_results: list[int] = []
+        self._read = 0
 
     def get(self, name: str) -> bytes:
         self._read += name.startswith("models/")
         return super().get(name)
 
     def create(self, name: str) -> AbstractContextManager[BinaryIO]:
-        if "/segments/" in name and self.read_before_results is None:
-            self.read_before_results = self._read
+        if "/segments/" in name:
+            self.read_before_results.append(self._read)
         return super().create(name)
 
 
-def test_whoever_registers_without_end_keeps_no_job_from_running(
+def test_jobs_and_those_who_register_versions_take_turns(
     ground: Ground, tenant: NewKey, new_engine: NewEngine
 ) -> None:
     version = push(ground, noisy_digits(1))
     storage = CountingStorage(ground.storage.url)
     engine = new_engine(with_(ground, storage))
     engine.drain()
-    submit_contents(ground, tenant, version, [picture(1)], params=PARAMS)
+    for _ in range(3):
+        submit_contents(ground, tenant, version, [picture(1)], params=PARAMS)
     for number in range(2, 6):
         push(ground, noisy_digits(number))
-    assert engine.drain() == 1
-    assert storage.read_before_results == 2, "its own, and one of the four"
+    assert engine.drain() == 3
+    assert storage.read_before_results == [1, 2, 3], "its own, and one more between two shards"
     assert not engine.has_work(), "all were tried out"
 
 
