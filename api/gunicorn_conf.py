@@ -4,6 +4,7 @@ Threads and not processes carry the load: a request mostly waits, for an upload 
 process has a pool of 24 database connections, so more threads than that would wait for each other.
 """
 
+import gc
 import os
 
 bind = os.environ.get("PIXELMILL_BIND", "127.0.0.1:8080")
@@ -26,6 +27,12 @@ control_socket_disable = True
 # Request lines and headers of a size that no honest client needs are refused.
 limit_request_line = 8190
 limit_request_fields = 100
+
+
+def post_worker_init(_: object) -> None:
+    """Leave what lives as long as the process out of every later collection of garbage."""
+    gc.freeze()
+
 
 # The application logs each request, without its query: gunicorn's own access log would keep that.
 accesslog = None

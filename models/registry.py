@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -148,7 +149,7 @@ class Network(ABC):
     def _blank(self) -> Any:
         """Give an input that costs what a real one costs."""
 
-    @property
+    @cached_property
     def size_bytes(self) -> int:
         """Bytes of parameters and buffers on the device (activations come on top)."""
         held = [*self._module.parameters(), *self._module.buffers()]

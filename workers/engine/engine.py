@@ -150,14 +150,15 @@ class Engine:
         # Results are put together in this thread, beside those of the other places.
         self._process.use_one_core()
         try:
-            count = 0
+            count, tried_out = 0, True
             while True:
                 lease = self._claim(only_short=only_short)
                 if lease is not None:
                     self._run(lease)
                     count += 1
-                if not self._try_out_version() and lease is None:
+                elif not tried_out:
                     return count
+                tried_out = self._try_out_version()
         finally:
             place.release()
 

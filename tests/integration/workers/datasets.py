@@ -10,12 +10,13 @@ import numpy as np
 from jobs.bootstrap import Ground
 from jobs.files import store_file
 from jobs.preparation import prepare_next
-from jobs.tables import Job
+from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
-from jobs.trainings import TrainingSubmission, submit_training
+from jobs.trainings import TrainingSubmission, read_row, submit_training
 from models.pictures.data import encode, train_digits
 from models.training.recipes import read_recipe
 from tests.integration.jobs.checks import read_job
+from tests.integration.workers.conftest import with_
 from workers.datasets import check_dataset
 
 RECIPE = {"epochs": 3, "batch": 8, "learning_rate": 3e-3}
@@ -64,3 +65,24 @@ def submit_digits(
     job, _ = submit_training(ground, submission)
     assert prepare_next(ground, check_dataset) == job.id
     return read_job(ground, job.id)
+
+
+def version_of(ground: Ground, job: Job) -> ModelVersion:
+    number = read_row(ground.database, job.id).model_version
+    assert number is not None
+    with ground.database.read() as session:
+        return session.get_one(ModelVersion, (job.model_name, number))
+
+
+def versions_of(ground: Ground, job: Job) -> int:
+    with ground.database.read() as session:
+        return session.query(ModelVersion).filter_by(name=job.model_name).count()
+
+
+def blobs_of(ground: Ground, job: Job) -> list[str]:
+    return [name for name in ground.storage.list(f"jobs/{job.id}/") if "/training-" in name]
+
+
+def hurried(ground: Ground) -> Ground:
+    """The same ground, with turns so short that each takes one step."""
+    return with_(ground, training_turn_s=1e-6)

@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 
 from jobs.bootstrap import Ground
+from jobs.manifests import Manifest
 from jobs.requests import Request
 from jobs.results import read_rows
+from jobs.scheduling import Lease
 from jobs.segments import Row
 from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
@@ -18,6 +20,8 @@ from models.errors import ImageDecodeFailed
 from models.record import ModelRecord
 from tests.integration.jobs.builders import submit_items
 from tests.integration.jobs.checks import read_job
+from workers.engine.shard import ShardRun
+from workers.engine.stages import Stages
 
 
 class FakeNetwork:
@@ -91,3 +95,15 @@ def picture(seed: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def run_with(stages: Stages, lease: Lease, network: FakeNetwork) -> bool:
+    return ShardRun(stages, lease).run(network, manifest_of(stages.ground, lease))
+
+
+def manifest_of(ground: Ground, lease: Lease) -> Manifest:
+    return Manifest(ground.storage, lease.manifest)
+
+
+def numbers(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
