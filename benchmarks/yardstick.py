@@ -77,7 +77,7 @@ def _contest(
 
 def _verdict(table: Mapping[str, Turns], line: str, other: str, least: float) -> Verdict:
     ratio = table[line].ratio_to(table[other])
-    return Verdict(f"{line} {ratio:.2f} x {other} >= {least}", ratio >= least)
+    return Verdict(f"{line} {ratio:.3f} x {other} >= {least}", ratio >= least)
 
 
 def parity_of(table: Mapping[str, Turns]) -> list[Verdict]:
