@@ -17,6 +17,7 @@ from benchmarks import (
     reading_results,
     scaling,
     single_image,
+    videos,
     worker_memory,
     yardstick,
 )
@@ -32,6 +33,7 @@ ROWS: Mapping[str, Callable[[bool], Row]] = {
     "doing-nothing": doing_nothing.measure,
     "reading-results": reading_results.measure,
     "worker-memory": worker_memory.measure,
+    "long-videos": videos.measure,
     "scaling": scaling.measure,
 }
 # Those that say much in little time.

@@ -1,13 +1,13 @@
-"""Memory and speed of long videos: `python -m benchmarks.videos`.
+"""Whether a worker's memory depends on how long a video is: a minute, then an hour.
 
-Videos of 1, 10 and 60 minutes (160 x 120, 25 frames a second, all of which are looked at) go each
-through a whole engine of its own, from the store to the committed segment, on the architecture of
-`motion`. Prints the peak of resident memory and the speed. Ends with status 1 when an hour needs
-over 10 % more memory than a minute. Memory does not ask what the weights are: they are untrained.
+Videos (160 x 120, 25 frames a second, all of which are looked at) go each through a whole engine of
+its own process, from the store to the committed segment, on the architecture of `motion`. Memory
+does not ask what the weights are: they are untrained.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from safetensors.torch import save
 
-from benchmarks.figures import Verdict, close
+from benchmarks.figures import Verdict
+from benchmarks.report import Row
 from jobs.bootstrap import Ground, open_ground
 from jobs.inputs import Upload
 from jobs.settings import load_settings
@@ -34,12 +35,13 @@ from models.registry import build
 from models.weights import digest
 from workers.egress import Egress, EgressPolicy
 from workers.engine.engine import Engine
+from workers.launcher import COMPUTING
 from workers.process import Process
 
-MINUTES = (1, 10, 60)
+_MINUTES, _QUICK_MINUTES = (1.0, 60.0), (1.0, 10.0)
 FPS = 25
 WIDTH, HEIGHT = 160, 120
-WANTED_GROWTH = 1.10
+_MOST_GROWTH = 0.10
 
 RECORD = ModelRecord(
     name="watched",
@@ -66,14 +68,23 @@ RECORD = ModelRecord(
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one video took; sizes in MiB."""
+    """What one video took; `peak_mib` is the most memory while it ran."""
 
     minutes: float
-    file_mib: float
     seconds: float
-    # Before the video, and the most while it ran.
-    before_mib: float
     peak_mib: float
+
+
+def measure(quick: bool) -> Row:
+    """Run a short and a long video, each in a process of its own."""
+    short, long = [run_apart(minutes) for minutes in (_QUICK_MINUTES if quick else _MINUTES)]
+    growth = long.peak_mib / short.peak_mib - 1
+    wanted = (
+        f"{short.minutes:g} -> {long.minutes:g} minutes: {short.peak_mib:.0f} -> "
+        f"{long.peak_mib:.0f} MiB, {growth:+.1%} <= {_MOST_GROWTH:.0%}"
+    )
+    figures = {"minutes of video a second": long.minutes / long.seconds}
+    return Row("Long videos", [Verdict(wanted, growth <= _MOST_GROWTH)], figures=figures)
 
 
 def write_video(path: Path, minutes: float) -> None:
@@ -103,28 +114,27 @@ def run_one(folder: Path, minutes: float) -> Run:
     process = Process("node", "cpu", cores=1, decode_threads=1, lanes=1, flight=folder / "flight")
     egress = Egress(EgressPolicy())
     engine = Engine(ground, process, egress)
-    before_mib = _reset_peak()
+    _reset_peak()
     started = time.monotonic()
     assert engine.drain() == 1
     seconds = time.monotonic() - started
-    peak_mib = _memory("VmHWM")
+    peak_mib = _peak_mib()
     engine.close()
     egress.close()
     with ground.database.read() as session:
         assert session.query(Job).one().completed == 1
     ground.close()
-    return Run(minutes, path.stat().st_size / 1024**2, seconds, before_mib, peak_mib)
+    return Run(minutes, seconds, peak_mib)
 
 
-def _reset_peak() -> float:
-    """Let the kernel count the peak of this process's memory anew; gives its memory now, in MiB."""
+def _reset_peak() -> None:
+    """Let the kernel count the peak of this process's memory anew."""
     Path("/proc/self/clear_refs").write_text("5")
-    return _memory("VmRSS")
 
 
-def _memory(kind: str) -> float:
+def _peak_mib() -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
-    (line,) = (line for line in lines if line.startswith(kind))
+    (line,) = (line for line in lines if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
 
@@ -150,36 +160,23 @@ def run_apart(minutes: float) -> Run:
         write_video(Path(folder) / "video.mp4", minutes)
         command = [sys.executable, "-m", "benchmarks.videos", "--folder", folder]
         done = subprocess.run(  # noqa: S603  # this very file
-            [*command, "--minutes", str(minutes)], check=True, capture_output=True, text=True
+            [*command, "--minutes", str(minutes)],
+            env={**os.environ, **COMPUTING},
+            check=True,
+            capture_output=True,
+            text=True,
         )
     return Run(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def main() -> int:
-    """Run the benchmark, or, with --folder, one video of it."""
+def main() -> None:
+    """Run the one video that lies in a folder, in this process."""
     parser = argparse.ArgumentParser(prog="benchmarks.videos")
-    parser.add_argument("--minutes", type=float, nargs="*", default=MINUTES)
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, required=True)
     given = parser.parse_args()
-    if given.folder is not None:
-        print(json.dumps(asdict(run_one(given.folder, given.minutes[0]))))
-        return 0
-    print("| minutes | file | seconds | minutes a second | memory before | at its peak |")
-    print("|---|---|---|---|---|---|")
-    runs = []
-    for minutes in given.minutes:
-        run = run_apart(minutes)
-        speed = run.minutes / run.seconds
-        print(
-            f"| {run.minutes:g} | {run.file_mib:.1f} MiB | {run.seconds:.1f} | {speed:.2f} | "
-            f"{run.before_mib:.0f} MiB | {run.peak_mib:.0f} MiB |"
-        )
-        runs.append(run)
-    growth = runs[-1].peak_mib / runs[0].peak_mib
-    wanted = f"memory of the longest at most {WANTED_GROWTH:.2f} of the shortest's: {growth:.3f}"
-    verdict = Verdict(wanted, growth <= WANTED_GROWTH)
-    return close("videos", {"runs": [asdict(run) for run in runs]}, [verdict])
+    print(json.dumps(asdict(run_one(given.folder, given.minutes))))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
