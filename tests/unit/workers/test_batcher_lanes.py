@@ -21,6 +21,10 @@ LIGHT, OTHER, HEAVY = ("light@1", "{}"), ("other@1", "{}"), ("heavy@1", "{}")
 UNKNOWN = ("new@1", "{}")
 
 
+# Gives what is computed once a lane has looked, and taken what it may.
+Looks = Callable[[], list[tuple[str, str]]]
+
+
 class Network:
     """Computes a batch until it is told that it may end."""
 
@@ -31,7 +35,10 @@ class Network:
 
     def forward(self, samples: Sequence[Sample]) -> torch.Tensor:
         self.begun.append(len(samples))
-        assert self._may_end.acquire(timeout=DEADLINE_S), "nobody let this batch end"
+        if not self._may_end.acquire(timeout=DEADLINE_S):
+            # Its halves, in which it is tried again, need not wait for the same.
+            self._may_end.release(2 * MOST)
+            raise AssertionError("nobody let this batch end")
         return torch.zeros(len(samples), 1)
 
     def has_begun(self, *sizes: int) -> None:
@@ -72,6 +79,29 @@ def put(batcher: Batcher, network: Any, size: int, key: tuple[str, str] = LIGHT)
 def announce(batcher: Batcher, chunks: int) -> None:
     for _ in range(chunks):
         batcher.announce()
+
+
+def looks(batcher: Batcher, monkeypatch: pytest.MonkeyPatch, key: tuple[str, str]) -> Looks:
+    """Tell when a lane looks what it may compute while a chunk of a key waits."""
+    looked, oldest_with_room = threading.Event(), batcher._oldest_with_room
+
+    def look() -> Iterator[tuple[str, str]]:
+        if key in batcher._waiting:
+            looked.set()
+        return oldest_with_room()
+
+    monkeypatch.setattr(batcher, "_oldest_with_room", look)
+
+    def computing() -> list[tuple[str, str]]:
+        looked.clear()
+        with batcher._changed:
+            batcher._changed.notify()
+        assert looked.wait(DEADLINE_S)
+        # Who looked holds this until it has taken a batch, or waits.
+        with batcher._changed:
+            return list(batcher._computing)
+
+    return computing
 
 
 def test_two_full_batches_are_computed_at_a_time(new_batcher: Callable[..., Batcher]) -> None:
@@ -188,34 +218,22 @@ def test_a_network_that_is_or_may_be_heavy_is_computed_alone(
     announce(batcher, 2)
     put(batcher, one, MOST, first)
     one.has_begun(MOST)
-    asked, oldest_with_room = threading.Event(), batcher._oldest_with_room
-
-    def ask() -> Iterator[tuple[str, str]]:
-        if second in batcher._waiting:
-            asked.set()
-        return oldest_with_room()
-
-    monkeypatch.setattr(batcher, "_oldest_with_room", ask)
+    computing = looks(batcher, monkeypatch, second)
     waiting = put(batcher, other, MOST, second)
-    assert asked.wait(DEADLINE_S)
-    # Who asked holds this until it has taken the batch, or waits.
-    with batcher._changed:
-        assert batcher._computing == [first]
+    assert computing() == [first]
     one.end_one()
     other.has_begun(MOST)
     other.end_one()
     waiting.pieces.result(DEADLINE_S)
 
 
-def test_networks_are_warmed_up_alone(new_batcher: Callable[..., Batcher]) -> None:
+def test_networks_are_warmed_up_alone(
+    new_batcher: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
     batcher, network = new_batcher(), Network()
-    computing: list[list[tuple[str, str]]] = []
-
-    class Cold:
-        def warm_up(self) -> None:
-            computing.append(list(batcher._computing))
-
-    cold: Any = Cold()
+    computing = looks(batcher, monkeypatch, LIGHT)
+    beside: list[list[tuple[str, str]]] = []
+    cold: Any = SimpleNamespace(warm_up=lambda: beside.append(computing()))
     announce(batcher, 2)
     put(batcher, network, MOST)
     network.has_begun(MOST)
@@ -223,12 +241,13 @@ def test_networks_are_warmed_up_alone(new_batcher: Callable[..., Batcher]) -> No
     loading.start()
     wait_for(lambda: batcher._cold, DEADLINE_S, "the new network")
     last = put(batcher, network, MOST)
+    assert computing() == [LIGHT], "what comes later waits until the new one is warm"
     network.end_one()
     network.has_begun(MOST, MOST)
     network.end_one()
     last.pieces.result(DEADLINE_S)
     loading.join(DEADLINE_S)
-    assert computing == [[_WARMING_UP]]
+    assert beside == [[_WARMING_UP]]
 
 
 def test_where_a_lane_cannot_begin_there_is_no_batcher(new_batcher: Callable[..., Batcher]) -> None:
