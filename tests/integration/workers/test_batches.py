@@ -1,13 +1,14 @@
 """Batches: what shares one, how large it gets, and what of it fails alone."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 
 from jobs.bootstrap import Ground
+from jobs.scheduling import Lease
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey
 from jobs.versions import register
@@ -28,6 +29,15 @@ from workers.engine.stages import Stages
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 NewStages = Callable[..., Stages]
+
+
+def run_together(stages: Stages, runs: Sequence[tuple[Lease, FakeNetwork]]) -> None:
+    """Run shards side by side to their end."""
+    threads = [threading.Thread(target=run_with, args=(stages, *each)) for each in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
 
 
 def test_chunks_of_different_jobs_with_equal_parameters_share_a_batch(
@@ -57,17 +67,13 @@ def test_equal_weights_under_two_names_do_not_share_a_batch(
         ground.database, ground.storage, "other", digits_model.record, b"", digits_model.digest
     )
     barrier = threading.Barrier(2)
-    stages, threads, networks = new_stages(wait_s=20), [], []
+    runs = []
     for model in (digits_model, other):
         submit_numbers(ground, tenant, model, 10)
-        networks.append(FakeNetwork(on_prepare=lambda d: barrier.wait(30) if d == b"0" else None))
-        arguments = (stages, claim_one(ground), networks[-1])
-        threads.append(threading.Thread(target=run_with, args=arguments))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert [network.batches for network in networks] == [[10], [10]]
+        network = FakeNetwork(on_prepare=lambda d: barrier.wait(30) if d == b"0" else None)
+        runs.append((claim_one(ground), network))
+    run_together(new_stages(wait_s=20), runs)
+    assert [network.batches for _, network in runs] == [[10], [10]]
 
 
 def batches_of_two_jobs(
@@ -85,11 +91,7 @@ def batches_of_two_jobs(
     )
     jobs = [submit_numbers(ground, tenant, model, 10, params=each) for each in params]
     stages, leases = new_stages(wait_s=20), [claim_one(ground), claim_one(ground)]
-    threads = [threading.Thread(target=run_with, args=(stages, each, network)) for each in leases]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    run_together(stages, [(each, network) for each in leases])
     for job in jobs:
         check_job(ground, job.id)
         assert answers_of(ground, job) == numbers(10)
@@ -189,11 +191,7 @@ def test_poison_of_one_job_costs_nothing_in_the_other_job_of_its_batch(
     others = [str(100 + number).encode() for number in range(10)]
     second = submit_contents(ground, tenant, digits_model, others)
     stages, leases = new_stages(wait_s=20), [claim_one(ground), claim_one(ground)]
-    threads = [threading.Thread(target=run_with, args=(stages, each, network)) for each in leases]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    run_together(stages, [(each, network) for each in leases])
     assert network.batches[0] == 20
     assert answers_of(ground, first) == numbers(10)
     expected = [str(100 + number) for number in range(10)]

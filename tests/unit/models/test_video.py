@@ -1,6 +1,5 @@
 """Decoding videos: times, sampling, rotation, limits, and what is broken or hostile."""
 
-import io
 import random
 import socket
 import struct
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.containers import Claims, read_claims
+from models.containers import Claims
 from models.errors import InputError, UnsupportedMedia, VideoDecodeFailed, VideoTooLarge
 from models.record import Limits
 from models.tasks.task import Sampling
@@ -163,18 +162,6 @@ def test_every_container_is_read_to_its_end(name: str, fourcc: str, tmp_path: Pa
     assert times(frames) == [(40.0 * n, 40.0 * n + 40) for n in range(30)]
     assert levels_of(frames) == pytest.approx(levels(30), abs=6)
     assert damage_of(data) == (30, None)
-
-
-@pytest.mark.parametrize("checksum", [b"\0\0\0\0", b"\x33\x57\x8a\0"])
-def test_no_checksum_is_taken_for_damage(checksum: bytes, tmp_path: Path) -> None:
-    pictures = [np.full((48, 64, 3), level, np.uint8) for level in levels(3)]
-    data = written(tmp_path / "v.mkv", "mp4v", pictures).read_bytes()
-    # The tracks are named in the table of contents first; they begin with their checksum.
-    tracks = data.rindex(b"\x16\x54\xae\x6b")
-    at = data.index(b"\xbf\x84", tracks) + 2
-    assert at < tracks + 16
-    data = data[:at] + checksum + data[at + 4 :]
-    assert read_claims("Matroska", io.BytesIO(data), len(data)) == Claims(64, 48)
 
 
 def test_a_video_of_one_frame_is_a_video() -> None:
