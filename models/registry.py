@@ -20,6 +20,7 @@ from models.catalog import SHIPPED
 from models.contracts import contract_of
 from models.decode import Pixels
 from models.errors import RecordError, UnknownArchitecture, WeightsError
+from models.flattening import flattened
 from models.folding import fold_norms
 from models.networks import (
     digits,
@@ -272,7 +273,7 @@ def load(
     weights_file.fill(module, weights_file.read(weights), record.name)
     fold_norms(module.eval())
     kind = VideoNetwork if of_videos else ImageNetwork
-    return kind(record, module, device, autocast)
+    return kind(record, flattened(module), device, autocast)
 
 
 def build(record: ModelRecord) -> nn.Module:

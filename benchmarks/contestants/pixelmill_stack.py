@@ -2,15 +2,16 @@
 
 A turn lasts from `POST /v1/jobs` on an uploaded zip until the job is completed, which is when its
 last result is durable and readable; with the option `upload`, from the upload on. With the option
-`clients`, so many clients at once send jobs of `each` pictures, inside the request, and wait for
-each. The results are read afterwards, through the API, for their labels.
+`clients`, so many clients at once send jobs of `each` pictures, inside requests that were made
+before, and wait for each. The results are read afterwards, through the API, for their labels.
 """
 
 import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,23 @@ def register_work(stack: RunningStack, work: Work) -> str:
     return record.name
 
 
-def submit_inline(caller: httpx.Client, items: Sequence[bytes], model: str) -> str:
-    """Send pictures inside one request and wait until their job is over; gives its id."""
+def with_pictures(caller: httpx.Client, items: Sequence[bytes], model: str) -> httpx.Request:
+    """Make the request for a job with its pictures inside."""
     parts = [("files", (f"{number:06d}", item)) for number, item in enumerate(items)]
     job = ("job", (None, json.dumps({"model": model}), "application/json"))
-    answer = caller.post("/v1/jobs", files=[*parts, job], headers=_WAIT)
+    request = caller.build_request("POST", "/v1/jobs", files=[*parts, job], headers=_WAIT)
+    request.read()
+    return request
+
+
+def job_of(caller: httpx.Client, request: httpx.Request, count: int) -> str:
+    """Send a job of so many pictures and wait until it is over; gives its id."""
+    answer = caller.send(request)
     # Held for a minute at most, and not at all while the server holds many.
     while (body := answer.raise_for_status().json())["status"] == "in_progress":
         time.sleep(_PAUSE_S)
         answer = caller.get(f"/v1/jobs/{body['id']}", headers=_WAIT)
-    assert body["request_counts"]["completed"] == len(items), body
+    assert body["request_counts"]["completed"] == count, body
     return str(body["id"])
 
 
@@ -76,26 +84,32 @@ class Turns:
             timeout=90,
             trust_env=False,
         )
-        submit_inline(self._caller, self._items[:WARM_UP], self._model)
+        warm_up = with_pictures(self._caller, self._items[:WARM_UP], self._model)
+        job_of(self._caller, warm_up, WARM_UP)
         self._uploaded = client.upload(work.archive)
 
     def take(self, options: Mapping[str, Any]) -> tuple[float, list[int]]:
         """Infer all pictures; gives the seconds and their labels."""
+        run = self._many(**options) if "clients" in options else partial(self._one, **options)
         start = time.perf_counter()
-        jobs = self._many(**options) if "clients" in options else [self._one(**options)]
+        jobs = run()
         seconds = time.perf_counter() - start
         return seconds, [label for job in jobs for label in labels_of(self._client, job)]
 
-    def _one(self, *, upload: bool = False) -> str:
+    def _one(self, *, upload: bool = False) -> list[str]:
         given = self._work.archive if upload else self._uploaded
-        return self._client.wait(self._client.submit(given, model=self._model)).check().id
+        return [self._client.wait(self._client.submit(given, model=self._model)).check().id]
 
-    def _many(self, *, clients: int, each: int) -> list[str]:
+    def _many(self, *, clients: int, each: int) -> Callable[[], list[str]]:
+        """Make all requests, as the peers' are made before their turns; gives what sends them."""
         parts = [self._items[start : start + each] for start in range(0, len(self._items), each)]
-        with ThreadPoolExecutor(clients) as callers:
-            return list(
-                callers.map(lambda part: submit_inline(self._caller, part, self._model), parts)
-            )
+        requests = [with_pictures(self._caller, part, self._model) for part in parts]
+
+        def run() -> list[str]:
+            with ThreadPoolExecutor(clients) as callers:
+                return list(callers.map(partial(job_of, self._caller), requests, map(len, parts)))
+
+        return run
 
 
 def main() -> None:

@@ -1,0 +1,81 @@
+"""A light network is flat, answers as before to the last bit, and keeps its weights."""
+
+import pytest
+import torch
+from torch import fx, nn
+from torchvision import models as tv
+
+from models.flattening import flattened
+from models.folding import fold_norms
+from models.networks import digits
+from tests.unit.models.test_folding import trained
+
+NAMES = (
+    "efficientnet_b0",
+    "mnasnet0_5",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
+    "regnet_x_400mf",
+    "regnet_y_400mf",
+    "resnet18",
+    "resnet50",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_0",
+    "squeezenet1_1",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_the_answers_stay_whatever_the_size_of_a_batch(name: str) -> None:
+    module = trained(tv.get_model(name, weights=None, num_classes=10))
+    fold_norms(module)
+    flat = flattened(module)
+    assert isinstance(flat, fx.GraphModule)
+    for shape in ((1, 3, 96, 96), (3, 3, 96, 96), (2, 3, 80, 112)):
+        batch = torch.rand(shape)
+        assert torch.equal(flat(batch.clone()), module(batch))
+
+
+@pytest.mark.parametrize("options", [{}, {"activation": "tanh", "pooling": "average"}])
+@torch.inference_mode()
+def test_the_digits_too(options: dict[str, str]) -> None:
+    module = digits.build(10, **options).eval()
+    flat = flattened(module)
+    assert isinstance(flat, fx.GraphModule)
+    for size in (1, 64):
+        batch = torch.rand(size, 1, 28, 28)
+        assert torch.equal(flat(batch.clone()), module(batch))
+
+
+def test_no_module_is_called_any_more_and_weights_are_not_copied() -> None:
+    module = tv.mobilenet_v3_small(num_classes=10).eval()
+    fold_norms(module)
+    flat = flattened(module)
+    assert isinstance(flat, fx.GraphModule)
+    assert not list(flat.children())
+    assert "call_module" not in {node.op for node in flat.graph.nodes}
+    assert {each.data_ptr() for each in flat.parameters()} == {
+        each.data_ptr() for each in module.parameters()
+    }
+
+
+class Counting(nn.Module):
+    """An operator's own, which does more than to call torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Count and double."""
+        self.calls += 1
+        return batch * 2
+
+
+@pytest.mark.parametrize(
+    "module", [Counting(), type("Own", (tv.ResNet,), {})(tv.resnet.BasicBlock, [1, 1, 1, 1])]
+)
+def test_what_is_not_known_stays_as_it_is(module: nn.Module) -> None:
+    assert flattened(module) is module
