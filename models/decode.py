@@ -11,6 +11,8 @@ Decisions, each held by a test:
 - A truncated picture is an error, even where a decoder would fill in the rest.
 """
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +39,7 @@ def decode(data: bytes, channels: int, limits: Limits) -> Pixels:
     # OpenCV's stub leaves out that imdecode answers None for what it cannot read.
     if pixels is None or pixels.dtype != np.uint8:
         raise _failed(data)
-    return pixels.reshape(*pixels.shape[:2], channels).view(np.uint8)
+    return cast("Pixels", pixels if channels > 1 else pixels[:, :, np.newaxis])
 
 
 def _failed(data: bytes) -> ImageDecodeFailed:

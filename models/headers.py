@@ -33,8 +33,9 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
             height, width = struct.unpack_from(">HH", data, start + 3)
             # The largest counts: a decoder may be led to another frame than we are.
             size = max(size, (width, height), key=lambda each: each[0] * each[1])
-        # Inside a scan FF is always stuffed, so FF D9 after it is the end and no thumbnail's.
-        if marker == _JPEG_SCAN and data.find(_JPEG_END, start) < 0:
+        # Inside a scan FF is always stuffed, so FF D9 after it is the end and no thumbnail's. It is
+        # looked for from behind: the way through a scan takes 50 microseconds.
+        if marker == _JPEG_SCAN and data.rfind(_JPEG_END, start) < 0:
             raise ImageDecodeFailed("The JPEG image is truncated: its end marker is missing.")
     return size
 

@@ -84,8 +84,10 @@ def _resample(pixels: Pixels, size: Size, crop: Size, mode: InterpolationMode) -
     # Whole lines are added up: columns become lines first, and then lines again.
     columns = across.add_up(cv2.transpose(read).astype(np.float32))
     lines = down.add_up(cv2.transpose(columns.reshape(crop[1], -1, channels)))
-    # A cubic filter overshoots. OpenCV rounds halves to even and saturates, as torch does.
-    rounded = cv2.convertScaleAbs(lines.clip(0, None, out=lines))
+    if mode is InterpolationMode.BICUBIC:  # it overshoots
+        lines.clip(0, None, out=lines)
+    # OpenCV rounds halves to even and saturates, as torch does.
+    rounded = cv2.convertScaleAbs(lines)
     return np.asarray(rounded, np.uint8).reshape(*crop, channels)
 
 

@@ -13,6 +13,7 @@ from jobs.archives.members import ArchiveError, Encoding
 
 # signature, flags, method, crc, name length, extra length
 _LOCAL = struct.Struct("<4s2x2H4xI8x2H")
+_MAGIC = b"PK\x03\x04"
 _CRC = struct.Struct("<I")
 _ENCRYPTED = 0x0001
 _STREAMED = 0x0008  # sizes and checksum stand after the data, not in the header
@@ -42,10 +43,23 @@ def extract(data: bytes | memoryview, encoding: Encoding, max_bytes: int, size: 
             "Make the image smaller.",
         )
     if encoding == "zip":
-        return b"".join(extract_stream([data], size))
+        whole = _stored_whole(data, size)
+        return b"".join(extract_stream([data], size)) if whole is None else whole
     if len(data) != size:
         _corrupt(f"{len(data):,} bytes were read of a member of {size:,}")
     return bytes(data)
+
+
+def _stored_whole(data: bytes | memoryview, size: int) -> bytes | None:
+    """The member if it is stored and right in every way, which most are; None is no verdict."""
+    if len(data) < _LOCAL.size:
+        return None
+    magic, flags, method, crc, name_length, extra_length = _LOCAL.unpack_from(data)
+    if magic != _MAGIC or method != _STORED or flags & (_ENCRYPTED | _STREAMED):
+        return None
+    start = _LOCAL.size + name_length + extra_length
+    content = bytes(data[start : start + size])
+    return content if len(content) == size and zlib.crc32(content) == crc else None
 
 
 def extract_stream(parts: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
@@ -58,7 +72,7 @@ def extract_stream(parts: Iterable[bytes | memoryview], size: int) -> Iterator[b
     magic, flags, method, crc, name_length, extra_length = _LOCAL.unpack(
         source.take(_LOCAL.size, "its {} bytes are too few for a local header")
     )
-    if magic != b"PK\x03\x04":
+    if magic != _MAGIC:
         _corrupt("there is no local header at its offset")
     if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
         raise ArchiveError(
