@@ -5,9 +5,11 @@ import torch
 from torch import fx, nn
 from torchvision import models as tv
 
+from models.catalog import SHIPPED, shipped_weights
 from models.flattening import flattened
 from models.folding import fold_norms
 from models.networks import digits
+from models.registry import load
 from tests.unit.models.test_folding import trained
 
 NAMES = (
@@ -59,6 +61,11 @@ def test_no_module_is_called_any_more_and_weights_are_not_copied() -> None:
     assert {each.data_ptr() for each in flat.parameters()} == {
         each.data_ptr() for each in module.parameters()
     }
+
+
+def test_what_is_loaded_is_flat() -> None:
+    network = load(SHIPPED["digits"], shipped_weights("digits").read_bytes())
+    assert isinstance(network._module, fx.GraphModule)
 
 
 class Counting(nn.Module):
