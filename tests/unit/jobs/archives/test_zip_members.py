@@ -102,6 +102,11 @@ def test_a_raw_member_is_what_was_read_and_nothing_less():
 def test_a_local_header_that_differs_from_the_directory_gets_no_further():
     header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 1, 8, 0, 0, 0, 0, 0, 0, 0)
     refusal("unsupported_archive", extract, header, "zip", MIB, 0)
+    # Stored, and of nothing: its checksum is right.
+    header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+    refusal("unsupported_archive", extract, header, "zip", MIB, 0)
+    header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 8, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert "descriptor" in refusal("corrupt_archive", extract, header, "zip", MIB, 0)
     header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 12, 0, 0, 0, 0, 0, 0, 0)
     assert "method 12" in refusal("unsupported_archive", extract, header, "zip", MIB, 0)
     refusal("corrupt_archive", extract, bytes(99), "zip", MIB, 0)
