@@ -47,7 +47,8 @@ class _Through(fx.Tracer):
 def flattened(module: nn.Module) -> nn.Module:
     """Give a network that calls what `module` would, on its weights, and is no more than that.
 
-    `module` must be in eval mode, and is given back where its kind is not known to go straight.
+    `module` must be in eval mode and its normalisations folded (models/folding.py). It is
+    given back as it is where its kind is not known to go straight.
     """
     if type(module) not in _STRAIGHT:
         return module
