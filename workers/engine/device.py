@@ -1,6 +1,7 @@
 """Networks on the device: loaded on demand, kept within a budget, run in batches that fit."""
 
 import ctypes
+import gc
 import os
 import threading
 from collections import OrderedDict
@@ -155,8 +156,10 @@ def _return_memory() -> None:
     """Give the memory of networks that were dropped back to the system, as far as there is a way.
 
     glibc keeps what was freed for itself, in the places where it lay: after a hundred networks a
-    process would be several times as large as those that it holds.
+    process would be several times as large as those that it holds. And one that was flattened
+    refers to itself, so that only a collection ends it.
     """
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
