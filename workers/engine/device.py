@@ -77,6 +77,7 @@ class Networks:
         with self._lock:
             dropped = [model for model in models if self._drop(model)]
         if dropped:
+            gc.collect()
             _return_memory()
 
     def held(self) -> list[str]:
@@ -105,6 +106,8 @@ class Networks:
             while self._held and self.size_bytes + size_bytes > self._budget:
                 self._lock.wait()
                 self._evict(size_bytes)
+        # A network that was flattened refers to itself: only a collection ends it.
+        gc.collect()
         _return_memory()
 
     def _evict(self, size_bytes: int = 0, keep: str | None = None) -> None:
@@ -156,10 +159,8 @@ def _return_memory() -> None:
     """Give the memory of networks that were dropped back to the system, as far as there is a way.
 
     glibc keeps what was freed for itself, in the places where it lay: after a hundred networks a
-    process would be several times as large as those that it holds. And one that was flattened
-    refers to itself, so that only a collection ends it.
+    process would be several times as large as those that it holds.
     """
-    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
