@@ -7,33 +7,22 @@ end; that is all that then runs. Answers stay the same to the last bit.
 """
 
 from torch import fx, nn
-from torchvision.models import (
-    EfficientNet,
-    MNASNet,
-    MobileNetV2,
-    MobileNetV3,
-    RegNet,
-    ResNet,
-    ShuffleNetV2,
-    SqueezeNet,
-)
+from torchvision import models as tv
 
 from models.networks.digits import Digits
 
 # Networks whose way does not depend on what they are given, each held by a test. Others stay as
 # they are: what an operator's own does beside calling torch would be done once and never again.
-_STRAIGHT = frozenset(
-    {
-        Digits,
-        EfficientNet,
-        MNASNet,
-        MobileNetV2,
-        MobileNetV3,
-        RegNet,
-        ResNet,
-        ShuffleNetV2,
-        SqueezeNet,
-    }
+_STRAIGHT = (
+    Digits,
+    tv.EfficientNet,
+    tv.MNASNet,
+    tv.MobileNetV2,
+    tv.MobileNetV3,
+    tv.RegNet,
+    tv.ResNet,
+    tv.ShuffleNetV2,
+    tv.SqueezeNet,
 )
 
 
