@@ -1,6 +1,8 @@
 """Loaded networks within a budget: who was used longest ago leaves, and never one in use."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -128,3 +130,22 @@ def test_a_load_that_fails_leaves_nothing_behind_and_may_be_tried_again() -> Non
         networks.borrow("a", fail)
     assert networks.size_bytes == 0
     use(networks, loader, "a")
+
+
+@pytest.mark.parametrize("leaves", ["dropped", "for another"])
+def test_one_that_refers_to_itself_is_gone_at_once(leaves: str) -> None:
+    networks, loader = Networks(100), Loader()
+    network = networks.borrow("a", loader("a"))
+    network.itself = network  # as flattened ones do (models/flattening.py)
+    gone = weakref.ref(network)
+    del network
+    networks.give_back("a")
+    gc.disable()
+    try:
+        if leaves == "dropped":
+            networks.drop(["a"])
+        else:
+            use(networks, loader, "b")
+        assert gone() is None
+    finally:
+        gc.enable()
