@@ -6,6 +6,9 @@ thread has the interpreter. torch.fx follows a network once and writes down what
 end; that is all that then runs. Answers stay the same to the last bit.
 """
 
+from typing import Any
+
+import torch
 from torch import fx, nn
 from torchvision import models as tv
 
@@ -26,11 +29,27 @@ _STRAIGHT = (
 )
 
 
-class _Through(fx.Tracer):
-    """Follows a network through all of its modules, torch's own too."""
+class _Recorder(fx.proxy.GraphAppendingTracer):
+    """Writes down what is called with a batch, through all modules, torch's own too.
 
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
-        return False
+    `fx.Tracer` would replace what torch calls modules by meanwhile, for all threads; in a worker
+    others run networks all the time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(fx.Graph())
+        self.weights: dict[str, torch.Tensor] = {}
+        self._noted: dict[int, fx.Node] = {}
+
+    def create_arg(self, a: Any) -> Any:
+        """Write down an argument; a weight is noted once, by a name."""
+        if not isinstance(a, torch.Tensor):
+            return super().create_arg(a)
+        if id(a) not in self._noted:
+            name = f"weight_{len(self.weights)}"
+            self.weights[name] = a
+            self._noted[id(a)] = self.create_node("get_attr", name, (), {})
+        return self._noted[id(a)]
 
 
 def flattened(module: nn.Module) -> nn.Module:
@@ -41,11 +60,7 @@ def flattened(module: nn.Module) -> nn.Module:
     """
     if type(module) not in _STRAIGHT:
         return module
-    graph, weights = _Through().trace(module), {}
-    for node in graph.nodes:
-        if node.op == "get_attr":
-            owner, _, name = node.target.rpartition(".")
-            weights[node.name] = getattr(module.get_submodule(owner), name)
-            # A name instead of a path, which would be walked for every batch.
-            node.target = node.name
-    return fx.GraphModule(weights, graph)
+    recorder = _Recorder()
+    answer = module(recorder.create_proxy("placeholder", "batch", (), {}))
+    recorder.create_node("output", "output", (recorder.create_arg(answer),), {})
+    return fx.GraphModule(recorder.weights, recorder.graph)

@@ -1,5 +1,7 @@
 """A light network is flat, answers as before to the last bit, and keeps its weights."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import fx, nn
@@ -86,3 +88,22 @@ class Counting(nn.Module):
 )
 def test_what_is_not_known_stays_as_it_is(module: nn.Module) -> None:
     assert flattened(module) is module
+
+
+@torch.inference_mode()
+def test_other_threads_run_networks_meanwhile() -> None:
+    """A worker loads one version while its lanes run others."""
+    other = tv.convnext_tiny(num_classes=10).eval()
+    batch = torch.rand(1, 3, 32, 32)
+    wanted = other(batch)
+    given = []
+    module = digits.build(10).eval()
+
+    def run(*_: object) -> None:
+        with ThreadPoolExecutor(1) as lane:
+            given.append(lane.submit(torch.inference_mode()(other), batch).result())
+
+    next(module.children()).register_forward_pre_hook(run)
+    flattened(module)
+    assert len(given) == 1
+    assert torch.equal(given[0], wanted)
