@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 
 from benchmarks import (
@@ -62,8 +63,10 @@ def main() -> int:
     rows = []
     for name in given.rows or (QUICK if given.quick else ROWS):
         print(f"\n{name}", flush=True)
+        start = time.monotonic()
         rows.append(ROWS[name](given.quick))
-        print(*rows[-1].verdicts, *rows[-1].parity, sep="\n", flush=True)
+        print(*rows[-1].verdicts, *rows[-1].parity, sep="\n")
+        print(f"({name} took {time.monotonic() - start:.0f} s)", flush=True)
     print("", *write(rows, "bench-quick" if given.quick else "bench"), sep="\n")
     wanted = [verdict for row in rows for verdict in row.parity]
     if given.strict:

@@ -28,10 +28,11 @@ PROOFS: Mapping[str, Callable[[torch.device], Figures]] = {
 def main() -> int:
     """Run every proof; gives the exit status."""
     has_cuda = torch.cuda.is_available()
-    device = torch.device("cuda" if has_cuda else "cpu")
+    device = torch.device("cuda", 0) if has_cuda else torch.device("cpu")
     print(f"torch {torch.__version__}, {_name_of(device)}")
     if not has_cuda:
         print("skipped: no CUDA here. The logic is proven on the CPU; its figures mean nothing.")
+    gpu_proofs.compute_exactly()
     failed = 0
     for name, prove in PROOFS.items():
         try:

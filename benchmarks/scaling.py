@@ -25,7 +25,7 @@ from tests.servers import create_database, postgresql_server
 _WORKERS, _QUICK_WORKERS = (1, 2, 4, 8, 16), (1, 2)
 _SHARD_ITEMS = 64
 # Seconds of warm-up, and of measurement.
-_WARM_UP_S, _MEASURE_S = 5.0, 10.0
+_WARM_UP_S, _MEASURE_S = 3.0, 10.0
 # More than sixteen workers get through, at ten milliseconds an item.
 _ITEMS_A_WORKER = 100 * 60
 _LEAST, _MOST_LOAD = 0.9, 1.25

@@ -16,7 +16,7 @@ from jobs.database import Database, db_now
 from jobs.states import VersionState
 from jobs.tables import ModelVersion, Table
 
-# How long a version waits before it is tried again when the store was away.
+# How long a version waits before it is tried again when the store was away, or memory short.
 _PAUSE_S = 5.0
 # Loading a network of gigabytes takes longer than a shard may go without a renewal.
 _TURN_LEASES = 4
@@ -81,12 +81,12 @@ def refuse(database: Database, turn: Turn, reason: str) -> bool:
     return _end(database, turn, VersionState.REFUSED, reason)
 
 
-def postpone(database: Database, turn: Turn) -> None:
-    """End a turn as if it had not been taken, to be taken again after a pause."""
+def postpone(database: Database, turn: Turn, *, counts: bool = False) -> None:
+    """End a turn, to be taken again after a pause; as if it had not been taken unless it counts."""
     with database.write() as session:
         version = _held(session, turn)
         if version is not None:
-            version.attempt -= 1
+            version.attempt -= 0 if counts else 1
             version.lease_until = session.scalar(select(db_now() + _PAUSE_S))
 
 

@@ -1,12 +1,11 @@
 """What can be chosen of our own networks; a version's record keeps what was.
 
-Needs no torch: the API checks these before a training exists.
+Needs neither torch nor pydantic: the API offers these, and networks are built by them.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_type_hints
 
 from models.errors import RecordError
 
@@ -18,24 +17,32 @@ Pooling = Literal["max", "average"]
 CONFIGURABLE = frozenset({"digits", "recurrent/digits-gru", "recurrent/digits-lstm"})
 
 
-class NetworkOptions(BaseModel):
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
     """How the convolutions of a network of ours are made.
 
     `kernel_size` is in pixels, `pooling` what becomes of four neighbouring values.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     kernel_size: KernelSize = 3
     activation: Activation = "relu"
     pooling: Pooling = "max"
 
 
+_CHOICES = {name: get_args(choice) for name, choice in get_type_hints(NetworkOptions).items()}
+
+
 def read_options(options: Mapping[str, Any]) -> NetworkOptions:
     """Read a record's `options`; raises RecordError naming the first bad one."""
-    try:
-        return NetworkOptions.model_validate(dict(options))
-    except ValidationError as err:
-        first = err.errors()[0]
-        name = ".".join(map(str, first["loc"])) or "options"
-        raise RecordError(f"The record's option {name!r} is refused: {first['msg']}.") from err
+    for name, value in options.items():
+        choices = _CHOICES.get(name)
+        if choices is None:
+            raise RecordError(
+                f"The record's option {name!r} is refused: there are {', '.join(_CHOICES)}."
+            )
+        if type(value) is not type(choices[0]) or value not in choices:
+            raise RecordError(
+                f"The record's option {name!r} is refused: it is {value!r} and must be one of "
+                f"{', '.join(map(repr, choices))}."
+            )
+    return NetworkOptions(**options)

@@ -94,8 +94,9 @@ def normalise(batch: torch.Tensor, spec: Scale) -> torch.Tensor:
     normal = batch.to(torch.float32, memory_format=torch.channels_last)
     # Whole lines of a picture at a time: operations on three channels are slow by themselves.
     lines = normal.permute(0, 2, 3, 1).flatten(2)
+    # Made here and sent after: a tensor made there would be waited for, and all before it.
     mean, std = (
-        torch.tensor(each, device=batch.device).repeat(batch.shape[3])
+        torch.tensor(each).repeat(batch.shape[3]).to(batch.device, non_blocking=True)
         for each in (spec.mean, spec.std)
     )
     if batch.dtype == torch.uint8:

@@ -8,7 +8,7 @@ line here.
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -16,9 +16,8 @@ import torch
 from torch import nn
 
 from models import weights as weights_file
-from models.catalog import SHIPPED
-from models.contracts import contract_of
 from models.decode import Pixels
+from models.device_faults import is_out_of_memory
 from models.errors import RecordError, UnknownArchitecture, WeightsError
 from models.flattening import flattened
 from models.folding import fold_norms
@@ -142,9 +141,12 @@ class Network(ABC):
         within = int(_WARM_UP_S / (time.perf_counter() - start))
         size = min(self.record.max_batch, within)
         if size > 1:
-            # A batch that is too large for the device is run in halves when it is a real one.
-            with suppress(torch.OutOfMemoryError):
+            try:
                 self.forward([blank] * size)
+            except RuntimeError as err:
+                # A batch too large for the device is run in halves when it is a real one.
+                if not is_out_of_memory(err):
+                    raise
 
     @abstractmethod
     def _blank(self) -> Any:
@@ -266,13 +268,15 @@ def load(
     """
     if digest is not None:
         weights_file.check_digest(weights, digest)
-    contract_of(record.task)
-    of_videos = record.task in VIDEO_TASKS
-    (VIDEO_TASKS if of_videos else TASKS)[record.task].check(record)
+    task = TASKS.get(record.task) or VIDEO_TASKS.get(record.task)
+    if task is None:
+        tasks = ", ".join((*TASKS, *VIDEO_TASKS))
+        raise RecordError(f"There is no task {record.task!r}; there are: {tasks}.")
+    task.check(record)
     module = build(record)
     weights_file.fill(module, weights_file.read(weights), record.name)
     fold_norms(module.eval())
-    kind = VideoNetwork if of_videos else ImageNetwork
+    kind = VideoNetwork if isinstance(task, VideoTask) else ImageNetwork
     return kind(record, flattened(module), device, autocast)
 
 
@@ -280,9 +284,10 @@ def build(record: ModelRecord) -> nn.Module:
     """Build the record's architecture, untrained; raises UnknownArchitecture, RecordError."""
     builder = ARCHITECTURES.get(record.architecture)
     if builder is None:
+        ours = (name for name in ARCHITECTURES if "/" not in name)
         raise UnknownArchitecture(
             f"There is no architecture {record.architecture!r} (model {record.name!r}). "
-            f"There are {', '.join(map(repr, SHIPPED))} and torchvision's networks for "
+            f"There are {', '.join(map(repr, ours))} and torchvision's networks for "
             f"{', '.join((*TASKS, *VIDEO_TASKS))}, for example 'torchvision/resnet50'."
         )
     if not record.labels:

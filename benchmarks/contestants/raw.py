@@ -65,11 +65,13 @@ def best_plan(network: Network, items: Sequence[bytes]) -> Plan:
     plans = [Plan(*each) for each in grid if each[2] <= len(items)]
     rates = {plan: _rate(network, items, plan) for plan in plans}
     best = sorted(plans, key=rates.__getitem__)[-_BEST:]
+    is_long = best[-1].batch / rates[best[-1]] >= _LONG_S
     # Beside a long batch decoding is next to nothing, however many threads do it.
-    if best[-1].batch / rates[best[-1]] < _LONG_S:
+    if not is_long:
         best += [replace(plan, decoders=cores + 1) for plan in best]
     for plan in best:
-        again = (_rate(network, items, plan) for _ in range(_MORE_TRIES))
+        # One that takes seconds is less at the mercy of the machine.
+        again = (_rate(network, items, plan) for _ in range(1 if is_long else _MORE_TRIES))
         rates[plan] = max(rates.get(plan, 0.0), *again)
     return max(rates, key=rates.__getitem__)
 

@@ -15,12 +15,9 @@ from models.contracts.classification import ClassificationParams, ClassPredictio
 from models.contracts.detection import BoxPrediction, DetectionParams
 from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
 from models.contracts.segmentation import MaskPrediction, SegmentationParams
-from models.contracts.video_classification import (
-    VideoClassificationParams,
-    VideoPrediction,
-    window_of,
-)
+from models.contracts.video_classification import VideoClassificationParams, VideoPrediction
 from models.errors import ParamsError, RecordError
+from models.windows import window_of
 
 
 @dataclass(frozen=True)

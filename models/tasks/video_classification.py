@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.contracts.video_classification import window_of
 from models.decode import Pixels
 from models.errors import RecordError
 from models.frames import FramePreprocessing, to_frame
@@ -29,6 +28,7 @@ from models.tasks.task import (
     VideoTask,
     Windows,
 )
+from models.windows import window_of
 
 
 def check(record: ModelRecord) -> None:

@@ -4,6 +4,7 @@ Needs no torch: the API reads recipes with this.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,7 +35,7 @@ Augmentation = Literal["flip", "shift", "rotate", "zoom", "brightness"]
 
 # SGD (here with momentum 0.9) wants larger steps than the two that scale them by themselves.
 _LEARNING_RATES: Mapping[str, float] = {"adam": 1e-3, "adamw": 1e-3, "sgd": 0.05}
-_OPTIONS = tuple(NetworkOptions.model_fields)
+_OPTIONS = tuple(each.name for each in fields(NetworkOptions))
 
 
 class Recipe(BaseModel):

@@ -12,6 +12,7 @@ import structlog
 import torch
 
 from jobs.segments import ItemError
+from models.device_faults import is_device_lost, is_out_of_memory
 from models.halving import in_halves
 from models.registry import Network
 from models.tasks.task import Sample, Step
@@ -62,7 +63,7 @@ class Networks:
                 self._held[model] = _Held(network, users=1)
                 self._evict(keep=model)
             # The file's bytes and their first copy are of no use any more.
-            _return_memory()
+            _trim()
             return network
 
     def give_back(self, model: str) -> None:
@@ -77,8 +78,7 @@ class Networks:
         with self._lock:
             dropped = [model for model in models if self._drop(model)]
         if dropped:
-            gc.collect()
-            _return_memory()
+            _collect()
 
     def held(self) -> list[str]:
         """Name the versions that are loaded."""
@@ -106,9 +106,7 @@ class Networks:
             while self._held and self.size_bytes + size_bytes > self._budget:
                 self._lock.wait()
                 self._evict(size_bytes)
-        # A network that was flattened refers to itself: only a collection ends it.
-        gc.collect()
-        _return_memory()
+        _collect()
 
     def _evict(self, size_bytes: int = 0, keep: str | None = None) -> None:
         """Drop unused networks, oldest first, until the rest and `size_bytes` fit."""
@@ -149,33 +147,34 @@ def infer(network: Network, samples: Sequence[Sample | Step]) -> list[Piece]:
 
 def end_if_device_lost(model: str, err: Exception) -> None:
     """End the process if CUDA itself failed: every later call would fail too."""
-    if _has_lost_device(err):
+    if is_device_lost(err):
         log.critical("device_lost", model=model, error=str(err))
         # A crash, so that the flight record names the suspects.
         os.abort()
 
 
-def _return_memory() -> None:
-    """Give the memory of networks that were dropped back to the system, as far as there is a way.
-
-    glibc keeps what was freed for itself, in the places where it lay: after a hundred networks a
-    process would be several times as large as those that it holds.
-    """
+def _collect() -> None:
+    """End networks that were dropped, and give their memory back to device and system."""
+    # One that was flattened refers to itself: only a collection ends it.
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    _trim()
+
+
+def _trim() -> None:
+    """Give memory that was freed back to the system, as far as there is a way.
+
+    glibc keeps it for itself, in the places where it lay: after a hundred networks a process would
+    be several times as large as those that it holds.
+    """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
-def _has_lost_device(err: Exception) -> bool:
-    """Say whether CUDA itself failed."""
-    out_of_memory = isinstance(err, torch.OutOfMemoryError)
-    return isinstance(err, RuntimeError) and "CUDA error" in str(err) and not out_of_memory
-
-
 def _reason(err: Exception) -> ItemError:
-    if isinstance(err, torch.OutOfMemoryError | MemoryError):
+    if is_out_of_memory(err):
         message = "The network ran out of memory on this item alone."
         return ItemError("out_of_memory", message, retryable=True)
     return ItemError("inference_failed", f"The network failed on this item: {err}")

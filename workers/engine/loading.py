@@ -27,10 +27,11 @@ from jobs.validation import (
     renew_turn,
 )
 from jobs.version_deletion import erased_among
+from models.device_faults import is_out_of_memory
 from models.errors import ModelError
 from models.record import ModelRecord
 from models.registry import Network, load
-from workers.engine.device import MakeRoom, Networks
+from workers.engine.device import MakeRoom, Networks, end_if_device_lost
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,8 @@ def load_version(
 
     `warm_up` does so where batches run.
 
-    Raises ModelError for what can never be run, StorageError while the store is away.
+    Raises ModelError for what can never be run, StorageError while the store is away and
+    torch.OutOfMemoryError when it does not fit into what is free of the device's memory.
     """
     storage, precision = ground.storage, _PRECISIONS[ground.settings.precision]
     make_room(storage.size(version.weights))
@@ -59,6 +61,11 @@ def load_version(
         warm_up(network)
     except ModelError:
         log.exception("network_refused", model=version.name, version=version.version)
+        raise
+    except RuntimeError as err:
+        end_if_device_lost(version.name, err)
+        if is_out_of_memory(err):
+            raise torch.OutOfMemoryError(str(err)) from err
         raise
     log.info("network_loaded", model=version.name, bytes=network.size_bytes)
     return network
@@ -101,6 +108,10 @@ class Validator:
             log.warning("validation_waits_for_storage", error=str(err))
             postpone(self._ground.database, turn)
             return False
+        except torch.OutOfMemoryError as err:
+            log.warning("validation_waits_for_memory", error=str(err))
+            postpone(self._ground.database, turn, counts=True)
+            return False
         if reason is None:
             accept(self._ground.database, turn)
         else:
@@ -132,7 +143,10 @@ class Validator:
             thread.join()
 
     def _fault(self, turn: Turn) -> str | None:
-        """Say why a version cannot be run; None if it can. Raises StorageError."""
+        """Say why a version cannot be run; None if it can.
+
+        Raises StorageError or torch.OutOfMemoryError where it may be otherwise later.
+        """
         version = turn.version
         if turn.attempt > self._ground.settings.max_turns:
             return "A worker process ended each time it was tried out."
@@ -143,6 +157,11 @@ class Validator:
             return "Its weights are not in the store any more; register it again."
         except StorageError:
             raise
+        except torch.OutOfMemoryError:
+            # Of which others may hold much at the moment.
+            if turn.attempt < self._ground.settings.max_turns:
+                raise
+            return "It does not fit into the memory of the device."
         except ModelError as err:
             return str(err).replace(version.name, shown_name(version.name))
         except (

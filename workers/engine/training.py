@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
-import torch
 
 from jobs.audit import WORKER, Actor
 from jobs.bootstrap import Ground
@@ -25,6 +24,7 @@ from jobs.tables import ModelVersion
 from jobs.trainings import Turn, check_wanted, end_turn_surely, note_outcome, read_row
 from jobs.versions import Unwanted, check_task, register
 from models import weights as weights_file
+from models.device_faults import is_out_of_memory
 from models.errors import InputError, ModelError, TrainingFailed, WeightsError
 from models.record import ModelRecord
 from models.registry import load
@@ -94,14 +94,14 @@ class TrainingTurn:
             return self._end_turn(fit, images, time.monotonic() - began_at)
         except ModelError as err:
             return self._fail(err)
-        except torch.OutOfMemoryError:
-            return self._fail(
-                TrainingFailed(
-                    f"A batch of {recipe.batch} images does not fit into the memory of the device. "
-                    "Train again with a smaller batch."
-                )
-            )
         except RuntimeError as err:
+            if is_out_of_memory(err):
+                return self._fail(
+                    TrainingFailed(
+                        f"A batch of {recipe.batch} images does not fit into the memory of the "
+                        "device. Train again with a smaller batch."
+                    )
+                )
             # Another turn on this device would fail as well, and the last of them the training.
             end_if_device_lost(self._name, err)
             raise

@@ -24,6 +24,7 @@ from tests.integration.jobs.checks import check_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
 from tests.weights_files import DIGITS, Tensors, bomb, changed_digits, noisy_digits
+from workers.engine import loading
 from workers.engine.engine import Engine
 
 NewEngine = Callable[..., Engine]
@@ -211,6 +212,48 @@ def test_a_store_that_is_away_refuses_nothing(
         row.lease_until = None
     new_engine().drain()
     assert state_of(ground, version)[0] is VersionState.READY
+
+
+def test_a_device_that_is_full_refuses_nothing_at_once(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
+
+    version = push(ground, DIGITS)
+    engine = new_engine(with_(ground, max_turns=2))
+    monkeypatch.setattr(loading, "load", full)
+    engine.drain()
+    assert state_of(ground, version) == (VersionState.VALIDATING, "")
+    with ground.database.write() as session:
+        row = session.get_one(ModelVersion, ("cats", 1))
+        assert row.attempt == 1
+        row.lease_until = None
+    engine.drain()
+    assert state_of(ground, version) == (
+        VersionState.REFUSED,
+        "It does not fit into the memory of the device.",
+    )
+
+
+def test_a_device_that_is_lost_while_a_version_is_loaded_ends_the_process(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ProcessEnded(BaseException):
+        pass
+
+    def lost(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def abort() -> None:
+        raise ProcessEnded
+
+    version, engine = push(ground, DIGITS), new_engine()
+    monkeypatch.setattr(loading, "load", lost)
+    monkeypatch.setattr("os.abort", abort)
+    with pytest.raises(ProcessEnded):
+        engine.drain()
+    assert state_of(ground, version) == (VersionState.VALIDATING, "")
 
 
 class SlowStorage(Storage):
