@@ -12,10 +12,10 @@ import torch
 from torch import fx, nn
 from torchvision import models as tv
 
+from models.known import is_known
 from models.networks.digits import Digits
 
-# Networks whose way does not depend on what they are given, each held by a test. Others stay as
-# they are: what an operator's own does beside calling torch would be done once and never again.
+# Networks whose way does not depend on what they are given, each held by a test.
 _STRAIGHT = (
     Digits,
     tv.EfficientNet,
@@ -56,11 +56,14 @@ def flattened(module: nn.Module) -> nn.Module:
     """Give a network that calls what `module` would, on its weights, and is no more than that.
 
     `module` must be in eval mode and its normalisations folded (models/folding.py). It is
-    given back as it is where its kind is not known to go straight.
+    given back as it is where its kind is not known to go straight, or has parts that do not.
     """
-    if type(module) not in _STRAIGHT:
+    if type(module) not in _STRAIGHT or not is_known(module):
         return module
     recorder = _Recorder()
-    answer = module(recorder.create_proxy("placeholder", "batch", (), {}))
+    try:
+        answer = module(recorder.create_proxy("placeholder", "batch", (), {}))
+    except fx.proxy.TraceError:  # built with other layers than usual
+        return module
     recorder.create_node("output", "output", (recorder.create_arg(answer),), {})
     return fx.GraphModule(recorder.weights, recorder.graph)

@@ -16,6 +16,8 @@ from torchvision.models.inception import BasicConv2d as InceptionConv2d
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from torchvision.models.video.resnet import Conv3DNoTemporal, Conv3DSimple
 
+from models.known import is_known
+
 _NORM_OF: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv2d: nn.BatchNorm2d,
     nn.Conv3d: nn.BatchNorm3d,
@@ -36,14 +38,19 @@ _BY_NAME: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
 def fold_norms(module: nn.Module) -> None:
     """Fold what can be folded, in place; `module` must be in eval mode.
 
-    Left alone is a convolution that other places share, or that is more than torch's own.
+    Left alone are a convolution that other places share, or that is more than torch's own, and all
+    of a network that has modules of an operator's.
     """
+    if not is_known(module):
+        return
     uses = Counter(id(each) for _, each in module.named_modules(remove_duplicate=False))
     for parent, first, second in _followers(module):
         conv, norm = parent.get_submodule(first), parent.get_submodule(second)
         if type(norm) is _NORM_OF.get(type(conv)) and uses[id(conv)] == 1:
             assert isinstance(conv, nn.Conv2d | nn.Conv3d)
             assert isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d)
+            if norm.running_mean is None:  # it looks at each batch
+                continue
             setattr(parent, first, fuse_conv_bn_eval(conv, norm))
             setattr(parent, second, nn.Identity())
 

@@ -28,8 +28,11 @@ Size = tuple[int, int]
 
 # Half of a filter's width, in pixels of the smaller of the two pictures.
 _REACH = {InterpolationMode.BILINEAR: 1, InterpolationMode.BICUBIC: 2}
-# Pairs of lengths whose taps are kept, of some 10 KB each.
+# Pairs of lengths whose taps are kept, of some 10 KB each, and 200 KB at most.
 _KEPT = 1000
+# Pictures with a longer side, or with one that more pulses would be needed for, are strips and
+# panoramas: torch resizes them by itself. Taps would take gigabytes for them.
+_LONGEST, _MOST_PULSES = 8192, 4_000_000
 
 
 def by_shorter_side(height: int, width: int, shorter: int) -> Size:
@@ -52,7 +55,7 @@ def resize_and_crop(
     """
     if size == pixels.shape[:2]:
         return _by_channel(_centre(pixels, crop))
-    if antialias and mode in _REACH:
+    if antialias and mode in _REACH and all(map(_is_usual, pixels.shape, size, (mode, mode))):
         return _by_channel(_resample(pixels, size, crop, mode))
     image = torch.from_numpy(pixels).permute(2, 0, 1)
     resized = tv.resize(image, list(size), interpolation=mode, antialias=antialias)
@@ -67,8 +70,9 @@ def _by_channel(pixels: Pixels) -> torch.Tensor:
 def _centre(pixels: Pixels, crop: Size) -> Pixels:
     """Cut out the centre, where torchvision's `center_crop` does."""
     top, left = _first(pixels.shape[0], crop[0]), _first(pixels.shape[1], crop[1])
+    cut = pixels[top : top + crop[0], left : left + crop[1]]
     # A copy if it is a part, so that the sample does not keep the whole picture in memory.
-    return np.ascontiguousarray(pixels[top : top + crop[0], left : left + crop[1]])
+    return np.ascontiguousarray(cut) if cut.size == pixels.size else cut.copy()
 
 
 def _first(side: int, crop: int) -> int:
@@ -118,6 +122,15 @@ class _Taps:
         return np.asarray(summed.numpy(), np.float32)
 
 
+def _period(given: int, wanted: int, mode: InterpolationMode) -> int:
+    """Give the distance of pulses that never meet in an output."""
+    return 2 * ceil(_REACH[mode] * max(given / wanted, 1)) + 3
+
+
+def _is_usual(given: int, wanted: int, mode: InterpolationMode) -> bool:
+    return given <= _LONGEST and given * _period(given, wanted, mode) <= _MOST_PULSES
+
+
 @lru_cache(_KEPT)
 def _taps(given: int, wanted: int, crop: int, mode: InterpolationMode) -> _Taps:
     """Ask torch how a side is resized, for the `crop` places in its middle.
@@ -125,7 +138,7 @@ def _taps(given: int, wanted: int, crop: int, mode: InterpolationMode) -> _Taps:
     Pulses that are further apart than a filter is wide never meet in an output: which of them it
     answers to, and where it lies itself, say what place that was.
     """
-    period = 2 * ceil(_REACH[mode] * max(given / wanted, 1)) + 3
+    period = _period(given, wanted, mode)
     phases = torch.arange(period)
     pulses = (torch.arange(given) % period == phases[:, None]).float()
     answers = nn.interpolate(

@@ -58,8 +58,10 @@ def _stored_whole(data: bytes | memoryview, size: int) -> bytes | None:
     if magic != _MAGIC or method != _STORED or flags & (_ENCRYPTED | _STREAMED):
         return None
     start = _LOCAL.size + name_length + extra_length
+    if start + size > len(data):
+        return None
     content = bytes(data[start : start + size])
-    return content if len(content) == size and zlib.crc32(content) == crc else None
+    return content if zlib.crc32(content) == crc else None
 
 
 def extract_stream(parts: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:

@@ -61,17 +61,19 @@ class Networks:
             network = load(self._make_room)
             with self._lock:
                 self._held[model] = _Held(network, users=1)
-                self._evict(keep=model)
+                dropped = self._evict(keep=model)
             # The file's bytes and their first copy are of no use any more.
-            _trim()
+            _collect() if dropped else _trim()
             return network
 
     def give_back(self, model: str) -> None:
         """Say that a borrowed network is no longer used by the borrower."""
         with self._lock:
             self._held[model].users -= 1
-            self._evict(keep=next(reversed(self._held)))
+            dropped = self._evict(keep=next(reversed(self._held)))
             self._lock.notify_all()
+        if dropped:
+            _collect()
 
     def drop(self, models: Collection[str]) -> None:
         """Drop the networks of versions that are gone, if nobody uses them."""
@@ -108,13 +110,18 @@ class Networks:
                 self._evict(size_bytes)
         _collect()
 
-    def _evict(self, size_bytes: int = 0, keep: str | None = None) -> None:
-        """Drop unused networks, oldest first, until the rest and `size_bytes` fit."""
+    def _evict(self, size_bytes: int = 0, keep: str | None = None) -> bool:
+        """Drop unused networks, oldest first, until the rest and `size_bytes` fit.
+
+        Says whether any was dropped: `_collect` must follow, outside the lock.
+        """
+        dropped = False
         for model in list(self._held):
             if self.size_bytes + size_bytes <= self._budget:
-                return
+                break
             if model != keep:
-                self._drop(model)
+                dropped |= self._drop(model)
+        return dropped
 
     def _drop(self, model: str) -> bool:
         held = self._held.get(model)

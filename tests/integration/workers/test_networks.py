@@ -132,7 +132,7 @@ def test_a_load_that_fails_leaves_nothing_behind_and_may_be_tried_again() -> Non
     use(networks, loader, "a")
 
 
-@pytest.mark.parametrize("leaves", ["dropped", "for another"])
+@pytest.mark.parametrize("leaves", ["dropped", "for another", "once loaded", "given back"])
 def test_one_that_refers_to_itself_is_gone_at_once(leaves: str) -> None:
     networks, loader = Networks(100), Loader()
     network = networks.borrow("a", loader("a"))
@@ -144,8 +144,14 @@ def test_one_that_refers_to_itself_is_gone_at_once(leaves: str) -> None:
     try:
         if leaves == "dropped":
             networks.drop(["a"])
-        else:
+        elif leaves == "for another":
             use(networks, loader, "b")
+        elif leaves == "once loaded":  # larger than its file
+            networks.borrow("b", lambda _: FakeNetwork(name="b"))
+        else:
+            networks.borrow("a", loader("a"))
+            networks.borrow("b", lambda _: FakeNetwork(name="b"))
+            networks.give_back("a")
         assert gone() is None
     finally:
         gc.enable()

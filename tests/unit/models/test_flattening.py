@@ -1,6 +1,7 @@
 """A light network is flat, answers as before to the last bit, and keeps its weights."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import torch
@@ -83,6 +84,36 @@ class Counting(nn.Module):
         return batch * 2
 
 
+def resnet(**changes: nn.Module) -> nn.Module:
+    """Give a network of torchvision's with parts of somebody else's."""
+    module = tv.resnet18(num_classes=10).eval()
+    fold_norms(module)
+    for name, part in changes.items():
+        setattr(module, name, part)
+    return module
+
+
+def listened_to() -> nn.Module:
+    module = resnet()
+    module.avgpool.register_forward_hook(lambda *given: float(given[-1].mean()))
+    return module
+
+
+def of_each_batch() -> nn.Module:
+    """Built with layers that look at what they are given."""
+    norm = partial(nn.BatchNorm2d, track_running_stats=False)
+    return tv.resnet18(num_classes=10, norm_layer=norm).eval()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [resnet(avgpool=Counting()), listened_to(), of_each_batch()],
+    ids=["part", "hook", "norm"],
+)
+def test_one_with_parts_that_are_not_known_stays_as_it_is(module: nn.Module) -> None:
+    assert flattened(module) is module
+
+
 @pytest.mark.parametrize(
     "module", [Counting(), type("Own", (tv.ResNet,), {})(tv.resnet.BasicBlock, [1, 1, 1, 1])]
 )
@@ -91,19 +122,20 @@ def test_what_is_not_known_stays_as_it_is(module: nn.Module) -> None:
 
 
 @torch.inference_mode()
-def test_other_threads_run_networks_meanwhile() -> None:
+def test_other_threads_run_networks_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker loads one version while its lanes run others."""
     other = tv.convnext_tiny(num_classes=10).eval()
     batch = torch.rand(1, 3, 32, 32)
     wanted = other(batch)
     given = []
-    module = digits.build(10).eval()
+    forward = digits.Digits.forward
 
-    def run(*_: object) -> None:
+    def run(self: digits.Digits, inputs: torch.Tensor) -> torch.Tensor:
         with ThreadPoolExecutor(1) as lane:
             given.append(lane.submit(torch.inference_mode()(other), batch).result())
+        return forward(self, inputs)
 
-    next(module.children()).register_forward_pre_hook(run)
-    flattened(module)
+    monkeypatch.setattr(digits.Digits, "forward", run)
+    flattened(digits.build(10).eval())
     assert len(given) == 1
     assert torch.equal(given[0], wanted)

@@ -82,3 +82,62 @@ def test_what_is_more_than_a_convolution_stays(first: nn.Module) -> None:
     fold_norms(folded)
     assert norms(folded)
     assert_alike(module, folded, torch.rand(2, 3, 8, 8))
+
+
+class Stem(nn.Sequential):
+    """A row with a way around its normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Add what the normalisation was given."""
+        convolved = self[0](inputs)
+        return self[1](convolved) + convolved
+
+
+class Tapped(nn.Module):
+    """A plain row whose first output is used as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Walk the row."""
+        given = [inputs]
+        for layer in self.row:
+            given.append(layer(given[-1]))
+        return torch.stack(given[1:]).sum(0)
+
+
+def hooked(position: int) -> nn.Module:
+    row = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    row[position].register_forward_hook(lambda _, given, output: output + given[0])
+    return row
+
+
+def of_each_batch() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        trained(Stem()),
+        trained(nn.Sequential(Stem())),
+        trained(Tapped()),
+        trained(hooked(0)),
+        trained(hooked(1)),
+        trained(nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(3, 3, 1)), nn.BatchNorm2d(3))),
+        of_each_batch().eval(),
+    ],
+    ids=["own row", "own row within", "tapped", "hook", "hook on the norm", "spectral", "of each"],
+)
+def test_a_network_with_anything_unknown_is_left_alone(module: nn.Module) -> None:
+    inputs = torch.rand(2, 3, 8, 8)
+    with torch.inference_mode():
+        expected = module(inputs)
+        fold_norms(module)
+        assert torch.equal(module(inputs), expected)
+    assert norms(module)

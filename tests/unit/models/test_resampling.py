@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
-from models.resampling import Size, resize_and_crop
+from models import resampling
+from models.resampling import Size, by_shorter_side, resize_and_crop
 
 BILINEAR, BICUBIC = InterpolationMode.BILINEAR, InterpolationMode.BICUBIC
 # In a picture of one pixel's width torch gives the first line for every other (2.15).
@@ -60,6 +61,39 @@ def test_what_needs_no_filter_is_resized_by_torchvision(mode: InterpolationMode)
     found = resize_and_crop(pixels, (50, 61), (40, 30), mode, antialias=False)
     expected = by_torchvision(pixels, (50, 61), (40, 30), interpolation=mode, antialias=False)
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        ((8193, 16), (96, 96)),
+        ((60_000, 8), (512, 512)),
+        ((1_000_000, 8), (96, 96)),
+        ((8, 1_000_000), (96, 96)),
+        ((8000, 16), (1, 2)),
+    ],
+)
+def test_a_strip_is_resized_without_taps_which_would_be_too_many(given: Size, size: Size) -> None:
+    pixels, before = noise(*given, 1), resampling._taps.cache_info().misses
+    expected = by_torchvision(pixels, size, size, antialias=True)
+    assert torch.equal(resize_and_crop(pixels, size, size), expected)
+    assert resampling._taps.cache_info().misses == before
+
+
+@pytest.mark.parametrize("size", [(8192, 300), (3000, 4000)])
+def test_what_is_usual_is_resized_with_taps_of_some_megabytes(size: Size) -> None:
+    wanted = by_shorter_side(*size, 256)
+    before = resampling._taps.cache_info().misses
+    resize_and_crop(noise(*size, 3), wanted, (224, 224), BICUBIC)
+    assert resampling._taps.cache_info().misses > before
+
+
+@pytest.mark.parametrize(
+    ("size", "crop"), [((41, 20), (20, 20)), ((20, 41), (20, 20)), ((2000, 30), (30, 30))]
+)
+def test_a_part_as_wide_as_its_picture_does_not_keep_it_in_memory(size: Size, crop: Size) -> None:
+    pixels = noise(*size, 3)
+    assert not np.shares_memory(resize_and_crop(pixels, size, crop).numpy(), pixels)
 
 
 @pytest.mark.parametrize("size", [(60, 80), (30, 40), (120, 160)])

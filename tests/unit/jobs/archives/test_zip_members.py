@@ -109,6 +109,8 @@ def test_a_local_header_that_differs_from_the_directory_gets_no_further():
     assert "descriptor" in refusal("corrupt_archive", extract, header, "zip", MIB, 0)
     header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 12, 0, 0, 0, 0, 0, 0, 0)
     assert "method 12" in refusal("unsupported_archive", extract, header, "zip", MIB, 0)
+    header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, 60_000, 0)
+    assert "header ends" in refusal("corrupt_archive", extract, header, "zip", MIB, 0)
     refusal("corrupt_archive", extract, bytes(99), "zip", MIB, 0)
 
 
