@@ -23,7 +23,7 @@ from concurrent.futures import Future
 from models.registry import Network
 from models.tasks.task import Outputs
 from workers.engine.chunk import Chunk, Piece
-from workers.engine.device import infer
+from workers.engine.device import OUT_OF_MEMORY, infer
 from workers.engine.flight import FlightRecord
 
 Key = tuple[str, str]
@@ -36,6 +36,8 @@ _WARMING_UP: Key = ("", "")
 _HEAVY_S = 0.02
 # Parameters are a caller's, and may be others with every job.
 _REMEMBERED_KEYS = 1000
+# Between two looks of who waits for an answer whether batches come to their end at all.
+_LOOK_S = 1.0
 
 
 class Batcher:
@@ -67,6 +69,10 @@ class Batcher:
         # New networks, and who waits until they are warm.
         self._cold: list[tuple[Network, Future[None]]] = []
         self._closed = False
+        # How many batches came to their end.
+        self._finished = 0
+        # Keys of which one sample did not fit into the memory beside other batches.
+        self._large: set[Key] = set()
         # Only the lane that puts a batch together waits for changes; the others wait for it.
         self._changed, self._gathering = threading.Condition(), threading.Lock()
         begun: list[Future[None]] = [Future() for _ in range(lanes)]
@@ -107,6 +113,22 @@ class Batcher:
             self._changed.notify()
         return chunk.pieces
 
+    def answer(self, chunk: Chunk, moved: Callable[[], object]) -> list[Piece]:
+        """Wait for the pieces of a chunk that was put; raises CancelledError when it was not run.
+
+        `moved` is called as long as batches that go before it come to their end.
+        """
+        finished = self._finished
+        while True:
+            try:
+                return chunk.pieces.result(_LOOK_S)
+            except TimeoutError:
+                if chunk.pieces.done():
+                    return chunk.pieces.result()
+                if finished != self._finished:
+                    finished = self._finished
+                    moved()
+
     def close(self) -> None:
         """Run what waits, then end the lanes."""
         with self._changed:
@@ -132,6 +154,7 @@ class Batcher:
             del batch
             with self._changed:
                 self._computing.remove(key)
+                self._finished += 1
                 self._changed.notify()
 
     def _compute(self, taken: list[Chunk]) -> None:
@@ -185,8 +208,8 @@ class Batcher:
         return self._since[key] + self._wait_s
 
     def _is_alone(self, key: Key) -> bool:
-        """Say whether nothing may be computed beside it: it is heavy, or may be."""
-        if key == _WARMING_UP:
+        """Say whether nothing may be computed beside it: it is heavy or large, or may be."""
+        if key == _WARMING_UP or key in self._large:
             return True
         return self._cores > 1 and self._core_s.get(key, _HEAVY_S) >= _HEAVY_S
 
@@ -228,10 +251,33 @@ class Batcher:
         seconds = time.perf_counter() - start
         # Nothing but computing counts, however busy the cores are.
         self._learn(key, (time.thread_time() - computing) * cores / len(samples))
+        again: list[Chunk] = []
         for chunk in batch:
-            chunk.device_s = seconds * len(chunk.samples) / len(samples)
             mine, pieces = _split(pieces, len(chunk.samples))
+            if self._may_fit_alone(chunk, mine):
+                again.append(chunk)
+                continue
+            chunk.device_s += seconds * len(chunk.samples) / len(samples)
             chunk.pieces.set_result(mine)
+        if again:
+            self._put_back(again)
+
+    def _may_fit_alone(self, chunk: Chunk, pieces: list[Piece]) -> bool:
+        """Say whether a sample lacked memory that may have been another lane's."""
+        lacked = any(each.error and each.error.code == OUT_OF_MEMORY for each in pieces)
+        return lacked and len(self._lanes) > 1 and not chunk.was_put_back
+
+    def _put_back(self, chunks: list[Chunk]) -> None:
+        """Compute chunks of one key once more, and all of that key alone from now on."""
+        key = chunks[0].key
+        for chunk in chunks:
+            chunk.was_put_back = True
+        with self._changed:
+            if len(self._large) >= _REMEMBERED_KEYS:
+                self._large.clear()
+            self._large.add(key)
+            self._waiting.setdefault(key, deque()).extendleft(reversed(chunks))
+            self._since.setdefault(key, time.monotonic())
 
     def _learn(self, key: Key, core_s: float) -> None:
         with self._changed:

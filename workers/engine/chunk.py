@@ -41,6 +41,8 @@ class Chunk:
     # Cancelled when the chunk was not run.
     pieces: "Future[list[Piece]]" = field(default_factory=Future)
     device_s: float = 0.0
+    # Set when a sample lacked memory beside other batches; it then runs once more, alone.
+    was_put_back: bool = False
 
     def drop_if_stopped(self) -> bool:
         """Give the chunk up when its shard has been told to stop; True if so."""

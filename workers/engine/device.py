@@ -20,6 +20,7 @@ from workers.engine.chunk import Piece
 
 log = structlog.get_logger(__name__)
 
+OUT_OF_MEMORY = "out_of_memory"
 
 # Makes room for so many bytes of weights, before they are read.
 MakeRoom = Callable[[int], None]
@@ -183,5 +184,5 @@ def _trim() -> None:
 def _reason(err: Exception) -> ItemError:
     if is_out_of_memory(err):
         message = "The network ran out of memory on this item alone."
-        return ItemError("out_of_memory", message, retryable=True)
+        return ItemError(OUT_OF_MEMORY, message, retryable=True)
     return ItemError("inference_failed", f"The network failed on this item: {err}")

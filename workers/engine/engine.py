@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 
 import structlog
@@ -163,8 +164,13 @@ class Engine:
             place.release()
 
     def _try_out_version(self) -> bool:
-        """Try out one version after each shard: neither waits for an end of the other."""
-        return not self._stopping.is_set() and self._validator.validate_next()
+        """Try out one version after each shard: neither waits for an end of the other.
+
+        Not beside a suspect, which would answer for what a stranger's version does.
+        """
+        if self._stopping.is_set() or self._quiet.is_wanted_alone:
+            return False
+        return self._validator.validate_next()
 
     def _claim(self, *, only_short: bool) -> Lease | None:
         """Claim a shard; that of a training comes with the place for it."""
@@ -229,18 +235,26 @@ class Engine:
         load = partial(self._load, lease)
         network = run.surely(lambda: self._networks.borrow(lease.model, load))
         try:
-            with self._quiet.alone() if must_run_alone(lease) else self._quiet.shared():
+            with self._turn(run, network):
                 run.moved()
                 assert isinstance(network, ImageNetwork | VideoNetwork)
                 return run.run(network, manifest)
         finally:
+            del network  # if it is dropped now, nothing may keep it
             self._networks.give_back(lease.model)
+
+    def _turn(self, run: ShardRun, network: Network | None = None) -> AbstractContextManager[None]:
+        """Give the right to run beside others, or alone; who is told to stop meanwhile gets it."""
+        if must_run_alone(run.lease):
+            return self._quiet.alone(run.stopped)
+        # A video may last for hours, and goes on later from where it is.
+        give_way = partial(run.stop, "hand_back") if isinstance(network, VideoNetwork) else None
+        return self._quiet.shared(run.stopped, give_way)
 
     def _train(self, run: ShardRun) -> bool:
         turn = TrainingTurn(self._ground, run, self._process.device)
         listing = run.surely(lambda: self._listing(run.lease.manifest))
-        alone = must_run_alone(run.lease)
-        with self._quiet.alone() if alone else self._quiet.shared():
+        with self._turn(run):
             run.moves_slowly()
             return turn.take(listing, self._stages.reader, self._flight)
 

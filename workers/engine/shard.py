@@ -201,7 +201,7 @@ class ShardRun(Hold):
     def _collect(self, decoded: "Future[ImageChunk]") -> None:
         chunk = decoded.result()
         try:
-            pieces = chunk.pieces.result()
+            pieces = self._stages.batcher.answer(chunk, self.moved)
         except CancelledError:
             self._rows += self._rows_not_run(chunk.items, chunk.first)
             return

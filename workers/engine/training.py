@@ -90,12 +90,16 @@ class TrainingTurn:
             if fit.progress.is_over:
                 return self._finish(fit)
             began_at = time.monotonic()
-            fit.advance(self._is_time)
+            # A step that ends the process is this training's fault, and not what runs beside it.
+            with flight.flying(Suspect(self._run.lease.shard_id, 0, 1)):
+                fit.advance(self._is_time)
             return self._end_turn(fit, images, time.monotonic() - began_at)
         except ModelError as err:
             return self._fail(err)
         except RuntimeError as err:
-            if is_out_of_memory(err):
+            # Others may have had the memory at that moment.
+            is_last = self._run.lease.errors + 1 >= self._ground.settings.max_attempts
+            if is_out_of_memory(err) and is_last:
                 return self._fail(
                     TrainingFailed(
                         f"A batch of {recipe.batch} images does not fit into the memory of the "

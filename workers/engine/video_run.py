@@ -252,7 +252,8 @@ class VideoRun:
             [window.step(network.windows(lease.params), state)],
         )
         self._stages.batcher.announce()
-        (piece,) = self._stages.batcher.put(chunk).result()
+        self._stages.batcher.put(chunk)
+        (piece,) = self._stages.batcher.answer(chunk, self._hold.moved)
         self._device_s += chunk.device_s
         if not isinstance(piece.outputs, list):
             raise NotInferred(piece.error or ItemError("internal_error", "no answer"))

@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -17,13 +18,14 @@ from jobs.tables import Job, ModelVersion, Shard, Tenant
 from jobs.tenants import NewKey, create_key
 from jobs.versions import register
 from models.catalog import SHIPPED, shipped_weights
-from models.registry import Network, load
+from models.registry import ImageNetwork, Network, VideoNetwork, load
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
 from workers.engine.engine import Engine
 from workers.engine.loading import load_version
+from workers.engine.shard import ShardRun
 from workers.register import register_shipped
 
 PARAMS = {"top_k": 3, "min_confidence": 0.0}
@@ -304,3 +306,39 @@ def test_no_more_shards_are_in_flight_than_were_asked_for_but_a_short_one(
     assert read_job(ground, long.id).pending_shards == 1
     engine._places.release()
     assert engine.drain() == 1
+
+
+def test_a_long_video_gives_way_to_a_suspect_and_is_handed_back(
+    ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
+) -> None:
+    submit_contents(ground, tenant, digits, [picture(1)], params=PARAMS)
+    engine, lease = new_engine(), claim_one(ground)
+    video, pictures = ShardRun(engine._stages, lease), ShardRun(engine._stages, lease)
+    begun = threading.Barrier(3)
+
+    def hold(run: ShardRun, network: Network) -> None:
+        with engine._turn(run, network):
+            begun.wait(20)
+            if run is video:
+                assert run.stopped.wait(20)
+
+    with ThreadPoolExecutor(2) as others:
+        others.submit(hold, video, VideoNetwork.__new__(VideoNetwork))
+        others.submit(hold, pictures, ImageNetwork.__new__(ImageNetwork))
+        begun.wait(20)
+        suspect = ShardRun(engine._stages, dataclasses.replace(lease, deaths=1))
+        with engine._turn(suspect):
+            assert engine._quiet.is_wanted_alone
+    assert (video.why, pictures.why, suspect.why) == ("hand_back", None, None)
+
+
+def test_no_version_is_tried_out_beside_a_suspect(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, tried = new_engine(), list[None]()
+    monkeypatch.setattr(engine._validator, "validate_next", lambda: bool(tried.append(None)))
+    with engine._quiet.alone(threading.Event()):
+        engine.drain()
+    assert not tried
+    engine.drain()
+    assert tried

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+import torch
 from sqlalchemy import update
 
 from jobs.bootstrap import Ground
@@ -21,6 +22,7 @@ from jobs.tables import Job, Shard, Training
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
 from jobs.trainings import Turn, end_turn, end_turn_surely, note_outcome, read_row
+from models.training.fitting import Fit
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_
@@ -31,6 +33,7 @@ from tests.integration.workers.datasets import (
     versions_of,
 )
 from workers.engine.engine import Engine
+from workers.engine.flight import read_suspects
 
 NewEngine = Callable[..., Engine]
 PARAMS = {"top_k": 1, "min_confidence": 0.0}
@@ -268,6 +271,47 @@ def test_a_training_that_would_fill_the_memory_ends_before_it_takes_any(
     assert error is not None
     assert error["code"] == "training_failed"
     assert "a smaller batch" in error["message"]
+
+
+def test_a_training_that_lacks_memory_is_tried_again_before_it_ends(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("others have it")
+
+    job = submit_digits(ground, tenant)
+    monkeypatch.setattr(Fit, "advance", full)
+    engine = new_engine(with_(ground, max_attempts=2))
+    engine.drain()
+    (shard,) = shards_of(ground, job.id)
+    assert (shard.state, shard.errors) == (ShardState.PENDING, 1)
+    with ground.database.write() as session:
+        session.execute(update(Shard).values(not_before=0.0))
+    engine.drain()
+    assert check_job(ground, job.id).outcome is Outcome.FAILED
+    error = read_row(ground.database, job.id).error
+    assert error is not None
+    assert "smaller batch" in error["message"]
+
+
+def test_a_training_that_computes_is_in_flight(
+    ground: Ground,
+    tenant: NewKey,
+    new_engine: NewEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job, seen = submit_digits(ground, tenant), list[Suspect]()
+    advance = Fit.advance
+
+    def noted(self: Fit, is_time: Callable[[], bool]) -> None:
+        seen.extend(read_suspects(tmp_path / "flight"))
+        advance(self, is_time)
+
+    monkeypatch.setattr(Fit, "advance", noted)
+    new_engine(hurried(ground)).drain()
+    (shard,) = shards_of(ground, job.id)
+    assert set(seen) == {Suspect(shard.id, 0, 1)}
 
 
 def test_a_death_is_forgotten_after_a_good_turn_and_the_next_runs_beside_others(
