@@ -1,7 +1,7 @@
 """Starts one worker process for each device, and again whenever one dies.
 
     python -m workers.launcher --workers 2        two processes on the CPU
-    python -m workers.launcher --gpus 0,1         one process for each of these GPUs
+    python -m workers.launcher --gpus 0,1         one process for each of these GPUs (0,0: two)
     python -m workers.launcher --io               one io process, in place of the launcher
     python -m workers.launcher --beat             the beat, in place of the launcher
 
@@ -83,7 +83,7 @@ class Slot:
 def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -> list[Slot]:
     """Lay out the places of a machine: a GPU each, else a share of the cores each.
 
-    `folder` is where the flight records lie.
+    A GPU that is named twice has two processes. `folder` is where the flight records lie.
     """
     pool, count = (GPU, len(gpus)) if gpus else (CPU, workers)
     cores = str(max(1, (os.cpu_count() or 1) // count))
@@ -99,7 +99,9 @@ def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -
         }
         # One more for short shards (workers.engine.engine).
         threads = settings.shards_in_flight + 1
-        slots.append(slot_of(pool, f"{pool}{visible or number}", threads, environ))
+        earlier = gpus[:number].count(visible)
+        place = f"{pool}{visible or number}" + (f".{earlier}" if earlier else "")
+        slots.append(slot_of(pool, place, threads, environ))
     return slots
 
 

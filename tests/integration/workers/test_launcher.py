@@ -117,6 +117,13 @@ def test_each_gpu_slot_sees_its_own_gpu_and_its_share_of_the_cores(
     assert len({each["PIXELMILL_FLIGHT"] for each in environs}) == 2
 
 
+def test_two_processes_of_one_gpu_have_names_of_their_own(tmp_path: Path) -> None:
+    made = slots(tmp_path, gpus="0,1,0")
+    assert [each.environ["CUDA_VISIBLE_DEVICES"] for each in made] == ["0", "1", "0"]
+    assert [each.node.rpartition("/")[2] for each in made] == ["gpu0", "gpu1", "gpu0.1"]
+    assert len({each.environ["PIXELMILL_FLIGHT"] for each in made}) == 3
+
+
 def test_a_cpu_slot_sees_no_gpu(start: Start, tmp_path: Path) -> None:
     _, _, seen = start(slots(tmp_path, workers=2))
     environs = list(seen.wait_for(2).values())
