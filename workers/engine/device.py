@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ log = structlog.get_logger(__name__)
 
 OUT_OF_MEMORY = "out_of_memory"
 
+# Seconds for which nothing is lent while a load waits for room: most shards are over by then, and
+# who has a network for a video may have it for hours.
+_CLOSED_S = 30.0
+
 # Makes room for so many bytes of weights, before they are read.
 MakeRoom = Callable[[int], None]
 Load = Callable[[MakeRoom], Network]
@@ -37,14 +42,17 @@ class Networks:
     """Keeps loaded networks, by version; the least recently used leaves when memory is short.
 
     Who loads one makes room for it first: what nobody uses leaves before anything is read, and if
-    that is not enough, the load waits until somebody is done. Only one that is larger than the
-    whole budget exceeds it, and is alone then.
+    that is not enough, the load waits until somebody is done; meanwhile nothing is lent anew, or
+    it might wait for ever. Only one that is larger than the whole budget exceeds it, and is alone
+    then.
     """
 
     def __init__(self, budget_bytes: int) -> None:
         self._budget = budget_bytes
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._lock = threading.Condition()
+        # Until when nothing is lent, because a load waits for room; 0 while none does.
+        self._closed_until = 0.0
         # One load at a time: two at once would each see room for themselves.
         self._loading = threading.Lock()
 
@@ -95,6 +103,8 @@ class Networks:
 
     def _find(self, model: str) -> Network | None:
         with self._lock:
+            left = max(0.0, self._closed_until - time.monotonic())
+            self._lock.wait_for(lambda: not self._closed_until, left)
             held = self._held.get(model)
             if held is None:
                 return None
@@ -107,8 +117,11 @@ class Networks:
             self._evict(size_bytes)
             # Whoever uses one never waits for another, so all are given back in the end.
             while self._held and self.size_bytes + size_bytes > self._budget:
+                self._closed_until = self._closed_until or time.monotonic() + _CLOSED_S
                 self._lock.wait()
                 self._evict(size_bytes)
+            self._closed_until = 0.0
+            self._lock.notify_all()
         _collect()
 
     def _evict(self, size_bytes: int = 0, keep: str | None = None) -> bool:

@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 
+from tests.e2e.stacks import wait_for
 from tests.integration.workers.fakes import FakeNetwork
 from workers.engine.device import MakeRoom, Networks
 
@@ -48,7 +49,10 @@ def test_the_least_recently_used_leaves_first() -> None:
     assert loader.loaded == ["a", "b", "c", "b"]
 
 
-def test_one_in_use_never_leaves_and_another_waits_until_it_is_given_back() -> None:
+def test_one_in_use_never_leaves_and_another_waits_until_it_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("workers.engine.device._CLOSED_S", 0.1)
     networks, loader = Networks(100), Loader()
     held = networks.borrow("a", loader("a"))
     waiting = threading.Thread(target=lambda: use(networks, loader, "b"))
@@ -63,6 +67,23 @@ def test_one_in_use_never_leaves_and_another_waits_until_it_is_given_back() -> N
     assert not waiting.is_alive()
     assert networks.held() == ["b"]
     assert networks.size_bytes == 100
+
+
+def test_one_that_a_load_waits_for_is_not_lent_again_until_it_has_left() -> None:
+    networks, loader = Networks(100), Loader()
+    networks.borrow("a", loader("a"))
+    load = threading.Thread(target=lambda: use(networks, loader, "b"))
+    load.start()
+    wait_for(lambda: networks._closed_until, 20, "a load that waits for room")
+    again = threading.Thread(target=lambda: use(networks, loader, "a"))
+    again.start()
+    again.join(0.2)
+    assert again.is_alive()
+    networks.give_back("a")
+    for thread in (load, again):
+        thread.join(20)
+        assert not thread.is_alive()
+    assert loader.loaded == ["a", "b", "a"]
 
 
 def test_room_is_made_before_anything_is_read() -> None:
