@@ -37,6 +37,8 @@ _LEAST, _LEAST_BUSY = 0.90, 0.90
 _JPEG_QUALITY = 90
 
 _LANES = 2
+# Seconds within which every lane has run a batch.
+_WARM_UP_S = 300.0
 # Batches that are decoded ahead of the one that a lane takes.
 _AHEAD = 2
 
@@ -168,7 +170,7 @@ class Bench:
         warm: Callable[[], object] = lambda: None,
     ) -> float:
         """Give images a second; each lane runs `first` before, and then `warm` is called."""
-        begun = Barrier(_LANES)
+        begun = Barrier(_LANES, timeout=_WARM_UP_S)
 
         def begin(_: int) -> None:
             run(first)
