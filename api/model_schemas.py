@@ -19,7 +19,7 @@ from pydantic import (
 
 from api.schemas import Binary, FileId
 from models.catalog import VIDEO_LIMITS, Limits
-from models.options import Activation, KernelSize, Pooling
+from models.options import NetworkOptions
 from models.windows import MAX_WINDOW
 
 _DEFAULTS = Limits()
@@ -90,17 +90,6 @@ class LimitsBody(_Strict):
 
     max_pixels: StrictInt = Field(_DEFAULTS.max_pixels, ge=1, le=_DEFAULTS.max_pixels)
     max_bytes: StrictInt = Field(_DEFAULTS.max_bytes, ge=1, le=VIDEO_LIMITS.max_bytes)
-
-
-class NetworkOptions(_Strict):
-    """How the convolutions of a network of ours are made.
-
-    `kernel_size` is in pixels, `pooling` what becomes of four neighbouring values.
-    """
-
-    kernel_size: KernelSize = 3
-    activation: Activation = "relu"
-    pooling: Pooling = "max"
 
 
 class RecordBody(_Strict):

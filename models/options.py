@@ -4,8 +4,8 @@ Needs neither torch nor pydantic: the API offers these, and networks are built b
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 from models.errors import RecordError
 
@@ -24,12 +24,18 @@ class NetworkOptions:
     `kernel_size` is in pixels, `pooling` what becomes of four neighbouring values.
     """
 
+    # For the API, which offers them as they stand here.
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
     kernel_size: KernelSize = 3
     activation: Activation = "relu"
     pooling: Pooling = "max"
 
 
-_CHOICES = {name: get_args(choice) for name, choice in get_type_hints(NetworkOptions).items()}
+_CHOICES = {
+    each.name: get_args(get_type_hints(NetworkOptions)[each.name])
+    for each in fields(NetworkOptions)
+}
 
 
 def read_options(options: Mapping[str, Any]) -> NetworkOptions:
