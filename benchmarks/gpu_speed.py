@@ -26,8 +26,8 @@ from torchvision.transforms import functional as tv
 from benchmarks.figures import Verdict, close
 from benchmarks.gpu_proofs import pictures
 from benchmarks.seeded import seeded_weights
+from models.media.opencv import cv2
 from models.networks.torchvision import torchvision_record
-from models.opencv import cv2
 from models.preprocess import Preprocessing, normalise
 from models.registry import ImageNetwork, load
 from models.streams import use_own_stream

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from models.decode import Pixels
 from models.drawing import FRAME_SIDE, draw_frame, jpeg_of, resized
-from models.video import Frame
+from models.media.films import Frame
+from models.media.pictures import Pixels
 
 # At most 5 MB in memory, and after the first doubling never fewer than half as many.
 MOST_FRAMES = 16

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import rle
-from models.decode import Pixels, decode
-from models.opencv import cv2
+from models.media.opencv import cv2
+from models.media.pictures import Pixels, decode
 from models.record import Limits
 
 Colour = tuple[int, int, int]
@@ -42,7 +42,7 @@ def draw(
     The picture has the upright original's size, or a whole multiple of it if it is small. Raises
     InputError for an image that cannot be read.
     """
-    pixels = decode(data, 3, limits or Limits())
+    pixels = decode(data, 3, limits or Limits()).pixels
     return _encoded(".png", _laid_over(pixels, predictions, _enlargement(pixels)))
 
 
@@ -53,7 +53,7 @@ def draw_jpeg(
 
     As `draw`, but the longer side has at most LONGEST_SIDE pixels.
     """
-    pixels = decode(data, 3, limits or Limits())
+    pixels = decode(data, 3, limits or Limits()).pixels
     scale = min(_enlargement(pixels), LONGEST_SIDE / max(pixels.shape))
     return jpeg_of(_laid_over(pixels, predictions, scale))
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol, Self
 import torch
 from torchvision.transforms import InterpolationMode
 
-from models.decode import Pixels
 from models.errors import ImageTooLarge, RecordError
+from models.media.pictures import Pixels
 from models.record import Limits
 from models.resampling import by_shorter_side, resize_and_crop
 

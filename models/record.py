@@ -12,7 +12,7 @@ from models.errors import RecordError
 
 Spec = TypeVar("Spec")
 
-# The wall that OpenCV itself keeps (see models/opencv.py). No record may promise more.
+# The wall that OpenCV itself keeps (see models/media/opencv.py). No record may promise more.
 PIXEL_CEILING = 250_000_000
 
 

@@ -16,11 +16,12 @@ import torch
 from torch import nn
 
 from models import weights as weights_file
-from models.decode import Pixels
 from models.device_faults import is_out_of_memory
 from models.errors import RecordError, UnknownArchitecture, WeightsError
 from models.flattening import flattened
 from models.folding import fold_norms
+from models.media.pictures import Picture, Pixels, decode
+from models.media.sampling import Sampling
 from models.networks import (
     digits,
     motion,
@@ -43,7 +44,6 @@ from models.tasks.task import (
     Outputs,
     Predictions,
     Sample,
-    Sampling,
     Step,
     Stepped,
     Task,
@@ -181,12 +181,21 @@ class Network(ABC):
 class ImageNetwork(Network):
     """A network for images: `prepare` -> `forward` -> `postprocess`."""
 
-    def prepare(self, data: bytes) -> Sample:
-        """Turn one item's bytes into a sample, on the CPU.
+    @property
+    def channels(self) -> int:
+        """How many channels a picture is decoded to: 3 (RGB) or 1 (grey)."""
+        return self._task.channels(self.record)
 
-        Raises InputError (image_decode_failed, image_too_large, unsupported_media).
+    def sample(self, picture: Picture) -> Sample:
+        """Turn one decoded picture into a sample, on the CPU; raises ImageTooLarge."""
+        return self._task.prepare(self.record, picture)
+
+    def prepare(self, data: bytes) -> Sample:
+        """Decode one item's bytes in this process, and turn them into a sample.
+
+        For bytes that are trusted; those of strangers are decoded behind walls. Raises InputError.
         """
-        return self._task.prepare(self.record, data)
+        return self.sample(decode(data, self.channels, self.record.limits))
 
     def forward(self, inputs: Sequence[Sample]) -> Outputs:
         """Run the network on a batch of samples; sliceable by sample."""

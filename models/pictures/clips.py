@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.opencv import cv2
+from models.media.opencv import cv2
 from models.pictures.data import Labels, Pixels
 from models.pictures.scenes import Real, Split, inks_of, paint_ground
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits, load_sample_images
 from sklearn.model_selection import train_test_split
 
-from models.opencv import cv2
+from models.media.opencv import cv2
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.opencv import cv2
+from models.media.opencv import cv2
 from models.pictures.data import Labels, Pixels, heldout_digits, train_digits
 
 Split = Literal["train", "heldout"]

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.decode import decode
 from models.errors import RecordError
+from models.media.pictures import Picture
 from models.preprocess import Preprocessing, normalise, to_sample
 from models.record import ModelRecord
 from models.tasks.task import Predictions, Sample, Task, stack
@@ -20,11 +20,16 @@ def check(record: ModelRecord) -> None:
     Preprocessing.read(record.preprocess)
 
 
-def prepare(record: ModelRecord, data: bytes) -> Sample:
-    """Turn an encoded image into a sample, uint8 (channels, crop, crop); raises InputError."""
+def channels(record: ModelRecord) -> int:
+    """Say how many channels a picture is decoded to."""
+    return record.parsed(Preprocessing.read).channels
+
+
+def prepare(record: ModelRecord, picture: Picture) -> Sample:
+    """Turn a decoded picture into a sample, uint8 (channels, crop, crop); raises ImageTooLarge."""
     spec = record.parsed(Preprocessing.read)
-    pixels = decode(data, spec.channels, record.limits)
-    return Sample(to_sample(pixels, spec, record.limits), pixels.shape[0], pixels.shape[1])
+    sample = to_sample(picture.pixels, spec, record.limits)
+    return Sample(sample, picture.height, picture.width)
 
 
 def infer(
@@ -63,4 +68,4 @@ def postprocess(
     ]
 
 
-TASK = Task("classification", check, prepare, infer, blank, postprocess)
+TASK = Task("classification", check, channels, prepare, infer, blank, postprocess)

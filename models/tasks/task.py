@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.decode import Pixels
+from models.media.pictures import Picture, Pixels
+from models.media.sampling import Sampling
 from models.record import ModelRecord
 
 
@@ -72,14 +73,6 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """Which frames of a video are looked at: so many a second, or every n-th; the other is None."""
-
-    fps: float | None = None
-    every_nth: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Clip:
     """A window with its answer; times in milliseconds from the video's beginning.
 
@@ -101,7 +94,8 @@ class Task:
     """What differs from task to task.
 
     check: refuse a record that the task cannot run; raises RecordError.
-    prepare: one item's bytes -> sample; raises InputError. Runs in many threads at once.
+    channels: how many a picture is decoded to, 3 (RGB) or 1 (grey).
+    prepare: a decoded picture -> sample; raises ImageTooLarge. Runs in many threads at once.
     infer: record, network, samples, the network's device -> outputs on the CPU, in the samples'
         order. Runs without gradients, in several threads at a time. What else is in the batch
         changes no sample's outputs.
@@ -111,7 +105,8 @@ class Task:
 
     name: str
     check: Callable[[ModelRecord], None]
-    prepare: Callable[[ModelRecord, bytes], Sample]
+    channels: Callable[[ModelRecord], int]
+    prepare: Callable[[ModelRecord, Picture], Sample]
     infer: Callable[[ModelRecord, nn.Module, Sequence[Sample], torch.device], Outputs]
     blank: Callable[[ModelRecord], Sample]
     postprocess: Callable[[ModelRecord, Any, Mapping[str, Any]], list[Predictions]]

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.decode import Pixels
 from models.errors import RecordError
 from models.frames import FramePreprocessing, to_frame
+from models.media.pictures import Pixels
+from models.media.sampling import Sampling
 from models.preprocess import normalise
 from models.record import ModelRecord
 from models.tasks.task import (
     Clip,
     Predictions,
-    Sampling,
     State,
     Step,
     Stepped,

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from models.decode import decode
 from models.errors import RecordError
+from models.media.pictures import Picture
 from models.preprocess import normalise
 from models.record import ModelRecord
 from models.tasks.task import Sample, stack
@@ -24,11 +24,15 @@ def check(record: ModelRecord) -> None:
     spec_of(record)
 
 
-def prepare(record: ModelRecord, data: bytes) -> Sample:
-    """Turn an encoded image into a sample of the whole picture; raises InputError."""
-    spec = spec_of(record)
-    pixels = decode(data, spec.channels, record.limits)
-    return Sample(resize_whole(pixels, spec, record.limits), pixels.shape[0], pixels.shape[1])
+def channels(record: ModelRecord) -> int:
+    """Say how many channels a picture is decoded to."""
+    return spec_of(record).channels
+
+
+def prepare(record: ModelRecord, picture: Picture) -> Sample:
+    """Turn a decoded picture into a sample of the whole of it; raises ImageTooLarge."""
+    sample = resize_whole(picture.pixels, spec_of(record), record.limits)
+    return Sample(sample, picture.height, picture.width)
 
 
 def blank(record: ModelRecord) -> Sample:

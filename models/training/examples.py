@@ -14,12 +14,13 @@ import torch
 from torch import nn
 
 from models.frames import FramePreprocessing
+from models.media.films import open_video
+from models.media.pictures import decode
+from models.media.sampling import Sampling
 from models.preprocess import Preprocessing, Scale, normalise
 from models.record import ModelRecord
 from models.registry import TASKS, VIDEO_TASKS
-from models.tasks.task import Sampling
 from models.tasks.video_classification import pad
-from models.video import open_video
 
 # Windows of a video that are looked at.
 _WINDOWS = 4
@@ -48,7 +49,8 @@ def examples_of(record: ModelRecord) -> Examples:
 
 def _pictures(record: ModelRecord, spec: Preprocessing) -> Examples:
     def read(content: bytes) -> torch.Tensor:
-        return TASKS[record.task].prepare(record, content).pixels
+        picture = decode(content, spec.channels, record.limits)
+        return TASKS[record.task].prepare(record, picture).pixels
 
     def scores(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = module(inputs)

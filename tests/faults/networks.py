@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models import decode
+from models.media import pictures as decode
 from models.networks.digits import Digits
 
 # A picture all of whose pixels have this value is the marked one.

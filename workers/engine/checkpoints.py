@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from jobs.storage import BlobMissing, Storage, checkpoint_name, checkpoint_prefix
+from models.media.films import Position
 from models.tasks.task import State, Stepped, Windows
-from models.video import Position
 from workers.engine.clips import Clips
 from workers.engine.windows import Window
 

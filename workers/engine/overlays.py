@@ -18,8 +18,8 @@ from jobs.segments import Row
 from jobs.storage import CHUNK, Storage, overlays_name
 from models.contact_sheet import ContactSheet
 from models.drawing import draw_jpeg
+from models.media.films import Frame
 from models.tasks.task import Predictions
-from models.video import Frame
 from workers.engine.chunk import ImageChunk
 from workers.engine.flight import FlightRecord
 

@@ -27,9 +27,9 @@ from jobs.segments import ItemError, ItemWarning, Row, to_json
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError
 from models.errors import ModelError, VideoTooLarge
+from models.media.films import Frame, Position, Video, open_video
 from models.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
-from models.video import Frame, Position, Video, open_video
 from models.windows import most_windows
 from workers.egress import EgressError
 from workers.engine.checkpoints import Checkpoints, Progress

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from models.media.films import Position
 from models.tasks.task import Clip, State, Step, Stepped, Windows
-from models.video import Position
 
 
 @dataclass(frozen=True, slots=True)

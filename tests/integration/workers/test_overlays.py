@@ -24,7 +24,7 @@ from jobs.storage import overlays_name
 from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
-from models.decode import decode
+from models.media.pictures import decode
 from models.record import Limits
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
@@ -45,7 +45,7 @@ class Labeller(FakeNetwork):
     """Decodes as networks do, and says of every picture how bright it is."""
 
     def prepare(self, data: bytes) -> Any:
-        return super().prepare(str(int(decode(data, 1, Limits()).mean())).encode())
+        return super().prepare(str(int(decode(data, 1, Limits()).pixels.mean())).encode())
 
     def postprocess(self, outputs: Any, params: Any) -> list[list[dict[str, Any]]]:
         return [

@@ -18,9 +18,10 @@ from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.drawing import colour_of
+from models.media.sampling import Sampling
 from models.pictures.clips import heldout_streams
 from models.registry import VideoNetwork, load
-from models.tasks.task import Clip, Sampling
+from models.tasks.task import Clip
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import read_job
 from tests.integration.workers.conftest import with_

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from models.contact_sheet import MOST_FRAMES, ContactSheet
-from models.decode import decode
 from models.drawing import FRAME_SIDE, colour_of
+from models.media.films import Frame, Position
+from models.media.pictures import decode
 from models.record import Limits
-from models.video import Frame, Position
 
 NOTHING = {"segments": []}
 
@@ -26,7 +26,7 @@ def sheet_of(count, **more):
 
 
 def drawn(sheet, prediction=NOTHING):
-    return decode(sheet.draw_jpeg(prediction), 3, Limits())
+    return decode(sheet.draw_jpeg(prediction), 3, Limits()).pixels
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from torch import nn
 
 from models.catalog import ModelRecord, check_params
 from models.errors import ImageTooLarge, RecordError
+from models.media.pictures import decode
 from models.pictures.data import encode
 from models.tasks import detection
 from models.tasks.detection import Found
@@ -29,6 +30,10 @@ RECORD = ModelRecord(
     },
 )
 CPU = torch.device("cpu")
+
+
+def sample_of(record, data):
+    return detection.prepare(record, decode(data, detection.channels(record), record.limits))
 
 
 def params(**given):
@@ -118,7 +123,7 @@ def test_boxes_speak_of_the_original_whatever_its_size_and_its_neighbours():
     boxes = [(20, 10, 60, 30), (100, 200, 300, 500), (20, 10, 60, 30), (8, 16, 24, 40)]
     sizes = [(80, 120), (600, 400), (80, 120), (50, 50)]
     items = [picture(*size, box) for size, box in zip(sizes, boxes, strict=True)]
-    samples = [detection.prepare(RECORD, item) for item in items]
+    samples = [sample_of(RECORD, item) for item in items]
     network = Bright()
     outputs = detection.infer(RECORD, network, samples, CPU)
     assert sorted(shape[0] for shape in network.batches) == [1, 1, 2], "one run a shape"
@@ -133,7 +138,7 @@ def test_boxes_speak_of_the_original_whatever_its_size_and_its_neighbours():
 def test_boxes_speak_of_the_original_where_its_proportions_are_changed():
     plain = {**RECORD.preprocess, "fixed": [32, 32], "shorter": None, "longer": None}
     record = replace(RECORD, preprocess=plain)
-    sample = detection.prepare(record, picture(64, 320, (100, 16, 220, 48)))
+    sample = sample_of(record, picture(64, 320, (100, 16, 220, 48)))
     assert sample.pixels.shape == (3, 32, 32)
     (output,) = detection.infer(record, Bright(), [sample], CPU)
     assert output.boxes[0].tolist() == pytest.approx([100, 16, 220, 48], abs=10)
@@ -154,7 +159,7 @@ def test_pictures_are_resized_as_torchvisions_detectors_resize_them(size):
 
 def test_a_strip_of_which_nothing_would_be_left_is_too_large():
     with pytest.raises(ImageTooLarge, match="less elongated"):
-        detection.prepare(RECORD, encode(np.zeros((1, 100), np.uint8), ".png"))
+        sample_of(RECORD, encode(np.zeros((1, 100), np.uint8), ".png"))
 
 
 @pytest.mark.parametrize(

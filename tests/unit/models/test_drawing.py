@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from models import rle
-from models.decode import decode
 from models.drawing import colour_of, draw, draw_frame, label_of, time_of
 from models.errors import UnsupportedMedia
+from models.media.pictures import decode
 from models.pictures.data import encode
 from models.record import Limits
 
@@ -17,7 +17,7 @@ GREY = np.full((500, 600, 3), 100, np.uint8)
 
 
 def drawn(predictions, pixels=GREY):
-    return decode(draw(encode(pixels, ".png"), predictions), 3, Limits())
+    return decode(draw(encode(pixels, ".png"), predictions), 3, Limits()).pixels
 
 
 def box(class_id, x, y, width, height, **more):

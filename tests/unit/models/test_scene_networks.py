@@ -8,8 +8,8 @@ from models import rle, train
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.measuring.evaluation import boxes_of, class_map_of, evaluate
 from models.measuring.measures import box_iou
+from models.media.opencv import cv2
 from models.networks import scenes_detector, scenes_segmenter
-from models.opencv import cv2
 from models.pictures.data import encode
 from models.pictures.scenes import heldout_scenes
 from models.registry import build, load

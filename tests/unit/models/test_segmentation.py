@@ -11,6 +11,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from models import rle
 from models.catalog import ModelRecord, check_params
 from models.errors import ImageTooLarge
+from models.media.pictures import decode
 from models.pictures.data import encode
 from models.tasks import segmentation
 from models.tasks.detection import Found
@@ -26,6 +27,10 @@ RECORD = ModelRecord(
     preprocess={"channels": 1, "mean": [0.0], "std": [1.0], "shorter": 8},
 )
 CPU = torch.device("cpu")
+
+
+def sample_of(data):
+    return segmentation.prepare(RECORD, decode(data, 1, RECORD.limits))
 
 
 def params(**given):
@@ -90,7 +95,7 @@ def test_pictures_of_several_sizes_are_segmented_each_at_its_own():
     small = np.zeros((16, 16), np.uint8)
     small[:, 8:] = 128
     large = np.full((40, 80), 255, np.uint8)
-    samples = [segmentation.prepare(RECORD, encode(each, ".png")) for each in (small, large, small)]
+    samples = [sample_of(encode(each, ".png")) for each in (small, large, small)]
     outputs = segmentation.infer(RECORD, Brightness(), samples, CPU)
     found = segmentation.postprocess(RECORD, outputs, params())
     assert found == [
@@ -137,9 +142,9 @@ def test_an_object_beside_the_picture_has_no_mask_and_is_left_out():
 def test_a_strip_that_would_be_blown_up_is_too_large(width):
     strip = encode(np.zeros((300, width), np.uint8), ".png")
     with pytest.raises(ImageTooLarge, match="less elongated"):
-        segmentation.TASK.prepare(RECORD, strip)
+        sample_of(strip)
     panorama = encode(np.zeros((10, 45), np.uint8), ".png")
-    assert segmentation.TASK.prepare(RECORD, panorama).pixels.shape == (1, 8, 36)
+    assert sample_of(panorama).pixels.shape == (1, 8, 36)
 
 
 def test_no_input_has_more_pixels_than_a_batch_of_usual_samples():

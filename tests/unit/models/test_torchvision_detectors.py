@@ -10,7 +10,7 @@ from torchvision import models as tv
 
 from models import rle
 from models.catalog import ModelRecord, check_params
-from models.decode import decode
+from models.media.pictures import decode
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import make_photos
 from models.record import Limits
@@ -20,7 +20,7 @@ from models.weights import write
 from models.whole_pictures import WholePicture
 
 PHOTOS = list(make_photos(3, seed=7))
-PIXELS = [decode(photo, 3, Limits()) for photo in PHOTOS]
+PIXELS = [decode(photo, 3, Limits()).pixels for photo in PHOTOS]
 # Heavy networks are compared on small pictures: torchvision takes the size as an argument.
 SMALL = {"min_size": 160, "max_size": 224}
 # Random weights leave many objects equally sure, and which of them covers the other is chance.

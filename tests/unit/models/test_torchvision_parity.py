@@ -13,8 +13,8 @@ from models.catalog import (
     ModelRecord,
     check_params,
 )
-from models.decode import decode
 from models.errors import ImageTooLarge, RecordError, UnknownArchitecture
+from models.media.pictures import decode
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import make_photos
 from models.preprocess import Preprocessing, normalise, to_sample
@@ -93,7 +93,7 @@ def test_preprocessing_equals_torchvisions_tensor_path(name, may_differ):
     spec = Preprocessing.read(record.preprocess)
     transforms = tv.get_model_weights(name).DEFAULT.transforms()
     for photo in PHOTOS[:4]:
-        pixels = decode(photo, 3, record.limits)
+        pixels = decode(photo, 3, record.limits).pixels
         ours = normalise(to_sample(pixels, spec, record.limits).unsqueeze(0), spec)[0]
         theirs = transforms(torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous())
         steps = (ours - theirs).abs() * 255 * torch.tensor(spec.std)[:, None, None]
@@ -113,7 +113,9 @@ def test_the_composition_of_a_batch_does_not_change_a_result(pair):
 
 def test_a_strip_that_resizing_would_blow_up_is_too_large():
     spec = Preprocessing.read(torchvision_record("torchvision/resnet18").preprocess)
-    strip = decode(next(make_photos(1)), 3, Limits())[:1]  # 256 times that is 30 million pixels
+    strip = decode(next(make_photos(1)), 3, Limits()).pixels[
+        :1
+    ]  # 256 times that is 30 million pixels
     with pytest.raises(ImageTooLarge, match="less elongated"):
         to_sample(strip, spec, Limits())
 

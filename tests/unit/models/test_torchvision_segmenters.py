@@ -8,7 +8,7 @@ from torchvision import models as tv
 
 from models import rle
 from models.catalog import ModelRecord, check_params
-from models.decode import decode
+from models.media.pictures import decode
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import make_photos
 from models.record import Limits
@@ -17,7 +17,7 @@ from models.torchvision_names import SEMANTIC_SEGMENTERS
 from models.weights import write
 
 PHOTOS = list(make_photos(2, seed=7))
-PIXELS = [decode(photo, 3, Limits()) for photo in PHOTOS]
+PIXELS = [decode(photo, 3, Limits()).pixels for photo in PHOTOS]
 
 
 def pair(name):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.video import Frame, Position
+from models.media.films import Frame, Position
 from workers.engine.overlays import VideoOverlay
 
 PREDICTION = {"class": "a", "class_id": 0, "confidence": 0.9, "segments": [], "clips": []}

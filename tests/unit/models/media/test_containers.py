@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.containers import Claims, read_claims
+from models.media.containers import Claims, read_claims
 from tests.videos import levels, written
 
 

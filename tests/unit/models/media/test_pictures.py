@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.decode import decode
 from models.errors import ImageDecodeFailed, ImageTooLarge, UnsupportedMedia
-from models.opencv import cv2
+from models.media import pictures
+from models.media.opencv import cv2
 from models.record import Limits
 
 LIMITS = Limits()
+
+
+def pixels_of(data: bytes, channels: int, limits: Limits) -> pictures.Pixels:
+    return pictures.decode(data, channels, limits).pixels
 
 
 def peak_megabytes() -> float:
@@ -27,7 +31,7 @@ FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"]
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_each_still_format_is_read(kind, encoded, picture):
-    pixels = decode(encoded(kind), 3, LIMITS)
+    pixels = pixels_of(encoded(kind), 3, LIMITS)
     assert pixels.shape == (90, 120, 3)
     assert pixels.dtype == np.uint8
     assert np.abs(pixels.astype(int) - picture).mean() < 8
@@ -38,7 +42,7 @@ def test_each_still_format_is_read(kind, encoded, picture):
 def test_a_truncated_image_is_an_error_wherever_it_is_cut(kind, share, encoded):
     data = encoded(kind)
     with pytest.raises((ImageDecodeFailed, UnsupportedMedia)) as caught:
-        decode(data[: max(1, int(len(data) * share))], 3, LIMITS)
+        pixels_of(data[: max(1, int(len(data) * share))], 3, LIMITS)
     assert str(caught.value).endswith(".")
 
 
@@ -46,7 +50,7 @@ def test_a_truncated_image_is_an_error_wherever_it_is_cut(kind, share, encoded):
 def test_a_jpeg_without_its_end_marker_is_truncated(progressive, encoded):
     data = encoded("JPEG", progressive=progressive)
     with pytest.raises(ImageDecodeFailed, match="end marker is missing"):
-        decode(data[:-2], 3, LIMITS)
+        pixels_of(data[:-2], 3, LIMITS)
 
 
 def test_the_end_marker_of_an_exif_thumbnail_does_not_hide_a_truncation(encoded):
@@ -54,14 +58,14 @@ def test_the_end_marker_of_an_exif_thumbnail_does_not_hide_a_truncation(encoded)
     segment = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
     data = encoded("JPEG", quality=50)
     whole = data[:2] + segment + data[2:]
-    assert decode(whole, 3, LIMITS).shape == (90, 120, 3)
+    assert pixels_of(whole, 3, LIMITS).shape == (90, 120, 3)
     with pytest.raises(ImageDecodeFailed, match="end marker is missing"):
-        decode(whole[:-2], 3, LIMITS)
+        pixels_of(whole[:-2], 3, LIMITS)
 
 
 def test_a_png_without_iend_is_truncated(encoded):
     with pytest.raises(ImageDecodeFailed, match="PNG image is truncated"):
-        decode(encoded("PNG")[:-12], 3, LIMITS)
+        pixels_of(encoded("PNG")[:-12], 3, LIMITS)
 
 
 def test_a_png_whose_chunk_lies_about_its_length_costs_no_memory(encoded):
@@ -70,17 +74,17 @@ def test_a_png_whose_chunk_lies_about_its_length_costs_no_memory(encoded):
     data[33:37] = struct.pack(">I", 0xF0000000)
     before = peak_megabytes()
     with pytest.raises(ImageDecodeFailed, match="do not reach IEND"):
-        decode(bytes(data), 3, LIMITS)
+        pixels_of(bytes(data), 3, LIMITS)
     assert peak_megabytes() - before < 100
 
 
 def test_bytes_after_the_end_of_an_image_do_no_harm(encoded):
-    assert decode(encoded("JPEG") + b"maker notes", 3, LIMITS).shape == (90, 120, 3)
+    assert pixels_of(encoded("JPEG") + b"maker notes", 3, LIMITS).shape == (90, 120, 3)
 
 
 def test_an_empty_file_is_called_empty():
     with pytest.raises(ImageDecodeFailed, match="empty"):
-        decode(b"", 3, LIMITS)
+        pixels_of(b"", 3, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ def test_an_empty_file_is_called_empty():
 )
 def test_other_media_are_refused_by_the_name_of_what_was_seen(data, named):
     with pytest.raises(UnsupportedMedia, match=named) as caught:
-        decode(data, 3, LIMITS)
+        pixels_of(data, 3, LIMITS)
     assert caught.value.code == "unsupported_media"
 
 
@@ -126,7 +130,7 @@ def test_a_header_of_65535_by_65535_is_too_large_before_anything_is_allocated(ki
     data = bytes(_bombs(encoded)[kind])
     before = peak_megabytes()
     with pytest.raises(ImageTooLarge, match=r"6553[56] x 6553[56]") as caught:
-        decode(data, 3, LIMITS)
+        pixels_of(data, 3, LIMITS)
     assert peak_megabytes() - before < 100
     assert caught.value.code == "image_too_large"
 
@@ -135,14 +139,14 @@ def test_a_tiff_with_enormous_tiles_is_too_large():
     entries = [(256, 4, 1, 8), (257, 4, 1, 8), (322, 4, 1, 65536), (323, 4, 1, 65536)]
     data = b"II*\0\x08\0\0\0\x04\0" + b"".join(struct.pack("<HHII", *each) for each in entries)
     with pytest.raises(ImageTooLarge):
-        decode(data, 3, LIMITS)
+        pixels_of(data, 3, LIMITS)
 
 
 def test_the_limits_of_the_record_count(encoded):
     with pytest.raises(ImageTooLarge, match="10,800"):
-        decode(encoded("PNG"), 3, Limits(max_pixels=10_799))
+        pixels_of(encoded("PNG"), 3, Limits(max_pixels=10_799))
     with pytest.raises(ImageTooLarge, match="bytes"):
-        decode(encoded("PNG"), 3, Limits(max_bytes=100))
+        pixels_of(encoded("PNG"), 3, Limits(max_bytes=100))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -160,10 +164,10 @@ def test_exif_orientation_is_applied(kind, orientation, encoded, picture):
         7: np.rot90(picture, 2).transpose(1, 0, 2),
         8: np.rot90(picture),
     }[orientation]
-    pixels = decode(encoded(kind, exif=exif), 3, LIMITS)
+    pixels = pixels_of(encoded(kind, exif=exif), 3, LIMITS)
     assert pixels.shape == upright.shape
     assert np.abs(pixels.astype(int) - upright).mean() < 4
-    assert decode(encoded(kind, exif=exif), 1, LIMITS).shape == (*upright.shape[:2], 1)
+    assert pixels_of(encoded(kind, exif=exif), 1, LIMITS).shape == (*upright.shape[:2], 1)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
@@ -172,7 +176,7 @@ def test_16_bits_are_scaled_to_8_and_not_clipped(suffix, shape):
     deep = np.full(shape, 40_000, np.uint16)
     data = bytes(cv2.imencode(suffix, deep)[1])
     for channels in (1, 3):
-        pixels = decode(data, channels, LIMITS)
+        pixels = pixels_of(data, channels, LIMITS)
         assert pixels.dtype == np.uint8
         assert np.abs(pixels.astype(int) - 40_000 // 256).max() <= 1
 
@@ -182,12 +186,12 @@ def test_alpha_is_dropped_and_the_colour_under_it_kept():
     rgba[..., 0] = 200
     buffer = io.BytesIO()
     Image.fromarray(rgba).save(buffer, "PNG")
-    assert (decode(buffer.getvalue(), 3, LIMITS) == [200, 0, 0]).all()
+    assert (pixels_of(buffer.getvalue(), 3, LIMITS) == [200, 0, 0]).all()
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "I;16"])
 def test_grey_and_palette_pictures_become_three_channels(mode, encoded):
-    pixels = decode(encoded("PNG", mode=mode), 3, LIMITS)
+    pixels = pixels_of(encoded("PNG", mode=mode), 3, LIMITS)
     assert pixels.shape == (90, 120, 3)
     if mode != "P":
         assert (pixels[..., 0] == pixels[..., 2]).all()
@@ -195,11 +199,11 @@ def test_grey_and_palette_pictures_become_three_channels(mode, encoded):
 
 def test_a_grey_picture_reaches_a_one_channel_network_unchanged(encoded, picture):
     grey = np.asarray(Image.fromarray(picture).convert("L"))
-    assert (decode(encoded("PNG", mode="L"), 1, LIMITS)[..., 0] == grey).all()
+    assert (pixels_of(encoded("PNG", mode="L"), 1, LIMITS)[..., 0] == grey).all()
 
 
 def test_a_cmyk_jpeg_is_read(encoded, picture):
-    pixels = decode(encoded("JPEG", mode="CMYK"), 3, LIMITS)
+    pixels = pixels_of(encoded("JPEG", mode="CMYK"), 3, LIMITS)
     assert np.abs(pixels.astype(int) - picture).mean() < 8
 
 
@@ -207,7 +211,7 @@ def test_a_cmyk_jpeg_is_read(encoded, picture):
 def test_of_several_frames_the_first_counts(kind, encoded, picture):
     frames = [Image.fromarray(np.roll(picture, 30 * n, 0)) for n in range(1, 4)]
     data = encoded(kind, save_all=True, append_images=frames)
-    pixels = decode(data, 3, LIMITS)
+    pixels = pixels_of(data, 3, LIMITS)
     assert np.abs(pixels.astype(int) - picture).mean() < 8
 
 
@@ -220,7 +224,7 @@ def test_damaged_bytes_never_end_in_anything_but_pixels_or_an_input_error(kind, 
         for place in random.integers(0, min(len(data), 400), 4):
             damaged[place] = random.integers(256)
         try:
-            pixels = decode(bytes(damaged), 3, Limits(max_pixels=1_000_000))
+            pixels = pixels_of(bytes(damaged), 3, Limits(max_pixels=1_000_000))
         except (ImageDecodeFailed, ImageTooLarge, UnsupportedMedia):
             continue
         assert pixels.size <= 3_000_000

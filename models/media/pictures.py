@@ -11,20 +11,34 @@ Decisions, each held by a test:
 - A truncated picture is an error, even where a decoder would fill in the rest.
 """
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ImageDecodeFailed
-from models.media import check_media, still_format
-from models.opencv import cv2
+from models.media.formats import check_media, still_format
+from models.media.opencv import cv2
 from models.record import Limits
 
 Pixels = NDArray[np.uint8]
 
 
-def decode(data: bytes, channels: int, limits: Limits) -> Pixels:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture.
+
+    pixels: uint8 (h, w, channels), upright. width, height: of the upright original, in pixels;
+    `pixels` may have fewer where the decoder was allowed to scale it down.
+    """
+
+    pixels: Pixels
+    width: int
+    height: int
+
+
+def decode(data: bytes, channels: int, limits: Limits) -> Picture:
     """Decode a still image to uint8 (height, width, channels), channels 3 (RGB) or 1 (grey).
 
     Raises UnsupportedMedia, ImageTooLarge (by the header, before any allocation) or
@@ -39,7 +53,8 @@ def decode(data: bytes, channels: int, limits: Limits) -> Pixels:
     # OpenCV's stub leaves out that imdecode answers None for what it cannot read.
     if pixels is None or pixels.dtype != np.uint8:
         raise _failed(data)
-    return cast("Pixels", pixels if channels > 1 else pixels[:, :, np.newaxis])
+    whole = cast("Pixels", pixels if channels > 1 else pixels[:, :, np.newaxis])
+    return Picture(whole, width=whole.shape[1], height=whole.shape[0])
 
 
 def _failed(data: bytes) -> ImageDecodeFailed:

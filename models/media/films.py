@@ -4,7 +4,7 @@
 
 One frame is held at a time, however long the video is. Decisions, each held by a test:
 
-- OpenCV's own FFmpeg decodes (models/opencv.py says what it may open). It reads the open file
+- OpenCV's own FFmpeg decodes (models/media/opencv.py says what it may open). It reads the open file
   through its descriptor: the only name it ever sees is `/dev/fd/…`.
 - Times are the container's, in milliseconds from the video's beginning, so that variable frame
   rates come out right. A frame without a time, or with one that goes backwards, is given the last
@@ -23,13 +23,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Self
 
-from models.containers import Claims, read_claims
-from models.decode import Pixels
 from models.errors import VideoDecodeFailed, VideoTooLarge
-from models.media import VIDEO_HEAD, video_format
-from models.opencv import cv2
+from models.media.containers import Claims, read_claims
+from models.media.formats import VIDEO_HEAD, video_format
+from models.media.opencv import cv2
+from models.media.pictures import Pixels
+from models.media.sampling import Sampling
 from models.record import Limits
-from models.tasks.task import Sampling
 
 # Containers whose index says exactly how many frames there are; the others only guess.
 _COUNTED = ("MP4", "AVI")

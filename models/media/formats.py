@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 from models.errors import ImageDecodeFailed, ImageTooLarge, UnsupportedMedia
-from models.headers import bmp_size, gif_size, jpeg_size, png_size, tiff_size, webp_size
+from models.media.headers import bmp_size, gif_size, jpeg_size, png_size, tiff_size, webp_size
 from models.record import Limits
 
 SizeReader = Callable[[bytes], tuple[int, int]]
