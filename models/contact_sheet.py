@@ -16,7 +16,7 @@ import numpy as np
 
 from models.drawing import FRAME_SIDE, draw_frame, jpeg_of, resized
 from models.media.films import Frame
-from models.media.pictures import Pixels
+from models.media.memory import Pixels
 
 # At most 5 MB in memory, and after the first doubling never fewer than half as many.
 MOST_FRAMES = 16

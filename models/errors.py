@@ -8,7 +8,8 @@
     │   ├── ImageTooLarge            image_too_large
     │   ├── VideoDecodeFailed        video_decode_failed
     │   ├── VideoTooLarge            video_too_large
-    │   └── UnsupportedMedia         unsupported_media
+    │   ├── UnsupportedMedia         unsupported_media
+    │   └── DecoderFault             decoder_fault: a decoder claimed what it had not done
     ├── WeightsError             bad_weights: wrong digest, format, names or shapes
     │   └── WeightsUnavailable       weights_unavailable: the hub did not answer (a retry may help)
     ├── UnknownArchitecture      unknown_architecture
@@ -65,6 +66,12 @@ class UnsupportedMedia(InputError):
     """The bytes are none of the formats of pictures, or of videos, that are read."""
 
     code = "unsupported_media"
+
+
+class DecoderFault(InputError):
+    """A decoder said that it had read the item, and had not."""
+
+    code = "decoder_fault"
 
 
 class WeightsError(ModelError):

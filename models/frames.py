@@ -22,8 +22,8 @@ import torch
 from torchvision.transforms import InterpolationMode
 
 from models.errors import ImageTooLarge, RecordError
+from models.media.memory import Pixels
 from models.media.opencv import cv2
-from models.media.pictures import Pixels
 from models.preprocess import MAX_RESIZED_PIXELS, check_channels
 from models.record import Limits
 from models.resampling import by_shorter_side, resize_and_crop

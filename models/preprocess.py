@@ -13,7 +13,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 
 from models.errors import ImageTooLarge, RecordError
-from models.media.pictures import Pixels
+from models.media.memory import Pixels
 from models.record import Limits
 from models.resampling import by_shorter_side, resize_and_crop
 

@@ -20,7 +20,8 @@ from models.device_faults import is_out_of_memory
 from models.errors import RecordError, UnknownArchitecture, WeightsError
 from models.flattening import flattened
 from models.folding import fold_norms
-from models.media.pictures import Picture, Pixels, decode
+from models.media.memory import Pixels
+from models.media.pictures import Picture, decode
 from models.media.sampling import Sampling
 from models.networks import (
     digits,

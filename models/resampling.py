@@ -20,8 +20,8 @@ from torch.nn import functional as nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
+from models.media.memory import Pixels
 from models.media.opencv import cv2
-from models.media.pictures import Pixels
 
 # (height, width) in pixels.
 Size = tuple[int, int]

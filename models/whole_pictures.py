@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import ImageTooLarge, RecordError
-from models.media.pictures import Pixels
+from models.media.memory import Pixels
 from models.preprocess import MAX_RESIZED_PIXELS, check_channels
 from models.record import Limits, ModelRecord
 from models.resampling import Size, by_shorter_side, resize_and_crop

@@ -26,8 +26,8 @@ from typing import BinaryIO, NamedTuple, Self
 from models.errors import VideoDecodeFailed, VideoTooLarge
 from models.media.containers import Claims, read_claims
 from models.media.formats import VIDEO_HEAD, video_format
+from models.media.memory import Pixels
 from models.media.opencv import cv2
-from models.media.pictures import Pixels
 from models.media.sampling import Sampling
 from models.record import Limits
 

@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.errors import ImageDecodeFailed
 from models.media.formats import check_media, still_format
+from models.media.memory import Pixels
 from models.media.opencv import cv2
 from models.record import Limits
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

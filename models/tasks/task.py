@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.media.pictures import Picture, Pixels
+from models.media.memory import Pixels
+from models.media.pictures import Picture
 from models.media.sampling import Sampling
 from models.record import ModelRecord
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from models.errors import RecordError
 from models.frames import FramePreprocessing, to_frame
-from models.media.pictures import Pixels
+from models.media.memory import Pixels
 from models.media.sampling import Sampling
 from models.preprocess import normalise
 from models.record import ModelRecord

@@ -17,7 +17,7 @@ from models.record import Limits
 LIMITS = Limits()
 
 
-def pixels_of(data: bytes, channels: int, limits: Limits) -> pictures.Pixels:
+def pixels_of(data: bytes, channels: int, limits: Limits) -> np.ndarray:
     return pictures.decode(data, channels, limits).pixels
 
 
