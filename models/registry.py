@@ -187,6 +187,10 @@ class ImageNetwork(Network):
         """How many channels a picture is decoded to: 3 (RGB) or 1 (grey)."""
         return self._task.channels(self.record)
 
+    def least(self, _params: Mapping[str, Any]) -> int | None:
+        """Say how long the shorter side of a picture must stay, if it may be scaled down at all."""
+        return None
+
     def sample(self, picture: Picture) -> Sample:
         """Turn one decoded picture into a sample, on the CPU; raises ImageTooLarge."""
         return self._task.prepare(self.record, picture)

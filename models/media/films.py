@@ -61,6 +61,16 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What a film is: the size of its upright picture in pixels, its rate and its length."""
+
+    width: int
+    height: int
+    fps: float | None = None
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A sampled frame, upright: uint8 RGB (h, w, 3).
 
@@ -88,6 +98,11 @@ class Video:
         self._decoded = 0
         self._is_damaged = False
         self._at_ms, self._distance_ms = 0.0, self._usual_distance()
+
+    @property
+    def facts(self) -> Facts:
+        """What the film is."""
+        return Facts(*self.size)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -36,7 +36,7 @@ class Picture:
     height: int
 
 
-def decode(data: bytes, channels: int, limits: Limits) -> Picture:
+def decode(data: bytes, channels: int, limits: Limits, _least: int | None = None) -> Picture:
     """Decode a still image to uint8 (height, width, channels), channels 3 (RGB) or 1 (grey).
 
     Raises UnsupportedMedia, ImageTooLarge (by the header, before any allocation) or

@@ -25,6 +25,7 @@ from workers.engine.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.stages import Stages
 from workers.engine.video_run import Outcome, VideoRun, batch_key
+from workers.walls.pictures import Asked
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +55,7 @@ class ShardRun(Hold):
         self._rows: list[Row] = []
         self._device_s = 0.0
         self._checkpoints: list[str] = []
-        self._overlays = Overlays(stages.decoders, stages.flight) if lease.overlays else None
+        self._overlays = Overlays(stages.decoders, stages.pictures) if lease.overlays else None
 
     def run(self, network: ImageNetwork | VideoNetwork, manifest: Manifest) -> bool:
         """Run the shard to its commit; False when it was lost or handed back instead.
@@ -179,6 +180,8 @@ class ShardRun(Hold):
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
         contents = self.surely(lambda: self._stages.reader.read(chunk.items, limit, self.moved))
+        network = chunk.network
+        asked = Asked(network.channels, network.record.limits, network.least(self.lease.params))
         self._stages.batcher.announce()
 
         def work() -> ImageChunk:
@@ -186,7 +189,7 @@ class ShardRun(Hold):
                 self._stages.batcher.withdraw()
                 return chunk
             try:
-                decode(chunk, contents, limit, self._stages.flight)
+                decode(chunk, contents, asked, self._stages.pictures, self.moved)
             finally:
                 if chunk.samples:
                     self._stages.batcher.put(chunk)
@@ -226,6 +229,7 @@ class ShardRun(Hold):
                     ItemStatus.SUCCEEDED,
                     sha256=chunk.hashes[position],
                     predictions_json=to_json(answer),
+                    size=chunk.sizes[position],
                 )
         for position, error in chunk.errors.items():
             found[position] = self._row(
@@ -278,9 +282,13 @@ class ShardRun(Hold):
         sha256: str | None = None,
         predictions_json: str | None = None,
         error: ItemError | None = None,
+        size: tuple[int, int] | None = None,
     ) -> Row:
         tries = self.lease.tries
-        return Row(index, item.custom_id, status, sha256, tries, predictions_json, error)
+        row = Row(index, item.custom_id, status, sha256, tries, predictions_json, error)
+        if size is not None:
+            row.width, row.height = size
+        return row
 
     def _rows_not_run(self, items: Sequence[Item], first: int) -> list[Row]:
         """Give the rows of items that a cancel or the deadline kept from running."""
