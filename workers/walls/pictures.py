@@ -13,9 +13,7 @@ from workers.walls.answers import CRASHED, TOO_LONG, as_error
 from workers.walls.arena import HEADER, KEPT, Arena
 from workers.walls.processes import DecoderProcess, ForkServer, ProcessDied, TookTooLong
 
-# Of one item: what any picture may compute, and what each megabyte of it may besides.
-_SECONDS, _SECONDS_A_MEGABYTE = 20.0, 1.0
-_MEGABYTE = 1_000_000
+_BYTES_A_SECOND = 1_000_000
 # Items of one message.
 _MOST_ITEMS = 64
 # Addresses, not memory: files at the most, and the largest picture's pixels.
@@ -54,9 +52,12 @@ class Decoded:
 class PictureDecoders:
     """As many decoder processes as are used at once; safe to share between threads."""
 
-    def __init__(self, server: ForkServer, memory: int) -> None:
-        """Fork from `server`; each process may take `memory` bytes."""
-        self._server, self._memory = server, memory
+    def __init__(self, server: ForkServer, memory: int, seconds: float = 20.0) -> None:
+        """Fork from `server`; each process may take `memory` bytes.
+
+        `seconds` is what any picture may compute; a second for each of its megabytes comes on top.
+        """
+        self._server, self._memory, self._seconds = server, memory, seconds
         self._lock = threading.Lock()
         self._idle: list[_Decoder] = []
         self._is_closed = False
@@ -102,7 +103,7 @@ class PictureDecoders:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return _Decoder(self._server, self._memory)
+        return _Decoder(self._server, self._memory, self._seconds)
 
     def _put_back(self, decoder: "_Decoder", *, is_sound: bool) -> None:
         with self._lock:
@@ -149,7 +150,8 @@ class _Run:
 class _Decoder:
     """One process with its memory."""
 
-    def __init__(self, server: ForkServer, memory: int) -> None:
+    def __init__(self, server: ForkServer, memory: int, seconds: float) -> None:
+        self._seconds = seconds
         self._source = Arena.create("pixelmill-source", _SOURCE_BYTES)
         self._target = Arena.create("pixelmill-pixels", _TARGET_BYTES)
         fds = [self._source.fd, self._target.fd]
@@ -174,7 +176,10 @@ class _Decoder:
         )
         what, done, reach = "more", start, 0
         while what != "done":
-            self._process.allow(max(map(_seconds, items[done:stop]), default=_SECONDS))
+            largest = max(
+                (max(len(each.content), each.size) for each in items[done:stop]), default=0
+            )
+            self._process.allow(self._seconds + largest / _BYTES_A_SECOND)
             what, answers = self._process.receive(beat)
             for answer in answers:
                 decoded, end = self._read(answer, done, asked)
@@ -233,7 +238,3 @@ class _Decoder:
     def _close_memory(self) -> None:
         self._source.close()
         self._target.close()
-
-
-def _seconds(item: Packed) -> float:
-    return _SECONDS + _SECONDS_A_MEGABYTE * max(len(item.content), item.size) / _MEGABYTE

@@ -135,6 +135,11 @@ class ForkServer:
             except (wire.Closed, OSError) as err:
                 raise ProcessDied from err
 
+    @property
+    def pid(self) -> int:
+        """The id of the fork server's process."""
+        return self._process.pid
+
     def close(self) -> None:
         """End it, and every process that was forked from it."""
         with self._lock:
