@@ -176,10 +176,7 @@ class _Decoder:
         )
         what, done, reach = "more", start, 0
         while what != "done":
-            largest = max(
-                (max(len(each.content), each.size) for each in items[done:stop]), default=0
-            )
-            self._process.allow(self._seconds + largest / _BYTES_A_SECOND)
+            self._process.allow(self._seconds + _largest(items[done:stop]) / _BYTES_A_SECOND)
             what, answers = self._process.receive(beat)
             for answer in answers:
                 decoded, end = self._read(answer, done, asked)
@@ -238,3 +235,8 @@ class _Decoder:
     def _close_memory(self) -> None:
         self._source.close()
         self._target.close()
+
+
+def _largest(items: Sequence[Packed]) -> int:
+    """Give the bytes of the largest item, packed or unpacked."""
+    return max((max(len(each.content), each.size) for each in items), default=0)
