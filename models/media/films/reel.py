@@ -26,8 +26,10 @@ from models.record import Limits
 
 # Containers whose times may start anew in the middle.
 _MAY_JUMP = ("MPEG-TS", "MPEG-PS")
-# Containers that have no times of presentation, only an order of packets.
+# Containers that time packets alone: a frame is shown when the packet comes that lets it out.
 _UNTIMED = ("AVI",)
+# Tracks that begin together may differ by what a rounded time loses.
+_TOGETHER_MS = 1.0
 
 # Errors of the container's reader without a packet between, after which there is no more to find.
 _MAX_ERRORS = 10_000
@@ -76,6 +78,8 @@ class Reel:
             raise
         self.clock = Clock(self._start_ms(), self._usual_ms(), may_jump=kind in _MAY_JUMP)
         self.decoded = self._read = self._left_out = 0
+        self._first_packet: int | None = None
+        self._held_back = 0
         self._questions = SizeQuestions(context, kind, limits)
         self._deinterlacer: Deinterlacer[_Note] = Deinterlacer()
         self._converter = Converter()
@@ -83,7 +87,7 @@ class Reel:
     @property
     def fps(self) -> float | None:
         """Frames a second as the container states them, on average."""
-        rate = self._stream.average_rate or self._stream.guessed_rate
+        rate = self._stream.guessed_rate or self._stream.average_rate
         return float(rate) if rate and 0 < rate <= _FASTEST_FPS else None
 
     @property
@@ -130,17 +134,31 @@ class Reel:
 
     def _note(self, frame: VideoFrame) -> _Note:
         self.damage.patched += frame.is_corrupt
-        stamp = frame.pts if self.kind not in _UNTIMED else frame.dts
         unit = float(frame.time_base * 1000) if frame.time_base else 0.0
-        at_ms = self.clock.note(None if stamp is None else stamp * unit, frame.duration * unit)
+        stamp = self._stamp(frame)
+        duration = 0 if self.kind in _UNTIMED else frame.duration
+        at_ms = self.clock.note(None if stamp is None else stamp * unit, duration * unit)
         self.decoded += 1
         matrix = cast("Mapping[str, Buffer]", frame.side_data).get("DISPLAYMATRIX")
         turn = read_turn(bytes(matrix)) if matrix is not None else Turn()
         return _Note(Position(self.decoded - 1, at_ms), turn, form_of(frame))
 
+    def _stamp(self, frame: VideoFrame) -> int | None:
+        """Give a frame's time in units of its stream; None where there is none."""
+        if self.kind not in _UNTIMED:
+            return frame.pts if frame.pts is not None else frame.dts
+        if frame.dts is None or self._first_packet is None:
+            return None
+        if self.decoded == 0:
+            # Decoders hold frames back to put them in order, the first for as long as the others.
+            self._held_back = frame.dts - self._first_packet
+        return frame.dts - self._held_back
+
     def _frames(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
             self._read += packet.size > 0
+            if self._first_packet is None:
+                self._first_packet = packet.dts
             self._left_out += packet.is_discard
             self.damage.unread += packet.is_corrupt
             try:
@@ -170,6 +188,8 @@ class Reel:
         if stream is None or self._stream.time_base is None:
             return start
         own = float(stream * self._stream.time_base * 1000)
+        if abs(own - start) < _TOGETHER_MS:
+            return own
         # Sound begins before 0 with what its decoder needs and nobody hears.
         return min(own, max(start, 0.0))
 
