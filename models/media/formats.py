@@ -2,8 +2,8 @@
 
 Only headers are read and nothing is allocated, so a 65535 x 65535 picture of a few hundred bytes
 costs microseconds. Six still formats are let through, each by its magic bytes: what stands behind
-them in OpenCV is libjpeg-turbo, libpng, libwebp, libtiff, and its own readers of BMP and GIF. So
-are five containers of videos, which FFmpeg reads; a playlist, whatever it is called, is none.
+them in OpenCV is libjpeg-turbo, libpng, libwebp, libtiff, and its own readers of BMP and GIF.
+Films have theirs in film_formats.py.
 """
 
 import struct
@@ -33,13 +33,6 @@ _SIZES: Mapping[str, SizeReader] = {
     "TIFF": tiff_size,
     "GIF": gif_size,
 }
-
-# The fifth to eighth byte of an MP4 or QuickTime file: old ones do not begin with `ftyp`.
-_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-_TS_PACKET = 188
-
-# Bytes of a video's beginning that tell what it is.
-VIDEO_HEAD = 3 * _TS_PACKET
 
 # What people send by mistake, to be named in the refusal. Order matters: the first match wins.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
@@ -102,28 +95,6 @@ def still_format(data: bytes) -> str:
     )
 
 
-def video_format(head: bytes) -> str:
-    """Name the container of a video by its first `VIDEO_HEAD` bytes.
-
-    It is "MP4" (QuickTime too), "Matroska" (WebM too), "AVI", "MPEG-TS" or "MPEG-PS". Raises
-    UnsupportedMedia naming what the bytes look like.
-    """
-    if head[4:8] in _FIRST_BOXES and head[8:12] not in _BRANDS:
-        return "MP4"
-    if head.startswith(b"\x1aE\xdf\xa3"):
-        return "Matroska"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "AVI"
-    if head[::_TS_PACKET] == b"GGG":
-        return "MPEG-TS"
-    if head.startswith(b"\x00\x00\x01\xba"):
-        return "MPEG-PS"
-    raise UnsupportedMedia(
-        f"This is not a video that can be read: it looks like {_seen_instead(head)}. "
-        "Send MP4, QuickTime, WebM, Matroska, AVI or MPEG."
-    )
-
-
 def _check_size(width: int, height: int, kind: str, limits: Limits) -> None:
     """Hold the stated size against the limit."""
     if width < 1 or height < 1:
@@ -133,14 +104,6 @@ def _check_size(width: int, height: int, kind: str, limits: Limits) -> None:
             f"The {kind} image is {width} x {height} pixels, {width * height:,} in all; this "
             f"model takes at most {limits.max_pixels:,}. Send a smaller picture."
         )
-
-
-def _seen_instead(head: bytes) -> str:
-    """Describe bytes that are no accepted video."""
-    try:
-        return f"a {still_format(head)} picture"
-    except UnsupportedMedia:
-        return _seen(head)
 
 
 def _seen(data: bytes) -> str:
