@@ -41,11 +41,27 @@ def read(data: bytes) -> Still:
     return Still(frame.width, frame.height, decode, orientation)
 
 
+def samples_of_stream(stream: bytes, size: tuple[int, int], most_rows: int, count: int) -> Pixels:
+    """Decode a strip of a TIFF to uint8 (h, w, count): grey, RGB or CMYK as stored.
+
+    size: the (width, height) that it must have; it may have up to `most_rows` rows. Raises
+    ImageDecodeFailed.
+    """
+    kept, _ = take_apart(stream)
+    frame = read_frame(stream, kept)
+    check_scans(stream, frame, kept)
+    is_right = frame.width == size[0] and size[1] <= frame.height <= most_rows
+    if not is_right or len(frame.components) != count:
+        raise undecodable("JPEG", f"a strip is {frame.width} x {frame.height} pixels")
+    space = {1: "GRAY", 3: "RGB", 4: "CMYK"}[count]
+    return _pixels(join(stream, kept), frame, space, None)
+
+
 def _decode(
     clean: bytes, frame: JpegFrame, is_adobe: bool, channels: int, least: int | None
 ) -> Pixels:
     if len(frame.components) == 4:
-        return as_channels(_rgb_of_cmyk(_pixels(clean, frame, "CMYK", least), is_adobe), channels)
+        return as_channels(rgb_of_cmyk(_pixels(clean, frame, "CMYK", least), is_adobe), channels)
     return _pixels(clean, frame, "GRAY" if channels == 1 else "RGB", least)
 
 
@@ -92,7 +108,7 @@ def _without_padding(clean: bytes, warning: str) -> bytes | None:
     return data[:-unused] + EOI if unused <= zeros <= unused + _READ_AHEAD else None
 
 
-def _rgb_of_cmyk(cmyk: Pixels, is_inverted: bool) -> Pixels:
+def rgb_of_cmyk(cmyk: Pixels, is_inverted: bool) -> Pixels:
     """Mix ink by the plain rule, a colour times black; uint8 (h, w, 4) to (h, w, 3)."""
     rgb = unwritten((*cmyk.shape[:2], 3))
     for top in range(0, len(cmyk), _ROWS_AT_A_TIME):
