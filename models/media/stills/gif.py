@@ -98,7 +98,7 @@ def _end_of_blocks(data: bytes, position: int) -> int:
 
 def _indices(data: bytes, frame: _Frame) -> Pixels:
     """Unpack the frame alone, as a GIF of its own with a palette of greys."""
-    from PIL import Image
+    from PIL import GifImagePlugin
 
     greys = bytes(range(256))
     screen = struct.pack("<6sHHBBB", b"GIF89a", frame.width, frame.height, 0xF7, 0, 0)
@@ -106,7 +106,7 @@ def _indices(data: bytes, frame: _Frame) -> Pixels:
     palette = np.repeat(np.frombuffer(greys, np.uint8), 3).tobytes()
     file = b"".join([screen, palette, place, data[frame.start : frame.end], _TRAILER])
     try:
-        with Image.open(io.BytesIO(file), formats=("GIF",)) as image:
+        with GifImagePlugin.GifImageFile(io.BytesIO(file)) as image:
             image.load()
             indices = np.asarray(image)
     except (OSError, ValueError, SyntaxError, IndexError) as err:
