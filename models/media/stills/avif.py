@@ -13,7 +13,7 @@ import numpy as np
 
 from models.media.memory import Pixels
 from models.media.stills.brands import brands_of
-from models.media.stills.still import Still, as_channels, undecodable
+from models.media.stills.still import Still, as_channels, check_memory, undecodable
 
 if TYPE_CHECKING:
     from PIL.AvifImagePlugin import AvifImageFile
@@ -38,6 +38,7 @@ def read(data: bytes) -> Still:
         # Pillow puts there what the file's own boxes say, whatever its EXIF says.
         orientation = image.getexif().get(_ORIENTATION, 1)
     except _FAILURES as err:
+        check_memory(err)
         raise undecodable("AVIF", str(err).rstrip(".")) from err
     return Still(image.width, image.height, partial(_decode, image), orientation)
 
@@ -47,6 +48,7 @@ def _decode(image: "AvifImageFile", channels: int, _least: int | None) -> Pixels
         image.load()
         pixels = np.asarray(image)
     except _FAILURES as err:
+        check_memory(err)
         raise undecodable("AVIF", str(err).rstrip(".")) from err
     colours = pixels if pixels.ndim == 2 else pixels[:, :, :3]
     return as_channels(np.ascontiguousarray(colours), channels)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.media.memory import Pixels
-from models.media.stills.still import Still, as_channels, undecodable
+from models.media.stills.still import Still, as_channels, undecodable, unsupported
 
 _EXTENSION, _FRAME, _TRAILER = b"!", b",", b";"
 _HEADER = 13
@@ -60,6 +60,8 @@ def _decode(
     if frame.left + frame.width > width or frame.top + frame.height > height:
         raise undecodable("GIF", "its first frame is larger than its canvas")
     indices = _indices(data, frame)
+    if not frame.palette:
+        raise unsupported("GIF", "it has no palette")
     palette = _colours(frame.palette)
     pixels = palette[indices]
     if (frame.height, frame.width) != canvas:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from models.media.memory import Pixels
+from models.media.memory import Pixels, check_written, unwritten
 from models.media.stills.brands import brands_of
-from models.media.stills.still import Still, as_channels, undecodable, unsupported
+from models.media.stills.still import Still, as_channels, check_memory, undecodable, unsupported
 
 _BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1"}
@@ -39,20 +39,27 @@ def read(data: bytes) -> Still:
         file = pi_heif.open_heif(io.BytesIO(data))
         picture = file[file.primary_index]
     except _FAILURES as err:
+        check_memory(err)
         raise undecodable("HEIF", _reason(err)) from err
     width, height = picture.size
-    return Still(width, height, partial(_decode, picture))
+    return Still(width, height, partial(_decode, file))
 
 
-def _decode(picture: Any, channels: int, _least: int | None) -> Pixels:
+def _decode(file: Any, channels: int, _least: int | None) -> Pixels:
+    picture = file[file.primary_index]
     try:
         pixels = np.asarray(picture)
     except _FAILURES as err:
+        check_memory(err)
         raise undecodable("HEIF", _reason(err)) from err
     if pixels.dtype != np.uint8:
         raise unsupported("HEIF", f"its samples are of the kind {picture.mode}")
     colours = pixels if pixels.ndim == 2 else pixels[:, :, :3]
-    return np.ascontiguousarray(as_channels(np.ascontiguousarray(colours), channels))
+    # What lies under that array goes when the file does: it must be copied while both are here.
+    own = unwritten(colours.shape)
+    own[:] = colours
+    check_written(own, "libheif")
+    return as_channels(own, channels)
 
 
 def _reason(err: Exception) -> str:

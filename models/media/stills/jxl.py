@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from models.media.memory import Pixels
-from models.media.stills.still import Still, as_channels, undecodable, unsupported
+from models.media.stills.still import Still, as_channels, check_memory, undecodable, unsupported
 
 _CODESTREAM = b"\xff\x0a"
 _CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
@@ -96,6 +96,7 @@ def _decode(data: bytes, channels: int, _least: int | None) -> Pixels:
         pixels = imagecodecs.jpegxl_decode(data, 0, keeporientation=True, numthreads=1)
     # The library's own error, which is a bare RuntimeError, and what it cannot shape.
     except (RuntimeError, ValueError) as err:
+        check_memory(err)
         raise undecodable("JPEG XL") from err
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
