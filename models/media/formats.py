@@ -7,32 +7,12 @@ are five containers of videos, which FFmpeg reads; a playlist, whatever it is ca
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from models.errors import ImageDecodeFailed, ImageTooLarge, UnsupportedMedia
-from models.media.headers import bmp_size, gif_size, jpeg_size, png_size, tiff_size, webp_size
+from models.media.stills.still import Still
+from models.media.stills.table import STILLS
 from models.record import Limits
-
-SizeReader = Callable[[bytes], tuple[int, int]]
-
-_STILLS: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"BM", "BMP"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-)
-
-_SIZES: Mapping[str, SizeReader] = {
-    "JPEG": jpeg_size,
-    "PNG": png_size,
-    "WebP": webp_size,
-    "BMP": bmp_size,
-    "TIFF": tiff_size,
-    "GIF": gif_size,
-}
 
 # The fifth to eighth byte of an MP4 or QuickTime file: old ones do not begin with `ftyp`.
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
@@ -66,8 +46,8 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 _BRANDS = {b"avif": "an AVIF picture", b"heic": "an HEIC picture", b"mif1": "an HEIF picture"}
 
 
-def check_media(data: bytes, limits: Limits) -> tuple[int, int]:
-    """Return the (width, height) in pixels that the header states, if the item is acceptable.
+def open_still(data: bytes, limits: Limits) -> tuple[str, Still]:
+    """Name the format and read the header, if the item is acceptable; nothing is decoded.
 
     Raises UnsupportedMedia, ImageTooLarge or ImageDecodeFailed (empty, or a broken header).
     """
@@ -78,24 +58,34 @@ def check_media(data: bytes, limits: Limits) -> tuple[int, int]:
             f"The image file has {len(data):,} bytes; this model takes at most "
             f"{limits.max_bytes:,}. Send a smaller or more compressed picture."
         )
-    kind = still_format(data)
+    kind, read = _format_of(data)
     try:
-        width, height = _SIZES[kind](data)
+        still = read(data)
     except (struct.error, IndexError) as err:
         raise ImageDecodeFailed(
             f"The {kind} image is truncated: it ends inside its structure."
         ) from err
-    _check_size(width, height, kind, limits)
-    return width, height
+    _check_size(still.width, still.height, kind, limits)
+    if still.largest != (0, 0):
+        _check_size(*still.largest, kind, limits)
+    return kind, still
+
+
+def check_media(data: bytes, limits: Limits) -> tuple[int, int]:
+    """Return the (width, height) in stored pixels that the header states; raises as `open_still`."""
+    _, still = open_still(data, limits)
+    return still.width, still.height
 
 
 def still_format(data: bytes) -> str:
     """Name the still format of the bytes; raises UnsupportedMedia naming what they look like."""
-    for magic, kind in _STILLS:
-        if data.startswith(magic):
-            return kind
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
+    return _format_of(data)[0]
+
+
+def _format_of(data: bytes) -> tuple[str, Callable[[bytes], Still]]:
+    for name, matches, read in STILLS:
+        if matches(data):
+            return name, read
     raise UnsupportedMedia(
         f"This is not an image that can be read: it looks like {_seen(data)}. "
         "Send JPEG, PNG, WebP, BMP, TIFF or GIF."
