@@ -28,7 +28,7 @@ from jobs.states import JobKind
 from jobs.submission import Idempotency, Submission, fingerprint
 from jobs.tables import File, Job, ModelVersion
 from jobs.versions import choose
-from models.catalog import ModelRecord, check_params
+from models.catalog import ModelRecord, check_params, inherited_params
 from models.errors import ParamsError
 
 _LONGEST_KEY = 255
@@ -69,8 +69,10 @@ def rerun_of(parent: Job, body: RerunCreate) -> Submission:
     submission = checked(body, Wanted(body.model, params))
     with ground().database.read() as session:
         check_rerun(session, parent, submission.model)
+    kept = inherited_params(submission.model.record["task"], parent.params)
     return replace(
         submission,
+        params=submission.params | {name: kept[name] for name in kept.keys() - params.keys()},
         kind=JobKind.RERUN,
         parent_id=parent.id,
         input_file_id=parent.input_file_id,

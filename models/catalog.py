@@ -6,7 +6,7 @@ and shown here.
 
 from collections.abc import Mapping
 
-from models.contracts import check_params, params_schema, result_schema
+from models.contracts import check_params, inherited_params, params_schema, result_schema
 from models.record import VIDEO_LIMITS, Limits, ModelRecord
 from models.shipped import SHIPPED, shipped_weights
 from models.torchvision_names import (
@@ -26,6 +26,7 @@ __all__ = [
     "Limits",
     "ModelRecord",
     "check_params",
+    "inherited_params",
     "params_schema",
     "result_schema",
     "shipped_weights",

@@ -15,7 +15,7 @@ from torchvision.transforms import InterpolationMode
 from models.errors import ImageTooLarge, RecordError
 from models.media.memory import Pixels
 from models.record import Limits
-from models.resampling import by_shorter_side, resize_and_crop
+from models.resampling import Size, by_shorter_side, can_filter, resize_and_crop
 
 # torch takes about 24 bytes a pixel while it resizes: a strip of 1 x 15,000 pixels, enlarged to 256
 # on its shorter side, ended a process at 24 GB. This many pixels stay under 0.4 GB a thread.
@@ -59,6 +59,16 @@ class Preprocessing:
         check_channels(read.channels, read)
         return read
 
+    @property
+    def least(self) -> int | None:
+        """The shortest side that a decoder may scale a picture down to; None for not at all.
+
+        Twice what is kept: the filter then looks at no less than two pixels for each of its own,
+        and what it would have taken from finer ones is left of them. Without a filter each pixel of
+        the sample is a blend of four of the original, which have to be there.
+        """
+        return 2 * self.resize if self.antialias and can_filter(self.interpolation) else None
+
 
 def check_channels(channels: int, scale: Scale) -> None:
     """Refuse other channels than 1 or 3, and scales that are not theirs; raises RecordError."""
@@ -68,12 +78,17 @@ def check_channels(channels: int, scale: Scale) -> None:
         raise RecordError("The record's preprocess needs one mean and one std (not 0) a channel.")
 
 
-def to_sample(pixels: Pixels, spec: Preprocessing, limits: Limits) -> torch.Tensor:
+def to_sample(
+    pixels: Pixels, spec: Preprocessing, limits: Limits, original: Size | None = None
+) -> torch.Tensor:
     """Resize the shorter side and cut out the centre: uint8 (H, W, C) to (C, crop, crop).
+
+    `original` is the picture's own (height, width) where its decoder has scaled it down: the sample
+    has the size, and shows the part, that it would have without.
 
     Raises ImageTooLarge for a strip so narrow that resizing it would blow it up past the limit.
     """
-    height, width = pixels.shape[:2]
+    height, width = original or pixels.shape[:2]
     size = by_shorter_side(height, width, spec.resize)
     most = min(limits.max_pixels, MAX_RESIZED_PIXELS)
     if size[0] * size[1] > most:

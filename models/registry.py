@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from models import weights as weights_file
+from models.contracts.pictures import FAST
 from models.device_faults import is_out_of_memory
 from models.errors import RecordError, UnknownArchitecture, WeightsError
 from models.flattening import flattened
@@ -187,9 +188,14 @@ class ImageNetwork(Network):
         """How many channels a picture is decoded to: 3 (RGB) or 1 (grey)."""
         return self._task.channels(self.record)
 
-    def least(self, _params: Mapping[str, Any]) -> int | None:
-        """Say how long the shorter side of a picture must stay, if it may be scaled down at all."""
-        return None
+    def least(self, params: Mapping[str, Any]) -> int | None:
+        """Say how many pixels a picture's shorter side must keep while it is decoded.
+
+        A decoder that can give a smaller picture for less may do so down to there; None: all pixels
+        are wanted. `params` as `check_params` gives them; those of a job from before there was a
+        choice have none, and want all pixels.
+        """
+        return self._task.least(self.record) if params.get("decode") == FAST else None
 
     def sample(self, picture: Picture) -> Sample:
         """Turn one decoded picture into a sample, on the CPU; raises ImageTooLarge."""

@@ -35,6 +35,11 @@ _KEPT = 1000
 _LONGEST, _MOST_PULSES = 8192, 4_000_000
 
 
+def can_filter(mode: InterpolationMode) -> bool:
+    """Say whether `antialias` means anything: torchvision has a filter for two ways."""
+    return mode in _REACH
+
+
 def by_shorter_side(height: int, width: int, shorter: int) -> Size:
     """Say how large a picture becomes; rounded as torchvision rounds it."""
     if height <= width:
@@ -55,7 +60,7 @@ def resize_and_crop(
     """
     if size == pixels.shape[:2]:
         return _by_channel(_centre(pixels, crop))
-    if antialias and mode in _REACH and all(map(_is_usual, pixels.shape, size, (mode, mode))):
+    if antialias and can_filter(mode) and all(map(_is_usual, pixels.shape, size, (mode, mode))):
         return _by_channel(_resample(pixels, size, crop, mode))
     image = torch.from_numpy(pixels).permute(2, 0, 1)
     resized = tv.resize(image, list(size), interpolation=mode, antialias=antialias)

@@ -70,6 +70,18 @@ class WholePicture:
         return math.floor(height * scale), math.floor(width * scale)
 
     @property
+    def least(self) -> int | None:
+        """The shortest side that a decoder may scale a picture down to; None for not at all.
+
+        Twice what is kept, on both sides (see `Preprocessing.least`): no picture keeps more than
+        `shorter` of its shorter side, and one of a `fixed` size may keep as much as the longer of
+        the two.
+        """
+        if not self.antialias:
+            return None
+        return 2 * (self.shorter if self.shorter is not None else max(self.fixed or ()))
+
+    @property
     def usual_size(self) -> Size:
         """The size of a sample from a picture four thirds as wide as high."""
         return self.size_for(600, 800)
@@ -80,12 +92,17 @@ def spec_of(record: ModelRecord) -> WholePicture:
     return record.parsed(WholePicture.read)
 
 
-def resize_whole(pixels: Pixels, spec: WholePicture, limits: Limits) -> torch.Tensor:
+def resize_whole(
+    pixels: Pixels, spec: WholePicture, limits: Limits, original: Size | None = None
+) -> torch.Tensor:
     """Resize uint8 (H, W, C) to (C, h, w): uint8, or float32 in [0, 1] without `antialias`.
+
+    `original` is the picture's own (height, width) where its decoder has scaled it down: the sample
+    has the size that it would have without.
 
     Raises ImageTooLarge for a strip so narrow that nothing, or far too much, would be left of it.
     """
-    height, width = pixels.shape[:2]
+    height, width = original or pixels.shape[:2]
     size = spec.size_for(height, width)
     usual = spec.usual_size[0] * spec.usual_size[1]
     most = min(limits.max_pixels, MAX_RESIZED_PIXELS, _MOST_TIMES_USUAL * usual)

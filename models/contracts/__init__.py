@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from models.contracts.classification import ClassificationParams, ClassPrediction
 from models.contracts.detection import BoxPrediction, DetectionParams
 from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
+from models.contracts.pictures import EXACT
 from models.contracts.segmentation import MaskPrediction, SegmentationParams
 from models.contracts.video_classification import VideoClassificationParams, VideoPrediction
 from models.errors import ParamsError, RecordError
@@ -64,6 +65,16 @@ def check_params(
     if preprocess is not None and "window" in checked:
         window_of(preprocess, checked)
     return checked
+
+
+def inherited_params(task: str, pinned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a job over the items of another takes over from that one's checked params.
+
+    How pictures are read: two models' answers are to differ by the models alone. Jobs from before
+    there was a choice read every pixel.
+    """
+    has_choice = "decode" in contract_of(task).params.model_fields
+    return {"decode": pinned.get("decode", EXACT)} if has_choice else {}
 
 
 def params_schema(task: str) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Classification: the classes that an image may belong to."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from models.contracts.pictures import PictureParams
 
 
-class ClassificationParams(BaseModel):
+class ClassificationParams(PictureParams):
     """How many classes to report, and from which confidence on."""
-
-    # Strict: "5" or true are a caller's mistake, not a five or a one.
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     top_k: int = Field(
         default=1, ge=1, le=100, description="Classes to report, at most as many as there are."

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from models.contracts.pictures import PictureParams
 
 ClassNames = Annotated[list[str], Field(min_length=1, max_length=1000)]
 
 
-class DetectionParams(BaseModel):
+class DetectionParams(PictureParams):
     """Which of the objects that the network found are reported."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     min_confidence: float = Field(
         default=0.5,

@@ -1,12 +1,12 @@
 """Embedding: an image as a vector, near to those of images that look alike."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from models.contracts.pictures import PictureParams
 
 
-class EmbeddingParams(BaseModel):
+class EmbeddingParams(PictureParams):
     """How vectors are given."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     normalize: bool = Field(
         default=True,

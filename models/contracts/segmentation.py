@@ -1,14 +1,13 @@
 """Segmentation: which pixels belong to what, by class (semantic) or by object (instance)."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from models.contracts.detection import Box, ClassNames
+from models.contracts.pictures import PictureParams
 
 
-class SegmentationParams(BaseModel):
+class SegmentationParams(PictureParams):
     """Which of the masks that the network found are reported."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     min_confidence: float | None = Field(
         default=None,

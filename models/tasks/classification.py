@@ -25,10 +25,16 @@ def channels(record: ModelRecord) -> int:
     return record.parsed(Preprocessing.read).channels
 
 
+def least(record: ModelRecord) -> int | None:
+    """Say how far a decoder may scale a picture down (`Preprocessing.least`)."""
+    return record.parsed(Preprocessing.read).least
+
+
 def prepare(record: ModelRecord, picture: Picture) -> Sample:
     """Turn a decoded picture into a sample, uint8 (channels, crop, crop); raises ImageTooLarge."""
     spec = record.parsed(Preprocessing.read)
-    sample = to_sample(picture.pixels, spec, record.limits)
+    original = (picture.height, picture.width)
+    sample = to_sample(picture.pixels, spec, record.limits, original)
     return Sample(sample, picture.height, picture.width)
 
 
@@ -68,4 +74,4 @@ def postprocess(
     ]
 
 
-TASK = Task("classification", check, channels, prepare, infer, blank, postprocess)
+TASK = Task("classification", check, channels, least, prepare, infer, blank, postprocess)

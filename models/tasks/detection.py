@@ -14,7 +14,15 @@ from torchvision.ops import batched_nms
 
 from models.record import ModelRecord
 from models.tasks.task import Predictions, Sample, Task
-from models.tasks.whole_pictures import blank, channels, check, inputs_by_shape, prepare, wanted_ids
+from models.tasks.whole_pictures import (
+    blank,
+    channels,
+    check,
+    inputs_by_shape,
+    least,
+    prepare,
+    wanted_ids,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +107,4 @@ def postprocess(
     ]
 
 
-TASK = Task("detection", check, channels, prepare, infer, blank, postprocess)
+TASK = Task("detection", check, channels, least, prepare, infer, blank, postprocess)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.record import ModelRecord
-from models.tasks.classification import blank, channels, check, infer, prepare
+from models.tasks.classification import blank, channels, check, infer, least, prepare
 from models.tasks.task import Predictions, Task
 
 
@@ -24,4 +24,4 @@ def _short(number: float) -> float:
     return float(f"{number:.9g}")
 
 
-TASK = Task("embedding", check, channels, prepare, infer, blank, postprocess)
+TASK = Task("embedding", check, channels, least, prepare, infer, blank, postprocess)

@@ -26,7 +26,15 @@ from models import rle
 from models.record import ModelRecord
 from models.tasks.detection import Found, choose, describe, read_output
 from models.tasks.task import Predictions, Sample, Task
-from models.tasks.whole_pictures import blank, channels, check, inputs_by_shape, prepare, wanted_ids
+from models.tasks.whole_pictures import (
+    blank,
+    channels,
+    check,
+    inputs_by_shape,
+    least,
+    prepare,
+    wanted_ids,
+)
 
 BACKGROUNDS = ("__background__", "background")
 _LEAST_INSTANCE_CONFIDENCE = 0.5
@@ -156,4 +164,4 @@ def _pasted(found: Found, row: int) -> tuple[NDArray[np.bool_], tuple[int, int]]
     return (pasted >= _INSIDE).numpy(), (top, left)
 
 
-TASK = Task("segmentation", check, channels, prepare, infer, blank, postprocess)
+TASK = Task("segmentation", check, channels, least, prepare, infer, blank, postprocess)

@@ -96,6 +96,8 @@ class Task:
 
     check: refuse a record that the task cannot run; raises RecordError.
     channels: how many a picture is decoded to, 3 (RGB) or 1 (grey).
+    least: pixels that a picture's shorter side must keep when its decoder scales it down on the
+        way, so that the sample stays what it is but for rounding; None where it must not.
     prepare: a decoded picture -> sample; raises ImageTooLarge. Runs in many threads at once.
     infer: record, network, samples, the network's device -> outputs on the CPU, in the samples'
         order. Runs without gradients, in several threads at a time. What else is in the batch
@@ -107,6 +109,7 @@ class Task:
     name: str
     check: Callable[[ModelRecord], None]
     channels: Callable[[ModelRecord], int]
+    least: Callable[[ModelRecord], int | None]
     prepare: Callable[[ModelRecord, Picture], Sample]
     infer: Callable[[ModelRecord, nn.Module, Sequence[Sample], torch.device], Outputs]
     blank: Callable[[ModelRecord], Sample]

@@ -29,9 +29,15 @@ def channels(record: ModelRecord) -> int:
     return spec_of(record).channels
 
 
+def least(record: ModelRecord) -> int | None:
+    """Say how far a decoder may scale a picture down (`WholePicture.least`)."""
+    return spec_of(record).least
+
+
 def prepare(record: ModelRecord, picture: Picture) -> Sample:
     """Turn a decoded picture into a sample of the whole of it; raises ImageTooLarge."""
-    sample = resize_whole(picture.pixels, spec_of(record), record.limits)
+    original = (picture.height, picture.width)
+    sample = resize_whole(picture.pixels, spec_of(record), record.limits, original)
     return Sample(sample, picture.height, picture.width)
 
 

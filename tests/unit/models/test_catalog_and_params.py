@@ -27,7 +27,11 @@ def test_the_catalogue_needs_neither_torch_nor_opencv_nor_numpy():
 
 
 def test_defaults_are_filled_in():
-    assert check_params("classification", {}) == {"top_k": 1, "min_confidence": 0.0}
+    assert check_params("classification", {}) == {
+        "decode": "fast",
+        "top_k": 1,
+        "min_confidence": 0.0,
+    }
     assert check_params("classification", {"top_k": 100, "min_confidence": 1})["top_k"] == 100
 
 

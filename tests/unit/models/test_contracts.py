@@ -10,6 +10,7 @@ LABELS = ("cat", "dog", "N/A", "N/A", "fire hydrant")
 
 def test_a_detection_has_sensible_defaults():
     assert check_params("detection", {}) == {
+        "decode": "fast",
         "min_confidence": 0.5,
         "classes": None,
         "nms_iou": None,

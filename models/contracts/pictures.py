@@ -1,0 +1,24 @@
+"""What all tasks on pictures may be told: how their files are read."""
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FAST: Final = "fast"
+EXACT: Final = "exact"
+
+
+class PictureParams(BaseModel):
+    """How pictures become pixels."""
+
+    # Strict: "5" or true are a caller's mistake, not a five or a one.
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    decode: Literal["fast", "exact"] = Field(
+        default=FAST,
+        description="How a picture much larger than what the model takes is read. `fast`: scaled "
+        "down by its decoder on the way where it can (JPEG), to no less than twice the model's "
+        "size; several times faster, and confidences move in the third digit. `exact`: every pixel "
+        "is read first. Smaller pictures, and models that resize without a filter, always get all "
+        "pixels.",
+    )
