@@ -64,8 +64,10 @@ def _stored_whole(data: bytes | memoryview, size: int) -> bytes | None:
     return content if zlib.crc32(content) == crc else None
 
 
-def extract_stream(parts: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
-    """The bytes of one zip member, piece by piece, in bounded memory.
+def extract_stream(
+    parts: Iterable[bytes | memoryview], size: int, encoding: Encoding = "zip"
+) -> Iterator[bytes]:
+    """The bytes of one member, piece by piece, in bounded memory.
 
     `parts` are its byte range, cut anywhere; `size` is the member's `size`. What was given is whole
     only when the iterator has ended. Raises ArchiveError as `extract` does.

@@ -3,8 +3,23 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Encoding = Literal["raw", "zip"]
-"""How a member's byte range holds it. raw: as it is; zip: local header, then data."""
+Encoding = Literal["raw", "zip", "sparse"]
+"""How a member's byte range holds it.
+
+raw: as it is; zip: local header, then data; sparse: the tar headers of the member, which say where
+its holes are, then its pieces. `extract` and `extract_stream` read all three.
+"""
+
+SkipReason = Literal["symlink", "device", "system_file", "not_media", "sidecar", "replaced"]
+"""Why a file of an archive becomes no item. Folders are not told.
+
+symlink: a symbolic link, or a hard link to nothing that the archive holds before it.
+device: a device, a pipe, a volume's label: what holds no bytes of its own.
+system_file: what macOS, Windows or a network drive left behind, as `.DS_Store` or `Thumbs.db`.
+not_media: plainly no picture or film by its suffix, as `.txt`, among others that may be one.
+sidecar: the `.json`, `.cls` or `.txt` of a WebDataset sample: kept as its picture's `metadata`.
+replaced: a tar holds a later file of the same name, which replaces this one as tar unpacks it.
+"""
 
 ErrorCode = Literal["corrupt_archive", "archive_too_large", "unsupported_archive"]
 
@@ -34,6 +49,15 @@ class Limits:
     max_total_bytes: int = 1024 * 1024 * MIB
     max_ratio: float = 200.0
     """Unpacked over packed bytes of the whole archive, judged above `RATIO_FLOOR`."""
+    max_name_chars: int = 512
+    max_name_bytes: int = 2048
+    """A longer name is shortened, and told apart by a hash of all of it."""
+    max_header_bytes: int = 64 * 1024
+    """One extended header of a tar, which is read into memory."""
+    max_headers_in_row: int = 64
+    """Extended headers before one entry of a tar."""
+    max_metadata_bytes: int = 4096
+    """What the sidecars of one member may take together, as JSON text in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,19 @@ class Member:
     size: int
     """Uncompressed bytes, as the archive declares them; `extract` holds the member to it."""
     encoding: Encoding
+    fault: tuple[ErrorCode, str] | None = None
+    """Why it cannot be read, as code and sentence: an item that is an error from the start."""
+    metadata: str | None = None
+    """JSON text of an object, `Limits.max_metadata_bytes` at most: what a WebDataset's sidecars
+    say of it, by their suffix, as `{"cls": 7, "json": {"caption": "a dog"}}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One file of an archive that becomes no item."""
+
+    name: str
+    reason: SkipReason
 
 
 def check_count(entries: int, limits: Limits) -> None:
