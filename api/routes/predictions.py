@@ -58,7 +58,8 @@ def predict() -> Response:
 def _submit_json() -> tuple[Job, bool]:
     body, plain = read_body(PredictionCreate)
     submission = _checked(body.model, body.params)
-    submission = replace(submission, requests=(read_input(body.input),))
+    request = read_input(body.input, ground().settings.max_item_bytes)
+    submission = replace(submission, requests=(request,))
     return submit(ground(), submission, idempotency_of(plain))
 
 
