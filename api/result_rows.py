@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jobs.model_names import shown_name
 from jobs.results import Page
@@ -26,6 +26,7 @@ _COLUMNS = (
     "error_message",
     "error_retryable",
     "warnings",
+    "metadata",
 )
 
 # A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
@@ -63,6 +64,9 @@ class ResultItem(BaseModel):
     predictions: list[dict[str, Any]] | None
     error: ItemFault | None
     warnings: list[ItemNotice]
+    metadata: dict[str, Any] | None = Field(
+        description="What came beside the item, such as the `.json` and `.cls` of a WebDataset."
+    )
 
 
 class PredictionView(ResultItem):
@@ -96,7 +100,7 @@ def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
             f'"status":"{row.status.value}","model":{model},'
             f'"input_sha256":{to_json(row.input_sha256)},"attempts":{row.attempts},'
             f'"predictions":{row.predictions_json or "null"},"error":{error or "null"},'
-            f'"warnings":{warnings}}}'
+            f'"warnings":{warnings},"metadata":{row.metadata_json or "null"}}}'
         )
 
 
@@ -153,6 +157,7 @@ def _cells(model: str, row: Row) -> list[str]:
         error and error.message,
         error and error.retryable,
         to_json([asdict(each) for each in row.warnings]) if row.warnings else None,
+        row.metadata_json,
     )
     return [_harmless(cell) for cell in cells]
 

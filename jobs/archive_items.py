@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+import orjson
+
 from jobs import archives
 from jobs.archives import ArchiveKind, Limits, Member, Skipped, sniff_file
 from jobs.bootstrap import Ground
@@ -129,10 +131,15 @@ def _item(member: Member, blob: str) -> Item:
 
 
 def _fitting(metadata: str | None) -> str | None:
-    # Half of a JSON text is none.
-    if metadata is None or len(metadata.encode("utf-8", "replace")) > LONGEST_METADATA:
+    """Give metadata as results can show it; None where it is no object or too long, never half."""
+    if metadata is None:
         return None
-    return metadata
+    try:
+        value = orjson.loads(metadata)
+    except orjson.JSONDecodeError:
+        return None
+    text = orjson.dumps(value)
+    return text.decode() if isinstance(value, dict) and len(text) <= LONGEST_METADATA else None
 
 
 def _beating(chunks: Iterable[bytes], beat: Callable[[], None]) -> Iterator[bytes]:

@@ -35,8 +35,8 @@ from jobs.trainings import only_shard
 
 log = structlog.get_logger(__name__)
 
-# Jobs of one tenant that are prepared at a time: half of an io process's threads (workers.launcher),
-# so that whoever sends archives that take long never has them all.
+# Jobs of one tenant that are prepared at a time: half of an io process's threads
+# (workers.launcher), so that whoever sends archives that take long never has them all.
 _MOST_OF_ONE = 4
 
 # How long a job waits before it is prepared again when the store was away.
@@ -49,8 +49,15 @@ class _Turn:
 
     job: Job
     attempt: int
-    # The files of the input that became no item, as they are found.
+    found: "_Found"
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a turn finds out about its input on the way."""
+
     skips: Skips = field(default_factory=Skips)
+    has_metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ def _claim(ground: Ground) -> _Turn | None:
             )
             .returning(Job)
         )
-        return _Turn(job, job.prepare_attempt) if job is not None else None
+        return _Turn(job, job.prepare_attempt, _Found()) if job is not None else None
 
 
 def _write(
@@ -165,7 +172,7 @@ def _write(
             total = write_manifest(
                 ground.storage,
                 name,
-                (check_dataset if is_training else iter)(_renewing(items, beat)),
+                (check_dataset if is_training else iter)(_renewing(items, turn.found, beat)),
                 max_items=settings.max_training_items if is_training else settings.max_items,
                 max_errors=ground.settings.max_line_errors,
                 repeats=repeats,
@@ -187,12 +194,13 @@ def _items_of(
     with ground.database.read() as session:
         file = get_file(session, job.tenant_id, job.input_file_id or "")
     agreed = Agreed(**job.requested)
-    items = items_of_file(ground, file, pack, agreed, beat, turn.skips, archives)
+    items = items_of_file(ground, file, pack, agreed, beat, turn.found.skips, archives)
     return items, "refused" if names_its_items(ground, file) else "told_apart"
 
 
-def _renewing(items: Iterable[Item], beat: Callable[[], None]) -> Iterator[Item]:
+def _renewing(items: Iterable[Item], found: _Found, beat: Callable[[], None]) -> Iterator[Item]:
     for item in items:
+        found.has_metadata = found.has_metadata or item.metadata is not None
         yield item
         beat()
 
@@ -259,7 +267,8 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
         check_job_move(job.status, JobStatus.IN_PROGRESS)
         job.status = JobStatus.IN_PROGRESS
         job.manifest, job.total = written.manifest, sum(shard["count"] for shard in shards)
-        job.skipped = turn.skips.to_json()
+        job.skipped = turn.found.skips.to_json()
+        job.has_item_metadata = turn.found.has_metadata
         job.in_progress_at = session.scalar(select(db_now()))
         insert_shards(session, job, shards)
         return True
@@ -290,7 +299,7 @@ def _refuse(ground: Ground, turn: _Turn, err: InvalidInput | NotFound) -> None:
         job = _touch(session, turn, ground.settings.lease_s)
         if job is None:
             return
-        job.skipped = turn.skips.to_json()
+        job.skipped = turn.found.skips.to_json()
         if isinstance(err, InvalidInput):
             job.errors = list(err.lines) or [
                 {"code": err.reason, "message": err.message, "param": err.param, "line": None}

@@ -82,6 +82,8 @@ class Row:
     # Where its result lies drawn, in the blob of the segment's overlays: offset and length.
     overlay: tuple[int, int] | None = None
     warnings: tuple[ItemWarning, ...] = ()
+    # JSON text of an object: what came beside the item. It lies in the manifest (jobs.results).
+    metadata_json: str | None = None
 
     @property
     def predictions(self) -> list[dict[str, Any]] | None:
