@@ -142,7 +142,7 @@ class Lzma:
         # No match reaches further back than the member is long.
         chosen = {"id": lzma.FILTER_LZMA1, "lc": lc, "lp": rest % 5, "pb": rest // 5}
         chosen["dict_size"] = max(4096, min(window, self._size, MAX_WINDOW))
-        return Buffered(lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[chosen]), _LZMA_ERRORS)
+        return Buffered(lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[chosen]), LZMA_ERRORS)
 
 
 class Deflate64:
@@ -175,7 +175,7 @@ class Deflate64:
         return content
 
 
-_LZMA_ERRORS = (lzma.LZMAError, EOFError, ValueError, MemoryError)
+LZMA_ERRORS = (lzma.LZMAError, EOFError, ValueError, MemoryError)
 
 
 def bzip2(_: int = 0) -> Buffered:
@@ -187,7 +187,7 @@ def xz(_: int = 0) -> Buffered:
     """A decompressor of one xz stream, whose dictionary is 128 MiB at most."""
     # The limit counts the decoder's own state too.
     made = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_WINDOW + 16 * MIB)
-    return Buffered(made, _LZMA_ERRORS)
+    return Buffered(made, LZMA_ERRORS)
 
 
 def zstandard(_: int = 0) -> Buffered:
@@ -196,7 +196,7 @@ def zstandard(_: int = 0) -> Buffered:
         from compression import zstd
     else:
         from backports import zstd
-    options = {zstd.DecompressionParameter.window_log_max: MAX_WINDOW_LOG}
+    options = {int(zstd.DecompressionParameter.window_log_max): MAX_WINDOW_LOG}
     return Buffered(zstd.ZstdDecompressor(options=options), (zstd.ZstdError, EOFError, ValueError))
 
 

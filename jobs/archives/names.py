@@ -1,8 +1,8 @@
 """A member's name: from the bytes that an archive keeps to a text that is safe to store and show.
 
-    bytes ─► UTF-8, else Shift-JIS, else EUC-KR, else a legacy code page   (`decoded`)
-          ─► forward slashes, nothing invisible, never empty                (`visible`)
-          ─► at most some hundred characters, still unlike every other     (`fitted`)
+bytes ─► UTF-8, else Shift-JIS, else EUC-KR, else a legacy code page   (`decoded`)
+      ─► forward slashes, nothing invisible, never empty                (`visible`)
+      ─► at most some hundred characters, still unlike every other     (`fitted`)
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Tar: its headers are read once, all of it is judged, and then its files are told in order.
 
-    headers ─► entries ─► + metadata of sidecars ─► Listing ─► links, replaced files ─► Member
+headers ─► entries ─► + metadata of sidecars ─► Listing ─► links, replaced files ─► Member
 """
 
 import os
@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from jobs.archives.listing import Listing, Place, Record
 from jobs.archives.members import (
+    Encoding,
+    ErrorCode,
     Limits,
     Member,
     Skipped,
@@ -23,7 +25,7 @@ from jobs.archives.tar_headers import Entry, entries, read_at
 from jobs.archives.webdataset import Listed, may_be_sidecar, with_metadata
 
 _REASONS: dict[str, SkipReason] = {"symlink": "symlink", "device": "device"}
-_SIZELESS = (
+_SIZELESS: tuple[ErrorCode, str] = (
     "corrupt_archive",
     "The tar's header does not say how large this sparse file is. "
     "Pack the archive again and upload it anew.",
@@ -65,15 +67,12 @@ def _told(record: Record, place: Place | None) -> Member | Skipped:
     if place is None:
         return Skipped(record.name, "symlink")
     fault = _SIZELESS if place.size < 0 else None
-    encoding, size = "sparse" if place.is_sparse else "raw", max(place.size, 0)
-    return Member(
-        record.name, place.offset, place.length, size, encoding, fault, record.metadata
-    )
+    encoding: Encoding = "sparse" if place.is_sparse else "raw"
+    size = max(place.size, 0)
+    return Member(record.name, place.offset, place.length, size, encoding, fault, record.metadata)
 
 
-def _listed(
-    file: BinaryIO, end: int, limits: Limits, beat: Callable[[], None]
-) -> Iterator[Listed]:
+def _listed(file: BinaryIO, end: int, limits: Limits, beat: Callable[[], None]) -> Iterator[Listed]:
     """Every entry but folders, by its shown name, with what may be a sidecar's bytes."""
     for count, entry in enumerate(entries(file, end, limits, beat), start=1):
         check_count(count, limits)

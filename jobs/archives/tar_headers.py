@@ -76,9 +76,7 @@ class Entry(NamedTuple):
     size: int  # of the file; sparse: -1 where none is stated
 
 
-def entries(
-    file: BinaryIO, end: int, limits: Limits, beat: Callable[[], None]
-) -> Iterator[Entry]:
+def entries(file: BinaryIO, end: int, limits: Limits, beat: Callable[[], None]) -> Iterator[Entry]:
     """Every entry of a tar of `end` bytes, and of the tars that are joined to it."""
     position, headers = 0, 0
     overrides = Overrides()
@@ -160,9 +158,7 @@ def _stated_size(fields: dict[bytes, bytes], position: int) -> int:
     return -1
 
 
-def _next_archive(
-    file: BinaryIO, position: int, end: int, beat: Callable[[], None]
-) -> int | None:
+def _next_archive(file: BinaryIO, position: int, end: int, beat: Callable[[], None]) -> int | None:
     """The next header behind an end mark, where tars were joined; None for padding.
 
     Zeros are padding, and so is what old tars leave in their last record: anything that has no
@@ -234,9 +230,7 @@ def _behind_sparse_map(file: BinaryIO, block: bytes, data: int, end: int) -> int
     return data
 
 
-def _payload(
-    file: BinaryIO, kind: bytes, data: int, size: int, end: int, limits: Limits
-) -> bytes:
+def _payload(file: BinaryIO, kind: bytes, data: int, size: int, end: int, limits: Limits) -> bytes:
     if kind not in _READ:
         return b""
     if size > limits.max_header_bytes:
