@@ -1,7 +1,7 @@
-"""What every archive format shares: members, limits, the error, and labels."""
+"""What every archive format shares: members, what is skipped, limits and the error."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 Encoding = Literal["raw", "zip", "sparse"]
 """How a member's byte range holds it.
@@ -56,6 +56,8 @@ class Limits:
     """One extended header of a tar, which is read into memory."""
     max_headers_in_row: int = 64
     """Extended headers before one entry of a tar."""
+    max_listing_bytes: int = 256 * MIB
+    """What a tar's names and metadata may take in memory, compressed, while it is judged."""
     max_metadata_bytes: int = 4096
     """What the sidecars of one member may take together, as JSON text in UTF-8."""
 
@@ -119,37 +121,6 @@ def check_ratio(unpacked: int, packed: int, limits: Limits) -> None:
         )
 
 
-# One to one wherever possible, so that two names that differ still differ: the control characters
-# get their Unicode pictures (NUL becomes ␀), the C1 range a written escape.
-_VISIBLE: dict[int, str] = (
-    {code: chr(0x2400 + code) for code in range(0x20)}
-    | {0x7F: "\u2421"}
-    | {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
-)
-
-
-def label(raw: bytes, legacy: Literal["cp437", "latin-1"]) -> str:
-    """A member's name as text that is safe to store and show.
-
-    Names are UTF-8 whatever the archive's flags say, as nearly every tool of today writes it;
-    what is not valid UTF-8 is read as `legacy`, which gives each of the 256 bytes its own letter.
-    """
-    try:
-        name = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        name = raw.decode(legacy)
-    name = name.replace("\\", "/")
-    return name if name.isprintable() else name.translate(_VISIBLE)
-
-
-def shown(name: str) -> str:
-    """A label for an error message: quoted, and short however long it is."""
-    return repr(name if len(name) <= 200 else f"{name[:200]}…")
-
-
-def is_dropping(name: str) -> bool:
-    """Whether a label is one that macOS or Windows left behind: no file of the user's."""
-    folders, _, last = name.rpartition("/")
-    if last.startswith("._") or last == ".DS_Store" or last.lower() == "thumbs.db":
-        return True
-    return "__MACOSX" in folders and "__MACOSX" in folders.split("/")
+def corrupt(fault: str) -> NoReturn:
+    """Refuse the archive as broken; `fault` says what and where, without a full stop."""
+    raise ArchiveError("corrupt_archive", f"{fault}. Pack the archive again and upload it anew.")
