@@ -58,6 +58,8 @@ class Numbering:
 
     def name_all(self, names: Sequence[str]) -> list[str]:
         """Give the names of the next items, with a number where one came before."""
+        if not self.is_needed:
+            return list(names)
         hashes = np.fromiter(map(hash_of, names), np.uint64, len(names))
         places = np.searchsorted(self._repeated, hashes)
         places[places == len(self._repeated)] = 0

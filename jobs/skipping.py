@@ -18,7 +18,7 @@ class Skips:
 
     def note(self, name: str, reason: str) -> None:
         """Count one file. `reason` is one word, such as `system_file`."""
-        if reason not in self._by_reason and len(self._by_reason) == MOST_REASONS:
+        if reason not in self._by_reason and len(self._by_reason) >= MOST_REASONS:
             reason = "other"
         self._by_reason[reason] += 1
         if len(self._names) < LISTED_SKIPS:
