@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jobs.model_names import shown_name
 from jobs.results import Page
@@ -30,6 +30,7 @@ _COLUMNS = (
     "height",
     "fps",
     "duration_ms",
+    "metadata",
 )
 
 # A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
@@ -74,6 +75,9 @@ class ResultItem(BaseModel):
     height: int | None
     fps: float | None
     duration_ms: int | None
+    metadata: dict[str, Any] | None = Field(
+        description="What came beside the item, such as the `.json` and `.cls` of a WebDataset."
+    )
 
 
 class PredictionView(ResultItem):
@@ -108,7 +112,8 @@ def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
             f'"input_sha256":{to_json(row.input_sha256)},"attempts":{row.attempts},'
             f'"predictions":{row.predictions_json or "null"},"error":{error or "null"},'
             f'"warnings":{warnings},"width":{_number(row.width)},"height":{_number(row.height)},'
-            f'"fps":{_number(row.fps)},"duration_ms":{_number(row.duration_ms)}}}'
+            f'"fps":{_number(row.fps)},"duration_ms":{_number(row.duration_ms)},'
+            f'"metadata":{row.metadata_json or "null"}}}'
         )
 
 
@@ -173,6 +178,7 @@ def _cells(model: str, row: Row) -> list[str]:
         row.height,
         row.fps,
         row.duration_ms,
+        row.metadata_json,
     )
     return [_harmless(cell) for cell in cells]
 

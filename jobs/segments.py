@@ -93,6 +93,8 @@ class Row:
     # Of a film alone.
     fps: float | None = None
     duration_ms: int | None = None
+    # JSON text of an object: what came beside the item. It lies in the manifest (jobs.results).
+    metadata_json: str | None = None
 
     @property
     def predictions(self) -> list[dict[str, Any]] | None:

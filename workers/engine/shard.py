@@ -38,8 +38,9 @@ CHUNK_ITEMS = 8
 CHUNK_BYTES = 16 * 1024 * 1024
 # Of small ones up to a whole batch, as long as it has no more bytes than this.
 SMALL_CHUNK_BYTES = 128 * 1024
-# Nobody knows what lies behind a URL: as much as lets so many be fetched at once.
-_URLS = 32
+# Nobody knows what lies behind a URL: as much as lets so many be fetched at once. How much memory
+# they may take together, workers.engine.fetching says.
+_URLS = 8
 
 # Videos of one shard that are under way at a time: while one decodes, another may infer.
 VIDEOS = 2
@@ -314,4 +315,7 @@ def leading(items: list[Item], start: int, most: int) -> list[Item]:
 
 
 def _bytes_of(item: Item) -> int:
-    return item.length or SMALL_CHUNK_BYTES // _URLS
+    if item.encoding == "url":
+        return CHUNK_BYTES // _URLS
+    # Holes take no room in their archive, and much where they are read.
+    return item.size if item.encoding == "sparse" else item.length

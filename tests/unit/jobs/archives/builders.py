@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 from jobs.archives import (
     ArchiveError,
     Limits,
+    Member,
+    Skipped,
     expand_gzip,
     extract,
 )
 
 MIB = 1024 * 1024
 LIMITS = Limits()
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1)
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), min_size=1
+)
 FILES = st.dictionaries(
     NAMES.map(lambda name: f"f{name}.jpg".replace("\\", "_").replace("/", "_")),
     st.binary(max_size=300),
@@ -28,8 +32,17 @@ FILES = st.dictionaries(
 )
 
 
-def walked(walk, archive, limits=LIMITS):
+def told(walk, archive, limits=LIMITS):
     return list(walk(io.BytesIO(archive), limits))
+
+
+def walked(walk, archive, limits=LIMITS):
+    return [each for each in told(walk, archive, limits) if isinstance(each, Member)]
+
+
+def skipped(walk, archive, limits=LIMITS):
+    found = [each for each in told(walk, archive, limits) if isinstance(each, Skipped)]
+    return [(each.name, each.reason) for each in found]
 
 
 def names(walk, archive, limits=LIMITS):
