@@ -23,6 +23,7 @@ class Deinterlacer(Generic[Note]):
     """Passes frames on in their order, each with the note that came with it."""
 
     def __init__(self) -> None:
+        self.is_used = False
         self._graph: Graph | None = None
         self._form: tuple[int, int, str] | None = None
         # The filter looks one frame ahead, so notes wait for their frames.
@@ -37,7 +38,7 @@ class Deinterlacer(Generic[Note]):
             if not frame.interlaced_frame:
                 yield frame, note
                 return
-            self._graph, self._form = _graph(frame), form
+            self._graph, self._form, self.is_used = _graph(frame), form, True
         self._notes.append(note)
         self._graph.vpush(frame)
         yield from self._ready()

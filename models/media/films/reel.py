@@ -28,6 +28,12 @@ from models.record import Limits
 _MAY_JUMP = ("MPEG-TS", "MPEG-PS")
 # Containers that time packets alone: a frame is shown when the packet comes that lets it out.
 _UNTIMED = ("AVI",)
+# Containers whose index names every frame, and those that state how long they are.
+_INDEXED = ("MP4",)
+_TIMED = ("Matroska", "FLV", "WMV")
+# Frames that are stored and never shown, in films without fault: references of a lossless cut.
+_MAX_UNSHOWN = 16
+_SHORT_MS = 1000
 # Tracks that begin together may differ by what a rounded time loses.
 _TOGETHER_MS = 1.0
 
@@ -80,6 +86,7 @@ class Reel:
         self.decoded = self._read = self._left_out = 0
         self._first_packet: int | None = None
         self._held_back = 0
+        self._latest_ms = 0.0
         self._questions = SizeQuestions(context, kind, limits)
         self._deinterlacer: Deinterlacer[_Note] = Deinterlacer()
         self._converter = Converter()
@@ -166,20 +173,36 @@ class Reel:
             except av.FFmpegError:
                 self._questions.ask(packet)
                 self.damage.failed += 1
-        self.damage.is_cut |= self._read < len(self._stream.index_entries)
+        self._compare_with_stated()
 
     def _packets(self) -> "Iterator[Packet[VideoStream]]":
         """Read packet after packet, over what cannot be read, to the end of the film."""
         errors = 0
         while errors < _MAX_ERRORS:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in self._container.demux():
                     errors = 0
-                    yield packet
+                    if packet.pts is not None and packet.time_base:
+                        self._latest_ms = max(
+                            self._latest_ms, float(packet.pts * packet.time_base * 1000)
+                        )
+                    if packet.stream is self._stream:
+                        yield packet
                 return
             except av.FFmpegError:
                 errors += 1
                 self.damage.unread += 1
+
+    def _compare_with_stated(self) -> None:
+        damage, stated = self.damage, self.stated
+        damage.is_cut |= self._read < len(self._stream.index_entries)
+        if self.kind in _INDEXED:
+            # Of an interlaced film each field may be stored by itself.
+            due = stated // 2 if self._deinterlacer.is_used else stated
+            damage.is_short |= due - self.decoded > max(_MAX_UNSHOWN, due // 50)
+        if self.kind in _TIMED and self._container.duration:
+            whole_ms = self._container.duration / 1000
+            damage.is_short |= whole_ms - self._latest_ms > max(_SHORT_MS, whole_ms / 100)
 
     def _start_ms(self) -> float:
         """Give the container's time at which the film begins: when its first track does."""

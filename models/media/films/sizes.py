@@ -24,8 +24,8 @@ _MAX_QUESTIONS = 8
 
 
 def decoder_options(limits: Limits) -> dict[str, str]:
-    """Give FFmpeg's options that keep any decoder within the limits."""
-    return {"max_pixels": str(limits.max_pixels)}
+    """Give FFmpeg's options that keep any decoder within the limits, and make it tell of damage."""
+    return {"max_pixels": str(limits.max_pixels), "err_detect": "crccheck+bitstream+buffer"}
 
 
 def check_size(width: int, height: int, kind: str, limits: Limits) -> None:

@@ -5,6 +5,7 @@ FFmpeg reads the file through Python and is given no protocol; what else a film 
 tracks, keys, segments) is refused.
 """
 
+import errno
 import os
 from typing import Any, BinaryIO, NoReturn
 
@@ -29,7 +30,15 @@ class _Reading:
     name = "film"
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self.read, self.tell = file.read, file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Seek, or answer FFmpeg's error for a place that no file has."""
+        try:
+            return self._seek(offset, whence)
+        except (OSError, OverflowError, ValueError):
+            return -errno.EINVAL
 
 
 def open_container(file: BinaryIO, kind: str, limits: Limits) -> InputContainer:

@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from models.errors import VideoDecodeFailed
+from models.errors import VideoDecodeFailed, VideoTooLarge
 from models.media.containers import Claims, read_claims
 from models.media.film_formats import VIDEO_HEAD, video_format
 from models.media.films.frame import Facts, Frame, Position
 from models.media.memory import Pixels
+from models.media.mp4_index import MAX_INDEX_ENTRIES
 from models.media.sampling import Sampling
 from models.record import VIDEO_LIMITS, Limits
 
@@ -128,7 +129,16 @@ def open_video(file: BinaryIO, size: int, limits: Limits, threads: int = _THREAD
     kind = video_format(file.read(VIDEO_HEAD))
     claims = read_claims(kind, file, size)
     check_size(claims.width, claims.height, kind, limits)
+    _check_index(claims, kind)
     return Video(file, kind, claims, limits, threads)
+
+
+def _check_index(claims: Claims, kind: str) -> None:
+    if claims.index_entries > MAX_INDEX_ENTRIES:
+        raise VideoTooLarge(
+            f"The {kind} video's index claims {claims.index_entries:,} pieces; at most "
+            f"{MAX_INDEX_ENTRIES:,} are read. Cut the film into parts, or save it again."
+        )
 
 
 def preload() -> None:
