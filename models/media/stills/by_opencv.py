@@ -14,7 +14,9 @@ def decode_with_opencv(file: bytes, kind: str, *, is_grey: bool = False) -> Pixe
     """
     mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR_RGB
     try:
-        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), mode | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = cv2.imdecode(
+            np.frombuffer(file, np.uint8), mode | cv2.IMREAD_IGNORE_ORIENTATION
+        )
     except cv2.error as err:
         raise undecodable(kind) from err
     # OpenCV's stub leaves out that imdecode answers None for what it cannot read.
