@@ -9,6 +9,7 @@ CMYK is read as Adobe writes it (inverted) where Adobe's marker stands, else as 
 
 import re
 from functools import partial
+from math import gcd
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def _pixels(clean: bytes, frame: JpegFrame, space: str, least: int | None) -> Pi
     import simplejpeg
 
     part = _part(frame, least)
-    height, width = -(-frame.height // part), -(-frame.width // part)
+    height, width = frame.height // part, frame.width // part
     pixels = unwritten((height, width, {"GRAY": 1, "RGB": 3, "CMYK": 4}[space]))
     try:
         given = simplejpeg.decode_jpeg(
@@ -88,11 +89,15 @@ def _pixels(clean: bytes, frame: JpegFrame, space: str, least: int | None) -> Pi
 
 
 def _part(frame: JpegFrame, least: int | None) -> int:
-    """Choose by what libjpeg divides both sides, so that the shorter one has `least` pixels."""
+    """Choose by what libjpeg divides both sides, so that the shorter one has `least` pixels.
+
+    Both must come out even: else the last column stands for less than the others, and whoever
+    resizes the picture as a whole moves all that it shows, by half a pixel of the result.
+    """
     if least is None or not frame.can_be_scaled:
         return 1
-    shorter = min(frame.width, frame.height)
-    return next((each for each in (8, 4, 2) if -(-shorter // each) >= least), 1)
+    shorter, even = min(frame.width, frame.height), gcd(frame.width, frame.height)
+    return next((each for each in (8, 4, 2) if even % each == 0 and shorter // each >= least), 1)
 
 
 def _without_padding(clean: bytes, warning: str) -> bytes | None:
