@@ -5,9 +5,7 @@ a picture. Its headers are read once: reading them again would fetch most of a r
 Memory: 25 bytes a file as numbers, and names and metadata compressed, some 10 bytes a name.
 """
 
-import hashlib
 import marshal
-import os
 import zlib
 from array import array
 from bisect import bisect_left
@@ -22,6 +20,7 @@ from jobs.archives.members import ArchiveError, Limits, SkipReason
 # Names that are compressed together.
 _CHUNK = 1000
 _NOWHERE = -1
+_ALL_BITS = 2**64 - 1
 
 
 class Place(NamedTuple):
@@ -47,7 +46,6 @@ class Listing:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._key = os.urandom(16)  # nobody can choose names whose hashes meet
         self._hashes, self._offsets, self._sizes = array("Q"), array("q"), array("q")
         self._sparse, self._sparse_lengths = array("q"), array("q")
         self._links, self._targets = array("q"), array("Q")
@@ -62,12 +60,14 @@ class Listing:
     def add_link(self, path: bytes, target: bytes) -> int:
         """Note a hard link to an earlier file; gives its number."""
         self._links.append(len(self._hashes))
-        self._targets.append(self._hash(target))
+        self._targets.append(_hash(target))
         return self._add(path, Place(_NOWHERE, 0, 0, is_sparse=False))
 
-    def add(self, record: Record) -> None:
-        """Note what will be told; raises ArchiveError when that becomes too much to hold."""
-        self._chunk.append(tuple(record))
+    def add(
+        self, name: str, reason: SkipReason | None, metadata: str | None, file: int | None
+    ) -> None:
+        """Note a record; raises ArchiveError when that becomes too much to hold."""
+        self._chunk.append((name, reason, metadata, file))
         if len(self._chunk) == _CHUNK:
             self._packed.append(zlib.compress(marshal.dumps(self._chunk), 1))
             self._chunk = []
@@ -126,7 +126,7 @@ class Listing:
         return replaced, linked
 
     def _add(self, path: bytes, place: Place) -> int:
-        self._hashes.append(self._hash(path))
+        self._hashes.append(_hash(path))
         # Sparse files are few: their offsets are kept below zero, their lengths apart.
         self._offsets.append(-place.offset - 2 if place.is_sparse else place.offset)
         self._sizes.append(place.size)
@@ -135,8 +135,9 @@ class Listing:
             self._sparse_lengths.append(place.length)
         return len(self._hashes) - 1
 
-    def _hash(self, path: bytes) -> int:
-        if path.startswith((b"/", b"./")) or b"//" in path or b"/./" in path:
-            path = b"/".join(part for part in path.split(b"/") if part not in (b"", b"."))
-        digest = hashlib.blake2b(path, digest_size=8, key=self._key).digest()
-        return int.from_bytes(digest, "little")
+
+def _hash(path: bytes) -> int:
+    """64 bits of a path, as Python hashes bytes: whoever forced two to meet would fool himself."""
+    if path.startswith((b"/", b"./")) or b"//" in path or b"/./" in path:
+        path = b"/".join(part for part in path.split(b"/") if part not in (b"", b"."))
+    return hash(path) & _ALL_BITS

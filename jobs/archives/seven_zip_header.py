@@ -81,12 +81,18 @@ def read_header(file: BinaryIO, limits: Limits, beat: Callable[[], None]) -> Hea
     data = file.read(size)
     if zlib.crc32(data) != header_crc:
         corrupt("The 7z is broken: the checksum of its header is wrong")
+    return _unpacked(file, data, limits, beat)
+
+
+def _unpacked(file: BinaryIO, data: bytes, limits: Limits, beat: Callable[[], None]) -> Header:
+    """Parse a header, which may be packed as a folder is, and that again."""
     try:
         for _ in range(_MOST_NESTED):
             beat()
             if not data.startswith(_ENCODED):
-                return _parsed(data, limits)
+                break
             data = _decoded(file, data)
+        return _parsed(data, limits)
     except ArchiveError:
         raise
     except MemoryError as err:
@@ -96,7 +102,6 @@ def read_header(file: BinaryIO, limits: Limits, beat: Callable[[], None]) -> Hea
             "corrupt_archive",
             "The header of the 7z is broken. Pack the archive again and upload it anew.",
         ) from err
-    corrupt("The header of the 7z is packed too often")
 
 
 def _check_size(size: int) -> None:

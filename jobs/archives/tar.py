@@ -99,9 +99,11 @@ def _note(listing: Listing, each: Listed) -> None:
     if entry.kind == "hardlink":
         number = listing.add_link(entry.name, entry.link)
     elif entry.kind in ("file", "sparse"):
-        place = Place(entry.offset, entry.length, entry.size, entry.kind == "sparse")
-        number = listing.add_file(entry.name, place)
-    listing.add(Record(each.name, each.reason, each.metadata, number))
+        is_sparse = entry.kind == "sparse"
+        number = listing.add_file(
+            entry.name, Place(entry.offset, entry.length, entry.size, is_sparse)
+        )
+    listing.add(each.name, each.reason, each.metadata, number)
 
 
 class _Totals:

@@ -45,9 +45,9 @@ _PAX_GLOBAL = b"g"
 # a path or a size for every entry would be nonsense.
 _READ = (_GNU_LONG_NAME, _GNU_LONG_LINK, *_PAX)
 _EXTENDED = (*_READ, _PAX_GLOBAL)
-_NAME_FIELDS = ((0, 100), (345, 500))
 _LINK_FIELD = slice(157, 257)
 _MAGIC = slice(257, 262)
+_LINKS = ("hardlink", "symlink")
 # Headers between two beats; blocks that map one sparse file, at 21 pieces a block.
 _HEADERS_A_BEAT = 500
 _MAX_MAP_BLOCKS = 5000
@@ -105,7 +105,8 @@ def entries(file: BinaryIO, end: int, limits: Limits, beat: Callable[[], None]) 
             continue
         entry, position = _entry(file, block, position, overrides, end)
         yield entry
-        overrides = Overrides()
+        if overrides.count:
+            overrides = Overrides()
 
 
 def is_header(block: bytes) -> bool:
@@ -128,7 +129,7 @@ def _entry(
 ) -> tuple[Entry, int]:
     """The entry of a header, and where the next header stands."""
     flag, data = block[156:157], position + BLOCK
-    name = _first(overrides.name, _ustar_name(block))
+    name = _ustar_name(block) if overrides.name is None else overrides.name
     kind = _KINDS.get(flag, "file")
     stated = number(block[124:136], position)
     stored = 0 if flag in _WITHOUT_DATA else _first(overrides.size, stated)
@@ -146,7 +147,7 @@ def _entry(
     if stop > end:
         shown = name[:200].decode("utf-8", "replace")
         corrupt(f"The tar ends within {shown!r}, whose data begins at byte {data:,}")
-    link = _first(overrides.link, block[_LINK_FIELD].split(b"\0", 1)[0])
+    link = overrides.link or (block[_LINK_FIELD].split(b"\0", 1)[0] if kind in _LINKS else b"")
     return Entry(name, link, kind, start, stop - start, size), data + padded(stored)
 
 
@@ -255,9 +256,11 @@ def read_at(file: BinaryIO, position: int, count: int, end: int) -> bytes:
 
 
 def _ustar_name(block: bytes) -> bytes:
-    name, prefix = (block[start:stop].split(b"\0", 1)[0] for start, stop in _NAME_FIELDS)
+    name = block[:100].split(b"\0", 1)[0]
     # GNU tars keep other things where ustar keeps the prefix.
-    return prefix + b"/" + name if prefix and block[257:263] == b"ustar\0" else name
+    if block[345] and block[257:263] == b"ustar\0":
+        return block[345:500].split(b"\0", 1)[0] + b"/" + name
+    return name
 
 
 def number(field: bytes, position: int) -> int:

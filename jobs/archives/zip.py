@@ -29,7 +29,8 @@ _AES = 99
 # can take beyond `Entry.least`. Keeps a read small where a gap lies before the next header.
 _SLACK = 2 * 0xFFFF + 24
 
-_REASONS: dict[str, SkipReason] = {"symlink": "symlink", "device": "device"}
+# By their number, which is kept for every entry between the two walks: a byte.
+_REASONS: tuple[SkipReason | None, ...] = (None, "symlink", "device", "system_file", "not_media")
 
 
 def walk_zip(
@@ -38,7 +39,7 @@ def walk_zip(
     """The files of a zip, in the order of its directory. `file` must be seekable.
 
     The whole archive is judged before the first member leaves. A member that is encrypted, or
-    compressed as nothing here reads it, carries that as its fault. Memory: 8 bytes an entry while
+    compressed as nothing here reads it, carries that as its fault. Memory: 9 bytes an entry while
     walking, some 50 while judging.
 
     Raises ArchiveError: `corrupt_archive` for a missing or broken directory and for members that
@@ -48,11 +49,12 @@ def walk_zip(
     totals = _Totals(limits)
     lengths = _lengths(_judged(file, directory, limits, totals, beat), directory)
     totals.judge()
-    for entry, length in zip(entries(file, directory, beat), lengths.data, strict=True):
+    found = zip(entries(file, directory, beat), lengths.data, totals.reasons, strict=True)
+    for entry, length, number in found:
         if entry.kind == "folder":
             continue
         name = _name(entry, limits)
-        reason = _reason(entry, name)
+        reason = _REASONS[number]
         if reason and (reason != "not_media" or totals.has_media):
             yield Skipped(name, reason)
         else:
@@ -64,8 +66,8 @@ def _name(entry: Entry, limits: Limits) -> str:
 
 
 def _reason(entry: Entry, name: str) -> SkipReason | None:
-    if entry.kind in _REASONS:
-        return _REASONS[entry.kind]
+    if entry.kind == "symlink" or entry.kind == "device":
+        return entry.kind
     if is_system_file(name):
         return "system_file"
     return "not_media" if is_not_media(name) else None
@@ -90,11 +92,13 @@ class _Totals:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.has_media = False
+        self.reasons = bytearray()
         self._sums = {True: [0, 0], False: [0, 0]}  # media or not: unpacked, packed
 
     def add(self, entry: Entry) -> None:
         name = _name(entry, self._limits)
         reason = _reason(entry, name)
+        self.reasons.append(_REASONS.index(reason))
         if entry.kind != "file" or reason == "system_file":
             return
         self.has_media |= reason is None
