@@ -10,11 +10,11 @@ ROOT = Path(__file__).parents[2]
 PERTURBATIONS = ("85", "170")
 
 
-def hashes_in_children(kind: str) -> list[dict[str, str]]:
+def hashes_in_children(kind: str, *arguments: str | Path) -> list[dict[str, str]]:
     """Run `tests.odd.hashes` once a perturbation, at the same time; gives name → hash of each."""
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.odd.hashes", kind],
+            [sys.executable, "-m", "tests.odd.hashes", kind, *map(str, arguments)],
             cwd=ROOT,
             env={**os.environ, "MALLOC_PERTURB_": value, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

@@ -5,7 +5,6 @@ Memory that a decoder did not write differs between two processes whose MALLOC_P
 
 import hashlib
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -34,11 +33,10 @@ def of_pictures() -> Iterator[tuple[str, str]]:
             yield f"damaged {name} {number}", _hash_of_picture(data, 3)
 
 
-def of_films() -> Iterator[tuple[str, str]]:
-    """Give the name and hash of every odd film: of all its frames and of what is warned of."""
-    with tempfile.TemporaryDirectory() as folder:
-        for odd in make_films(Path(folder)):
-            yield odd.name, _hash_of_film(odd.path)
+def of_films(folder: str) -> Iterator[tuple[str, str]]:
+    """Give the name and hash of every odd film that was made in a folder, of all its frames."""
+    for odd in make_films(Path(folder)):
+        yield odd.name, _hash_of_film(odd.path)
 
 
 def _hash_of_picture(data: bytes, channels: int) -> str:
@@ -67,11 +65,11 @@ def _digest(parts: Iterator[bytes] | list[bytes]) -> str:
     return hashed.hexdigest()[:16]
 
 
-KINDS: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
+KINDS: Mapping[str, Callable[..., Iterator[tuple[str, str]]]] = {
     "pictures": of_pictures,
     "films": of_films,
 }
 
 if __name__ == "__main__":
-    for name, value in KINDS[sys.argv[1]]():
+    for name, value in KINDS[sys.argv[1]](*sys.argv[2:]):
         print(name, value, sep="\t")
