@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from models.errors import InputError
+from models.errors import InputError, UnsupportedMedia
 from models.media import pictures
 from tests.odd.children import hashes_in_children
 from tests.odd.damage import damaged, sound_files
@@ -43,7 +43,10 @@ def test_what_memory_held_before_changes_no_pixel():
 @pytest.mark.parametrize("kind", SOUND)
 def test_damage_in_the_middle_is_an_error_or_changes_nothing(kind):
     sound = SOUND[kind]
-    right = pictures.decode(sound.data, 3, LIMITS).pixels
+    try:
+        right = pictures.decode(sound.data, 3, LIMITS).pixels
+    except UnsupportedMedia:
+        pytest.skip(f"{kind} is refused here, sound or not")
     changed, black = [], []
     for number, data in enumerate(damaged(sound.data, DAMAGES, seed=1)):
         try:
