@@ -111,11 +111,7 @@ def agrees(row: dict[str, Any], right: Segments, begins: float, name: str) -> No
     assert row["status"] == "succeeded", (name, row["error"])
     found = segments_of(row)
     tenths = [tenth / 10 for tenth in range(int(begins * 10) + 1, 198)]
-    wrong = [
-        at
-        for at in tenths
-        if not told(found, at - begins, 0.0) <= told(right, at, WINDOW_S)
-    ]
+    wrong = [at for at in tenths if not told(found, at - begins, 0.0) <= told(right, at, WINDOW_S)]
     assert found[-1][1] == pytest.approx(20.0 - begins, abs=0.2)
     assert len(wrong) <= (1 - AGREE) * len(tenths), (name, wrong, found)
 
@@ -171,5 +167,3 @@ def check_digits(rows: list[dict[str, Any]], name: str) -> None:
 def test_a_text_beside_pictures_is_counted_as_skipped(stack: RunningStack) -> None:
     job, _ = uploaded(stack, MEDIA / "one-text-bzip2.zip", "digits")
     assert job.raw["skipped"]["count"] == 1
-
-

@@ -100,7 +100,9 @@ def fault(odd: OddArchive) -> str | None:
 
 def _difference(odd: OddArchive, found: Found) -> str | None:
     names = [name for name, _ in found.members]
-    right = [own if name is None else name for (name, _), own in zip(odd.members, names, strict=False)]
+    right = [
+        own if name is None else name for (name, _), own in zip(odd.members, names, strict=False)
+    ]
     if len(names) != len(odd.members) or names != right:
         return f"{odd.name}: {names}, not {[name for name, _ in odd.members]}"
     for (name, got), (_, wanted) in zip(found.members, odd.members, strict=True):

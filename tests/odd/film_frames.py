@@ -1,7 +1,7 @@
 """Frames that carry their own number, as blocks that survive any codec.
 
-    128 x 96:  7 bits and their parity, white or black blocks of 32 x 32, in two rows of four;
-               below them white, black, white, red: so that every turn and mirror shows
+128 x 96:  7 bits and their parity, white or black blocks of 32 x 32, in two rows of four;
+           below them white, black, white, red: so that every turn and mirror shows
 """
 
 import numpy as np

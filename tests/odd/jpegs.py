@@ -200,9 +200,7 @@ def _broken() -> Iterator[OddPicture]:
     plain = jpeg()
     huffman = plain.index(b"\xff\xc4")
     length = struct.unpack_from(">H", plain, huffman + 2)[0] + 2
-    yield OddPicture(
-        "no-quantization.jpg", _without(plain, b"\xff\xdb"), error=failed
-    )
+    yield OddPicture("no-quantization.jpg", _without(plain, b"\xff\xdb"), error=failed)
     yield OddPicture(
         "bad-huffman.jpg",
         plain[: huffman + 5] + b"\xff" * 16 + plain[huffman + 21 :],

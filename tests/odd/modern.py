@@ -12,8 +12,9 @@ from tests.odd.jpegs import SAMPLES, exif
 from tests.odd.scene import SCENE, OddPicture, Pixels, grey, rgb, stored
 
 FAILED = "image_decode_failed"
-# What lossy coding at these qualities may change of one value of the scene, at its edges.
-LOSSY_STEPS = 90
+# What lossy coding with subsampled chroma may change of one value of the scene, at its edges; what
+# the mean may be off is held besides (verdicts.py).
+LOSSY_STEPS = 140
 
 
 def modern() -> Iterator[OddPicture]:

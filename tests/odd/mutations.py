@@ -4,7 +4,14 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 # What lengths, counts and offsets are set to: nothing, the least, the most, and about the sign.
-_EXTREMES = (b"\0\0\0\0", b"\1\0\0\0", b"\0\0\0\1", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\xff\xff")
+_EXTREMES = (
+    b"\0\0\0\0",
+    b"\1\0\0\0",
+    b"\0\0\0\1",
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff",
+    b"\0\0\xff\xff",
+)
 
 Mutation = Callable[[bytearray, random.Random], bytearray]
 
@@ -26,7 +33,9 @@ def mutations(sources: Sequence[bytes], count: int, seed: int) -> Iterator[bytes
 
 def _at(data: bytearray, choose: random.Random) -> int:
     """A place: the first half kilobyte, where headers stand, as often as all the rest."""
-    return choose.randrange(min(len(data), 512) if choose.random() < 0.5 else len(data)) if data else 0
+    return (
+        choose.randrange(min(len(data), 512) if choose.random() < 0.5 else len(data)) if data else 0
+    )
 
 
 def _flip(data: bytearray, choose: random.Random) -> bytearray:

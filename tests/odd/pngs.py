@@ -43,9 +43,7 @@ def png(
     `before` and `after` are chunks that stand before and after the data, which is cut in pieces.
     """
     height, width = samples.shape[:2]
-    header = struct.pack(
-        ">IIBBBBB", width, height, bits, _COLOURS[color], 0, 0, int(interlaced)
-    )
+    header = struct.pack(">IIBBBBB", width, height, bits, _COLOURS[color], 0, 0, int(interlaced))
     passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
     rows = b"".join(
         _rows(samples[top::down, left::across], bits, filters) for left, top, across, down in passes
@@ -164,7 +162,9 @@ def _ancillary() -> Iterator[OddPicture]:
     srgb = chunk(b"sRGB", b"\0")
     gamma = chunk(b"gAMA", struct.pack(">I", 45455))
     linear = chunk(b"gAMA", struct.pack(">I", 100000))
-    chroma = chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))
+    chroma = chunk(
+        b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+    )
     density = chunk(b"pHYs", struct.pack(">IIB", 2835, 5670, 1))
     significant = chunk(b"sBIT", b"\x05\x06\x05")
     background = chunk(b"bKGD", struct.pack(">3H", 255, 0, 255))
@@ -224,7 +224,9 @@ def _broken() -> Iterator[OddPicture]:
     yield OddPicture("crc-of-data.png", bytes(broken), error=failed)
     middle = second + 2000
     noise = np.random.default_rng(7).bytes(200)
-    yield OddPicture("noise-in-data.png", whole[:middle] + noise + whole[middle + 200 :], error=failed)
+    yield OddPicture(
+        "noise-in-data.png", whole[:middle] + noise + whole[middle + 200 :], error=failed
+    )
     wrong = bytearray(whole)
     wrong[29] ^= 0xFF
     yield OddPicture("crc-of-header.png", bytes(wrong), error=failed)
@@ -232,5 +234,3 @@ def _broken() -> Iterator[OddPicture]:
     yield OddPicture("palette-missing.png", png(luma, "palette", 8), error=failed)
     yield OddPicture("no-data.png", SIGNATURE + whole[8:33] + chunk(b"IEND"), error=failed)
     yield OddPicture("header-only.png", whole[:33], error=failed)
-
-

@@ -146,7 +146,9 @@ def webps() -> Iterator[OddPicture]:
     yield OddPicture("cut-and-relabelled.webp", bytes(short), error=FAILED)
 
 
-def bmp(rows: bytes, bits: int, *, height: int = HEIGHT, compression: int = 0, table: bytes = b"") -> bytes:
+def bmp(
+    rows: bytes, bits: int, *, height: int = HEIGHT, compression: int = 0, table: bytes = b""
+) -> bytes:
     """Put rows behind the headers; a negative height is top-down."""
     start = 54 + len(table)
     header = struct.pack("<2sIHHI", b"BM", start + len(rows), 0, 0, start)
@@ -167,7 +169,9 @@ def bmps() -> Iterator[OddPicture]:
     four = np.dstack([up, np.zeros((HEIGHT, WIDTH), np.uint8)])
     yield OddPicture("32.bmp", bmp(four.tobytes(), 32), (SCENE,))
     masks = struct.pack("<3I", 0xFF0000, 0xFF00, 0xFF)
-    yield OddPicture("32-bitfields.bmp", bmp(four.tobytes(), 32, compression=3, table=masks), (SCENE,))
+    yield OddPicture(
+        "32-bitfields.bmp", bmp(four.tobytes(), 32, compression=3, table=masks), (SCENE,)
+    )
     five = (SCENE >> 3).astype("<u2")[::-1]
     words = five[..., 0] << 10 | five[..., 1] << 5 | five[..., 2]
     coarse = (SCENE >> 3).astype(np.uint16)

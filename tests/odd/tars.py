@@ -124,7 +124,9 @@ def _names() -> Iterator[OddArchive]:
     _reseal(latin, 0)
     yield OddArchive("latin-1.tar", bytes(latin), ((None, held["a.png"]),))
     dots = files("../../up.png", "/absolute.png", "a\\b.png")
-    yield OddArchive("unsafe-names.tar", tarred(dots), tuple((None, data) for data in dots.values()))
+    yield OddArchive(
+        "unsafe-names.tar", tarred(dots), tuple((None, data) for data in dots.values())
+    )
     twice = entry("a.png", b"0", data=b"first") + entry("a.png", b"0", data=b"second") + END
     yield OddArchive("same-name.tar", twice, (("a.png", b"second"),), ("a.png",))
 

@@ -41,9 +41,7 @@ def by_pillow(pixels: Pixels, mode: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def directory(
-    samples: bytes, bits: int, channels: int, photometric: int, **tags: Any
-) -> Directory:
+def directory(samples: bytes, bits: int, channels: int, photometric: int, **tags: Any) -> Directory:
     """Describe the scene in one strip."""
     base = {
         TAG_WIDTH: [WIDTH], TAG_HEIGHT: [HEIGHT], BITS: [bits] * channels, COMPRESSION: [1],
@@ -86,8 +84,6 @@ def _laid_out() -> Iterator[OddPicture]:
         yield OddPicture(f"orientation-{orientation}.tif", data, (SCENE,))
 
 
-
-
 def _compressed() -> Iterator[OddPicture]:
     for name in _LOSSLESS:
         for suffix, options in {"": {}, "-tiles": {"tile": (64, 80)}}.items():
@@ -106,7 +102,12 @@ def _compressed() -> Iterator[OddPicture]:
     for name in ("jpeg2000", "jpegxr"):
         data = by_tifffile(SCENE, photometric="rgb", compression=name)
         yield OddPicture(f"{name}.tif", data, (SCENE,), 0, may_refuse=True)
-    webp = by_tifffile(SCENE, photometric="rgb", compression="webp", compressionargs={"level": 100, "lossless": True})
+    webp = by_tifffile(
+        SCENE,
+        photometric="rgb",
+        compression="webp",
+        compressionargs={"level": 100, "lossless": True},
+    )
     yield OddPicture("webp.tif", webp, (SCENE,), 0, may_refuse=True)
     data = by_tifffile(
         SCENE, photometric="ycbcr", compression="jpeg", subsampling=(2, 2), tile=(64, 64)
@@ -150,7 +151,9 @@ def _deep() -> Iterator[OddPicture]:
         real = (SCENE / 255).astype(kind).tobytes()
         one = directory(real, int(kind[2]) * 8, 3, 2, more={FORMAT: [3, 3, 3]})
         yield OddPicture(f"rgb-float-{kind[2]}.tif", tiff(one), (SCENE,), 1, may_refuse=True)
-    half = by_tifffile((SCENE / 255).astype("f4"), photometric="rgb", compression="zlib", predictor=True)
+    half = by_tifffile(
+        (SCENE / 255).astype("f4"), photometric="rgb", compression="zlib", predictor=True
+    )
     yield OddPicture("float-predictor-3.tif", half, (SCENE,), 1, may_refuse=True)
     nan = np.full((HEIGHT, WIDTH), np.nan, "<f4")
     nan[:, : WIDTH // 2] = 1e30
@@ -277,7 +280,7 @@ def _broken() -> Iterator[OddPicture]:
     yield OddPicture("unknown-compression.tif", tiff(unknown), error="", may_refuse=True)
     data = jpeg()
     old = Directory({**half.tags, COMPRESSION: [6], PHOTOMETRIC: [6]}, [data])
-    yield OddPicture("old-style-jpeg.tif", tiff(old), (seen_by_pillow(data),), STEPS, may_refuse=True)
+    yield OddPicture(
+        "old-style-jpeg.tif", tiff(old), (seen_by_pillow(data),), STEPS, may_refuse=True
+    )
     yield OddPicture("no-directory.tif", whole[:4] + b"\xff\xff\xff\x7f" + whole[8:], error=failed)
-
-

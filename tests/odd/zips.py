@@ -121,9 +121,7 @@ def _layouts() -> Iterator[OddArchive]:
     yield OddArchive("empty.zip", zipped({}))
     link = Entry(b"soft.png", b"one.png", attributes=0o120777 << 16)
     one = Entry(b"one.png", content("one.png"))
-    yield OddArchive(
-        "symlink.zip", by_hand([one, link]), (("one.png", one.data),), ("soft.png",)
-    )
+    yield OddArchive("symlink.zip", by_hand([one, link]), (("one.png", one.data),), ("soft.png",))
     folder = Entry(b"folder/", b"")
     yield OddArchive("folder.zip", by_hand([folder, one]), (("one.png", one.data),))
 
