@@ -102,12 +102,15 @@ def submitted_by_command_line(
 ) -> Mapping[str, Any]:
     """Run `pixelmill submit --wait`; gives the job."""
     plain = {name: value for name, value in os.environ.items() if "PIXELMILL" not in name}
+    command = [sys.executable, "-m", "pixelmill", "submit", *map(str, files)]
     done = subprocess.run(
-        [sys.executable, "-m", "pixelmill", "submit", *map(str, files)]
-        + ["--model", model, "--wait", "--json"],
+        [*command, "--model", model, "--wait", "--json"],
         env={**plain, "PIXELMILL_DATA": str(stack.data)},
-        capture_output=True, text=True, timeout=WAIT_S, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
     # 1: some items are errors.
     assert done.returncode in (0, 1), done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -81,9 +81,9 @@ def _doubtful() -> Mapping[str, Recipe]:
     return {
         name: Recipe(encoded(*options), may_refuse=True, says=says, slack_s=slack)
         for name, says, slack, options in (
-            ("flash.flv", "flash", 0.02, ("-c:v", "flv", "-q:v", "3")),
-            ("h264.flv", "flash", 0.02, _X264),
-            ("wmv2.wmv", "windows media", 0.02, ("-c:v", "wmv2", "-q:v", "3")),
+            ("flash.flv", "flv", 0.02, ("-c:v", "flv", "-q:v", "3")),
+            ("h264.flv", "flv", 0.02, _X264),
+            ("wmv2.wmv", "wmv", 0.02, ("-c:v", "wmv2", "-q:v", "3")),
             ("theora.ogv", "ogg", 0.02, ("-c:v", "libtheora", "-q:v", "8")),
         )
     }

@@ -54,10 +54,11 @@ def _difference(odd: OddFilm, found: Sequence[Shown]) -> str | None:
     if len(found) != len(right):
         return f"{len(found)} frames, not {len(right)}: {found[:3]} … {found[-2:]}"
     for (at, number), (when, what) in zip(found, right, strict=True):
-        if abs(at - when) > odd.recipe.slack_s or not _is(number, what, odd.recipe.fields):
-            # The last frame has none after it from which its other lines could be made up.
-            if not (odd.recipe.fields and when == right[-1][0]):
-                return f"{number} at {at:.3f} s, not {what} at {when:.3f} s"
+        # The last frame has none after it from which its other lines could be made up.
+        is_half = odd.recipe.fields and when == right[-1][0]
+        is_right = is_half or _is(number, what, odd.recipe.fields)
+        if abs(at - when) > odd.recipe.slack_s or not is_right:
+            return f"{number} at {at:.3f} s, not {what} at {when:.3f} s"
     return None
 
 

@@ -216,7 +216,7 @@ def _restarts() -> bytes:
 def _without(data: bytes, marker: bytes) -> bytes:
     """Leave out every segment of a kind before the scan."""
     scan = data.index(b"\xff\xda")
-    while 0 <= (at := data.find(marker, 0, scan)):
+    while (at := data.find(marker, 0, scan)) >= 0:
         (length,) = struct.unpack_from(">H", data, at + 2)
         data = data[:at] + data[at + 2 + length :]
         scan = data.index(b"\xff\xda")

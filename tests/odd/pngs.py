@@ -172,11 +172,12 @@ def _ancillary() -> Iterator[OddPicture]:
     packed = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10_000)))
     broken = chunk(b"zTXt", b"Comment\0\0" + b"no zlib stream")
     profile = chunk(b"iCCP", b"none\0\0" + zlib.compress(bytes(200)))
+    time = chunk(b"tIME", struct.pack(">HBBBBB", 2026, 2, 3, 4, 5, 6))
     for name, before in {
         "srgb": srgb, "gama": gamma, "gama-linear": linear, "chrm": gamma + chroma,
         "phys": density, "sbit": significant, "bkgd": background, "all": srgb + gamma + chroma
         + density + background, "text-300": text, "ztxt": packed, "ztxt-broken": broken,
-        "iccp-nonsense": profile, "time": chunk(b"tIME", struct.pack(">HBBBBB", 2026, 2, 3, 4, 5, 6)),
+        "iccp-nonsense": profile, "time": time,
         "unknown": chunk(b"prVt", b"private"),
     }.items():  # fmt: skip
         yield OddPicture(f"chunk-{name}.png", png(SCENE, "rgb", before=before), (SCENE,))

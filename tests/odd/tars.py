@@ -35,6 +35,12 @@ def entry(name: str, kind: bytes, target: str = "", data: bytes = b"") -> bytes:
 
 
 END = bytes(1024)
+_SPARSE_FORMS = {
+    "gnu": ("--format=gnu",),
+    "posix": ("--format=posix",),
+    "posix-0.1": ("--format=posix", "--sparse-version=0.1"),
+    "posix-0.0": ("--format=posix", "--sparse-version=0.0"),
+}
 
 
 def gnu_tar(folder: Path, *arguments: str) -> None:
@@ -188,10 +194,8 @@ def _sparse(folder: Path) -> Iterator[OddArchive]:
                 file.seek(at)
                 file.write(content(f"{name}{at}", length))
             file.truncate(1_700_000)
-        for form in (["--format=gnu"], ["--format=posix"], ["--format=posix", "--sparse-version=0.1"],
-                     ["--format=posix", "--sparse-version=0.0"]):  # fmt: skip
+        for told, form in _SPARSE_FORMS.items():
             gnu_tar(folder, "-Scf", "out.tar", *form, path.name)
-            told = "-".join(each.rpartition("=")[2] for each in form)
             held = ((path.name, path.read_bytes()),)
             yield OddArchive(f"sparse-{name}-{told}.tar", (folder / "out.tar").read_bytes(), held)
 
@@ -204,7 +208,6 @@ def _skipped() -> Iterator[OddArchive]:
     yield OddArchive("left-behind.tar", tarred(odd), kept, left_out)
     samples = {"1.jpg": content("1"), "1.cls": b"7", "1.json": b'{"caption": "a"}',
                "2.jpg": content("2"), "2.txt": b"two"}  # fmt: skip
-    yield OddArchive(
-        "webdataset.tar", tarred(samples), (("1.jpg", samples["1.jpg"]), ("2.jpg", samples["2.jpg"])),
-        ("1.cls", "1.json", "2.txt"),
-    )  # fmt: skip
+    pictures = tuple((name, samples[name]) for name in ("1.jpg", "2.jpg"))
+    sidecars = ("1.cls", "1.json", "2.txt")
+    yield OddArchive("webdataset.tar", tarred(samples), pictures, sidecars)

@@ -51,8 +51,7 @@ def test_damage_in_the_middle_is_an_error_or_changes_nothing(kind):
     for number, data in enumerate(damaged(sound.data, DAMAGES, seed=1)):
         try:
             pixels = pictures.decode(data, 3, LIMITS).pixels
-        except InputError as err:
-            assert str(err).endswith("."), err
+        except InputError:
             continue
         if pixels.shape != right.shape or not np.array_equal(pixels, right):
             changed.append(number)

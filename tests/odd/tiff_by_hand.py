@@ -1,4 +1,4 @@
-"""A writer of TIFF directories, byte by byte (TIFF 6.0), so that no library's idea comes between."""
+"""A writer of TIFF directories, byte by byte (TIFF 6.0), with no library between."""
 
 import struct
 from collections.abc import Sequence

@@ -13,8 +13,22 @@ from PIL import Image
 from tests.odd.jpegs import STEPS, SUBSAMPLED_STEPS, jpeg, seen_by_pillow
 from tests.odd.scene import HEIGHT, SCENE, WIDTH, OddPicture, Pixels, grey, rgb, stored
 from tests.odd.tiff_by_hand import (
-    BITS, COLORMAP, COMPRESSION, COUNTS, DNG_VERSION, EXTRA, FORMAT, KIND, MAKE, ORIENTATION,
-    PHOTOMETRIC, ROWS, SAMPLES, SHORT, SUBSAMPLING, Directory,
+    BITS,
+    COLORMAP,
+    COMPRESSION,
+    COUNTS,
+    DNG_VERSION,
+    EXTRA,
+    FORMAT,
+    KIND,
+    MAKE,
+    ORIENTATION,
+    PHOTOMETRIC,
+    ROWS,
+    SAMPLES,
+    SHORT,
+    SUBSAMPLING,
+    Directory,
     tiff,
 )  # fmt: skip
 from tests.odd.tiff_by_hand import HEIGHT as TAG_HEIGHT
