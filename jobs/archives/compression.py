@@ -200,6 +200,12 @@ def zstandard(_: int = 0) -> Buffered:
     return Buffered(zstd.ZstdDecompressor(options=options), (zstd.ZstdError, EOFError, ValueError))
 
 
+def preload() -> None:
+    """Import what is imported when first used, for a process that may open no file afterwards."""
+    Deflate64(0)
+    zstandard()
+
+
 # APPNOTE 4.4.5. Each is made with the member's size.
 METHODS: dict[int, Callable[[int], Decompressor] | None] = {
     0: None,  # stored

@@ -7,8 +7,6 @@ formats' own tools read them.
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-import pyarrow as pa
-
 from jobs.archives.compression import Broken, Buffered, bzip2, xz, zstandard
 from jobs.archives.members import MIB, ArchiveError, Limits, check_ratio, check_total
 
@@ -91,6 +89,8 @@ def _pieces(kind: str, source: _Counted) -> Iterator[bytes]:
 
 def _lz4(source: _Counted) -> Iterator[bytes]:
     """LZ4 frames, by the library that pyarrow brings."""
+    import pyarrow as pa  # it starts a thread, which a process that forks must not have
+
     try:
         with pa.CompressedInputStream(pa.PythonFile(source, mode="r"), "lz4") as stream:
             while chunk := stream.read(MIB):

@@ -8,6 +8,7 @@ import io
 
 import numpy as np
 
+from models.media import films
 from models.media.pictures import decode
 from models.record import Limits
 
@@ -39,10 +40,7 @@ _HEIC = (
 
 def preload() -> None:
     """Import every decoder, and decode a tiny picture of each format."""
-    import av  # noqa: F401
-
-    from models.media import films  # noqa: F401
-
+    films.preload()
     for file in _pictures():
         for channels in (1, 3):
             decode(file, channels, Limits())

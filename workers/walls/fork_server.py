@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from jobs.archives import compression
 from models.media.preloading import preload
 from workers.walls import wire
 from workers.walls.confinement import confine
@@ -79,6 +80,7 @@ def main(arguments: list[str]) -> None:
     # Ctrl-C in a terminal reaches the whole group; whoever started us says when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload()
+    compression.preload()
     # Names of members and texts in pictures are in any of these; Python opens each when first used.
     for encoding in _ENCODINGS:
         codecs.lookup(encoding)

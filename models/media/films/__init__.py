@@ -24,6 +24,7 @@ One frame is held at a time, however long the video is. Decisions, each held by 
 """
 
 from models.media.films.frame import Facts, Frame, Position
-from models.media.films.video import Video, open_video, preload
+from models.media.films.preloading import preload
+from models.media.films.video import Video, open_video
 
 __all__ = ["Facts", "Frame", "Position", "Video", "open_video", "preload"]

@@ -141,11 +141,6 @@ def _check_index(claims: Claims, kind: str) -> None:
         )
 
 
-def preload() -> None:
-    """Import all that decoding needs, for a process that may open no file afterwards."""
-    import models.media.films.reel  # noqa: F401
-
-
 def _turn(sampling: Sampling, position: Position) -> int:
     """Count the places to sample up to a frame; it is the next one's turn when this has grown."""
     if sampling.every_nth is not None:
