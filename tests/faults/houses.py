@@ -32,6 +32,7 @@ STALL_S = 6.0
 
 ENVIRON = {
     "PIXELMILL_EXTENSIONS": "tests.faults.networks",
+    "PIXELMILL_DECODER_MODULE": "tests.faults.decoders",
     "PIXELMILL_LEASE_S": str(LEASE_S),
     "PIXELMILL_RENEW_S": "1",
     "PIXELMILL_STALL_S": str(STALL_S),

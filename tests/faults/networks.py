@@ -11,16 +11,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from models.media import pictures as decode
 from models.networks.digits import Digits
 
 # A picture all of whose pixels have this value is the marked one.
 MARKED = 200
-# The size of the picture, as PNG, that the decoder dies of: its bytes hold this word.
-DEADLY = b"deadly-to-decoders"
 
 PACE_S = 0.005
 SLOW_S = 0.02
@@ -82,24 +78,6 @@ class Hanging(Digits):
             threading.Event().wait()
         return super().forward(pictures)
 
-
-class _Decoder:
-    """OpenCV, except that it aborts the process at the deadly picture."""
-
-    def __init__(self, opencv: object) -> None:
-        self._opencv = opencv
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._opencv, name)
-
-    def imdecode(self, data: np.ndarray, mode: int) -> object:
-        if DEADLY in data.tobytes():
-            os.abort()
-        return self._opencv.imdecode(data, mode)
-
-
-if "PIXELMILL_NODE" in os.environ:  # in a worker process, and in no test
-    decode.cv2 = _Decoder(decode.cv2)
 
 ARCHITECTURES = {
     "faults/paced": Paced,

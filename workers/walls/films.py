@@ -69,6 +69,11 @@ class Film:
             self.close()
             raise
 
+    @property
+    def pid(self) -> int:
+        """The id of the film's process."""
+        return self._process.pid
+
     def frames(self, sampling: Sampling) -> Iterator[Frame]:
         """Give the sampled frames; raises FilmError."""
         return (frame for frame in self.steps(sampling) if frame is not None)

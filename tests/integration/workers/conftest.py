@@ -96,6 +96,7 @@ def new_stages(
             depth: int = 4,
             outside: Any = egress,
             pictures: Any = PLAIN_BYTES,
+            films: FilmDecoders = films,
         ) -> Stages:
             batcher = Batcher(wait_s, flight)
             stack.callback(batcher.close)

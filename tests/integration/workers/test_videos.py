@@ -2,10 +2,11 @@
 
 import dataclasses
 import hashlib
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,11 +26,12 @@ from tests.integration.workers.fakes import rows_of_job, submit_contents
 from tests.integration.workers.test_shards import Told, manifest_of
 from tests.videos import film, grey, levels, movie
 from workers.egress import EgressError
-from workers.engine.flight import read_suspects
 from workers.engine.keeper import Keeper
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
 from workers.engine.video_run import _SLICE_S
+from workers.walls.films import Film, FilmDecoders
+from workers.walls.processes import ForkServer
 
 # What a database does differently is tested with the room that asks it, in integration/jobs.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -270,24 +272,32 @@ def test_a_cancel_stops_within_a_step_and_keeps_what_is_done(
     assert checkpoints_of(ground, job) == []
 
 
-def test_decoding_is_in_flight(
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_film_goes_on_in_a_second_process_where_the_first_one_died(
     ground: Ground,
     tenant: NewKey,
     digits_model: ModelVersion,
     new_stages: NewStages,
-    tmp_path: Path,
+    fork_server: ForkServer,
+    deaths: int,
 ) -> None:
-    suspects = []
+    class Mortal(FilmDecoders):
+        opened = 0
 
-    class Watching(FakeVideoNetwork):
-        def prepare_frame(self, pixels: Any) -> Any:
-            suspects.extend(read_suspects(tmp_path / "stages"))
-            return super().prepare_frame(pixels)
+        def open(self, *what: Any) -> Film:
+            film = super().open(*what)
+            self.opened += 1
+            if self.opened <= deaths:
+                os.kill(film.pid, signal.SIGKILL)
+            return film
 
-    job = submit_films(ground, tenant, digits_model, [film(4)])
-    (shard,) = shards_of(ground, job.id)
-    assert run_with(new_stages(), Watching())
-    assert {(each.shard_id, each.first, each.length) for each in suspects} == {(shard.id, 0, 1)}
+    films = Mortal(fork_server, 2**31)
+    job = submit_films(ground, tenant, digits_model, [film(30)], window=4, overlap=0)
+    assert run_with(new_stages(films=films), FakeVideoNetwork())
+    (answer,) = clips_of_job(ground, job)
+    assert answer == (
+        clips_of(levels(30), 4, 4, carries=False) if deaths == 1 else "decoder_crashed"
+    )
 
 
 def test_a_video_lets_others_decode_on_its_way_to_the_next_window(

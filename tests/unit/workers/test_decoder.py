@@ -1,15 +1,21 @@
-"""Which pictures are tiny, and what the flight record says while they are decoded."""
+"""Which pictures are tiny, and what a bad one costs."""
 
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from jobs.manifests import Item
 from jobs.segments import ItemError
-from tests.integration.workers.fakes import FakeNetwork
+from models.media.pictures import Picture
+from models.record import Limits
+from models.tasks.task import Sample
+from tests.integration.workers.fakes import PLAIN_BYTES, FakeNetwork, PlainBytes
 from workers.engine.chunk import Content, ImageChunk
 from workers.engine.decoder import are_tiny, decode
-from workers.engine.flight import FlightRecord, read_suspects
+from workers.walls.pictures import Asked, Decoded, Packed
 
 TINY, LARGE = b"7", b"7".rjust(4096, b"0")
 GONE = ItemError("input_missing", "Gone.")
@@ -30,12 +36,37 @@ def test_pictures_are_tiny_or_not_by_the_mean_of_their_bytes(
     assert are_tiny(contents) is tiny
 
 
-def test_the_record_names_the_item_that_is_being_decoded_and_then_none(tmp_path: Path) -> None:
-    path = tmp_path / "flight"
-    flight, seen = FlightRecord(path), []
-    network = FakeNetwork(on_prepare=lambda _: seen.append(read_suspects(path)))
-    items = [Item(str(number), "raw") for number in range(3)]
+def test_what_cannot_be_read_decoded_or_prepared_costs_itself() -> None:
+    def refuse(data: bytes) -> None:
+        if data == b"5":
+            raise ValueError("a bug of ours")
+
+    network = FakeNetwork(on_prepare=refuse)
+    contents: list[Content] = [TINY, GONE, b"no number", b"5", TINY]
+    items = [Item(str(number), "raw") for number in range(len(contents))]
     chunk = ImageChunk(network, ("fake", ""), 5, 100, items)
-    decode(chunk, [TINY, GONE, TINY], 10_000, flight)
-    assert seen == [[(5, 100, 1)], [(5, 102, 1)]]
-    assert read_suspects(path) == []
+    decode(chunk, contents, Asked(1, Limits()), PLAIN_BYTES)
+    assert chunk.positions == [0, 4]
+    assert len(chunk.samples) == 2
+    codes = {position: error.code for position, error in chunk.errors.items()}
+    assert codes == {1: "input_missing", 2: "image_decode_failed", 3: "internal_error"}
+    assert [digest is None for digest in chunk.hashes] == [False, True, False, False, False]
+
+
+def test_a_sample_keeps_no_pixel_of_memory_that_the_next_picture_is_written_to() -> None:
+    shared = np.zeros((1, 4, 1), np.uint8)
+
+    class Recycled(PlainBytes):
+        def decode(self, items: Sequence[Packed], asked: Asked, beat: Any) -> Iterator[Decoded]:
+            for number in range(len(items)):
+                shared[:] = number
+                yield Decoded(number, None, Picture(shared, 4, 1))
+
+    class Unchanged(FakeNetwork):
+        def sample(self, picture: Picture) -> Sample:
+            return Sample(torch.from_numpy(picture.pixels), 1, 4)
+
+    items = [Item(str(number), "raw") for number in range(3)]
+    chunk = ImageChunk(Unchanged(), ("fake", ""), 5, 100, items)
+    decode(chunk, [TINY] * 3, Asked(1, Limits()), Recycled())
+    assert [int(sample.pixels[0, 0, 0]) for sample in chunk.samples] == [0, 1, 2]
