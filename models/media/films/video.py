@@ -1,5 +1,6 @@
 """A film as whoever looks at it sees it: its facts, and the frames that are sampled."""
 
+import importlib
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 # Matroska rounds times to milliseconds, and a frame must not miss its turn by that.
 _ROUNDING_MS = 1.0
+
+# What PyAV itself imports only when a film has such a stream.
+_IMPORTED_LATE = tuple(
+    f"av.{kind}.{part}"
+    for kind in ("video", "audio", "subtitles")
+    for part in ("stream", "codeccontext")
+)
 
 # Decoding is parallel by film.
 _THREADS = 1
@@ -143,7 +151,8 @@ def _check_index(claims: Claims, kind: str) -> None:
 
 def preload() -> None:
     """Import all that decoding needs, for a process that may open no file afterwards."""
-    import models.media.films.reel  # noqa: F401
+    for name in ("models.media.films.reel", *_IMPORTED_LATE):
+        importlib.import_module(name)
 
 
 def _turn(sampling: Sampling, position: Position) -> int:

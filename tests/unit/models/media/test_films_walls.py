@@ -43,7 +43,7 @@ def test_plain_sound_of_hours_is_no_index_of_millions(tmp_path: Path) -> None:
     path = tmp_path / "v.mov"
     sound = ["-f", "lavfi", "-i", "anullsrc=r=48000:d=100"]
     ffmpeg(*scene(1), *sound, "-c:v", "libx264", "-c:a", "pcm_s16le", path)
-    assert 100 * 48_000 > MAX_INDEX_ENTRIES
+    assert MAX_INDEX_ENTRIES < 100 * 48_000
     assert len(seen(path).frames) == 24
 
 
@@ -67,7 +67,7 @@ def test_frames_that_grow_on_the_way_are_refused_with_their_size(
         parts.append(part.read_bytes())
     path = tmp_path / "grows.ts"
     path.write_bytes(b"".join(parts))
-    with pytest.raises(VideoTooLarge, match="3000 x 2000 pixels"):
+    with pytest.raises(VideoTooLarge, match=r"30\d\d x 2000 pixels"):
         seen(path)
     # Where the limits allow it, it is a film of two sizes.
     grown = seen(path, limits=Limits(max_pixels=6_000_000))
@@ -115,7 +115,9 @@ print(len(film.frames), [each for each in opened if each != ("open", str(path))]
 def test_after_preload_decoding_opens_and_imports_nothing(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     codec = "mpeg2video" if name == "v.mpg" else "libx264"
-    ffmpeg(*scene(1), "-vf", "setfield=tff", "-flags", "+ildct+ilme", "-c:v", codec, path)
+    sound = ["-f", "lavfi", "-i", "sine=duration=1"]
+    fields = ["-vf", "setfield=tff", "-flags", "+ildct+ilme"]
+    ffmpeg(*scene(1), *sound, *fields, "-c:v", codec, "-c:a", "mp2", path)
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, path],
         env={**os.environ, "PYTHONPATH": os.getcwd()},
