@@ -8,6 +8,7 @@ import av
 import numpy as np
 from av.buffer import Buffer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -185,13 +186,13 @@ class Reel:
                     errors = 0
                     self._note_latest(packet)
                     if packet.stream is self._stream:
-                        yield packet
+                        yield cast("Packet[VideoStream]", packet)
                 return
             except av.FFmpegError:
                 errors += 1
                 self.damage.unread += 1
 
-    def _note_latest(self, packet: "Packet[VideoStream]") -> None:
+    def _note_latest(self, packet: "Packet[Stream]") -> None:
         if self.kind not in _TIMED or packet.pts is None:
             return
         index = packet.stream_index
