@@ -26,7 +26,7 @@ _SOUND_SAMPLES = 1024
 class _Table(NamedTuple):
     kind: bytes
     start: int  # after the name
-    count: int
+    claimed: int
 
 
 class _Track(NamedTuple):
@@ -68,7 +68,7 @@ def _tracks(headers: bytes) -> Iterator[_Track]:
 
 def _entries(track: _Track) -> int:
     tables = list(track.tables())
-    most = max((table.count for table in tables), default=0)
+    most = max((table.claimed for table in tables), default=0)
     return most // _SOUND_SAMPLES if _is_plain_sound(track, tables) else most
 
 
@@ -80,6 +80,6 @@ def _is_plain_sound(track: _Track, tables: list[_Table]) -> bool:
         b"soun" in handlers
         and b"vide" not in handlers
         and len(times) == 1
-        and times[0].count == 1
+        and times[0].claimed == 1
         and track.headers[times[0].start + 12 : times[0].start + 16] == b"\0\0\0\x01"
     )

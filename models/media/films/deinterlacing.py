@@ -31,13 +31,13 @@ class Deinterlacer(Generic[Note]):
 
     def pass_on(self, frame: VideoFrame, note: Note) -> Iterator[tuple[VideoFrame, Note]]:
         """Take a frame; give those that are ready. Raises av.FFmpegError."""
+        if self._graph is None and not frame.interlaced_frame:
+            yield frame, note
+            return
         form = (frame.width, frame.height, frame.format.name)
         if self._graph is not None and form != self._form:
             yield from self.rest()
         if self._graph is None:
-            if not frame.interlaced_frame:
-                yield frame, note
-                return
             self._graph, self._form, self.is_used = _graph(frame), form, True
         self._notes.append(note)
         self._graph.vpush(frame)

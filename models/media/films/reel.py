@@ -8,6 +8,7 @@ import av
 import numpy as np
 from av.buffer import Buffer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -87,6 +88,9 @@ class Reel:
         self._first_packet: int | None = None
         self._held_back = 0
         self._latest_ms = 0.0
+        # Milliseconds in a unit of each stream's time.
+        self._units: dict[int, float] = {}
+        self._unit = float(self._stream.time_base * 1000) if self._stream.time_base else 0.0
         self._questions = SizeQuestions(context, kind, limits)
         self._deinterlacer: Deinterlacer[_Note] = Deinterlacer()
         self._converter = Converter()
@@ -133,7 +137,7 @@ class Reel:
         except av.FFmpegError:
             self.damage.failed += 1
             return None
-        return np.ascontiguousarray(shot.turn.apply(stored)).copy()
+        return np.array(shot.turn.apply(stored), order="C")
 
     def close(self) -> None:
         """Let go of the file and the decoder's memory."""
@@ -141,14 +145,12 @@ class Reel:
 
     def _note(self, frame: VideoFrame) -> _Note:
         self.damage.patched += frame.is_corrupt
-        unit = float(frame.time_base * 1000) if frame.time_base else 0.0
+        unit = self._unit
         stamp = self._stamp(frame)
         duration = 0 if self.kind in _UNTIMED else frame.duration
         at_ms = self.clock.note(None if stamp is None else stamp * unit, duration * unit)
         self.decoded += 1
-        matrix = cast("Mapping[str, Buffer]", frame.side_data).get("DISPLAYMATRIX")
-        turn = read_turn(bytes(matrix)) if matrix is not None else Turn()
-        return _Note(Position(self.decoded - 1, at_ms), turn, form_of(frame))
+        return _Note(Position(self.decoded - 1, at_ms), _turn_of(frame), form_of(frame))
 
     def _stamp(self, frame: VideoFrame) -> int | None:
         """Give a frame's time in units of its stream; None where there is none."""
@@ -182,16 +184,21 @@ class Reel:
             try:
                 for packet in self._container.demux():
                     errors = 0
-                    if packet.pts is not None and packet.time_base:
-                        self._latest_ms = max(
-                            self._latest_ms, float(packet.pts * packet.time_base * 1000)
-                        )
+                    self._note_latest(packet)
                     if packet.stream is self._stream:
-                        yield packet
+                        yield cast("Packet[VideoStream]", packet)
                 return
             except av.FFmpegError:
                 errors += 1
                 self.damage.unread += 1
+
+    def _note_latest(self, packet: "Packet[Stream]") -> None:
+        if self.kind not in _TIMED or packet.pts is None:
+            return
+        index = packet.stream_index
+        if index not in self._units:
+            self._units[index] = float(packet.time_base * 1000)
+        self._latest_ms = max(self._latest_ms, packet.pts * self._units[index])
 
     def _compare_with_stated(self) -> None:
         damage, stated = self.damage, self.stated
@@ -218,3 +225,10 @@ class Reel:
 
     def _usual_ms(self) -> float:
         return 1000 / self.fps if self.fps else _USUAL_MS
+
+
+def _turn_of(frame: VideoFrame) -> Turn:
+    beside = cast("Mapping[str, Buffer]", frame.side_data)
+    if not len(beside) or (matrix := beside.get("DISPLAYMATRIX")) is None:
+        return Turn()
+    return read_turn(bytes(matrix))

@@ -19,13 +19,17 @@ from models.record import Limits
 # FFmpeg's and dav1d's words. Only the wording of an error stands on them, no limit does.
 _EXCEEDS = re.compile(r"(\d+)x(\d+) exceeds")
 
+# Decoders count what they allocate: both sides rounded up to whole blocks of 16 to 128 pixels.
+_PADDING, _LEAST_PADDING = (9, 8), 65_536
+
 # A film whose frames grow is refused at the first; one that is broken is not asked for ever.
 _MAX_QUESTIONS = 8
 
 
 def decoder_options(limits: Limits) -> dict[str, str]:
     """Give FFmpeg's options that keep any decoder within the limits, and make it tell of damage."""
-    return {"max_pixels": str(limits.max_pixels), "err_detect": "crccheck+bitstream+buffer"}
+    most = limits.max_pixels * _PADDING[0] // _PADDING[1] + _LEAST_PADDING
+    return {"max_pixels": str(most), "err_detect": "crccheck+bitstream+buffer"}
 
 
 def check_size(width: int, height: int, kind: str, limits: Limits) -> None:
