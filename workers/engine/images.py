@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 import numpy as np
 
@@ -15,13 +16,15 @@ from workers.engine.chunk import Content
 # Encoded images that are in memory at a time, unless one alone is larger.
 _BYTES_AT_ONCE = 32 * 1024 * 1024
 
+_ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+
 ReadItems = Callable[[list[Item]], list[Content]]
 
 
 class Listing:
     """What a manifest lists, as numbers: some 50 bytes an image.
 
-    `places` holds each image's blob, offset, length, size, and whether it is a zip's member:
+    `places` holds each image's blob, offset, length, size and encoding (`_ENCODINGS`):
     int64 (N, 5); `classes` its position among `labels`: int64 (N,).
     """
 
@@ -33,7 +36,7 @@ class Listing:
         places, found = array("q"), array("q")
         for item in _all_items(manifest):
             blob = blobs.setdefault(item.blob, len(blobs))
-            places.extend((blob, item.offset, item.length, item.size, item.encoding == "zip"))
+            places.extend((blob, item.offset, item.length, item.size, _ENCODINGS.index(item.encoding)))
             label = label_of(item.custom_id) or ""
             found.append(labels.setdefault(label, len(labels)))
         self.blobs = list(blobs)
@@ -49,9 +52,8 @@ class Listing:
 
     def item(self, row: int) -> Item:
         """Give an image's item, without its name."""
-        blob, offset, length, size, is_zip = self.places[row].tolist()
-        encoding: Encoding = "zip" if is_zip else "raw"
-        return Item("", encoding, self.blobs[blob], offset, length, size)
+        blob, offset, length, size, encoding = self.places[row].tolist()
+        return Item("", _ENCODINGS[encoding], self.blobs[blob], offset, length, size)
 
 
 class ManifestImages:
@@ -103,9 +105,9 @@ def _unpacked(item: Item, content: Content) -> bytes | InputError:
         if content.code == "input_missing":
             raise DatasetError("The data set was deleted while it was being learned from.")
         return InputError(content.message)
-    if item.encoding != "zip":
+    if item.encoding in ("raw", "url"):
         return bytes(content)
     try:
-        return extract(content, "zip", item.size, item.size)
+        return extract(content, item.encoding, item.size, item.size)
     except ArchiveError as err:
         return InputError(str(err))

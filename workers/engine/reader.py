@@ -116,17 +116,7 @@ class Reader:
         except BlobMissing:
             gone = ItemError("input_missing", "The input file was deleted before this item ran.")
             parts = [gone] * len(positions)
-        return zip(positions, map(_whole, chosen, parts), strict=True)
-
-
-def _whole(item: Item, content: Content) -> Content:
-    """Fill the holes of a sparse member, which is no longer than its model takes."""
-    if item.encoding != "sparse" or isinstance(content, ItemError):
-        return content
-    try:
-        return extract(content, "sparse", item.size, item.size)
-    except ArchiveError as err:
-        return ItemError(err.code, str(err))
+        return zip(positions, parts, strict=True)
 
 
 def _too_large(size: int, limit: int) -> ItemError:
