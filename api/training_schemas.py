@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
-from api.job_views import Counts, JobErrors, ModelRef, Queue, WebhookView
+from api.job_views import Counts, JobErrors, ModelRef, Queue, Skipped, WebhookView
 from api.schemas import FileId, MetadataKey, MetadataValue, Webhook, check_window
 from jobs.states import JobStatus, Outcome
 from models.training.recipes import Recipe
@@ -116,6 +116,7 @@ class TrainingView(BaseModel):
     progress: TrainingProgress | None
     priority: str
     request_counts: Counts
+    skipped: Skipped
     queue: Queue
     created_at: int
     in_progress_at: int | None

@@ -2,7 +2,15 @@
 
 from sqlalchemy.orm import Session
 
-from api.job_views import Counts, JobErrors, ModelRef, Queue, WebhookView, times_of
+from api.job_views import (
+    Counts,
+    JobErrors,
+    ModelRef,
+    Queue,
+    WebhookView,
+    skipped_view,
+    times_of,
+)
 from api.training_schemas import TrainingError, TrainingProgress, TrainingView
 from jobs.forecast import forecast
 from jobs.model_names import shown_name
@@ -35,6 +43,7 @@ def training_view(session: Session, job: Job, training: Training) -> TrainingVie
         progress=TrainingProgress(**training.progress) if training.progress else None,
         priority=job.priority,
         request_counts=Counts(**job.request_counts),
+        skipped=skipped_view(job),
         # How long it takes hangs on when it stops to get better, so no time is promised.
         queue=Queue(position=forecast(session, job).position, eta_seconds=None),
         completion_window=job.completion_window,

@@ -74,13 +74,19 @@ class _Lost(Exception):
     """Another worker prepares the job by now, or it has been cancelled."""
 
 
-# Gives the items of a training that belong to a class; raises InvalidInput when they are no data
-# set. What a data set is, `models` knows.
-CheckDataset = Callable[[Iterator[Item]], Iterator[Item]]
+# Gives the items of a training that belong to a class, and tells the names of the others and why;
+# raises InvalidInput when they are no data set. What a data set is, `models` knows.
+CheckDataset = Callable[[Iterator[Item], Callable[[str, str], None]], Iterator[Item]]
+
+
+def take_all(items: Iterator[Item], skip: Callable[[str, str], None]) -> Iterator[Item]:
+    """Take every item for one of a data set, where nobody knows better."""
+    del skip
+    return items
 
 
 def prepare_next(
-    ground: Ground, check_dataset: CheckDataset = iter, archives: Archives = IN_PROCESS
+    ground: Ground, check_dataset: CheckDataset = take_all, archives: Archives = IN_PROCESS
 ) -> str | None:
     """Prepare the job that has waited for longest; gives its id, None when none waits."""
     turn = _claim(ground)
@@ -169,10 +175,11 @@ def _write(
     try:
         with pack:
             items, repeats = _items_of(ground, turn, pack, beat, archives)
+            items = _renewing(items, turn.found, beat)
             total = write_manifest(
                 ground.storage,
                 name,
-                (check_dataset if is_training else iter)(_renewing(items, turn.found, beat)),
+                check_dataset(items, turn.found.skips.note) if is_training else items,
                 max_items=settings.max_training_items if is_training else settings.max_items,
                 max_errors=ground.settings.max_line_errors,
                 repeats=repeats,

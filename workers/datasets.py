@@ -1,21 +1,28 @@
 """A training's data set, checked as it is listed; what it is read by, workers.engine.images has."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from jobs.errors import InvalidInput
 from jobs.manifests import Item
 from models.errors import DatasetError
 from models.training.datasets import MOST_CLASSES, check_classes, label_of
 
+# Members that cannot be read, or not by their place alone (workers.engine.images).
+_UNREADABLE = ("refused", "sparse")
 
-def check_dataset(items: Iterator[Item]) -> Iterator[Item]:
-    """Give the items that belong to a class; raises InvalidInput when they make no data set."""
+
+def check_dataset(items: Iterator[Item], skip: Callable[[str, str], None]) -> Iterator[Item]:
+    """Give the items that belong to a class; raises InvalidInput when they make no data set.
+
+    `skip` is told the name of every other, and why it is left out.
+    """
     counts = Counter[str]()
     try:
         for item in items:
             label = label_of(item.custom_id)
-            if label is None:
+            if label is None or item.encoding in _UNREADABLE:
+                skip(item.custom_id, "no_class" if label is None else "unreadable")
                 continue
             if item.encoding == "url":
                 raise DatasetError(

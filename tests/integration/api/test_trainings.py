@@ -99,6 +99,7 @@ def test_a_bad_data_set_fails_with_its_reason(caller: Caller, ground: Ground) ->
     assert shown["status"] == "failed"
     assert shown["errors"]["data"][0]["code"] == "bad_dataset"
     assert "at least two classes" in shown["status_reason"]
+    assert shown["skipped"]["by_reason"] == {"no_class": 2}
 
 
 @pytest.mark.parametrize(
