@@ -158,7 +158,7 @@ def check_digits(rows: list[dict[str, Any]], name: str) -> None:
     for row in rows:
         digit = wanted[row["custom_id"]]
         if digit is None and row["error"] is not None:
-            assert row["error"]["message"].endswith(".")
+            assert row["error"]["code"] in ("unsupported_archive", "image_decode_failed"), row
             continue
         assert row["status"] == "succeeded", row["error"]
         assert digit is None or row["predictions"][0]["class"] == digit, (name, row)

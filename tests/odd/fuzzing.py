@@ -68,7 +68,9 @@ def fuzz_archives(stack: RunningStack, room: Path, count: int, seed: int, tally:
             path.write_bytes(data)
             with path.open("rb") as file:
                 upload = client.upload(file, f"{number}.bin")
-            job = client.wait(client.submit(upload, model="digits"), timeout=WAIT_S)
+            job = client.wait(
+                client.submit(upload, model="digits", delete_inputs=True), timeout=WAIT_S
+            )
             _check_archive(client, job, number, tally)
             _clear(client, job)
 
@@ -87,7 +89,9 @@ def warm_up(stack: RunningStack, room: Path) -> None:
     (room / "warm.png").write_bytes(png(SCENE, "rgb"))
     for name, model in (("warm.png", "digits"), ("warm.png", "motion")):
         with stack.client() as client:
-            job = client.wait(client.submit(room / name, model=model), timeout=WAIT_S)
+            job = client.wait(
+                client.submit(room / name, model=model, delete_inputs=True), timeout=WAIT_S
+            )
             _clear(client, job)
 
 
@@ -100,7 +104,7 @@ def _send_batches(
             with zipfile.ZipFile(path, "w") as archive:
                 for place, data in enumerate(batch):
                     archive.writestr(f"{place}.bin", data)
-            job = client.wait(client.submit(path, model=model), timeout=WAIT_S)
+            job = client.wait(client.submit(path, model=model, delete_inputs=True), timeout=WAIT_S)
             path.unlink()
             _check_rows(results_of(client, job.id), len(batch), f"batch {number}", tally)
             _clear(client, job)
