@@ -44,7 +44,8 @@ RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
 USER pixelmill
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", \
-    "import urllib.request as http; http.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
+    "import urllib.request as http; direct = http.build_opener(http.ProxyHandler({})); \
+direct.open('http://127.0.0.1:8080/healthz', timeout=4)"]
 CMD ["gunicorn", "-c", "python:api.gunicorn_conf", "-b", "0.0.0.0:8080", "api.wsgi:app"]
 
 FROM base AS worker

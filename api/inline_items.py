@@ -1,15 +1,19 @@
 """The items of a JSON body: every one that is at fault is named, by its place in the list."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from jobs.errors import InvalidInput, InvalidRequest, LineError
 from jobs.requests import Request, RequestError, check_url_form, parse_request
 
 
-def read_requests(values: Sequence[object], most_faults: int) -> tuple[Request, ...]:
-    """Read `requests`; raises InvalidInput."""
-    return _read(parse_request, values, "requests", most_faults)
+def read_requests(
+    values: Sequence[object], most_faults: int, max_bytes: int
+) -> tuple[Request, ...]:
+    """Read `requests`, whose `data` may be of `max_bytes` each; raises InvalidInput."""
+    read = partial(parse_request, max_bytes=max_bytes)
+    return _read(read, values, "requests", most_faults)
 
 
 def read_urls(urls: Sequence[str], most_faults: int) -> tuple[Request, ...]:
@@ -17,10 +21,10 @@ def read_urls(urls: Sequence[str], most_faults: int) -> tuple[Request, ...]:
     return _read(_request_of_url, urls, "urls", most_faults)
 
 
-def read_input(value: object) -> Request:
+def read_input(value: object, max_bytes: int) -> Request:
     """Read the `input` of a single prediction; raises InvalidRequest."""
     try:
-        return parse_request({"input": value}, 0)
+        return parse_request({"input": value}, 0, max_bytes)
     except RequestError as err:
         raise InvalidRequest(str(err), param=err.param) from err
 

@@ -7,10 +7,11 @@ from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
 from api.current import ground
-from api.job_views import DryRun, JobView, Kind, ModelRef, job_view
+from api.job_views import DryRun, JobView, Kind, ModelRef, Skipped, job_view
 from api.waiting import Wait, hold, wanted_wait
 from jobs.forecast import forecast
 from jobs.model_names import shown_name
+from jobs.skipping import NOTHING
 from jobs.states import TERMINAL
 from jobs.submission import Submission, rehearse
 from jobs.tables import Job
@@ -53,11 +54,13 @@ def accepted_after_wait(job: Job, *, is_new: bool) -> Response:
 
 def rehearsed(submission: Submission) -> Response:
     """Answer 200 with what a submission would have run."""
-    model = submission.model
+    model, total = submission.model, rehearse(ground(), submission)
     view = DryRun(
         model=ModelRef(name=shown_name(model.name), version=model.version, digest=model.digest),
         params=submission.params,
-        total=rehearse(ground(), submission),
+        total=total,
+        # Every item that comes inside a request is run: there are no files around them.
+        skipped=None if total is None else Skipped(**NOTHING),
     )
     return jsonify(view.model_dump(mode="json"))
 

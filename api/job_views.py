@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from jobs.forecast import Forecast
 from jobs.model_names import shown_name
+from jobs.skipping import NOTHING
 from jobs.states import JobKind, JobStatus, Outcome
 from jobs.tables import Job
 
@@ -56,6 +57,21 @@ class JobErrors(BaseModel):
     data: list[LineFault]
 
 
+class SkippedFile(BaseModel):
+    """A file of the input that became no item, and why, in one word."""
+
+    name: str
+    reason: str
+
+
+class Skipped(BaseModel):
+    """The files of the input that became no item: symlinks, system files, plain text and such."""
+
+    count: int
+    by_reason: dict[str, int] = Field(description="How many for each reason.")
+    names: list[SkippedFile] = Field(description="The first 100 of them.")
+
+
 class WebhookView(BaseModel):
     """Whom the job calls; never the secret."""
 
@@ -79,6 +95,7 @@ class JobView(BaseModel):
     params: dict[str, Any]
     priority: str
     request_counts: Counts
+    skipped: Skipped
     queue: Queue
     created_at: int
     in_progress_at: int | None
@@ -129,6 +146,7 @@ class DryRun(BaseModel):
     model: ModelRef
     params: dict[str, Any]
     total: int | None = Field(description="Items; null where an uploaded file is to be walked.")
+    skipped: Skipped | None = Field(description="Null where an uploaded file is to be walked.")
 
 
 def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
@@ -150,6 +168,7 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         params=job.params,
         priority=job.priority,
         request_counts=Counts(**job.request_counts),
+        skipped=skipped_view(job),
         queue=Queue(position=ahead.position, eta_seconds=None if eta is None else round(eta)),
         completion_window=job.completion_window,
         output_expires_after=job.output_expires_after,
@@ -163,6 +182,11 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         results_url=f"/v1/jobs/{job.id}/results",
         **times_of(job),
     )
+
+
+def skipped_view(job: Job) -> Skipped:
+    """Show which files of a job's input became no item."""
+    return Skipped(**(job.skipped or NOTHING))
 
 
 def job_deleted(job: Job, kind: Kind) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from werkzeug.exceptions import BadRequest
 
 from api.body import body_chunks, limit_body
 from api.current import ground
+from jobs.budgets import is_unseen
 from jobs.errors import InvalidRequest, UnsupportedContentType
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -86,9 +87,10 @@ def refuse_nul() -> None:
 
 def check_filename(name: str) -> None:
     """Refuse a file's name that could do harm in a log, a header or a table."""
-    if not name.isprintable():
+    if any(map(is_unseen, name)):
         raise InvalidRequest(
-            f"The file name {name!a} has control characters; give the file another name.",
+            f"The file name {name!a} has characters that cannot be seen; give the file another "
+            "name.",
             param="filename",
         )
 

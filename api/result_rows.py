@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jobs.model_names import shown_name
 from jobs.results import Page
@@ -26,6 +26,11 @@ _COLUMNS = (
     "error_message",
     "error_retryable",
     "warnings",
+    "width",
+    "height",
+    "fps",
+    "duration_ms",
+    "metadata",
 )
 
 # A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
@@ -52,7 +57,10 @@ class ItemNotice(BaseModel):
 
 
 class ResultItem(BaseModel):
-    """What became of one item: `predictions` if it succeeded, else `error`."""
+    """What became of one item: `predictions` if it succeeded, else `error`.
+
+    `width` and `height` are of the upright original in pixels; `fps` and `duration_ms` of a video.
+    """
 
     index: int
     custom_id: str
@@ -63,6 +71,13 @@ class ResultItem(BaseModel):
     predictions: list[dict[str, Any]] | None
     error: ItemFault | None
     warnings: list[ItemNotice]
+    width: int | None
+    height: int | None
+    fps: float | None
+    duration_ms: int | None
+    metadata: dict[str, Any] | None = Field(
+        description="What came beside the item, such as the `.json` and `.cls` of a WebDataset."
+    )
 
 
 class PredictionView(ResultItem):
@@ -96,7 +111,9 @@ def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
             f'"status":"{row.status.value}","model":{model},'
             f'"input_sha256":{to_json(row.input_sha256)},"attempts":{row.attempts},'
             f'"predictions":{row.predictions_json or "null"},"error":{error or "null"},'
-            f'"warnings":{warnings}}}'
+            f'"warnings":{warnings},"width":{_number(row.width)},"height":{_number(row.height)},'
+            f'"fps":{_number(row.fps)},"duration_ms":{_number(row.duration_ms)},'
+            f'"metadata":{row.metadata_json or "null"}}}'
         )
 
 
@@ -134,6 +151,10 @@ def as_csv(job: Job, rows: Iterable[Row]) -> Iterator[str]:
     yield from _chunked(lines)
 
 
+def _number(value: float | None) -> str:
+    return "null" if value is None else to_json(value)
+
+
 def _model_of(job: Job) -> str:
     return f"{shown_name(job.model_name)}@{job.model_version}#{job.model_digest}"
 
@@ -153,6 +174,11 @@ def _cells(model: str, row: Row) -> list[str]:
         error and error.message,
         error and error.retryable,
         to_json([asdict(each) for each in row.warnings]) if row.warnings else None,
+        row.width,
+        row.height,
+        row.fps,
+        row.duration_ms,
+        row.metadata_json,
     )
     return [_harmless(cell) for cell in cells]
 

@@ -106,7 +106,9 @@ class JobCreate(JobOptions):
     """A job: its model, and its items in exactly one of three forms."""
 
     input_file_id: FileId | None = Field(
-        None, description="An uploaded image, zip, tar, tar.gz or JSONL file."
+        None,
+        description="An uploaded image, archive (zip, tar, tar.gz, .bz2, .xz, .zst, 7z) or JSONL "
+        "file.",
     )
     requests: list[dict[str, Any]] | None = Field(
         None, description="Items: `{custom_id, input: {url | file_id | data}}`."

@@ -11,18 +11,19 @@ from sqlalchemy.exc import DBAPIError
 
 from api.current import ground, tenant_id
 from api.multipart import read_parts
-from api.parsing import check_filename, parse_json, validated
+from api.parsing import parse_json, validated
 from api.parts import Part, Parts
 from api.schemas import JobOptions
 from api.submitting import checked, idempotency_key, idempotency_of, wanted_by
-from jobs.archives import sniff
+from jobs.archives import sniff_file
+from jobs.budgets import fit_name
 from jobs.errors import InvalidRequest
 from jobs.files import delete_file, store_file
 from jobs.inputs import Upload, looks_like_jsonl
 from jobs.submission import Idempotency, Submission, submit
 from jobs.tables import Job
 
-# Enough to know an archive or JSONL by.
+# Enough to know JSONL by.
 _HEAD = 64 * 1024
 # `job`, and room for what clients add of their own.
 _OTHER_PARTS = 8
@@ -69,7 +70,8 @@ def submit_form(form: Form) -> tuple[Job, bool]:
 
 
 def _submit_batch(form: Form, batch: Part) -> tuple[Job, bool]:
-    file = store_file(ground(), tenant_id(), batch.filename or "", "batch", batch.chunks())
+    name = fit_name(batch.filename or "")
+    file = store_file(ground(), tenant_id(), name, "batch", batch.chunks())
     is_kept = False
     try:
         submission = checked(form.options, wanted_by(form.options, file))
@@ -92,13 +94,12 @@ def _name(part: Part) -> str:
             "Each part called `files` needs a filename: it becomes the item's custom_id.",
             param="files",
         )
-    check_filename(part.filename)
     return part.filename
 
 
 def _is_batch(part: Part) -> bool:
-    head = part.head(_HEAD)
-    return sniff(head) != "other" or looks_like_jsonl(head)
+    kind = sniff_file(part.stream)
+    return kind != "other" or looks_like_jsonl(part.head(_HEAD))
 
 
 def _idempotency(parts: Parts) -> Idempotency | None:

@@ -60,7 +60,9 @@ def submission_of(body: JobCreate) -> Submission:
     submission = checked(body, wanted_by(body, None))
     if body.urls is not None:
         return replace(submission, requests=read_urls(body.urls, _most_faults()))
-    return replace(submission, requests=read_requests(body.requests or [], _most_faults()))
+    longest = ground().settings.max_item_bytes
+    requests = read_requests(body.requests or [], _most_faults(), longest)
+    return replace(submission, requests=requests)
 
 
 def rerun_of(parent: Job, body: RerunCreate) -> Submission:

@@ -1,9 +1,8 @@
 """From what a job was given to the stream of its items: archives, JSONL, requests, uploads.
 
-    upload ──sniff──┬─ zip, tar ────────► a byte range of the upload for each member
-                    ├─ tar.gz ──────────► unpacked once, as a stream, into a pack; then as tar
-                    ├─ JSONL ───────────► a URL, a file's bytes, or a range of the pack a line
-                    └─ anything else ───► one item: the upload itself
+    upload ──sniff──┬─ an archive ────► a byte range for each member (jobs.archive_items)
+                    ├─ JSONL ─────────► a URL, a file's bytes, or a range of the pack a line
+                    └─ anything else ─► one item: the upload itself
 
 Everything is a generator over bounded memory. Faults of single lines are gathered, so that a caller
 learns of all of them at once, and raised together as InvalidInput; then no job comes of it.
@@ -18,12 +17,15 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import select
 
-from jobs.archives import ArchiveError, Limits, Member, expand_gzip, sniff, walk_tar, walk_zip
+from jobs.archive_items import IN_PROCESS, Archives, Walk
+from jobs.archives import ArchiveError, ArchiveKind, sniff_file
 from jobs.bootstrap import Ground
+from jobs.budgets import fit_name
 from jobs.errors import InvalidInput, LineError
 from jobs.manifests import Item
 from jobs.packs import Pack
 from jobs.requests import Request, RequestError, parse_request
+from jobs.skipping import Skips
 from jobs.tables import File
 
 # Requests whose files are looked up with one query.
@@ -31,6 +33,8 @@ _BATCH = 500
 _BATCH_BYTES = 32 * 1024 * 1024
 
 _CHUNK = 1024 * 1024
+# Enough to know JSONL by.
+_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +54,46 @@ class Agreed:
 
 
 def items_of_file(
-    ground: Ground, file: File, pack: Pack, agreed: Agreed, beat: Callable[[], None]
+    ground: Ground,
+    file: File,
+    pack: Pack,
+    agreed: Agreed,
+    beat: Callable[[], None],
+    skips: Skips | None = None,
+    archives: Archives = IN_PROCESS,
 ) -> Iterator[Item]:
     """Walk an uploaded file; raises InvalidInput when it is corrupt or a line is at fault.
 
-    `beat` is called now and then while work goes on of which no item comes yet.
+    `beat` is called now and then while work goes on of which no item comes yet; `skips` learns of
+    the files that become no item.
     """
     with ground.storage.open(file.blob) as stream:
-        head = stream.read(_CHUNK)
-        stream.seek(0)
-        kind = sniff(head)
+        kind, is_jsonl = _kind_of(stream)
         try:
-            if kind == "zip":
-                yield from _members(walk_zip(stream, _limits(ground)), file.blob)
-            elif kind == "tar":
-                yield from _members(walk_tar(stream, _limits(ground)), file.blob)
-            elif kind == "gzip":
-                yield from _repacked(ground, stream, pack, beat)
-            elif looks_like_jsonl(head):
+            if kind != "other":
+                walk = Walk(ground, pack, Skips() if skips is None else skips, beat, archives)
+                yield from walk.items(kind, stream, file.blob, file.bytes)
+            elif is_jsonl:
                 yield from _items_of_lines(ground, file.tenant_id, stream, pack, agreed)
             else:
-                yield Item(file.filename, "raw", file.blob, 0, file.bytes, file.bytes)
+                name = fit_name(file.filename)
+                yield Item(name, "raw", file.blob, 0, file.bytes, file.bytes)
         except ArchiveError as err:
             raise InvalidInput(f"{file.filename}: {err}", code=err.code) from err
+
+
+def names_its_items(ground: Ground, file: File) -> bool:
+    """Say whether a file's items have names that the caller gave them, as the lines of JSONL do."""
+    with ground.storage.open(file.blob) as stream:
+        return _kind_of(stream)[1]
+
+
+def _kind_of(stream: BinaryIO) -> tuple[ArchiveKind, bool]:
+    """Say which archive a file is, and whether it is JSONL; it then stands at its beginning."""
+    kind = sniff_file(stream)
+    head = stream.read(_HEAD) if kind == "other" else b""
+    stream.seek(0)
+    return kind, looks_like_jsonl(head)
 
 
 def items_of_requests(
@@ -89,7 +110,7 @@ def items_of_uploads(uploads: Iterable[Upload], pack: Pack) -> Iterator[Item]:
     """Give the items of the parts of one multipart body."""
     for upload in uploads:
         start, length = pack.add(iter(partial(upload.stream.read, _CHUNK), b""))
-        yield Item(upload.custom_id, "raw", pack.name, start, length, length)
+        yield Item(fit_name(upload.custom_id), "raw", pack.name, start, length, length)
 
 
 def looks_like_jsonl(head: bytes) -> bool:
@@ -107,60 +128,26 @@ def first_request(ground: Ground, file: File) -> Request | None:
         return None
 
 
-def _limits(ground: Ground) -> Limits:
-    settings = ground.settings
-    return Limits(
-        max_members=settings.max_items,
-        max_member_bytes=settings.max_item_bytes,
-        max_total_bytes=settings.max_archive_bytes,
-    )
-
-
-def _members(members: Iterable[Member], blob: str) -> Iterator[Item]:
-    for member in members:
-        yield Item(member.name, member.encoding, blob, member.offset, member.length, member.size)
-
-
-def _repacked(
-    ground: Ground, stream: BinaryIO, pack: Pack, beat: Callable[[], None]
-) -> Iterator[Item]:
-    """Unpack a tar.gz into a pack of its own, then walk that: a gzip stream has no byte ranges."""
-    with pack.sibling() as tar:
-        tar.add(_beating(expand_gzip(stream, _limits(ground)), beat))
-    with ground.storage.open(tar.name) as unpacked:
-        if sniff(unpacked.read(_CHUNK)) != "tar":
-            raise InvalidInput(
-                "The gzip file does not hold a tar archive. Send a .tar.gz, or the image itself.",
-                code="unsupported_archive",
-            )
-        unpacked.seek(0)
-        yield from _members(walk_tar(unpacked, _limits(ground)), tar.name)
-
-
-def _beating(chunks: Iterable[bytes], beat: Callable[[], None]) -> Iterator[bytes]:
-    for chunk in chunks:
-        beat()
-        yield chunk
-
-
 def _longest_line(ground: Ground) -> int:
-    # Base64 makes four characters of three bytes; the rest of a line is small.
-    return ground.settings.max_item_bytes * 4 // 3 + 64 * 1024
+    # Base64 makes four characters of three bytes, and a line of it ends in `\\r\\n` as JSON writes
+    # that; the rest of a line is small.
+    return ground.settings.max_item_bytes * 3 // 2 + 64 * 1024
 
 
 def _items_of_lines(
     ground: Ground, tenant_id: str, stream: BinaryIO, pack: Pack, agreed: Agreed
 ) -> Iterator[Item]:
     faults = _Faults(ground.settings.max_line_errors, "Line")
-    requests = _parsed_lines(stream, _longest_line(ground), agreed, faults)
+    requests = _parsed_lines(ground, stream, agreed, faults)
     yield from _located(ground, tenant_id, requests, pack, faults)
     faults.raise_if_any()
 
 
 def _parsed_lines(
-    stream: BinaryIO, longest: int, agreed: Agreed, faults: "_Faults"
+    ground: Ground, stream: BinaryIO, agreed: Agreed, faults: "_Faults"
 ) -> Iterator[tuple[int, Request]]:
     """Read line after line; a faulty one is noted and left out. Lines are numbered from 1."""
+    longest, most_data = _longest_line(ground), ground.settings.max_item_bytes
     reader = io.BufferedReader(stream, _CHUNK)  # type: ignore[type-var]  # a RawIOBase
     index = 0
     for number, line in enumerate(iter(lambda: reader.readline(longest + 1), b""), start=1):
@@ -173,7 +160,7 @@ def _parsed_lines(
         if not line.strip():
             continue
         try:
-            request = parse_request(json.loads(line), index)
+            request = parse_request(json.loads(line), index, most_data)
             _check_agreed(request, agreed)
             yield number, request
         except RequestError as err:

@@ -1,23 +1,28 @@
 """A job's manifest: the ordered list of its items, as a Parquet file in blob storage.
 
 An item's position in the file is its index. An item says where its bytes lie: a run of bytes of a
-blob (`raw`, or `zip` for a member with its local header), or a URL to fetch. Written and read as a
-stream: ten million items fit where ten do.
+blob (`raw`, or as an archive packs a member), or a URL to fetch; or why nobody can read it
+(`refused`): such an item is errored without a look at its bytes. Written and read as a stream: ten
+million items fit where ten do.
+
+A manifest that was written before there were faults and metadata has no such columns and is read
+all the same.
 """
 
-import hashlib
 import threading
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Literal, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.errors import InvalidInput, LineError
+from jobs.repeats import Names, Numbering, repeated_lines
 from jobs.storage import Storage
 
-Encoding = Literal["raw", "zip", "url"]
+Encoding = Literal["raw", "zip", "sparse", "url", "refused"]
+# What becomes of names that repeat: a caller's own are refused, those of files told apart.
+Repeats = Literal["refused", "told_apart"]
 
 # Rows read at once to serve one shard: some milliseconds of work, whatever the shard's size.
 ROW_GROUP = 10_000
@@ -31,6 +36,9 @@ _SCHEMA = pa.schema(
         ("length", pa.int64()),
         ("size", pa.int64()),
         ("url", pa.string()),
+        ("error_code", pa.dictionary(pa.int8(), pa.string())),
+        ("error_message", pa.string()),
+        ("metadata", pa.string()),
     ]
 )
 
@@ -46,40 +54,63 @@ class Item(NamedTuple):
     length: int = 0
     size: int = 0
     url: str = ""
+    # Of a refused item: why it is errored.
+    error_code: str = ""
+    error_message: str = ""
+    # JSON text of an object: what came beside the item and belongs to it.
+    metadata: str | None = None
 
 
 def write_manifest(
-    storage: Storage, name: str, items: Iterable[Item], *, max_items: int, max_errors: int
+    storage: Storage,
+    name: str,
+    items: Iterable[Item],
+    *,
+    max_items: int,
+    max_errors: int,
+    repeats: Repeats = "refused",
 ) -> int:
     """Write the items in order and give their number.
 
-    Raises InvalidInput when there is none, when there are too many, or when two share a custom_id;
-    then no manifest is left behind.
+    Raises InvalidInput when there is none, when there are too many, or when two share a custom_id
+    that the caller gave; then no manifest is left behind.
     """
-    hashes = _Hashes()
+    names = Names()
     with storage.create(name) as sink:
-        with pq.ParquetWriter(sink, _SCHEMA, compression="zstd", write_statistics=False) as writer:
-            rows: list[Item] = []
-            for item in items:
-                rows.append(item)
-                hashes.add(item.custom_id)
-                if hashes.count > max_items:
-                    raise InvalidInput(
-                        f"The input has more than {max_items:,} items, the limit of one job. "
-                        "Split it into several jobs.",
-                        code="too_many_items",
-                    )
-                if len(rows) == ROW_GROUP:
-                    writer.write_table(_table(rows))
-                    rows.clear()
-            if rows:
-                writer.write_table(_table(rows))
-        if hashes.count == 0:
+        _write(sink, _counted(items, names, max_items))
+        if names.count == 0:
             raise InvalidInput(
                 "The input has no items: send at least one image.", code="empty_input"
             )
-    _refuse_duplicates(storage, name, hashes, max_errors)
-    return hashes.count
+    if repeats == "refused":
+        _refuse_repeats(storage, name, names, max_errors)
+    else:
+        _tell_apart(storage, name, names)
+    return names.count
+
+
+def _counted(items: Iterable[Item], names: Names, max_items: int) -> Iterator[Item]:
+    for item in items:
+        names.add(item.custom_id)
+        if names.count > max_items:
+            raise InvalidInput(
+                f"The input has more than {max_items:,} items, the limit of one job. "
+                "Split it into several jobs.",
+                code="too_many_items",
+            )
+        yield item
+
+
+def _write(sink: BinaryIO, items: Iterable[Item]) -> None:
+    with pq.ParquetWriter(sink, _SCHEMA, compression="zstd", write_statistics=False) as writer:
+        rows: list[Item] = []
+        for item in items:
+            rows.append(item)
+            if len(rows) == ROW_GROUP:
+                writer.write_table(_table(rows))
+                rows.clear()
+        if rows:
+            writer.write_table(_table(rows))
 
 
 class Manifest:
@@ -127,36 +158,14 @@ class Manifest:
             return self._group[1]
 
 
-class _Hashes:
-    """Eight bytes for each custom_id, so that looking for duplicates needs little memory."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._values = np.zeros(1024, dtype=np.uint64)
-
-    def add(self, custom_id: str) -> None:
-        if self.count == len(self._values):
-            self._values = np.concatenate([self._values, np.zeros_like(self._values)])
-        self._values[self.count] = _hash(custom_id)
-        self.count += 1
-
-    def repeated(self) -> frozenset[int]:
-        values = np.sort(self._values[: self.count])
-        return frozenset(int(value) for value in values[1:][values[1:] == values[:-1]])
-
-
-def _hash(custom_id: str) -> int:
-    digest = hashlib.blake2b(custom_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
-
-
-def _refuse_duplicates(storage: Storage, name: str, hashes: _Hashes, max_errors: int) -> None:
-    repeated = hashes.repeated()
-    if not repeated:
+def _refuse_repeats(storage: Storage, name: str, names: Names, max_errors: int) -> None:
+    repeated = names.repeated()
+    if not len(repeated):
         return
-    faults = _duplicate_lines(storage, name, repeated, max_errors)
-    if faults:
+    found = repeated_lines(_custom_ids(storage, name), repeated, max_errors)
+    if found:
         storage.delete([name])
+        faults = [_fault(*each) for each in found]
         raise InvalidInput(
             f"{faults[0]['message']} Give every item of a job a custom_id of its own.",
             code="duplicate_custom_id",
@@ -164,31 +173,38 @@ def _refuse_duplicates(storage: Storage, name: str, hashes: _Hashes, max_errors:
         )
 
 
-def _duplicate_lines(
-    storage: Storage, name: str, repeated: frozenset[int], max_errors: int
-) -> list[LineError]:
-    """Read the manifest once more and say which lines repeat which, 1-based."""
-    seen: dict[str, int] = {}
-    faults: list[LineError] = []
-    line = 0
+def _fault(line: int, first: int, custom_id: str) -> LineError:
+    return {
+        "code": "duplicate_custom_id",
+        "message": f"Line {line} repeats custom_id {custom_id!r} of line {first}.",
+        "param": "custom_id",
+        "line": line,
+    }
+
+
+def _tell_apart(storage: Storage, name: str, names: Names) -> None:
+    """Write the manifest once more, with numbers behind the names that repeat, if any does."""
+    numbering = Numbering(names)
+    if not numbering.is_needed:
+        return
+    first = Manifest(storage, name)
+    # The first one is read to its end before the second takes its place, which happens at once.
+    with storage.create(name) as sink:
+        _write(sink, _numbered(first, numbering))
+
+
+def _numbered(manifest: Manifest, numbering: Numbering) -> Iterator[Item]:
+    for first in range(0, manifest.total, ROW_GROUP):
+        items = manifest.items(first, min(ROW_GROUP, manifest.total - first))
+        given = numbering.name_all([item.custom_id for item in items])
+        for item, custom_id in zip(items, given, strict=True):
+            yield item._replace(custom_id=custom_id)
+
+
+def _custom_ids(storage: Storage, name: str) -> Iterator[str]:
     file = pq.ParquetFile(storage.open(name))
     for batch in file.iter_batches(ROW_GROUP, columns=["custom_id"]):
-        for custom_id in batch.column(0).to_pylist():
-            line += 1
-            if _hash(custom_id) not in repeated:
-                continue
-            if custom_id in seen and len(faults) < max_errors:
-                text = f"Line {line} repeats custom_id {custom_id!r} of line {seen[custom_id]}."
-                faults.append(
-                    {
-                        "code": "duplicate_custom_id",
-                        "message": text,
-                        "param": "custom_id",
-                        "line": line,
-                    }
-                )
-            seen.setdefault(custom_id, line)
-    return faults
+        yield from batch.column(0).to_pylist()
 
 
 def _table(rows: list[Item]) -> pa.Table:

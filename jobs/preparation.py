@@ -7,14 +7,15 @@ begins again under new names. A store that is away costs no try: the turn is giv
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from jobs.archive_items import IN_PROCESS, Archives
 from jobs.bootstrap import Ground
 from jobs.children import items_of_parent
 from jobs.commits import through_outages
@@ -22,9 +23,10 @@ from jobs.completion import close
 from jobs.database import Database, db_now, is_outage
 from jobs.errors import InvalidInput, NotFound
 from jobs.files import get_file
-from jobs.inputs import Agreed, items_of_file
-from jobs.manifests import Item, write_manifest
+from jobs.inputs import Agreed, items_of_file, names_its_items
+from jobs.manifests import Item, Repeats, write_manifest
 from jobs.packs import Pack
+from jobs.skipping import Skips
 from jobs.states import JobKind, JobStatus, check_job_move
 from jobs.storage import BlobMissing, StorageError, manifest_name
 from jobs.submission import cut_shards, insert_shards
@@ -32,6 +34,10 @@ from jobs.tables import Job, ModelVersion
 from jobs.trainings import only_shard
 
 log = structlog.get_logger(__name__)
+
+# Jobs of one tenant that are prepared at a time: half of an io process's threads
+# (workers.launcher), so that whoever sends archives that take long never has them all.
+_MOST_OF_ONE = 4
 
 # How long a job waits before it is prepared again when the store was away.
 _PAUSE_S = 5.0
@@ -43,6 +49,15 @@ class _Turn:
 
     job: Job
     attempt: int
+    found: "_Found"
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a turn finds out about its input on the way."""
+
+    skips: Skips = field(default_factory=Skips)
+    has_metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,9 @@ class _Lost(Exception):
 CheckDataset = Callable[[Iterator[Item]], Iterator[Item]]
 
 
-def prepare_next(ground: Ground, check_dataset: CheckDataset = iter) -> str | None:
+def prepare_next(
+    ground: Ground, check_dataset: CheckDataset = iter, archives: Archives = IN_PROCESS
+) -> str | None:
     """Prepare the job that has waited for longest; gives its id, None when none waits."""
     turn = _claim(ground)
     if turn is None:
@@ -77,7 +94,7 @@ def prepare_next(ground: Ground, check_dataset: CheckDataset = iter) -> str | No
                 "The input could not be read in several tries. Send it again, or in parts.",
                 code="preparation_failed",
             )
-        written = _write(ground, turn, check_dataset)
+        written = _write(ground, turn, check_dataset, archives)
         shards = _begin_surely(ground, turn, written)
     except (InvalidInput, NotFound) as err:
         _refuse(ground, turn, err)
@@ -104,12 +121,24 @@ def has_unprepared(database: Database) -> bool:
 
 
 def _waiting() -> Select[str]:
+    # Read once, and not for every job that waits.
+    full = (
+        select(Job.tenant_id)
+        .where(
+            Job.status == JobStatus.VALIDATING,
+            Job.ended_at.is_(None),
+            Job.prepare_until >= db_now(),
+        )
+        .group_by(Job.tenant_id)
+        .having(func.count() >= _MOST_OF_ONE)
+    )
     return (
         select(Job.id)
         .where(
             Job.status == JobStatus.VALIDATING,
             Job.ended_at.is_(None),
             Job.prepare_until.is_(None) | (Job.prepare_until < db_now()),
+            Job.tenant_id.not_in(full),
         )
         .order_by(Job.id)
         .limit(1)
@@ -128,23 +157,25 @@ def _claim(ground: Ground) -> _Turn | None:
             )
             .returning(Job)
         )
-        return _Turn(job, job.prepare_attempt) if job is not None else None
+        return _Turn(job, job.prepare_attempt, _Found()) if job is not None else None
 
 
-def _write(ground: Ground, turn: _Turn, check_dataset: CheckDataset) -> _Written:
+def _write(
+    ground: Ground, turn: _Turn, check_dataset: CheckDataset, archives: Archives
+) -> _Written:
     job, name = turn.job, manifest_name(turn.job.id)
     is_training, settings = job.kind is JobKind.TRAINING, ground.settings
     pack, beat = Pack(ground.storage, job.id), _Heart(ground, turn).beat
     try:
         with pack:
+            items, repeats = _items_of(ground, turn, pack, beat, archives)
             total = write_manifest(
                 ground.storage,
                 name,
-                (check_dataset if is_training else iter)(
-                    _renewing(_items_of(ground, job, pack, beat), beat)
-                ),
+                (check_dataset if is_training else iter)(_renewing(items, turn.found, beat)),
                 max_items=settings.max_training_items if is_training else settings.max_items,
                 max_errors=ground.settings.max_line_errors,
+                repeats=repeats,
             )
     except (InvalidInput, StorageError, _Lost):
         # A tar.gz was unpacked into a blob of its own, which nobody would ask for any more.
@@ -153,16 +184,23 @@ def _write(ground: Ground, turn: _Turn, check_dataset: CheckDataset) -> _Written
     return _Written(name, total, [name, *pack.names])
 
 
-def _items_of(ground: Ground, job: Job, pack: Pack, beat: Callable[[], None]) -> Iterator[Item]:
+def _items_of(
+    ground: Ground, turn: _Turn, pack: Pack, beat: Callable[[], None], archives: Archives
+) -> tuple[Iterator[Item], Repeats]:
+    """Give a job's items, and what becomes of names that repeat."""
+    job = turn.job
     if job.parent_id is not None:
-        return items_of_parent(ground, job, beat)
+        return items_of_parent(ground, job, beat), "refused"
     with ground.database.read() as session:
         file = get_file(session, job.tenant_id, job.input_file_id or "")
-    return items_of_file(ground, file, pack, Agreed(**job.requested), beat)
+    agreed = Agreed(**job.requested)
+    items = items_of_file(ground, file, pack, agreed, beat, turn.found.skips, archives)
+    return items, "refused" if names_its_items(ground, file) else "told_apart"
 
 
-def _renewing(items: Iterable[Item], beat: Callable[[], None]) -> Iterator[Item]:
+def _renewing(items: Iterable[Item], found: _Found, beat: Callable[[], None]) -> Iterator[Item]:
     for item in items:
+        found.has_metadata = found.has_metadata or item.metadata is not None
         yield item
         beat()
 
@@ -229,6 +267,8 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
         check_job_move(job.status, JobStatus.IN_PROGRESS)
         job.status = JobStatus.IN_PROGRESS
         job.manifest, job.total = written.manifest, sum(shard["count"] for shard in shards)
+        job.skipped = turn.found.skips.to_json()
+        job.has_item_metadata = turn.found.has_metadata
         job.in_progress_at = session.scalar(select(db_now()))
         insert_shards(session, job, shards)
         return True
@@ -259,6 +299,7 @@ def _refuse(ground: Ground, turn: _Turn, err: InvalidInput | NotFound) -> None:
         job = _touch(session, turn, ground.settings.lease_s)
         if job is None:
             return
+        job.skipped = turn.found.skips.to_json()
         if isinstance(err, InvalidInput):
             job.errors = list(err.lines) or [
                 {"code": err.reason, "message": err.message, "param": err.param, "line": None}

@@ -12,14 +12,13 @@ and the OpenAI Batch API's form of the same:
 Pure code: nothing is looked up or fetched here. `custom_id` defaults to the item's index.
 """
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from jobs.base64_data import Base64Error, decode_base64
+from jobs.budgets import LONGEST_DATA, LONGEST_ID, LONGEST_URL, is_unseen
+
 ENDPOINT = "/v1/predictions"
-LONGEST_ID = 512
-LONGEST_URL = 8192
 
 _MEMBERS = {"custom_id", "input"}
 _BATCH_MEMBERS = {"custom_id", "method", "url", "body"}
@@ -47,19 +46,22 @@ class Request:
     params: dict[str, Any] | None = None
 
 
-def parse_request(value: object, index: int) -> Request:
-    """Read one requested item; raises RequestError with a sentence about what is wrong."""
+def parse_request(value: object, index: int, max_bytes: int = LONGEST_DATA) -> Request:
+    """Read one requested item; raises RequestError with a sentence about what is wrong.
+
+    `max_bytes` is the most that `data` may stand for.
+    """
     if not isinstance(value, dict):
         raise RequestError("An item must be a JSON object.", "")
     custom_id = _custom_id(value, index)
     if "body" in value:
         _refuse_others(value, _BATCH_MEMBERS)
-        return _parse_body(value, custom_id)
+        return _parse_body(value, custom_id, max_bytes)
     _refuse_others(value, _MEMBERS)
-    return Request(custom_id, **_parse_input(value.get("input"), "input"))
+    return Request(custom_id, **_parse_input(value.get("input"), "input", max_bytes))
 
 
-def _parse_body(value: dict[str, Any], custom_id: str) -> Request:
+def _parse_body(value: dict[str, Any], custom_id: str, max_bytes: int) -> Request:
     if value.get("method", "POST") != "POST" or value.get("url", ENDPOINT) != ENDPOINT:
         raise RequestError(f"`method` and `url` must be POST and {ENDPOINT}.", "url")
     body = value["body"]
@@ -72,9 +74,8 @@ def _parse_body(value: dict[str, Any], custom_id: str) -> Request:
     model = body.get("model")
     if not isinstance(model, str):
         raise RequestError("`body.model` must name a model.", "body.model")
-    return Request(
-        custom_id, model=model, params=params, **_parse_input(body.get("input"), "body.input")
-    )
+    given = _parse_input(body.get("input"), "body.input", max_bytes)
+    return Request(custom_id, model=model, params=params, **given)
 
 
 def _custom_id(value: dict[str, Any], index: int) -> str:
@@ -85,10 +86,26 @@ def _custom_id(value: dict[str, Any], index: int) -> str:
         raise RequestError(
             f"`custom_id` must be a string of 1 to {LONGEST_ID} characters.", "custom_id"
         )
+    _check_visible(custom_id)
     return custom_id
 
 
-def _parse_input(value: object, where: str) -> dict[str, Any]:
+def _check_visible(custom_id: str) -> None:
+    """Refuse a name that nobody could read off a screen, or that reads as another."""
+    if not custom_id.strip():
+        raise RequestError("`custom_id` must have a character that can be seen.", "custom_id")
+    if custom_id.isprintable():  # nearly always
+        return
+    for place, char in enumerate(custom_id, start=1):
+        if is_unseen(char):
+            raise RequestError(
+                f"`custom_id` has a character that cannot be seen, U+{ord(char):04X} at {place}; "
+                "leave it out.",
+                "custom_id",
+            )
+
+
+def _parse_input(value: object, where: str, max_bytes: int) -> dict[str, Any]:
     if not isinstance(value, dict) or len(value) != 1:
         raise RequestError(
             f"`{where}` must be an object with exactly one of url, file_id and data.", where
@@ -98,7 +115,9 @@ def _parse_input(value: object, where: str) -> dict[str, Any]:
         raise RequestError(f"`{where}` must have a string as its url, file_id or data.", where)
     if kind == "url":
         check_url_form(content, f"{where}.url")
-    return {kind: _decoded(content, f"{where}.data") if kind == "data" else content}
+    if kind == "data":
+        return {kind: _decoded(content, f"{where}.data", max_bytes)}
+    return {kind: content}
 
 
 def check_url_form(url: str, where: str) -> None:
@@ -111,13 +130,13 @@ def check_url_form(url: str, where: str) -> None:
         )
 
 
-def _decoded(text: str, where: str) -> bytes:
+def _decoded(text: str, where: str, max_bytes: int) -> bytes:
     # A data URL is what browsers make of a picture; its header says nothing that we rely on.
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as err:
+        return decode_base64(text, max_bytes)
+    except Base64Error as err:
         raise RequestError(f"`{where}` is not valid base64: {err}.", where) from err
 
 

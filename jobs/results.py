@@ -89,11 +89,13 @@ def read_rows(
         start = after.row + 1 if commit == after.commit else 0
         if shard.segment is not None:
             rows = read_segment(ground.storage, shard.segment, start)
+            if job.has_item_metadata:
+                manifest = manifest or Manifest(ground.storage, job.manifest or "")
+                rows = _with_metadata(rows, manifest, shard, start)
         else:
-            if manifest is None:
-                # The job may have ended after the caller had read it.
-                job = _read_again(ground, job)
-                manifest = Manifest(ground.storage, job.manifest or "")
+            # The job may have ended after the caller had read it.
+            job = _read_again(ground, job)
+            manifest = manifest or Manifest(ground.storage, job.manifest or "")
             rows = islice(_rows_that_never_ran(manifest, job, shard), start, None)
         for position, row in enumerate(rows, start):
             yield Cursor(commit, position), row
@@ -171,8 +173,18 @@ def _read_again(ground: Ground, job: Job) -> Job:
         return session.get_one(Job, job.id)
 
 
+def _with_metadata(
+    rows: Iterator[Row], manifest: Manifest, shard: Shard, start: int
+) -> Iterator[Row]:
+    """Put beside a shard's rows, from row `start` on, what came beside their items."""
+    items = manifest.items(shard.first + start, shard.count - start)
+    for row, item in zip(rows, items, strict=True):
+        row.metadata_json = item.metadata
+        yield row
+
+
 def _rows_that_never_ran(manifest: Manifest, job: Job, shard: Shard) -> Iterator[Row]:
     status = ItemStatus.EXPIRED if job.status is JobStatus.EXPIRED else ItemStatus.CANCELLED
     items = manifest.items(shard.first, shard.count)
     for index, item in enumerate(items, start=shard.first):
-        yield Row(index=index, custom_id=item.custom_id, status=status)
+        yield Row(index, item.custom_id, status, metadata_json=item.metadata)

@@ -4,8 +4,9 @@ index int64 · custom_id string · status string · input_sha256 string · attem
 predictions string (JSON, null when there are none) · error_code, error_message string
 error_retryable bool · overlay_offset, overlay_length int64 (null without an overlay)
 warnings string (JSON list of {code, message}, null when there are none)
+width, height int32 (pixels of the upright original) · fps double, duration_ms int64 (of films)
 
-A segment that was written before there were warnings has no such column and is read all the same.
+A segment that was written before there was a column has none and is read all the same.
 """
 
 import json
@@ -38,6 +39,10 @@ SCHEMA = pa.schema(
         ("overlay_offset", pa.int64()),
         ("overlay_length", pa.int64()),
         ("warnings", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("fps", pa.float64()),
+        ("duration_ms", pa.int64()),
     ]
 )
 
@@ -82,6 +87,14 @@ class Row:
     # Where its result lies drawn, in the blob of the segment's overlays: offset and length.
     overlay: tuple[int, int] | None = None
     warnings: tuple[ItemWarning, ...] = ()
+    # Of the upright original, in pixels; None where it was not decoded.
+    width: int | None = None
+    height: int | None = None
+    # Of a film alone.
+    fps: float | None = None
+    duration_ms: int | None = None
+    # JSON text of an object: what came beside the item. It lies in the manifest (jobs.results).
+    metadata_json: str | None = None
 
     @property
     def predictions(self) -> list[dict[str, Any]] | None:
@@ -110,6 +123,10 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
             pa.array([row.overlay and row.overlay[0] for row in rows], pa.int64()),
             pa.array([row.overlay and row.overlay[1] for row in rows], pa.int64()),
             pa.array([_warnings_json(row.warnings) for row in rows], pa.string()),
+            pa.array([row.width for row in rows], pa.int32()),
+            pa.array([row.height for row in rows], pa.int32()),
+            pa.array([row.fps for row in rows], pa.float64()),
+            pa.array([row.duration_ms for row in rows], pa.int64()),
         ],
         schema=SCHEMA,
     )
@@ -125,7 +142,7 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
     columns = [found.get(column, [None] * len(table)) for column in SCHEMA.names]
     for (
         index, custom_id, status, sha256, attempts, predictions, code, message, retryable,
-        overlay_offset, overlay_length, warnings,
+        overlay_offset, overlay_length, warnings, *facts,
     ) in zip(*columns, strict=True):  # fmt: skip
         yield Row(
             index,
@@ -137,6 +154,7 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
             None if code is None else ItemError(code, message, retryable),
             None if overlay_offset is None else (overlay_offset, overlay_length),
             () if warnings is None else _warnings(warnings),
+            *facts,
         )
 
 

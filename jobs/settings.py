@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     training_memory: int = Field(8 * GIB, ge=MIB, description="what one training may take")
     shards_in_flight: int = Field(2, ge=1, le=64, description="per inference process")
     decode_threads: int = Field(0, ge=0, description="0: as many as the process has cores")
+    decoder_memory: int = Field(2 * GIB, ge=64 * MIB, description="what decoding one item may take")
+    decoder_module: str = Field(
+        "workers.walls.fork_server", description="Python module that decoder processes come from"
+    )
     batch_wait_ms: float = Field(3, ge=0, le=1000)
     lanes: int = Field(
         0, ge=0, le=64, description="batches computed at a time; 0: one a core, two on a GPU"

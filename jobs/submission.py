@@ -235,6 +235,7 @@ def _prepare_inline(ground: Ground, submission: Submission, job: Job) -> list[di
             _inline_items(ground, submission, pack),
             max_items=ground.settings.max_inline_items,
             max_errors=ground.settings.max_line_errors,
+            repeats="refused" if submission.uploads is None else "told_apart",
         )
     return cut_shards(job.id, job.total, submission.model.record["shard_items"])
 

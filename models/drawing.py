@@ -47,14 +47,11 @@ def draw(
     return _encoded(".png", _laid_over(pixels, predictions, _enlargement(pixels)))
 
 
-def draw_jpeg(
-    data: bytes, predictions: Sequence[Mapping[str, Any]], limits: Limits | None = None
-) -> bytes:
-    """Draw an item's predictions over its encoded image; returns a JPEG file.
+def draw_jpeg(pixels: Pixels, predictions: Sequence[Mapping[str, Any]]) -> bytes:
+    """Draw an item's predictions over its picture, uint8 RGB (h, w, 3); returns a JPEG file.
 
     As `draw`, but the longer side has at most LONGEST_SIDE pixels.
     """
-    pixels = decode(data, 3, limits or Limits()).pixels
     scale = min(_enlargement(pixels), LONGEST_SIDE / max(pixels.shape))
     return jpeg_of(_laid_over(pixels, predictions, scale))
 

@@ -18,12 +18,12 @@ PIXEL_CEILING = 250_000_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What one item may be at most. A 50-megapixel phone picture fits the defaults.
+    """What one item may be at most. A 108-megapixel phone picture fits the defaults.
 
     `max_pixels` counts width x height, before and after resizing; `max_bytes` the encoded file.
     """
 
-    max_pixels: int = 64_000_000
+    max_pixels: int = 110_000_000
     max_bytes: int = 64_000_000
 
 

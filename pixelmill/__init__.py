@@ -21,6 +21,7 @@ from pixelmill.errors import (
 )
 from pixelmill.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.retrying import RetryPolicy
+from pixelmill.skipping import Skipped
 from pixelmill.trainings import Training
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "ServerError",
+    "Skipped",
     "TooLarge",
     "Training",
     "UnexpectedAnswer",

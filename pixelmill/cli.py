@@ -8,7 +8,14 @@ import typer
 
 from pixelmill import child_commands, model_commands, operator_commands, training_commands
 from pixelmill.client import Client
-from pixelmill.display import aligned, job_lines, say, timestamp, upload_progress
+from pixelmill.display import (
+    aligned,
+    job_lines,
+    say,
+    say_left_out,
+    timestamp,
+    upload_progress,
+)
 from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
 from pixelmill.formats import Format, outcome_text, target, write_results
 from pixelmill.options import (
@@ -43,7 +50,7 @@ def submit(
         list[str],
         typer.Argument(
             metavar="PATH",
-            help="Images and folders, or one archive or JSONL file, or URLs.",
+            help="Files and folders, or one archive or JSONL file, or URLs.",
             show_default=False,
         ),
     ],
@@ -80,6 +87,7 @@ def submit(
         if not as_json:
             # At once: whoever interrupts the wait needs it to find the job again.
             typer.echo(job.id)
+        say_left_out(job)
         finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
 
 

@@ -9,6 +9,7 @@ with Client() as client:
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Self
 from pixelmill.calls import create, job_path, results_path
 from pixelmill.child_calls import ChildCalls
 from pixelmill.connection import find_connection
-from pixelmill.inputs import Gathered, Inputs, PathLike, Upload, plan_inputs
+from pixelmill.inputs import Delivered, Gathered, Inputs, PathLike, Upload, plan_inputs
 from pixelmill.model_calls import ModelCalls
 from pixelmill.pages import pages
 from pixelmill.records import File, Job, Result
@@ -111,8 +112,10 @@ class Client(ChildCalls, ModelCalls):
 
         `inputs` is a path (image, folder, archive, JSONL file), a list of paths, a list of URLs, a
         list of request dicts, or a File uploaded before. A folder goes as a tar that is made on the
-        way: each image's `custom_id` is its path in the folder. `on_upload` is told the number of
-        bytes sent so far. With `overlays`, each result is also drawn over its image.
+        way: each file's `custom_id` is its path in the folder. The job's `left_out` says what was
+        not sent, such as hidden files and plain text; every other file is, whatever its suffix.
+        `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
+        drawn over its image.
 
         With an `idempotency_key` of your own, repeat a submission of local files by their File:
         a second upload is another file, and so another request.
@@ -128,19 +131,22 @@ class Client(ChildCalls, ModelCalls):
             "delete_inputs": delete_inputs,
             "overlays": overlays,
         }
-        body |= self._deliver(inputs, on_upload)
-        return Job.from_raw(self._json(create("/v1/jobs", body, idempotency_key)))
+        member, left_out = self._deliver(inputs, on_upload)
+        job = Job.from_raw(self._json(create("/v1/jobs", body | member, idempotency_key)))
+        return replace(job, left_out=left_out)
 
-    def _deliver(self, inputs: Inputs, on_upload: OnUpload | None = None) -> dict[str, Any]:
+    def _deliver(self, inputs: Inputs, on_upload: OnUpload | None = None) -> Delivered:
         """Bring inputs to the server; gives the member of the submission that names them."""
         plan = plan_inputs(inputs)
         if isinstance(plan, Upload):
-            return {"input_file_id": self.upload(plan.path, on_upload=on_upload).id}
+            file = self.upload(plan.path, on_upload=on_upload)
+            return Delivered({"input_file_id": file.id})
         if isinstance(plan, Gathered):
             name = f"{plan.roots[0].absolute().name or 'inputs'}.tar"
             call = upload_call(name, lambda: tar_stream(plan), on_upload, repeatable=True)
-            return {"input_file_id": File.from_raw(self._json(call)).id}
-        return {plan.member: plan.value}
+            file = File.from_raw(self._json(call))
+            return Delivered({"input_file_id": file.id}, plan.skips.total())
+        return Delivered({plan.member: plan.value})
 
     def predict(
         self,

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +16,6 @@ from pixelmill.errors import NotConfigured
 
 DEFAULT_DATA = Path(".pixelmill")
 STACK_FILE = "stack.json"
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,19 @@ class Connection:
 
     @property
     def is_local(self) -> bool:
-        """Whether the server is on this machine."""
-        return urlsplit(self.url).hostname in _LOOPBACK
+        """Whether the server is on this machine, where no proxy of the environment can reach it."""
+        return is_loopback(urlsplit(self.url).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host's name or address means this machine itself (RFC 6761, 6.3)."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def find_connection(

@@ -33,6 +33,12 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
+def say_left_out(job: Job) -> None:
+    """Say which files stayed here when a job was submitted, if any did."""
+    if job.left_out.count:
+        say(f"not sent: {job.left_out}")
+
+
 class Rate:
     """Items per second over the last half minute."""
 
@@ -129,7 +135,8 @@ def job_lines(job: Job) -> str:
         ("created", timestamp(job.created_at)),
     ]
     rows += [("error", _fault_text(fault)) for fault in job.errors[:_SHOWN_FAULTS]]
-    return "".join(f"{name:<9}{printable(value)}\n" for name, value in rows if value)
+    lines = "".join(f"{name:<9}{printable(value)}\n" for name, value in rows if value)
+    return lines + (f"{printable(str(job.skipped))}\n" if job.skipped.count else "")
 
 
 def _fault_text(fault: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """What a caller may hand to `submit`, and how each kind reaches the server.
 
 archive or JSONL file        ──► uploaded as it is
-folder, image, list of these ──► uploaded as a tar that is made on the way
+folder, file, list of these  ──► uploaded as a tar that is made on the way (pixelmill.skipping)
 list of URLs                 ──► `urls`
 list of request dicts        ──► `requests`
 File (uploaded before)       ──► `input_file_id`
@@ -9,25 +9,28 @@ File (uploaded before)       ──► `input_file_id`
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pixelmill.errors import InvalidInput
 from pixelmill.records import File
+from pixelmill.skipping import (
+    BATCH_SUFFIXES,
+    NOT_A_FILE,
+    NOT_MEDIA,
+    OnSkip,
+    SkipCount,
+    Skipped,
+    is_batch,
+    reason_to_skip,
+)
 from pixelmill.tarstream import Entry
 
 PathLike = str | os.PathLike[str]
 Request = Mapping[str, Any]
 Inputs = PathLike | File | Request | Sequence[PathLike] | Sequence[Request]
-
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".bmp", ".dib", ".webp", ".gif", ".tif", ".tiff")
-) | {".pbm", ".pgm", ".ppm", ".pnm", ".avif"}
-VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"))
-MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-BATCH_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".jsonl", ".ndjson")
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -41,15 +44,20 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Folders and images that go as one tar; the walk begins anew with each iteration."""
+    """Folders and files that go as one tar; the walk begins anew with each iteration.
+
+    `skips` has what the latest walk left out.
+    """
 
     roots: tuple[Path, ...]
+    skips: SkipCount = field(default_factory=SkipCount, compare=False)
 
     def __iter__(self) -> Iterator[Entry]:
-        """Give each image's entry: a folder's in sorted order, a list's in the list's order."""
+        """Give each file's entry: a folder's in sorted order, a list's in the list's order."""
         base = _base(self.roots)
+        self.skips.begin()
         for root in self.roots:
-            yield from _entries(root, base)
+            yield from _entries(root, base, self.skips.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,13 @@ class Listed:
 
     member: str
     value: Any
+
+
+class Delivered(NamedTuple):
+    """Inputs that the server has: the submission's member that names them, and what stayed here."""
+
+    member: dict[str, Any]
+    left_out: Skipped = Skipped()
 
 
 Plan = Upload | Gathered | Listed
@@ -96,14 +111,14 @@ def _plan_names(names: list[str]) -> Plan:
     paths = [Path(name) for name in names]
     for path in paths:
         _check_path(path, alone=len(paths) == 1)
-    if len(paths) == 1 and paths[0].is_file() and _is_batch(paths[0]):
+    if len(paths) == 1 and paths[0].is_file() and is_batch(paths[0].name):
         return Upload(paths[0])
     _check_distinct(paths)
     gathered = Gathered(tuple(paths))
     if next(iter(gathered), None) is None:
         raise InvalidInput(
-            f"{', '.join(names[:3])} holds no image and no video; looked, in its subfolders too, "
-            f"for {' '.join(sorted(MEDIA_SUFFIXES))}."
+            f"{', '.join(names[:3])} holds no image and no video, in its subfolders neither; "
+            f"{gathered.skips.total()}."
         )
     return gathered
 
@@ -111,14 +126,20 @@ def _plan_names(names: list[str]) -> Plan:
 def _check_path(path: Path, *, alone: bool) -> None:
     if not path.exists():
         raise InvalidInput(f"{path} does not exist.")
-    if path.is_dir() or _is_media(path.name):
+    if path.is_dir():
         return
-    if not _is_batch(path):
+    if is_batch(path.name):
+        if not alone:
+            raise InvalidInput(
+                f"{path} is a batch of its own; submit it alone, as a job of its own."
+            )
+        return
+    if reason_to_skip(path.name) == NOT_MEDIA:
         raise InvalidInput(
             f"{path} is neither an image, nor a video, nor one of {' '.join(BATCH_SUFFIXES)}."
         )
-    if not alone:
-        raise InvalidInput(f"{path} is a batch of its own; submit it alone, as a job of its own.")
+    if not path.is_file():
+        raise InvalidInput(f"{path} is no file that can be read, but a device or a pipe.")
 
 
 def _check_distinct(paths: list[Path]) -> None:
@@ -150,34 +171,54 @@ def _base(roots: tuple[Path, ...]) -> Path:
         raise InvalidInput("the inputs lie on different drives; submit one job each.") from err
 
 
-def _entries(root: Path, base: Path) -> Iterator[Entry]:
+def _entries(root: Path, base: Path, skip: OnSkip) -> Iterator[Entry]:
     absolute = _absolute(root)
     if absolute.is_dir():
-        for path in _walk(absolute, ()):
+        told = _relative_to(base, skip)
+        for path in _walk(absolute, (), told):
             yield Entry(_name(path, base), path)
     else:
         yield Entry(_name(absolute, base), absolute)
 
 
-def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
-    """Give a folder's images, sorted by their whole relative path; holds one folder's names."""
+def _relative_to(base: Path, skip: OnSkip) -> Callable[[Path, str], None]:
+    # Not every name of what stays here is text.
+    return lambda path, reason: skip(
+        os.fsencode(path.relative_to(base)).decode("utf-8", "replace"), reason
+    )
+
+
+def _walk(
+    folder: Path, above: tuple[tuple[int, int], ...], skip: Callable[[Path, str], None]
+) -> Iterator[Path]:
+    """Give a folder's files, sorted by their whole relative path; holds one folder's names."""
     try:
         stat = folder.stat()
         with os.scandir(folder) as scan:
-            found = [(e.name + "/" * e.is_dir(), e.is_file()) for e in scan if e.name[0] != "."]
+            found = sorted((_sorted_as(entry), entry.is_file()) for entry in scan)
     except OSError as err:
         raise InvalidInput(f"{folder} cannot be read: {err.strerror or err}.") from err
     here = (stat.st_dev, stat.st_ino)
     if here in above:
         raise InvalidInput(f"{folder} is a link to a folder around it; remove the link.")
+    for key, is_file in found:
+        is_folder = key.endswith("/")
+        path = folder / key.rstrip("/")
+        if reason := reason_to_skip(path.name, is_folder=is_folder):
+            skip(path, reason)
+        elif is_folder:
+            yield from _walk(path, (*above, here), skip)
+        elif is_file:
+            yield path
+        elif path.is_symlink():
+            raise InvalidInput(f"{path} is no file that can be read: a broken link?")
+        else:
+            skip(path, NOT_A_FILE)
+
+
+def _sorted_as(entry: "os.DirEntry[str]") -> str:
     # The slash makes folders sort as their content does: "a.jpg" before "a/b.jpg".
-    for name, is_file in sorted(found):
-        if name.endswith("/"):
-            yield from _walk(folder / name, (*above, here))
-        elif _is_media(name):
-            if not is_file:
-                raise InvalidInput(f"{folder / name} is no file that can be read: a broken link?")
-            yield folder / name
+    return entry.name + "/" * entry.is_dir()
 
 
 def _name(path: Path, base: Path) -> str:
@@ -188,11 +229,3 @@ def _name(path: Path, base: Path) -> str:
         shown = os.fsencode(name)
         raise InvalidInput(f"{shown!r} is not valid UTF-8, so no result could carry it.") from err
     return name
-
-
-def _is_media(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
-
-
-def _is_batch(path: Path) -> bool:
-    return path.name.lower().endswith(BATCH_SUFFIXES)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pixelmill.errors import JobFailed, UnexpectedAnswer
+from pixelmill.skipping import Skipped
 
 Raw = Mapping[str, Any]
 
@@ -100,6 +101,10 @@ class Job:
     output_file_id: str | None = None
     error_file_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    # The files of its archive that became no item.
+    skipped: Skipped = field(default_factory=Skipped)
+    # The files that `submit` left out of what it sent; the server knows nothing of them.
+    left_out: Skipped = field(default_factory=Skipped)
 
     @classmethod
     def from_raw(cls, raw: Raw) -> Self:
@@ -108,6 +113,8 @@ class Job:
             _required(raw, name, "job")
         members = {"created_at": 0} | _pick(cls, raw)
         members |= {
+            "skipped": Skipped.from_raw(raw.get("skipped")),
+            "left_out": Skipped(),
             "model": ModelRef.from_raw(raw.get("model")),
             "request_counts": Counts(**_pick(Counts, raw.get("request_counts") or {})),
             "queue": Queue(**_pick(Queue, raw.get("queue") or {})),
@@ -198,6 +205,8 @@ class Result:
     predictions: list[dict[str, Any]] | None = None
     error: ItemError | None = None
     warnings: tuple[ItemWarning, ...] = ()
+    # What came beside the item, such as the labels of a WebDataset.
+    metadata: Mapping[str, Any] | None = None
     model: str | None = None
     input_sha256: str | None = None
     attempts: int | None = None

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from pixelmill.client import Client
-from pixelmill.display import aligned, say, timestamp, upload_progress
+from pixelmill.display import aligned, say, say_left_out, timestamp, upload_progress
 from pixelmill.errors import WaitTimeout
 from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
 from pixelmill.options import AsJson, ParamList, Timeout, Wait, read_params
@@ -66,6 +66,7 @@ def train(
             )
         if not as_json:
             typer.echo(training.id)
+        say_left_out(training)
         _finish(client, training, wait=wait, timeout=timeout, as_json=as_json)
 
 

@@ -7,11 +7,11 @@ print(client.trainings.wait(training).model)
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from pixelmill.inputs import Inputs
+from pixelmill.inputs import Delivered, Inputs
 from pixelmill.pages import pages
 from pixelmill.records import Job
 from pixelmill.transport import Call, Transport, json_object
@@ -40,7 +40,7 @@ class Trainings:
     def __init__(
         self,
         transport: Transport,
-        deliver: Callable[[Inputs, OnUpload | None], dict[str, Any]],
+        deliver: Callable[[Inputs, OnUpload | None], Delivered],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._transport, self._deliver, self._sleep = transport, deliver, sleep
@@ -62,7 +62,8 @@ class Trainings:
         for a job.
         """
         body = {"name": name, "architecture": architecture, "params": params, **options}
-        body |= self._deliver(data, on_upload)
+        member, left_out = self._deliver(data, on_upload)
+        body |= member
         call = Call(
             "POST",
             _PATH,
@@ -70,7 +71,7 @@ class Trainings:
             headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
             repeatable=True,
         )
-        return self._one(call)
+        return replace(self._one(call), left_out=left_out)
 
     def get(self, training: str | Training) -> Training:
         """Give a training."""

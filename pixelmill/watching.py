@@ -30,6 +30,8 @@ def finish(
         print_json(job.raw)
     elif not quiet:
         sys.stdout.write(job_lines(job))
+    elif job.skipped.count:
+        say(str(job.skipped))
     raise typer.Exit(code_of_job(job) if code is None else code)
 
 

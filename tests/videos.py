@@ -5,10 +5,12 @@ Layout: ISO/IEC 14496-12, and Apple's QuickTime File Format for the sample entry
 """
 
 import struct
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import imageio_ffmpeg
 import numpy as np
 
 # Units of time in a second: one is a millisecond.
@@ -72,6 +74,30 @@ def written(path: Path, fourcc: str, pictures: Sequence[np.ndarray], fps: float 
         writer.write(picture)
     writer.release()
     return path
+
+
+def ffmpeg(*arguments: object) -> bytes:
+    """Run FFmpeg's own tool, which is another build than the one under test; gives its output."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y"]
+    done = subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def scene(seconds: float, size: str = "96x64", rate: str = "24") -> list[str]:
+    """FFmpeg's arguments for a moving test picture as the input."""
+    return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"]
+
+
+def seen_by_ffmpeg(path: Path, width: int, height: int, filters: str = "null") -> np.ndarray:
+    """Let FFmpeg's own tool decode a film: uint8 RGB (frames, h, w, 3)."""
+    raw = ffmpeg(
+        *("-i", path, "-map", "0:v:0", "-fps_mode", "passthrough"),
+        *("-vf", f"{filters},scale=flags=bicubic,format=rgb24", "-f", "rawvideo", "-"),
+    )
+    return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
 
 
 def _box(kind: bytes, *parts: bytes) -> bytes:

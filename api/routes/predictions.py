@@ -12,7 +12,7 @@ from api.job_answers import accepted
 from api.job_views import JobView
 from api.multipart import is_form, read_parts
 from api.openapi import describe
-from api.parsing import check_filename, parse_json, read_body, validated
+from api.parsing import parse_json, read_body, validated
 from api.result_rows import PredictionView, prediction_json
 from api.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
 from api.submitting import checked, idempotency_of, wanted_by
@@ -58,14 +58,14 @@ def predict() -> Response:
 def _submit_json() -> tuple[Job, bool]:
     body, plain = read_body(PredictionCreate)
     submission = _checked(body.model, body.params)
-    submission = replace(submission, requests=(read_input(body.input),))
+    request = read_input(body.input, ground().settings.max_item_bytes)
+    submission = replace(submission, requests=(request,))
     return submit(ground(), submission, idempotency_of(plain))
 
 
 def _submit_form() -> tuple[Job, bool]:
     with read_parts(_MOST_PARTS) as parts:
         file = parts.only("file", "the image")
-        check_filename(file.filename or "")
         longest = ground().settings.max_json_bytes
         texts = {name: parts.named(name)[:1] for name in ("model", "params")}
         fields = {name: found[0].text(longest) for name, found in texts.items() if found}

@@ -13,9 +13,18 @@ again, as a plain tar: nothing can be range-read in a gzip stream.
 
 from jobs.archives.extraction import extract, extract_stream
 from jobs.archives.gzip import expand_gzip
-from jobs.archives.magic import ArchiveKind, sniff
-from jobs.archives.members import ArchiveError, Encoding, ErrorCode, Limits, Member
+from jobs.archives.magic import ArchiveKind, sniff, sniff_file
+from jobs.archives.members import (
+    ArchiveError,
+    Encoding,
+    ErrorCode,
+    Limits,
+    Member,
+    Skipped,
+    SkipReason,
+)
 from jobs.archives.tar import walk_tar
+from jobs.archives.walking import expand, walk
 from jobs.archives.zip import walk_zip
 
 __all__ = [
@@ -25,10 +34,15 @@ __all__ = [
     "ErrorCode",
     "Limits",
     "Member",
+    "SkipReason",
+    "Skipped",
+    "expand",
     "expand_gzip",
     "extract",
     "extract_stream",
     "sniff",
+    "sniff_file",
+    "walk",
     "walk_tar",
     "walk_zip",
 ]

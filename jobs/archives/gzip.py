@@ -1,7 +1,7 @@
 """A gzip stream, expanded piece by piece: how a tar.gz becomes a tar that can be range-read."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from jobs.archives.members import MIB, ArchiveError, Limits, check_ratio, check_total
@@ -12,7 +12,9 @@ _YIELD_BYTES = MIB
 _GZIP_ONLY = 16 + zlib.MAX_WBITS
 
 
-def expand_gzip(source: BinaryIO, limits: Limits) -> Iterator[bytes]:
+def expand_gzip(
+    source: BinaryIO, limits: Limits, beat: Callable[[], None] = lambda: None
+) -> Iterator[bytes]:
     """The decompressed stream in chunks of 1 byte to 1 MiB, in bounded memory.
 
     Several gzip members in a row are one stream (RFC 1952, 2.2), zeros after the last are padding.
@@ -22,6 +24,7 @@ def expand_gzip(source: BinaryIO, limits: Limits) -> Iterator[bytes]:
     """
     unpacked = 0
     for chunk, packed in _pieces(source):
+        beat()
         unpacked += len(chunk)
         check_total(unpacked, limits)
         check_ratio(unpacked, packed, limits)

@@ -1,10 +1,25 @@
-"""What every archive format shares: members, limits, the error, and labels."""
+"""What every archive format shares: members, what is skipped, limits and the error."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
-Encoding = Literal["raw", "zip"]
-"""How a member's byte range holds it. raw: as it is; zip: local header, then data."""
+Encoding = Literal["raw", "zip", "sparse"]
+"""How a member's byte range holds it.
+
+raw: as it is; zip: local header, then data; sparse: the tar headers of the member, which say where
+its holes are, then its pieces. `extract` and `extract_stream` read all three.
+"""
+
+SkipReason = Literal["symlink", "device", "system_file", "not_media", "sidecar", "replaced"]
+"""Why a file of an archive becomes no item. Folders are not told.
+
+symlink: a symbolic link, or a hard link to nothing that the archive holds before it.
+device: a device, a pipe, a volume's label: what holds no bytes of its own.
+system_file: what macOS, Windows or a network drive left behind, as `.DS_Store` or `Thumbs.db`.
+not_media: plainly no picture or film by its suffix, as `.txt`, among others that may be one.
+sidecar: the `.json`, `.cls` or `.txt` of a WebDataset sample: kept as its picture's `metadata`.
+replaced: a tar holds a later file of the same name, which replaces this one as tar unpacks it.
+"""
 
 ErrorCode = Literal["corrupt_archive", "archive_too_large", "unsupported_archive"]
 
@@ -34,6 +49,17 @@ class Limits:
     max_total_bytes: int = 1024 * 1024 * MIB
     max_ratio: float = 200.0
     """Unpacked over packed bytes of the whole archive, judged above `RATIO_FLOOR`."""
+    max_name_chars: int = 512
+    max_name_bytes: int = 2048
+    """A longer name is shortened, and told apart by a hash of all of it."""
+    max_header_bytes: int = 64 * 1024
+    """One extended header of a tar, which is read into memory."""
+    max_headers_in_row: int = 64
+    """Extended headers before one entry of a tar."""
+    max_listing_bytes: int = 256 * MIB
+    """What a tar's names and metadata may take in memory, compressed, while it is judged."""
+    max_metadata_bytes: int = 4096
+    """What the sidecars of one member may take together, as JSON text in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +75,19 @@ class Member:
     size: int
     """Uncompressed bytes, as the archive declares them; `extract` holds the member to it."""
     encoding: Encoding
+    fault: tuple[ErrorCode, str] | None = None
+    """Why it cannot be read, as code and sentence: an item that is an error from the start."""
+    metadata: str | None = None
+    """JSON text of an object, `Limits.max_metadata_bytes` at most: what a WebDataset's sidecars
+    say of it, by their suffix, as `{"cls": 7, "json": {"caption": "a dog"}}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One file of an archive that becomes no item."""
+
+    name: str
+    reason: SkipReason
 
 
 def check_count(entries: int, limits: Limits) -> None:
@@ -82,37 +121,6 @@ def check_ratio(unpacked: int, packed: int, limits: Limits) -> None:
         )
 
 
-# One to one wherever possible, so that two names that differ still differ: the control characters
-# get their Unicode pictures (NUL becomes ␀), the C1 range a written escape.
-_VISIBLE: dict[int, str] = (
-    {code: chr(0x2400 + code) for code in range(0x20)}
-    | {0x7F: "\u2421"}
-    | {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
-)
-
-
-def label(raw: bytes, legacy: Literal["cp437", "latin-1"]) -> str:
-    """A member's name as text that is safe to store and show.
-
-    Names are UTF-8 whatever the archive's flags say, as nearly every tool of today writes it;
-    what is not valid UTF-8 is read as `legacy`, which gives each of the 256 bytes its own letter.
-    """
-    try:
-        name = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        name = raw.decode(legacy)
-    name = name.replace("\\", "/")
-    return name if name.isprintable() else name.translate(_VISIBLE)
-
-
-def shown(name: str) -> str:
-    """A label for an error message: quoted, and short however long it is."""
-    return repr(name if len(name) <= 200 else f"{name[:200]}…")
-
-
-def is_dropping(name: str) -> bool:
-    """Whether a label is one that macOS or Windows left behind: no file of the user's."""
-    folders, _, last = name.rpartition("/")
-    if last.startswith("._") or last == ".DS_Store" or last.lower() == "thumbs.db":
-        return True
-    return "__MACOSX" in folders and "__MACOSX" in folders.split("/")
+def corrupt(fault: str) -> NoReturn:
+    """Refuse the archive as broken; `fault` says what and where, without a full stop."""
+    raise ArchiveError("corrupt_archive", f"{fault}. Pack the archive again and upload it anew.")

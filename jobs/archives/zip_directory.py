@@ -8,10 +8,11 @@ records), 4.5.3 (zip64 field). Prepended data and comments are found as `zipfile
 import os
 import stat
 import struct
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, NoReturn
+import zlib
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Literal, NamedTuple
 
-from jobs.archives.members import MIB, ArchiveError, label
+from jobs.archives.members import MIB, ArchiveError, corrupt
 
 # Fields that nothing here needs are padding (x).
 # disk, entries, directory's size and offset, comment length
@@ -25,6 +26,16 @@ _LOCAL_BYTES = 30
 _MAX_COMMENT = 0xFFFF
 _IN_ZIP64 = 0xFFFF_FFFF
 _ZIP64_TAG = 0x0001
+_UNICODE_PATH_TAG = 0x7075  # 4.6.9: version 1, CRC-32 of the plain name, name in UTF-8
+_UNICODE_PATH = struct.Struct("<BI")
+_FIELD = struct.Struct("<HH")
+# Entries between two beats.
+_ENTRIES_A_BEAT = 1000
+
+EntryKind = Literal["file", "folder", "symlink", "device"]
+# What a Unix says of a file; 0 where the writer was none.
+_KINDS: dict[int, EntryKind] = {0: "file", stat.S_IFREG: "file", stat.S_IFDIR: "folder"}
+_KINDS[stat.S_IFLNK] = "symlink"
 
 
 class Directory(NamedTuple):
@@ -39,19 +50,15 @@ class Directory(NamedTuple):
 class Entry(NamedTuple):
     """One entry of the central directory."""
 
-    raw_name: bytes
+    number: int  # its place, counted from 1
+    name: bytes
     offset: int  # of the local header, byte in the file
     least: int  # bytes that local header and data take at the least
     packed: int  # bytes of data
     size: int  # uncompressed bytes
     flags: int
     method: int
-    regular: bool  # neither folder nor link nor device
-
-    @property
-    def name(self) -> str:
-        """The label; made on demand, as judging the archive needs none."""
-        return label(self.raw_name, "cp437")
+    kind: EntryKind
 
 
 def find_directory(file: BinaryIO) -> Directory:
@@ -124,12 +131,16 @@ class _Range:
         return self._piece[self._at - count : self._at]
 
 
-def entries(file: BinaryIO, directory: Directory) -> Iterator[Entry]:
+def entries(
+    file: BinaryIO, directory: Directory, beat: Callable[[], None] = lambda: None
+) -> Iterator[Entry]:
     """Every entry in the directory's own order, which is the user's."""
     source = _Range(file, directory.start, directory.size)
     read = 0
     while fixed := source.take(_ENTRY.size):
         read += 1
+        if read % _ENTRIES_A_BEAT == 0:
+            beat()
         if len(fixed) < _ENTRY.size or not fixed.startswith(b"PK\x01\x02"):
             corrupt(f"Entry {read:,} of the zip directory is broken")
         yield _entry(fixed, source, read, directory.shift)
@@ -144,31 +155,45 @@ def _entry(fixed: bytes, source: _Range, number: int, shift: int) -> Entry:
     if len(variable) < sum(lengths):
         corrupt(f"Entry {number:,} of the zip directory is cut short")
     name = variable[:name_length]
+    least = _LOCAL_BYTES + name_length
     if _IN_ZIP64 in (size, packed, offset):
         extra = variable[name_length : name_length + extra_length]
         size, packed, offset = _from_zip64(extra, (size, packed, offset), number)
-    kind = stat.S_IFMT(attributes >> 16)  # 0 where the writer was no Unix
-    regular = kind in (0, stat.S_IFREG) and not name.endswith((b"/", b"\\"))
-    least = _LOCAL_BYTES + name_length + packed
-    return Entry(name, offset + shift, least, packed, size, flags, method, regular)
+    if extra_length:
+        name = _unicode_path(variable[name_length : name_length + extra_length], name)
+    kind = _KINDS.get(stat.S_IFMT(attributes >> 16), "device")
+    if kind == "file" and name.endswith((b"/", b"\\")):
+        kind = "folder"
+    return Entry(number, name, offset + shift, least + packed, packed, size, flags, method, kind)
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """The fields of an extra field, by their tags (4.5.1)."""
+    at = 0
+    while at + _FIELD.size <= len(extra):
+        tag, length = _FIELD.unpack_from(extra, at)
+        at += _FIELD.size
+        yield tag, extra[at : at + length]
+        at += length
+
+
+def _unicode_path(extra: bytes, name: bytes) -> bytes:
+    """The name in UTF-8 that the extra field keeps of this very name, else the name."""
+    for tag, field in _fields(extra):
+        if tag == _UNICODE_PATH_TAG and len(field) > _UNICODE_PATH.size:
+            version, crc = _UNICODE_PATH.unpack_from(field)
+            if version == 1 and crc == zlib.crc32(name):
+                return field[_UNICODE_PATH.size :]
+    return name
 
 
 def _from_zip64(extra: bytes, values: tuple[int, ...], number: int) -> list[int]:
     """Size, packed size and offset, with those that did not fit in 32 bits taken from `extra`."""
-    at = 0
-    while at + 4 <= len(extra):
-        tag, length = struct.unpack_from("<HH", extra, at)
+    for tag, field in _fields(extra):
         if tag == _ZIP64_TAG:
-            field = extra[at + 4 : at + 4 + length]
             wide = iter(struct.unpack_from(f"<{len(field) // 8}Q", field))
             try:
                 return [next(wide) if value == _IN_ZIP64 else value for value in values]
             except StopIteration:
                 corrupt(f"The zip64 field of entry {number:,} of the zip directory is too short")
-        at += 4 + length
     return list(values)  # exactly 4 GiB - 1: legal, if odd
-
-
-def corrupt(fault: str) -> NoReturn:
-    """Refuse the zip as broken."""
-    raise ArchiveError("corrupt_archive", f"{fault}. Pack the archive again and upload it anew.")

@@ -85,6 +85,10 @@ class Job(Table):
     outcome: Mapped[Outcome | None]
     status_reason: Mapped[str | None]
     errors: Mapped[list[Any] | None]
+    # The files of the input that became no item (jobs.skipping); null where there were none.
+    skipped: Mapped[dict[str, Any] | None]
+    # Whether the manifest has metadata of items, for results to show.
+    has_item_metadata: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     # What the caller asked for, in the caller's words: `{"model": …, "params": …}`.
     requested: Mapped[dict[str, Any]]

@@ -5,17 +5,22 @@ some bytes at a time, so that a file of gigabytes costs microseconds, and a film
 65,535 x 65,535 is refused before anything is set up for it. What is not understood claims nothing.
 
 Sources: ISO/IEC 14496-12 (MP4), Apple's QuickTime File Format, RFC 9559 (Matroska) and RFC 8794
-(EBML), Microsoft's AVI RIFF File Reference, ISO/IEC 13818-1 (MPEG-TS).
+(EBML), Microsoft's AVI RIFF File Reference; film_ends.py and mp4_index.py name theirs.
 """
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
+from models.errors import VideoDecodeFailed
+from models.media.film_ends import asf_is_cut, flv_is_cut, ps_is_cut, ts_is_cut
+from models.media.mp4_index import MAX_INDEX_BYTES, MAX_INDEX_ENTRIES, claimed_entries
+
 # Real files have some hundred parts, fragmented ones thousands; more is work for work's sake.
 _MAX_PARTS = 200_000
 
-_TS_PACKET = 188
+# Boxes of MP4 that hold the film itself, or nothing.
+_BODIES = (b"mdat", b"free", b"skip", b"wide", b"ftyp")
 
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 _TRACKS, _TRACK, _VIDEO = 0x1654AE6B, 0xAE, 0xE0
@@ -25,12 +30,14 @@ _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xB0, 0xBA
 class Claims(NamedTuple):
     """What a file states: the largest picture in pixels (0 x 0 when it does not say).
 
-    `is_cut` says that the file ends before the place that it names as its end.
+    `is_cut` says that the file ends before the place that it names as its end; `index_entries` in
+    how many pieces its index says that the film is.
     """
 
     width: int = 0
     height: int = 0
     is_cut: bool = False
+    index_entries: int = 0
 
 
 class _Part(NamedTuple):
@@ -42,7 +49,10 @@ class _Part(NamedTuple):
 
 
 def read_claims(kind: str, file: BinaryIO, size: int) -> Claims:
-    """Read what a file of `size` bytes states; `kind` is as `media.video_format` names it."""
+    """Read what a file of `size` bytes states; `kind` is as `film_formats` names it.
+
+    Raises VideoDecodeFailed for headers that are compressed.
+    """
     reader = _READERS.get(kind)
     try:
         return reader(file, size) if reader is not None else Claims()
@@ -51,16 +61,31 @@ def read_claims(kind: str, file: BinaryIO, size: int) -> Claims:
 
 
 def _mp4(file: BinaryIO, size: int) -> Claims:
-    width = height = 0
+    width = height = entries = 0
     is_cut = False
     for box in _boxes(file, 0, size):
         is_cut = box.end > size
+        if box.kind not in _BODIES:
+            entries += _claimed_entries(file, box)
         if box.kind == b"moov":
             for wide, high in _track_sizes(file, box):
                 width, height = max(
                     (width, height), (wide, high), key=lambda each: each[0] * each[1]
                 )
-    return Claims(width, height, is_cut)
+    return Claims(width, height, is_cut, entries)
+
+
+def _claimed_entries(file: BinaryIO, box: _Part) -> int:
+    length = box.end - box.start
+    if length > MAX_INDEX_BYTES:
+        return MAX_INDEX_ENTRIES + 1
+    headers = _read(file, box.start, length)
+    if headers[4:8] == b"cmov":
+        raise VideoDecodeFailed(
+            "The MP4 video's headers are compressed, as QuickTime wrote them before 2000. Save it "
+            "again as MP4 or WebM."
+        )
+    return claimed_entries(headers)
 
 
 def _track_sizes(file: BinaryIO, moov: _Part) -> Iterator[tuple[int, int]]:
@@ -153,10 +178,6 @@ def _avi(file: BinaryIO, size: int) -> Claims:
     return Claims(width, height, length + 8 > size)
 
 
-def _mpeg_ts(_file: BinaryIO, size: int) -> Claims:
-    return Claims(is_cut=size % _TS_PACKET != 0)
-
-
 def _area(size: tuple[int, int]) -> int:
     return size[0] * size[1]
 
@@ -170,5 +191,8 @@ _READERS: Mapping[str, Callable[[BinaryIO, int], Claims]] = {
     "MP4": _mp4,
     "Matroska": _matroska,
     "AVI": _avi,
-    "MPEG-TS": _mpeg_ts,
+    "MPEG-TS": lambda file, size: Claims(is_cut=ts_is_cut(file, size)),
+    "MPEG-PS": lambda file, size: Claims(is_cut=ps_is_cut(file, size)),
+    "FLV": lambda file, size: Claims(is_cut=flv_is_cut(file, size)),
+    "WMV": lambda file, size: Claims(is_cut=asf_is_cut(file, size)),
 }

@@ -56,9 +56,7 @@ def decode(data: bytes, channels: int, limits: Limits, least: int | None = None)
     return Picture(_upright(pixels, still.orientation), width, height)
 
 
-def _check_shape(
-    pixels: Pixels, kind: str, still: Still, channels: int, least: int | None
-) -> None:
+def _check_shape(pixels: Pixels, kind: str, still: Still, channels: int, least: int | None) -> None:
     """Hold what the decoder gave against what the header said; raises ImageDecodeFailed."""
     height, width = pixels.shape[:2]
     is_whole = (width, height) == (still.width, still.height)

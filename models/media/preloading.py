@@ -1,23 +1,64 @@
-"""Everything that decoding stills imports and sets up lazily, at once and beforehand.
+"""Everything that decoding imports and sets up lazily, at once and beforehand.
 
 A decoder process calls this before it gives up the right to open files.
 """
 
+import base64
 import io
+
+import numpy as np
 
 from models.media.pictures import decode
 from models.record import Limits
 
 # What Pillow can write and we can read, each by its own decoder.
-_WRITTEN = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_WRITTEN: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("JPEG", "RGB", {}),
+    ("JPEG", "CMYK", {}),
+    ("PNG", "RGB", {}),
+    ("PNG", "L", {}),
+    ("WEBP", "RGB", {}),
+    ("BMP", "RGB", {}),
+    ("GIF", "RGB", {}),
+    ("AVIF", "RGB", {}),
+    *(("TIFF", "RGB", {"compression": each}) for each in ("raw", "tiff_lzw", "tiff_deflate")),
+    *(("TIFF", "RGB", {"compression": each}) for each in ("packbits", "jpeg", "lzma", "zstd")),
+    *(("TIFF", "1", {"compression": each}) for each in ("group3", "group4", "tiff_ccitt")),
+)
+
+# HEIC of 64 x 64 grey pixels, which nothing that we install can write.
+_HEIC = (
+    "AAAAHGZ0eXBoZWl4AAAAAG1pZjFoZWl4bWlhZgAAAU5tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAA"
+    "AAAAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABcgABAAAAAAAAABIAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAAB"
+    "AABodmMxAAAAAA5waXRtAAAAAAABAAAAzmlwcnAAAACvaXBjbwAAAHJodmNDAQQIAAAAn/gAAAAAHvAA/Pz4+AAADw"
+    "NgAAEAF0ABDAH//wQIAAADAJ/4AAADAAAeugJAYQABACZCAQEECAAAAwCf+AAAAwAAHsCCBBZbqSSmubAgAAADAyAA"
+    "AAMAIWIAAQAHRAHBcrAiQAAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAAA5waXhpAAAAAA"
+    "EIAAAAF2lwbWEAAAAAAAAAAQABBIECAwQAAAAabWRhdAAAAA4oAa4IMPEqFP/8HVcFgA=="
+)
 
 
 def preload() -> None:
-    """Import every still decoder, and decode a tiny picture of each format."""
+    """Import every decoder, and decode a tiny picture of each format."""
+    import av  # noqa: F401
+
+    from models.media import films  # noqa: F401
+
+    for file in _pictures():
+        for channels in (1, 3):
+            decode(file, channels, Limits())
+
+
+def _pictures() -> list[bytes]:
+    import imagecodecs
     from PIL import Image
 
-    for name in _WRITTEN:
+    tiny = Image.new("RGB", (16, 16), (10, 20, 30))
+    files = [base64.b64decode(_HEIC)]
+    for name, mode, options in _WRITTEN:
         file = io.BytesIO()
-        Image.new("RGB", (8, 8), (10, 20, 30)).save(file, name)
-        for channels in (1, 3):
-            decode(file.getvalue(), channels, Limits())
+        tiny.convert(mode).save(file, name, **options)
+        files.append(file.getvalue())
+    files.append(bytes(imagecodecs.jpegxl_encode(np.asarray(tiny), numthreads=1)))
+    # Samples of 4 bits, which Pillow does not write.
+    imagecodecs.packints_decode(bytes(16), np.uint8, 4, runlen=32)
+    return files

@@ -26,7 +26,7 @@ from models.record import ModelRecord
 from models.registry import build, in_native_order
 from models.training.augmentation import augment
 from models.training.datasets import Images, Rows, split
-from models.training.examples import examples_of
+from models.training.examples import Decoders, DecodersHere, examples_of
 from models.training.new_records import with_figures
 from models.training.optimizers import new_optimizer, optimizer_tensors, restore_optimizer
 from models.training.progress import Progress, count_pairs
@@ -55,14 +55,15 @@ class Fit:
         images: Images,
         device: str = "cpu",
         state: bytes | None = None,
+        decoders: Decoders | None = None,
     ) -> None:
-        """Begin anew, or where `save` gave `state`.
+        """Begin anew, or where `save` gave `state`; `decoders` are needed for what is not trusted.
 
         Raises WeightsError when `state` is damaged or of another training, RecordError.
         """
         self.record, self.recipe, self._images = record, recipe, images
         self._device = torch.device(device)
-        self._examples = examples_of(record)
+        self._examples = examples_of(record, decoders or DecodersHere())
         self._split = split(images.classes, recipe.validation, recipe.seed)
         self._module = self._new_module()
         self._optimizer = new_optimizer(recipe, self._module)

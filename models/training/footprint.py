@@ -11,7 +11,7 @@ from torch import nn
 from models.errors import TrainingFailed
 from models.record import ModelRecord
 from models.registry import TASKS, VIDEO_TASKS, build
-from models.training.examples import examples_of
+from models.training.examples import DecodersHere, examples_of
 from models.training.recipes import Recipe
 
 _NUMBERS_A_PARAMETER = 4
@@ -61,7 +61,7 @@ def _kept_of_an_example(record: ModelRecord, module: nn.Module) -> int:
 
     batch = torch.empty(_TRIED, *_shape_of_an_example(record), device="meta")
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        examples_of(record).scores(module.train(), batch)
+        examples_of(record, DecodersHere()).scores(module.train(), batch)
     own = {each.untyped_storage()._cdata for each in module.parameters()}
     return sum(each.nbytes() for place, each in kept.items() if place not in own) // _TRIED
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.stacks import is_alive, results_of, running_stack, wait_for
 
 
@@ -40,6 +42,22 @@ def test_two_stacks_live_side_by_side_and_end_without_a_trace(
     wait_for(lambda: not any(map(is_alive, pids)), 10, "all processes to end")
     assert not (first.data / "stack.json").exists()
     assert "ready http://127.0.0.1:" in first.log()
+
+
+def test_a_proxy_of_the_environment_is_never_asked_for_this_machine(
+    tmp_path: Path, digits_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody listens there.
+    dead = dict.fromkeys(
+        ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9"
+    )
+    for name, url in dead.items():
+        monkeypatch.setenv(name, url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with running_stack(tmp_path / "data") as stack, stack.client() as client:
+        job = client.wait(client.submit(digits_folder, model="digits"), timeout=60)
+        assert job.succeeded
 
 
 def test_ctrl_c_stops_the_stack_and_the_next_one_goes_on_with_its_jobs(

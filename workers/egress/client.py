@@ -49,14 +49,16 @@ class Egress:
         """
         self._checked(url)
 
-    def get(self, url: str) -> bytes:
-        """Fetch the body of a 2xx answer, at most the policy's `max_bytes`, in its time.
+    def get(self, url: str, max_bytes: int | None = None) -> bytes:
+        """Fetch the body of a 2xx answer, at most `max_bytes` and the policy's, in its time.
 
         Raises:
             EgressError: in every other case.
 
         """
-        return b"".join(self.stream(url, self._policy.max_bytes, self._policy.total_timeout_s))
+        most = self._policy.max_bytes
+        most = most if max_bytes is None else min(most, max_bytes)
+        return b"".join(self.stream(url, most, self._policy.total_timeout_s))
 
     def stream(self, url: str, max_bytes: int, timeout_s: float) -> Iterator[bytes]:
         """Fetch the body of a 2xx answer piece by piece, in bounded memory.

@@ -10,6 +10,7 @@ from jobs.quarantine import Suspect
 from jobs.segments import ItemError
 from models.registry import ImageNetwork, Network
 from models.tasks.task import Outputs, Sample, Step
+from workers.walls.pictures import Packed
 
 # An item's bytes, or why there are none.
 Content = bytes | memoryview | ItemError
@@ -62,7 +63,9 @@ class ImageChunk(Chunk):
     hashes: list[str | None] = field(default_factory=list)
     # The bytes of decoded items, by position, kept only where they are to be drawn on.
     keeps_data: bool = False
-    data: dict[int, bytes] = field(default_factory=dict)
+    data: dict[int, Packed] = field(default_factory=dict)
+    # (width, height) of the upright originals of decoded items, by position.
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
     errors: dict[int, ItemError] = field(default_factory=dict)
     # The positions of the items that could be decoded, in the order of `samples`.
     positions: list[int] = field(default_factory=list)

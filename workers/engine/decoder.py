@@ -1,23 +1,44 @@
-"""From bytes to samples: runs in threads, one chunk at a time in each; a bad item costs itself."""
+"""From bytes to samples: runs in threads, one chunk at a time in each; a bad item costs itself.
 
-import hashlib
-from collections.abc import Sequence
+What decodes are processes behind walls (`workers.walls`); a thread here gives them a chunk's bytes
+and makes samples of the pixels that come back.
+"""
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
 import structlog
 
-from jobs.archives import ArchiveError, extract
 from jobs.manifests import Item
-from jobs.quarantine import Suspect
 from jobs.segments import ItemError
 from models.errors import InputError
+from models.media.pictures import Picture
+from models.tasks.task import Sample
 from workers.engine.chunk import Content, ImageChunk
-from workers.engine.flight import FlightRecord
+from workers.walls.pictures import Asked, Decoded, Packed
 
 log = structlog.get_logger(__name__)
 
 
 # Bytes of a picture that is decoded in less time than it takes to hand the interpreter over.
 _TINY_BYTES = 2048
+
+_OUT_OF_MEMORY = ItemError(
+    "out_of_memory", "There was not enough memory to decode this item.", retryable=True
+)
+_NOT_DECODED = ItemError(
+    "internal_error", "This item could not be decoded; the operator's logs say why."
+)
+
+
+class Pictures(Protocol):
+    """What decodes pictures: processes behind walls (`workers.walls.pictures`)."""
+
+    def decode(
+        self, items: Sequence[Packed], asked: Asked, beat: Callable[[], None]
+    ) -> Iterator[Decoded]:
+        """Decode items in order; the pixels of each last until the next one is asked for."""
 
 
 def are_tiny(contents: Sequence[Content]) -> bool:
@@ -26,45 +47,59 @@ def are_tiny(contents: Sequence[Content]) -> bool:
     return held <= _TINY_BYTES * len(contents)
 
 
+def packed(item: Item, content: bytes | memoryview) -> Packed:
+    """Put an item's bytes as they were read beside what they are to become."""
+    if item.encoding in ("raw", "url"):
+        return Packed(content, "raw", len(content))
+    return Packed(content, item.encoding, item.size)
+
+
 def decode(
-    chunk: ImageChunk, contents: Sequence[Content], max_bytes: int, flight: FlightRecord
+    chunk: ImageChunk,
+    contents: Sequence[Content],
+    asked: Asked,
+    pictures: Pictures,
+    beat: Callable[[], None] = lambda: None,
 ) -> ImageChunk:
     """Fill a chunk's samples, hashes and errors from its items' contents; never raises for one."""
-    with flight.following() as note:
-        for position, (item, content) in enumerate(zip(chunk.items, contents, strict=True)):
-            chunk.hashes.append(None)
-            if isinstance(content, ItemError):
-                chunk.errors[position] = content
-                continue
-            note(Suspect(chunk.shard_id, chunk.first + position, 1))
-            _decode_one(chunk, position, item, content, max_bytes)
+    chunk.hashes = [None] * len(chunk.items)
+    positions, items = [], []
+    for position, (item, content) in enumerate(zip(chunk.items, contents, strict=True)):
+        if isinstance(content, ItemError):
+            chunk.errors[position] = content
+            continue
+        positions.append(position)
+        items.append(packed(item, content))
+    for decoded in pictures.decode(items, asked, beat):
+        position = positions[decoded.number]
+        chunk.hashes[position] = decoded.sha256
+        if decoded.picture is None:
+            chunk.errors[position] = decoded.error or _NOT_DECODED
+        else:
+            _add_sample(chunk, position, decoded.picture)
+            if chunk.keeps_data and position not in chunk.errors:
+                chunk.data[position] = items[decoded.number]
     return chunk
 
 
-def _decode_one(
-    chunk: ImageChunk, position: int, item: Item, content: bytes | memoryview, max_bytes: int
-) -> None:
+def _add_sample(chunk: ImageChunk, position: int, picture: Picture) -> None:
     try:
-        data = _member(item, content, max_bytes)
-        chunk.hashes[position] = hashlib.sha256(data).hexdigest()
-        chunk.samples.append(chunk.network.prepare(data))
-        chunk.positions.append(position)
-        if chunk.keeps_data:
-            chunk.data[position] = data
+        sample = _of_its_own(chunk.network.sample(picture), picture)
     except InputError as err:
         chunk.errors[position] = ItemError(err.code, str(err), err.retryable)
-    except ArchiveError as err:
-        chunk.errors[position] = ItemError(err.code, str(err))
     except MemoryError:
-        message = "There was not enough memory to decode this item."
-        chunk.errors[position] = ItemError("out_of_memory", message, retryable=True)
-    except Exception:  # whatever a decoder does wrong costs this item, not its shard
-        log.exception("item_not_decoded", shard=chunk.shard_id, index=chunk.first + position)
-        message = "This item could not be decoded; the operator's logs say why."
-        chunk.errors[position] = ItemError("internal_error", message)
+        chunk.errors[position] = _OUT_OF_MEMORY
+    except Exception:  # whatever is done wrong costs this item, not its shard
+        log.exception("item_not_prepared", shard=chunk.shard_id, index=chunk.first + position)
+        chunk.errors[position] = _NOT_DECODED
+    else:
+        chunk.samples.append(sample)
+        chunk.positions.append(position)
+        chunk.sizes[position] = picture.width, picture.height
 
 
-def _member(item: Item, content: bytes | memoryview, max_bytes: int) -> bytes:
-    if item.encoding == "zip":
-        return extract(content, "zip", max_bytes, item.size)
-    return bytes(content)
+def _of_its_own(sample: Sample, picture: Picture) -> Sample:
+    """Give a sample that keeps no pixel of shared memory, which the next picture is written to."""
+    if not np.may_share_memory(sample.pixels.numpy(), picture.pixels):
+        return sample
+    return Sample(sample.pixels.clone(), sample.height, sample.width)

@@ -38,7 +38,11 @@ from workers.engine.reader import Reader
 from workers.engine.shard import VIDEOS, ShardRun
 from workers.engine.stages import Stages
 from workers.engine.training import TrainingTurn
+from workers.engine.walled import WalledDecoders
 from workers.process import Process
+from workers.walls.films import FilmDecoders
+from workers.walls.pictures import PictureDecoders
+from workers.walls.processes import ForkServer
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +71,10 @@ class Engine:
     def __init__(self, ground: Ground, process: Process, egress: Egress) -> None:
         settings = ground.settings
         self._ground, self._process = ground, process
+        # First of all: it imports its decoders while this process imports its own.
+        self._fork_server = ForkServer(settings.decoder_module)
+        self._pictures = PictureDecoders(self._fork_server, settings.decoder_memory)
+        films = FilmDecoders(self._fork_server, settings.decoder_memory)
         self._stopping = threading.Event()
         # Who finds no place free leaves the work to those who are at it.
         self._places = threading.Semaphore(settings.shards_in_flight)
@@ -103,6 +111,8 @@ class Engine:
             ground,
             Reader(ground.storage, egress, self._fetchers),
             self._decoders,
+            self._pictures,
+            films,
             self._tiny,
             self._videos,
             self._batcher,
@@ -144,6 +154,8 @@ class Engine:
         self._decoders.shutdown()
         self._tiny.shutdown()
         self._fetchers.shutdown()
+        self._pictures.close()
+        self._fork_server.close()
         self._batcher.close()
         self._flight.close()
 
@@ -252,7 +264,8 @@ class Engine:
         return self._quiet.shared(run.stopped, give_way)
 
     def _train(self, run: ShardRun) -> bool:
-        turn = TrainingTurn(self._ground, run, self._process.device)
+        decoders = WalledDecoders(self._pictures, self._stages.films, run.moved)
+        turn = TrainingTurn(self._ground, run, self._process.device, decoders)
         listing = run.surely(lambda: self._listing(run.lease.manifest))
         with self._turn(run):
             run.moves_slowly()

@@ -1,4 +1,4 @@
-"""The flight record: which items are being decoded or inferred at this moment.
+"""The flight record: which items are being inferred at this moment.
 
 It is kept where a crash of the process cannot take it along.
 
@@ -16,7 +16,7 @@ import mmap
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from jobs.quarantine import Suspect
 _BEAT = struct.Struct("<d")
 # Shard, first index, number of items; a place whose number is 0 is free.
 _PLACE = struct.Struct("<QQQ")
-# More than decode threads and chunks of all lanes' batches can ever be at once.
+# More than chunks of all lanes' batches can ever be at once.
 _PLACES = 4096
 
 
@@ -58,23 +58,6 @@ class FlightRecord:
                 _PLACE.pack_into(self._map, _BEAT.size + place * _PLACE.size, 0, 0, 0)
             with self._lock:
                 self._free += places
-
-    @contextmanager
-    def following(self) -> Iterator[Callable[[Suspect], None]]:
-        """Give what notes an item in place of the one before it, for many small steps in a row."""
-        with self._lock:
-            place = self._free.pop()
-        offset = _BEAT.size + place * _PLACE.size
-
-        def note(item: Suspect) -> None:
-            _PLACE.pack_into(self._map, offset, *item)
-
-        try:
-            yield note
-        finally:
-            _PLACE.pack_into(self._map, offset, 0, 0, 0)
-            with self._lock:
-                self._free.append(place)
 
     def close(self) -> None:
         """Close the file."""

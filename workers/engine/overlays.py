@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 import structlog
 
-from jobs.quarantine import Suspect
 from jobs.segments import Row
 from jobs.storage import CHUNK, Storage, overlays_name
 from models.contact_sheet import ContactSheet
@@ -21,7 +20,8 @@ from models.drawing import draw_jpeg
 from models.media.films import Frame
 from models.tasks.task import Predictions
 from workers.engine.chunk import ImageChunk
-from workers.engine.flight import FlightRecord
+from workers.engine.decoder import Pictures
+from workers.walls.pictures import Asked
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 class Overlays:
     """The overlays of one attempt at a shard; those of a thousand photos need no memory."""
 
-    def __init__(self, decoders: Executor, flight: FlightRecord) -> None:
-        self._decoders, self._flight = decoders, flight
+    def __init__(self, decoders: Executor, pictures: Pictures) -> None:
+        self._decoders, self._pictures = decoders, pictures
         # Made when there is something to keep: a disk that is full fails the shard, in its run.
         self._file: BinaryIO | None = None
         self._end = 0
@@ -40,7 +40,7 @@ class Overlays:
 
         `beat` is called for every one. The chunk's bytes are let go.
         """
-        drawn = self._decoders.map(partial(self._draw_one, chunk, rows), chunk.data)
+        drawn = self._decoders.map(partial(self._draw_one, chunk, rows, beat), chunk.data)
         for position, picture in zip(list(chunk.data), drawn, strict=True):
             beat()
             if picture is not None:
@@ -72,13 +72,19 @@ class Overlays:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the shard's run
         return self._file
 
-    def _draw_one(self, chunk: ImageChunk, rows: dict[int, Row], position: int) -> bytes | None:
+    def _draw_one(
+        self, chunk: ImageChunk, rows: dict[int, Row], beat: Callable[[], None], position: int
+    ) -> bytes | None:
         predictions, index = rows[position].predictions, chunk.first + position
         if predictions is None:
             return None
+        asked = Asked(3, chunk.network.record.limits)
+        drawn = None
         try:
-            with self._flight.flying(Suspect(chunk.shard_id, index, 1)):
-                return draw_jpeg(chunk.data[position], predictions, chunk.network.record.limits)
+            for decoded in self._pictures.decode([chunk.data[position]], asked, beat):
+                if decoded.picture is not None:
+                    drawn = draw_jpeg(decoded.picture.pixels, predictions)
+            return drawn
         except Exception:  # whatever cannot be drawn costs its picture, not its result
             log.exception("overlay_not_drawn", shard=chunk.shard_id, index=index)
             return None

@@ -1,4 +1,7 @@
-"""From items to their bytes: range reads where they lie together, guarded fetches for URLs."""
+"""From items to their bytes: range reads where they lie together, guarded fetches for URLs.
+
+An item that nobody can read, such as an encrypted member of a zip, is answered with its reason.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -7,12 +10,13 @@ from functools import partial
 from itertools import repeat
 from typing import Protocol, TypeVar
 
-from jobs.archives import extract_stream
+from jobs.archives import ArchiveError, extract, extract_stream
 from jobs.manifests import Item
 from jobs.segments import ItemError
 from jobs.storage import CHUNK, BlobMissing, Storage
-from workers.egress import Egress, EgressError
+from workers.egress import Egress
 from workers.engine.chunk import Content
+from workers.engine.fetching import FetchBudget, Fetches
 from workers.engine.spool import too_large
 
 T = TypeVar("T")
@@ -28,11 +32,22 @@ class Surely(Protocol):
         """Give what the call gives."""
 
 
+class RefusedItem(ArchiveError):
+    """The item could not be read when its archive was walked; code and sentence are of then."""
+
+
 class Reader:
     """Reads the bytes of items; safe to share between threads."""
 
-    def __init__(self, storage: Storage, egress: Egress, fetchers: Executor) -> None:
-        self._storage, self._egress, self._fetchers = storage, egress, fetchers
+    def __init__(
+        self,
+        storage: Storage,
+        egress: Egress,
+        fetchers: Executor,
+        budget: FetchBudget | None = None,
+    ) -> None:
+        self._storage, self._egress = storage, egress
+        self._fetches = Fetches(egress, fetchers, budget or FetchBudget())
 
     def read(
         self, items: Sequence[Item], max_bytes: int, beat: Callable[[], None] = lambda: None
@@ -46,19 +61,21 @@ class Reader:
         contents: list[Content] = list(repeat(ItemError("internal_error", "not read"), len(items)))
         by_blob: dict[str, list[int]] = defaultdict(list)
         for position, item in enumerate(items):
+            if item.encoding == "refused":
+                contents[position] = ItemError(item.error_code, item.error_message)
             # What is packed may be larger than what it claims to become.
-            if max(item.size, item.length - _PACKING) > max_bytes:
+            elif max(item.size, item.length - _PACKING) > max_bytes:
                 contents[position] = _too_large(max(item.size, item.length), max_bytes)
             elif item.encoding != "url":
                 by_blob[item.blob].append(position)
         for blob, positions in by_blob.items():
             for position, content in self._read_blob(blob, items, positions):
                 contents[position] = content
-        urls = [position for position, item in enumerate(items) if item.encoding == "url"]
-        fetched = self._fetchers.map(self._fetch, [items[position].url for position in urls])
-        for position, content in zip(urls, fetched, strict=True):
+        places = [position for position, item in enumerate(items) if item.encoding == "url"]
+        urls = [items[position].url for position in places]
+        fetched = self._fetches.fetch(urls, max_bytes, beat)
+        for position, content in zip(places, fetched, strict=True):
             contents[position] = content
-            beat()
         return contents
 
     def parts(
@@ -70,12 +87,16 @@ class Reader:
 
         Raises VideoTooLarge, ArchiveError, EgressError or BlobMissing: the item is at fault.
         """
+        if item.encoding == "refused":
+            raise RefusedItem(item.error_code, item.error_message)  # type: ignore[arg-type]  # a code
         if max(item.size, item.length - _PACKING) > max_bytes:
             raise too_large(max(item.size, item.length), max_bytes)
         if item.encoding == "url":
             return self._egress.stream(item.url, max_bytes, timeout_s)
         stored = self._stored_parts(item, surely)
-        return extract_stream(stored, item.size) if item.encoding == "zip" else stored
+        return (
+            stored if item.encoding == "raw" else extract_stream(stored, item.size, item.encoding)
+        )
 
     def _stored_parts(self, item: Item, surely: Surely) -> Iterator[memoryview]:
         end = item.offset + item.length
@@ -86,7 +107,7 @@ class Reader:
 
     def _read_blob(
         self, blob: str, items: Sequence[Item], positions: list[int]
-    ) -> "zip[tuple[int, Content]]":
+    ) -> Iterator[tuple[int, Content]]:
         chosen = [items[position] for position in positions]
         try:
             parts: Sequence[Content] = self._storage.ranges(
@@ -95,13 +116,17 @@ class Reader:
         except BlobMissing:
             gone = ItemError("input_missing", "The input file was deleted before this item ran.")
             parts = [gone] * len(positions)
-        return zip(positions, parts, strict=True)
+        return zip(positions, map(_whole, chosen, parts), strict=True)
 
-    def _fetch(self, url: str) -> Content:
-        try:
-            return self._egress.get(url)
-        except EgressError as err:
-            return ItemError(err.code, str(err), err.retryable)
+
+def _whole(item: Item, content: Content) -> Content:
+    """Fill the holes of a sparse member, which is no longer than its model takes."""
+    if item.encoding != "sparse" or isinstance(content, ItemError):
+        return content
+    try:
+        return extract(content, "sparse", item.size, item.size)
+    except ArchiveError as err:
+        return ItemError(err.code, str(err))
 
 
 def _too_large(size: int, limit: int) -> ItemError:

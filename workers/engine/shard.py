@@ -25,6 +25,7 @@ from workers.engine.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.stages import Stages
 from workers.engine.video_run import Outcome, VideoRun, batch_key
+from workers.walls.pictures import Asked
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,9 @@ CHUNK_ITEMS = 8
 CHUNK_BYTES = 16 * 1024 * 1024
 # Of small ones up to a whole batch, as long as it has no more bytes than this.
 SMALL_CHUNK_BYTES = 128 * 1024
-# Nobody knows what lies behind a URL: as much as lets so many be fetched at once.
-_URLS = 32
+# Nobody knows what lies behind a URL: as much as lets so many be fetched at once. How much memory
+# they may take together, workers.engine.fetching says.
+_URLS = 8
 
 # Videos of one shard that are under way at a time: while one decodes, another may infer.
 VIDEOS = 2
@@ -54,7 +56,7 @@ class ShardRun(Hold):
         self._rows: list[Row] = []
         self._device_s = 0.0
         self._checkpoints: list[str] = []
-        self._overlays = Overlays(stages.decoders, stages.flight) if lease.overlays else None
+        self._overlays = Overlays(stages.decoders, stages.pictures) if lease.overlays else None
 
     def run(self, network: ImageNetwork | VideoNetwork, manifest: Manifest) -> bool:
         """Run the shard to its commit; False when it was lost or handed back instead.
@@ -179,6 +181,8 @@ class ShardRun(Hold):
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
         contents = self.surely(lambda: self._stages.reader.read(chunk.items, limit, self.moved))
+        network = chunk.network
+        asked = Asked(network.channels, network.record.limits, network.least(self.lease.params))
         self._stages.batcher.announce()
 
         def work() -> ImageChunk:
@@ -186,7 +190,7 @@ class ShardRun(Hold):
                 self._stages.batcher.withdraw()
                 return chunk
             try:
-                decode(chunk, contents, limit, self._stages.flight)
+                decode(chunk, contents, asked, self._stages.pictures, self.moved)
             finally:
                 if chunk.samples:
                     self._stages.batcher.put(chunk)
@@ -226,6 +230,7 @@ class ShardRun(Hold):
                     ItemStatus.SUCCEEDED,
                     sha256=chunk.hashes[position],
                     predictions_json=to_json(answer),
+                    size=chunk.sizes[position],
                 )
         for position, error in chunk.errors.items():
             found[position] = self._row(
@@ -278,9 +283,13 @@ class ShardRun(Hold):
         sha256: str | None = None,
         predictions_json: str | None = None,
         error: ItemError | None = None,
+        size: tuple[int, int] | None = None,
     ) -> Row:
         tries = self.lease.tries
-        return Row(index, item.custom_id, status, sha256, tries, predictions_json, error)
+        row = Row(index, item.custom_id, status, sha256, tries, predictions_json, error)
+        if size is not None:
+            row.width, row.height = size
+        return row
 
     def _rows_not_run(self, items: Sequence[Item], first: int) -> list[Row]:
         """Give the rows of items that a cancel or the deadline kept from running."""
@@ -306,4 +315,7 @@ def leading(items: list[Item], start: int, most: int) -> list[Item]:
 
 
 def _bytes_of(item: Item) -> int:
-    return item.length or SMALL_CHUNK_BYTES // _URLS
+    if item.encoding == "url":
+        return CHUNK_BYTES // _URLS
+    # Holes take no room in their archive, and much where they are read.
+    return item.size if item.encoding == "sparse" else item.length

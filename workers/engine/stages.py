@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from jobs.bootstrap import Ground
 from workers.engine.batcher import Batcher
+from workers.engine.decoder import Pictures
 from workers.engine.flight import FlightRecord
 from workers.engine.reader import Reader
+from workers.walls.films import FilmDecoders
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,9 @@ class Stages:
     ground: Ground
     reader: Reader
     decoders: Executor
+    # Processes behind walls, which do the decoding for those threads.
+    pictures: Pictures
+    films: FilmDecoders
     # One thread, for pictures so small that two would do less.
     tiny: Executor
     # Threads that each see one video through, and mostly wait.

@@ -5,7 +5,6 @@ place, on its core and the process's device, one at a time in a process (see eng
 """
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -25,10 +24,10 @@ from jobs.trainings import Turn, check_wanted, end_turn_surely, note_outcome, re
 from jobs.versions import Unwanted, check_task, register
 from models import weights as weights_file
 from models.device_faults import is_out_of_memory
-from models.errors import InputError, ModelError, TrainingFailed, WeightsError
+from models.errors import ModelError, TrainingFailed, WeightsError
 from models.record import ModelRecord
 from models.registry import load
-from models.training.datasets import Rows
+from models.training.examples import Decoders
 from models.training.fitting import Fit
 from models.training.footprint import check_footprint
 from models.training.new_records import new_record
@@ -44,25 +43,12 @@ from workers.engine.shard import ShardRun
 log = structlog.get_logger(__name__)
 
 
-class _WatchedImages(ManifestImages):
-    """Images whose decoding the flight record knows of: one that ends the process is suspected."""
+class _StoredImages(ManifestImages):
+    """Images in storage, which is waited out while it is away."""
 
-    def __init__(
-        self,
-        listing: Listing,
-        reader: Reader,
-        run: ShardRun,
-        flight: FlightRecord,
-        max_bytes: int,
-    ) -> None:
-        self._reader, self._run, self._flight = reader, run, flight
-        self._max_bytes = max_bytes
+    def __init__(self, listing: Listing, reader: Reader, run: ShardRun, max_bytes: int) -> None:
+        self._reader, self._run, self._max_bytes = reader, run, max_bytes
         super().__init__(listing, self._read_stored)
-
-    def read(self, rows: Rows) -> Iterator[bytes | InputError]:
-        for content in super().read(rows):
-            with self._flight.flying(Suspect(self._run.lease.shard_id, 0, 1)):
-                yield content
 
     def _read_stored(self, items: list[Item]) -> list[Content]:
         contents = self._run.surely(lambda: self._reader.read(items, self._max_bytes))
@@ -74,8 +60,9 @@ class _WatchedImages(ManifestImages):
 class TrainingTurn:
     """A leased training while it has its turn; `run` keeps its lease and hears when to stop."""
 
-    def __init__(self, ground: Ground, run: ShardRun, device: str) -> None:
+    def __init__(self, ground: Ground, run: ShardRun, device: str, decoders: Decoders) -> None:
         self._ground, self._run, self._device = ground, run, device
+        self._decoders = decoders
         self._training = read_row(ground.database, run.lease.job_id)
         self._name = shown_name(run.lease.model_name)
         self._began_at = time.monotonic()
@@ -85,7 +72,7 @@ class TrainingTurn:
         recipe = read_recipe(self._run.lease.params)
         try:
             max_bytes = self._ground.settings.max_item_bytes
-            images = _WatchedImages(listing, reader, self._run, flight, max_bytes)
+            images = _StoredImages(listing, reader, self._run, max_bytes)
             fit = self._resumed(recipe, images)
             if fit.progress.is_over:
                 return self._finish(fit)
@@ -115,10 +102,10 @@ class TrainingTurn:
         # One that fills the memory would end the process, and with it the work of others.
         check_footprint(record, recipe, self._ground.settings.training_memory)
         if self._training.checkpoint is None:
-            return Fit(record, recipe, images, self._device)
+            return Fit(record, recipe, images, self._device, decoders=self._decoders)
         try:
             state = self._run.surely(lambda: self._ground.storage.get(self._checkpoint))
-            return Fit(record, recipe, images, self._device, state)
+            return Fit(record, recipe, images, self._device, state, self._decoders)
         except (BlobMissing, WeightsError) as err:
             raise TrainingFailed(
                 f"What earlier turns learned cannot be read any more; train again. ({err})"

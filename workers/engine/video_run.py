@@ -1,7 +1,7 @@
 """One video's way: spool, decode, infer window after window, post-process; in a thread of its own.
 
     bytes ──► private file ──► frames ──► windows ──► batcher ──► clips ──► row
-                                 │   decode threads     │     lanes     │
+                                 │ a process of its own │     lanes     │
                                  └───── a place, every few seconds ─────┘──► checkpoint
 
 While a window is on the device the next one is decoded; nothing else of a video is in memory but
@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -21,13 +21,12 @@ import structlog
 
 from jobs.archives import ArchiveError
 from jobs.manifests import Item
-from jobs.quarantine import Suspect
 from jobs.scheduling import Lease
 from jobs.segments import ItemError, ItemWarning, Row, to_json
 from jobs.states import ItemStatus
 from jobs.storage import BlobMissing, StorageError
 from models.errors import ModelError, VideoTooLarge
-from models.media.films import Frame, Position, Video, open_video
+from models.media.films import Facts, Frame, Position
 from models.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
 from models.windows import most_windows
@@ -39,6 +38,7 @@ from workers.engine.overlays import VideoOverlay
 from workers.engine.spool import DiskFull, Spooled, spooled
 from workers.engine.stages import Stages
 from workers.engine.windows import Pause, Prepared, Window, cut
+from workers.walls.films import Film, FilmCrashed, FilmError
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +92,7 @@ class VideoRun:
         self._checkpoints: Checkpoints | None = None
         self._overlay = VideoOverlay(hold.lease.shard_id, index) if hold.lease.overlays else None
         self._picture: bytes | None = None
+        self._facts: Facts | None = None
         self._kept_at = self._slice_until = time.monotonic()
         # Whoever still decodes ahead may stop.
         self._is_left = False
@@ -123,13 +124,24 @@ class VideoRun:
             if progress.clips:
                 log.info("video_resumed", index=self._index, windows=len(progress.clips))
             if not progress.is_over:
-                self._see_through(spool, progress, checkpoints)
+                self._see_through_surely(spool, progress, checkpoints)
             elif self._overlay is not None:
                 self._look_again(spool, self._overlay)
         predictions = self._decode(partial(self._postprocess, progress)).result()
         if self._overlay is not None:
             self._picture = self._decode(partial(self._overlay.draw, predictions)).result()
         return predictions, progress.damage
+
+    def _see_through_surely(
+        self, spool: Spooled, progress: Progress, checkpoints: Checkpoints
+    ) -> None:
+        """See the video through, in a second process from where the first one may have died."""
+        try:
+            self._see_through(spool, progress, checkpoints)
+        except FilmCrashed:
+            log.warning("film_process_died", index=self._index, windows=len(progress.clips))
+            self._is_left = False
+            self._see_through(spool, progress, checkpoints)
 
     def _see_through(self, spool: Spooled, progress: Progress, checkpoints: Checkpoints) -> None:
         """Decode and infer from where `progress` stands to the end of the video."""
@@ -140,7 +152,7 @@ class VideoRun:
                 if self._hold.why == "hand_back":
                     self._keep(progress, checkpoints)
                 raise
-            progress.is_over, progress.damage = True, video.damage
+            progress.is_over, progress.damage, self._facts = True, video.damage, video.facts
         if checkpoints.names:
             self._keep(progress, checkpoints)
 
@@ -154,14 +166,18 @@ class VideoRun:
                 frames = self._sampled(video, None)
                 while self._decode(partial(self._look_on, frames)).result():
                     pass
+                self._facts = video.facts
         except Exception:
             overlay.give_up()
 
-    def _open(self, spool: Spooled) -> Video:
+    def _open(self, spool: Spooled) -> Film:
         limits = self._network.record.limits
-        return self._decode(partial(open_video, spool.file, spool.size, limits)).result()
+        open_film = partial(self._stages.films.open, spool.file, spool.size, limits)
+        film = self._decode(open_film).result()
+        self._facts = film.facts
+        return film
 
-    def _run_windows(self, video: Video, progress: Progress, checkpoints: Checkpoints) -> None:
+    def _run_windows(self, video: Film, progress: Progress, checkpoints: Checkpoints) -> None:
         shape = self._network.windows(self._hold.lease.params)
         windows = cut(self._frames(video, progress), shape, progress.kept)
         ahead = self._decode(partial(self._next, windows))
@@ -182,7 +198,7 @@ class VideoRun:
             # The video may be closed only when nobody decodes it any more.
             wait([ahead])
 
-    def _frames(self, video: Video, progress: Progress) -> Iterator[Prepared | Pause]:
+    def _frames(self, video: Film, progress: Progress) -> Iterator[Prepared | Pause]:
         for frame in self._sampled(video, progress.after):
             self._beat()
             if frame is not None:
@@ -195,7 +211,7 @@ class VideoRun:
         self._slice_until = time.monotonic() + _SLICE_S
         return next(windows, None)
 
-    def _sampled(self, video: Video, after: Position | None) -> Iterator[Frame | None]:
+    def _sampled(self, video: Film, after: Position | None) -> Iterator[Frame | None]:
         """Give the sampled frames after a position, and None for every other frame.
 
         The overlay is shown those before it too.
@@ -230,14 +246,8 @@ class VideoRun:
         return False
 
     def _decode(self, work: Callable[[], T]) -> "Future[T]":
-        """Do something that a hostile video may crash, in a decode thread and in flight."""
-        suspect = Suspect(self._hold.lease.shard_id, self._index, 1)
-
-        def flying() -> T:
-            with self._stages.flight.flying(suspect):
-                return work()
-
-        return self._stages.decoders.submit(flying)
+        """Do something in a decode thread: there are as many as there are cores."""
+        return self._stages.decoders.submit(work)
 
     def _infer(self, window: Window, state: State | None) -> Stepped:
         """Put a window into a batch and wait for the answer; raises NotInferred, CancelledError."""
@@ -307,6 +317,7 @@ class VideoRun:
         damage: str | None = None,
         error: ItemError | None = None,
     ) -> Row:
+        facts = {} if self._facts is None else asdict(self._facts)
         return Row(
             self._index,
             self._item.custom_id,
@@ -316,11 +327,12 @@ class VideoRun:
             None if predictions is None else to_json(predictions),
             error,
             warnings=(ItemWarning("video_damaged", damage),) if damage is not None else (),
+            **facts,
         )
 
     def _reason(self, err: Exception) -> ItemError:
         """Turn what went wrong into the item's error."""
-        if isinstance(err, NotInferred):
+        if isinstance(err, NotInferred | FilmError):
             return err.error
         if isinstance(err, ModelError | EgressError):
             return ItemError(err.code, str(err), err.retryable)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.media.memory import Pixels
-from models.media.stills.still import Still, as_channels, undecodable
+from models.media.stills.still import Still, as_channels, undecodable, unsupported
 
 _EXTENSION, _FRAME, _TRAILER = b"!", b",", b";"
 _HEADER = 13
@@ -60,6 +60,8 @@ def _decode(
     if frame.left + frame.width > width or frame.top + frame.height > height:
         raise undecodable("GIF", "its first frame is larger than its canvas")
     indices = _indices(data, frame)
+    if not frame.palette:
+        raise unsupported("GIF", "it has no palette")
     palette = _colours(frame.palette)
     pixels = palette[indices]
     if (frame.height, frame.width) != canvas:
@@ -98,7 +100,7 @@ def _end_of_blocks(data: bytes, position: int) -> int:
 
 def _indices(data: bytes, frame: _Frame) -> Pixels:
     """Unpack the frame alone, as a GIF of its own with a palette of greys."""
-    from PIL import Image
+    from PIL import GifImagePlugin
 
     greys = bytes(range(256))
     screen = struct.pack("<6sHHBBB", b"GIF89a", frame.width, frame.height, 0xF7, 0, 0)
@@ -106,7 +108,7 @@ def _indices(data: bytes, frame: _Frame) -> Pixels:
     palette = np.repeat(np.frombuffer(greys, np.uint8), 3).tobytes()
     file = b"".join([screen, palette, place, data[frame.start : frame.end], _TRAILER])
     try:
-        with Image.open(io.BytesIO(file), formats=("GIF",)) as image:
+        with GifImagePlugin.GifImageFile(io.BytesIO(file)) as image:
             image.load()
             indices = np.asarray(image)
     except (OSError, ValueError, SyntaxError, IndexError) as err:

@@ -16,7 +16,7 @@ import numpy as np
 from models.media.memory import Pixels, check_written, unwritten
 from models.media.stills.jpeg_frame import JpegFrame, check_scans, read_frame
 from models.media.stills.jpeg_segments import EOI, SOI, join, take_apart
-from models.media.stills.still import Still, as_channels, undecodable
+from models.media.stills.still import Still, as_channels, check_memory, undecodable
 
 _BLANKS = b"\0\t\n\r "
 _MOST_BLANKS = 1024
@@ -77,6 +77,7 @@ def _pixels(clean: bytes, frame: JpegFrame, space: str, least: int | None) -> Pi
             clean, space, min_height=height, min_width=width, buffer=pixels
         )
     except ValueError as err:
+        check_memory(err)
         shorter = _without_padding(clean, str(err))
         if shorter is None:
             raise undecodable("JPEG", str(err).removeprefix("Corrupt JPEG data: ")) from err

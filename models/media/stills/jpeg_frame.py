@@ -1,4 +1,4 @@
-"""The frame of a JPEG and the scans that fill it: is everything there, and not too often?
+"""The frame of a JPEG and the scans that fill it: all must be there, and not too often.
 
 libjpeg gives pixels, without a warning, for a progressive picture of which whole scans are missing.
 So what the scans send is added up here, from their headers.
@@ -66,9 +66,7 @@ def check_scans(data: bytes, frame: JpegFrame, segments: tuple[Segment, ...]) ->
         raise _missing()
 
 
-def _note(
-    data: bytes, scan: Segment, frame: JpegFrame, sent: dict[int, list[int | None]]
-) -> None:
+def _note(data: bytes, scan: Segment, frame: JpegFrame, sent: dict[int, list[int | None]]) -> None:
     """Note which bits of which coefficients one scan sends."""
     count = data[scan.start + 2]
     first, last, bits = data[scan.start + 3 + 2 * count : scan.start + 6 + 2 * count]

@@ -19,7 +19,7 @@ _MOST_PACKED = 1024 * 1024
 
 def orientation_of_text(kind: bytes, body: bytes) -> int | None:
     """Read the orientation out of a chunk tEXt, zTXt or iTXt; None where it says nothing of it."""
-    keyword, _, rest = body[:256].partition(b"\0")
+    keyword = body[:256].partition(b"\0")[0]
     if keyword not in _KEYWORDS:
         return None
     text = _text(kind, body[len(keyword) + 1 :])

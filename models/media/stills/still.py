@@ -43,6 +43,12 @@ def as_channels(pixels: Pixels, channels: int) -> Pixels:
     return grey_of(pixels) if channels == 1 else np.repeat(pixels, 3, axis=2)
 
 
+def check_memory(err: Exception) -> None:
+    """Tell a library's lack of memory from damage in the file; raises MemoryError."""
+    if "memory" in str(err).lower():
+        raise MemoryError(str(err)) from err
+
+
 def undecodable(kind: str, reason: str = "") -> ImageDecodeFailed:
     """Word the refusal of a picture that its decoder could not read, or not without loss."""
     return ImageDecodeFailed(

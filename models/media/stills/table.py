@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from models.media.stills import bmp, gif, jpeg, png, tiff, webp
+from models.media.stills import avif, bmp, gif, heif, jpeg, jxl, png, tiff, webp
 from models.media.stills.still import Still
 
 
@@ -25,6 +25,9 @@ STILLS = (
     StillFormat("GIF", gif.matches, gif.read),
     StillFormat("WebP", webp.matches, webp.read),
     StillFormat("TIFF", tiff.matches, tiff.read),
+    StillFormat("AVIF", avif.matches, avif.read),
+    StillFormat("HEIF", heif.matches, heif.read),
+    StillFormat("JPEG XL", jxl.matches, jxl.read),
     StillFormat("BMP", bmp.matches, bmp.read),
     StillFormat("JPEG", jpeg.matches, jpeg.read),
 )

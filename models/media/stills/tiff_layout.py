@@ -29,7 +29,7 @@ _MAX_SEGMENTS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Sizes are in pixels; `bits` of one sample; `samples` of one pixel, `colours` of them count."""
+    """Sizes are in pixels. A pixel has `samples` of `bits` each, of which `colours` count."""
 
     width: int
     height: int

@@ -5,7 +5,10 @@ Samples of fewer than 8 bits are spread over the whole range; of more, the high 
 Source: TIFF 6.0, sections 4 to 6, 14 (predictor) and 16 (CMYK).
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from models.media.memory import Pixels
 from models.media.stills.jpeg import rgb_of_cmyk
@@ -13,45 +16,45 @@ from models.media.stills.still import undecodable
 from models.media.stills.tiff_directory import Directory
 from models.media.stills.tiff_layout import CMYK, PALETTE, WHITE_IS_ZERO, Layout
 
+Numbers = NDArray[np.unsignedinteger[Any]]
+
 _COLOUR_MAP = 320
+_DIFFERENCES = 2  # the predictor: each sample is stored less its left neighbour
 
 
 def samples_of(unpacked: Pixels, order: str, layout: Layout) -> Pixels:
     """Make uint8 samples (rows, segment's width, samples side by side) of uint8 (bytes,)."""
     rows = len(unpacked) // layout.row_bytes
-    across = layout.segment_width * layout.samples_in_segment
-    lines = unpacked.reshape(rows, layout.row_bytes)
-    if layout.bits in (8, 16, 32):
-        wide = lines.view(f"{order}u{layout.bits // 8}")
-    elif layout.bits == 1:
-        wide = np.unpackbits(lines, axis=1)[:, :across]
-    else:
-        wide = _spread(unpacked, across, layout.bits)
-    shape = (rows, layout.segment_width, layout.samples_in_segment)
-    numbers = wide.reshape(shape)
-    if layout.predictor == 2:
+    numbers = _numbers(unpacked.reshape(rows, layout.row_bytes), order, layout)
+    numbers = numbers.reshape(rows, layout.segment_width, layout.samples_in_segment)
+    if layout.predictor == _DIFFERENCES:
         native = np.dtype(f"u{layout.bits // 8}")
         numbers = np.add.accumulate(numbers.astype(native), axis=1, dtype=native)
     return _of_8_bits(numbers, layout)
 
 
-def _spread(unpacked: Pixels, across: int, bits: int) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """Read samples that share bytes; every row begins with a byte of its own."""
+def _numbers(lines: Pixels, order: str, layout: Layout) -> Numbers:
+    """Read the samples of whole lines, uint8 (rows, bytes); every row begins on a byte."""
+    across = layout.segment_width * layout.samples_in_segment
+    if layout.bits in (8, 16, 32):
+        return lines.view(f"{order}u{layout.bits // 8}")
+    if layout.bits == 1:
+        return np.unpackbits(lines, axis=1)[:, :across]
     import imagecodecs
 
-    kind = np.uint8 if bits < 8 else np.uint16
-    spread = imagecodecs.packints_decode(unpacked.tobytes(), kind, bits, runlen=across)
+    kind = np.uint8 if layout.bits < 8 else np.uint16
+    spread = imagecodecs.packints_decode(lines.tobytes(), kind, layout.bits, runlen=across)
     return np.asarray(spread).reshape(-1, across)
 
 
-def _of_8_bits(numbers: np.ndarray[tuple[int, ...], np.dtype[np.generic]], layout: Layout) -> Pixels:
+def _of_8_bits(numbers: Numbers, layout: Layout) -> Pixels:
     if layout.bits == 8 or layout.photometric == PALETTE:
         return np.asarray(numbers, np.uint8)
     if layout.bits > 8:
         return np.right_shift(numbers, layout.bits - 8).astype(np.uint8)
     most = 2**layout.bits - 1
     scale = np.array([(255 * each + most // 2) // most for each in range(most + 1)], np.uint8)
-    return scale[numbers]
+    return np.take(scale, numbers)
 
 
 def colours_of(samples: Pixels, page: Directory, layout: Layout) -> Pixels:

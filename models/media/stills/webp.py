@@ -1,7 +1,8 @@
 """WebP, by libwebp (OpenCV), from the picture's own chunk alone.
 
 Profiles, transparency and animation never reach the decoder. Of an animation the first frame
-counts, on its canvas: black where the frame does not reach. Lossy WebP has no checksum.
+counts, on its canvas: black where the frame does not reach. WebP has no checksum; damage to a
+lossless picture shows in that it ends too soon, or too late.
 
 Source: RFC 9649.
 """
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.errors import ImageDecodeFailed
 from models.media.memory import Pixels
 from models.media.stills.by_opencv import decode_with_opencv
 from models.media.stills.exif import orientation_of
@@ -20,6 +22,8 @@ from models.media.stills.still import Still, as_channels, undecodable
 
 _MAX_CHUNKS = 10_000
 _FRAME_HEADER = 16
+# A lossless picture needs all of its bytes but for some that fill up words.
+_UNUSED_BYTES = 8
 
 
 class _Canvas(NamedTuple):
@@ -111,6 +115,20 @@ def _numbers_of_three_bytes(data: bytes, position: int, count: int) -> list[int]
     return [int.from_bytes(data[at : at + 3], "little") + 1 for at in places]
 
 
+def _file_of(kind: bytes, body: bytes) -> bytes:
+    chunk = struct.pack("<4sI", kind, len(body)) + body + b"\0" * (len(body) % 2)
+    return struct.pack("<4sI4s", b"RIFF", 4 + len(chunk), b"WEBP") + chunk
+
+
+def _check_all_is_used(body: bytes) -> None:
+    """Refuse a lossless picture that needs less than its data: somewhere they went astray."""
+    try:
+        decode_with_opencv(_file_of(b"VP8L", body[:-_UNUSED_BYTES]), "WebP")
+    except ImageDecodeFailed:
+        return
+    raise undecodable("WebP", "it ends before its data do")
+
+
 def _decode(
     data: bytes, picture: _Chunk, canvas: _Canvas, channels: int, _least: int | None
 ) -> Pixels:
@@ -120,9 +138,9 @@ def _decode(
     if canvas.left + width > canvas.width or canvas.top + height > canvas.height:
         raise undecodable("WebP", "its picture is larger than its canvas")
     body = data[picture.start : picture.end]
-    chunk = struct.pack("<4sI", picture.kind, len(body)) + body + b"\0" * (len(body) % 2)
-    file = struct.pack("<4sI4s", b"RIFF", 4 + len(chunk), b"WEBP") + chunk
-    pixels = decode_with_opencv(file, "WebP")
+    if picture.kind == b"VP8L":
+        _check_all_is_used(body)
+    pixels = decode_with_opencv(_file_of(picture.kind, body), "WebP")
     if (width, height) != (canvas.width, canvas.height):
         whole = np.zeros((canvas.height, canvas.width, 3), np.uint8)
         whole[canvas.top : canvas.top + height, canvas.left : canvas.left + width] = pixels

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import tarfile
 import zipfile
 from typing import Any
 
@@ -162,6 +163,7 @@ def test_a_dry_run_checks_everything_and_stores_nothing(caller: Caller, ground: 
         "/v1/jobs", json={"model": "digits", "input_file_id": file, "dry_run": True}
     )
     assert (answer.status_code, answer.json["total"]) == (200, None)
+    assert answer.json["skipped"] is None
     assert stored(ground) == before
     assert before["jobs"] == 0
 
@@ -216,10 +218,62 @@ def test_a_form_of_thousands_of_images_needs_one_descriptor(caller: Caller, grou
     assert answer.json["request_counts"]["total"] == 300
 
 
+def test_images_of_a_form_that_share_a_name_are_told_apart(caller: Caller, ground: Ground) -> None:
+    images = [(b"one", "a.png"), (b"two", "a.png"), (b"three", "a.png (2)")]
+    answer = submit_form(caller, {"model": "digits"}, *images)
+    assert answer.status_code == 202
+    assert custom_ids(ground, answer.json["id"]) == ["a.png", "a.png (3)", "a.png (2)"]
+
+
+def test_names_in_a_form_are_seen_and_fit_their_budget(caller: Caller, ground: Ground) -> None:
+    images = [(b"one", "gnp\u202egpj.exe"), (b"two", "x" * 5000 + ".png")]
+    answer = submit_form(caller, {"model": "digits"}, *images)
+    assert answer.status_code == 202, answer.text
+    turned, long = custom_ids(ground, answer.json["id"])
+    assert turned == "gnp\\u202egpj.exe"
+    assert (len(long), long[-4:]) == (512, ".png")
+
+
+def test_a_form_of_one_archive_in_any_packing_is_walked(caller: Caller, ground: Ground) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz") as archive:
+        archive.addfile(tarfile.TarInfo("a.png"))
+        archive.addfile(tarfile.TarInfo(".DS_Store"))
+    answer = submit_form(caller, {"model": "digits"}, (buffer.getvalue(), "all\u202e.tar.xz"))
+    assert answer.status_code == 202, answer.text
+    prepare_next(ground)
+    assert custom_ids(ground, answer.json["id"]) == ["a.png"]
+    shown = caller.get(f"/v1/jobs/{answer.json['id']}").json
+    assert shown["skipped"] == {
+        "count": 1,
+        "by_reason": {"system_file": 1},
+        "names": [{"name": ".DS_Store", "reason": "system_file"}],
+    }
+
+
+def test_a_job_without_skipped_files_says_so(caller: Caller) -> None:
+    nothing = {"count": 0, "by_reason": {}, "names": []}
+    assert caller.post("/v1/jobs", json=job_body(2)).json["skipped"] == nothing
+    assert caller.post("/v1/jobs", json=job_body(2, dry_run=True)).json["skipped"] == nothing
+
+
+@pytest.mark.parametrize("data", ["aGVs\nbG8=\r\n", "aGVsbG8", "aGVs bG8"])
+def test_base64_is_read_however_it_is_wrapped(caller: Caller, data: str) -> None:
+    body = job_body(requests=[{"custom_id": "a", "input": {"data": data}}])
+    assert caller.post("/v1/jobs", json=body).status_code == 202
+
+
+def test_a_custom_id_that_cannot_be_seen_is_refused_with_its_place(caller: Caller) -> None:
+    for custom_id in ("gnp\u202egpj.exe", " ", "a\tb"):
+        body = job_body(requests=[{"custom_id": custom_id, "input": {"data": DATA}}])
+        problem = check_problem(caller.post("/v1/jobs", json=body), 422)
+        assert problem["errors"]["data"][0]["param"] == "requests.0.custom_id"
+        assert "seen" in problem["detail"]
+
+
 def test_a_form_that_is_refused_leaves_nothing(caller: Caller, ground: Ground) -> None:
-    images = [(b"one", "a.png"), (b"two", "a.png")]
+    images = [(b"one", "a.png"), (b"two", "b.png")]
     archive = (zip_of("a.png"), "all.zip")
-    check_problem(submit_form(caller, {"model": "digits"}, *images), 422, "duplicate_custom_id")
     check_problem(submit_form(caller, {"model": "nope"}, *images), 404, "model_not_found")
     check_problem(submit_form(caller, {"model": "nope"}, archive), 404, "model_not_found")
     check_problem(submit_form(caller, {}, archive), 422)

@@ -213,7 +213,7 @@ def test_all_bad_lines_are_told_at_once_up_to_a_limit(ground: Ground, tenant: Ne
 def test_a_line_that_never_ends_is_refused_and_not_read_whole(
     ground: Ground, tenant: NewKey
 ) -> None:
-    longest = ground.settings.max_item_bytes * 4 // 3 + 64 * 1024
+    longest = ground.settings.max_item_bytes * 3 // 2 + 64 * 1024
 
     def chunks() -> Iterator[bytes]:
         yield b'{"input": {"data": "'

@@ -13,6 +13,7 @@ import torch
 from jobs.bootstrap import Ground
 from jobs.settings import load_settings
 from jobs.storage import Storage
+from tests.integration.workers.fakes import PLAIN_BYTES
 from workers.egress import Egress, EgressPolicy
 from workers.engine.batcher import Batcher
 from workers.engine.engine import Engine
@@ -20,6 +21,9 @@ from workers.engine.flight import FlightRecord
 from workers.engine.reader import Reader
 from workers.engine.stages import Stages
 from workers.process import Process
+from workers.walls.films import FilmDecoders
+from workers.walls.pictures import PictureDecoders
+from workers.walls.processes import ForkServer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,8 +60,29 @@ def new_engine(ground: Ground, process: Process, egress: Egress) -> Iterator[Cal
         yield make
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    opened = ForkServer()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def films(fork_server: ForkServer) -> FilmDecoders:
+    return FilmDecoders(fork_server, 2**31)
+
+
+@pytest.fixture(scope="session")
+def real_pictures(fork_server: ForkServer) -> Iterator[PictureDecoders]:
+    opened = PictureDecoders(fork_server, 2**31)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def new_stages(ground: Ground, egress: Egress, tmp_path: Path) -> Iterator[Callable[..., Stages]]:
+def new_stages(
+    ground: Ground, egress: Egress, films: FilmDecoders, tmp_path: Path
+) -> Iterator[Callable[..., Stages]]:
     """Make the stages that a shard runs through, without an engine and its models."""
     with ExitStack() as stack:
         decoders = stack.enter_context(ThreadPoolExecutor(4))
@@ -66,13 +91,19 @@ def new_stages(ground: Ground, egress: Egress, tmp_path: Path) -> Iterator[Calla
         flight = FlightRecord(tmp_path / "stages")
 
         def make(
-            on: Ground = ground, wait_s: float = 0.003, depth: int = 4, outside: Any = egress
+            on: Ground = ground,
+            wait_s: float = 0.003,
+            depth: int = 4,
+            outside: Any = egress,
+            pictures: Any = PLAIN_BYTES,
         ) -> Stages:
             batcher = Batcher(wait_s, flight)
             stack.callback(batcher.close)
             reader = Reader(on.storage, outside, fetchers)
             # Pictures in these tests are tiny, and meet each other while they are decoded.
-            return Stages(on, reader, decoders, decoders, videos, batcher, flight, depth)
+            return Stages(
+                on, reader, decoders, pictures, films, decoders, videos, batcher, flight, depth
+            )
 
         yield make
 

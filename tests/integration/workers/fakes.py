@@ -1,13 +1,15 @@
 """Networks made by hand: they count their batches, and fail where a test wants them to."""
 
+import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from jobs.archives import extract
 from jobs.bootstrap import Ground
 from jobs.manifests import Manifest
 from jobs.requests import Request
@@ -17,11 +19,31 @@ from jobs.segments import Row
 from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
 from models.errors import ImageDecodeFailed
+from models.media.pictures import Picture
 from models.record import ModelRecord
+from models.tasks.task import Sample
 from tests.integration.jobs.builders import submit_items
 from tests.integration.jobs.checks import read_job
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
+from workers.walls.pictures import Asked, Decoded, Packed
+
+
+class PlainBytes:
+    """Stands for decoder processes: an item's bytes are its pixels, in a row."""
+
+    def decode(
+        self, items: Sequence[Packed], asked: Asked, beat: Callable[[], None] = lambda: None
+    ) -> Iterator[Decoded]:
+        for number, item in enumerate(items):
+            data = extract(item.content, item.encoding, 10**9, item.size)
+            pixels = np.frombuffer(data, np.uint8).reshape(1, -1, 1)
+            beat()
+            digest = hashlib.sha256(data).hexdigest()
+            yield Decoded(number, digest, Picture(pixels, pixels.shape[1], 1))
+
+
+PLAIN_BYTES = PlainBytes()
 
 
 class FakeNetwork:
@@ -43,16 +65,24 @@ class FakeNetwork:
         self.batches: list[int] = []
         self._on_prepare, self._on_forward = on_prepare, on_forward
 
+    channels = 1
+
+    def least(self, params: Any) -> None:
+        return None
+
+    def sample(self, picture: Picture) -> Sample:
+        return Sample(self.prepare(picture.pixels.tobytes()), 1, 1)
+
     def prepare(self, data: bytes) -> torch.Tensor:
         self._on_prepare(data)
         if not data.isdigit():
             raise ImageDecodeFailed("not a number")
         return torch.tensor([int(data)])
 
-    def forward(self, samples: Sequence[torch.Tensor]) -> torch.Tensor:
+    def forward(self, samples: Sequence[Sample]) -> torch.Tensor:
         self.batches.append(len(samples))
-        self._on_forward([int(sample) for sample in samples])
-        return torch.stack(list(samples))
+        self._on_forward([int(sample.pixels) for sample in samples])
+        return torch.stack([sample.pixels for sample in samples])
 
     def postprocess(
         self, outputs: torch.Tensor, params: Mapping[str, Any]

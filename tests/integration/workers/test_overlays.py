@@ -3,12 +3,14 @@
 import io
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from jobs.bootstrap import Ground
@@ -24,8 +26,8 @@ from jobs.storage import overlays_name
 from jobs.tables import Job, ModelVersion
 from jobs.tenants import NewKey
 from jobs.tidying import tidy_due
-from models.media.pictures import decode
-from models.record import Limits
+from models.media.pictures import Picture
+from models.tasks.task import Sample
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.jobs.test_retention import age
@@ -33,7 +35,8 @@ from tests.integration.jobs.test_tidying import make_due
 from tests.integration.workers.fakes import FakeNetwork, picture, submit_contents
 from tests.integration.workers.test_shards import run_with
 from workers.engine.engine import Engine
-from workers.engine.shard import Stages
+from workers.engine.stages import Stages
+from workers.walls.pictures import PictureDecoders
 
 # What a database does differently is tested with the room that asks it, in integration/jobs.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -41,11 +44,17 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 NewStages = Callable[..., Stages]
 
 
-class Labeller(FakeNetwork):
-    """Decodes as networks do, and says of every picture how bright it is."""
+@pytest.fixture
+def new_stages(new_stages: NewStages, real_pictures: PictureDecoders) -> NewStages:
+    """Stages that decode as in earnest: behind walls."""
+    return partial(new_stages, pictures=real_pictures)
 
-    def prepare(self, data: bytes) -> Any:
-        return super().prepare(str(int(decode(data, 1, Limits()).pixels.mean())).encode())
+
+class Labeller(FakeNetwork):
+    """Says of every picture how bright it is."""
+
+    def sample(self, picture: Picture) -> Sample:
+        return Sample(torch.tensor([int(picture.pixels.mean())]), picture.height, picture.width)
 
     def postprocess(self, outputs: Any, params: Any) -> list[list[dict[str, Any]]]:
         return [

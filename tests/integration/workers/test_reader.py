@@ -2,13 +2,14 @@
 
 import io
 import random
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jobs.archives import ArchiveError, Limits, walk_zip
+from jobs.archives import ArchiveError, Limits, Member, walk, walk_zip
 from jobs.bootstrap import Ground
 from jobs.manifests import Item
 from jobs.segments import ItemError
@@ -59,6 +60,69 @@ def test_a_large_member_of_an_archive_comes_in_parts(
     if method == zipfile.ZIP_STORED:
         with pytest.raises(ArchiveError, match="checksum"):
             whole(reader, item)
+
+
+def test_a_refused_item_is_answered_with_its_reason_whole_or_in_parts(
+    ground: Ground, egress: Egress
+) -> None:
+    ground.storage.put("blob", [b"x" * 100])
+    refused = Item("a", "refused", error_code="unsupported_archive", error_message="Encrypted.")
+    honest = Item("b", "raw", "blob", 0, 100, 100)
+    with ThreadPoolExecutor(1) as fetchers:
+        reader = Reader(ground.storage, egress, fetchers)
+        contents = reader.read([refused, honest, refused], 1000)
+        assert contents[0] == contents[2] == ItemError("unsupported_archive", "Encrypted.")
+        assert bytes(contents[1]) == b"x" * 100
+        with pytest.raises(ArchiveError, match=r"Encrypted\.") as caught:
+            list(reader.parts(refused, 1000, 1.0, lambda work: work()))
+    assert caught.value.code == "unsupported_archive"
+
+
+def test_the_holes_of_a_sparse_member_are_filled_whole_or_in_parts(
+    ground: Ground, egress: Egress
+) -> None:
+    content = bytes(100_000) + b"in the middle" + bytes(200_000)
+    packed = sparse_tar(content)
+    ground.storage.put("blob", [packed])
+    (member,) = walk("tar", io.BytesIO(packed), Limits())
+    assert isinstance(member, Member)
+    assert member.encoding == "sparse"
+    item = Item("a", "sparse", "blob", member.offset, member.length, member.size)
+    with ThreadPoolExecutor(1) as fetchers:
+        reader = Reader(ground.storage, egress, fetchers)
+        assert [bytes(each) for each in reader.read([item], 10**6)] == [content]
+        parts = reader.parts(item, 10**6, 1.0, lambda work: work())
+        assert b"".join(map(bytes, parts)) == content
+        broken = item._replace(length=item.length - 600)
+        (error,) = reader.read([broken], 10**6)
+    assert isinstance(error, ItemError)
+    assert error.code == "corrupt_archive"
+
+
+def sparse_tar(content: bytes) -> bytes:
+    """Pack one file with its holes left out, as `tar -S` does (GNU format 1.0, by pax headers)."""
+    start = len(content) - len(content.lstrip(b"\0"))
+    piece = content.strip(b"\0")
+    numbers = [2, start, len(piece), len(content), 0]
+    table = "".join(f"{number}\n" for number in numbers).encode()
+    data = table + bytes(-len(table) % 512) + piece
+    info = tarfile.TarInfo("GNUSparseFile.0/a.bmp")
+    info.size = len(data)
+    info.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.name": "a.bmp",
+        "GNU.sparse.realsize": str(len(content)),
+    }
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info, io.BytesIO(data))
+    buffer.seek(0)
+    with tarfile.open(fileobj=buffer) as archive:
+        unpacked = archive.extractfile("a.bmp")
+        assert unpacked is not None
+        assert unpacked.read() == content, "the standard library reads it so"
+    return buffer.getvalue()
 
 
 def test_an_item_whose_packed_bytes_are_too_many_is_refused_and_the_others_are_read(

@@ -35,7 +35,7 @@ from workers.engine.engine import Engine
 from workers.engine.images import Listing
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
-from workers.engine.training import _WatchedImages
+from workers.engine.training import _StoredImages
 from workers.register import register_shipped
 
 NewEngine = Callable[..., Engine]
@@ -161,7 +161,7 @@ def test_a_step_may_take_minutes_after_its_images_were_read(
     lease, stages = claim_one(ground), new_stages()
     run = ShardRun(stages, lease)
     listing = Listing(Manifest(ground.storage, lease.manifest))
-    images = _WatchedImages(listing, stages.reader, run, stages.flight, 2**20)
+    images = _StoredImages(listing, stages.reader, run, 2**20)
     run.moves_slowly()
     assert len(list(images.read(np.arange(3)))) == 3
     assert run.moved_at > time.monotonic() + 60

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobs.requests import LONGEST_ID, LONGEST_URL, Request, RequestError, parse_request
+from jobs.budgets import LONGEST_ID, LONGEST_URL
+from jobs.requests import Request, RequestError, parse_request
 
 PICTURE = base64.b64encode(b"picture").decode()
 BODY = {"model": "digits", "input": {"url": "https://x.org/1"}}
@@ -54,7 +55,7 @@ FAULTS = [
     ({"input": {"url": "https://x.org/\ud800"}}, "input", "string"),
     ({"input": {"file_id": "file\0"}}, "input", "string"),
     ({"input": {"data": "???"}}, "input.data", "base64"),
-    ({"input": {"data": "YQ"}}, "input.data", "base64"),
+    ({"input": {"data": "YQ==="}}, "input.data", "base64: character 3 is"),
     ({"input": {"data": "ü"}}, "input.data", "base64"),
     ({"custom_id": "", "input": {"file_id": "f"}}, "custom_id", "1 to 512"),
     ({"custom_id": "x" * (LONGEST_ID + 1), "input": {"file_id": "f"}}, "custom_id", "1 to 512"),

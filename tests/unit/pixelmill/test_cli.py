@@ -85,6 +85,30 @@ def test_status_exits_with_what_became_of_the_job(server, run, say, state, code)
     assert f"status   {state['status']}" in done.stdout
 
 
+SKIPPED = {"count": 12, "by_reason": {"system_file": 10, "symlink": 2}, "names": []}
+
+
+def test_the_last_line_of_a_job_says_what_was_skipped(server, run, say):
+    server.on("GET", "/v1/jobs/job_1", say.job(status="completed", completed=1, skipped=SKIPPED))
+    told = "12 files skipped: 10 system_file, 2 symlink"
+    assert run("status", "job_1").stdout.splitlines()[-1] == told
+    server.on("GET", "/v1/jobs/job_2", say.job(status="completed", completed=1))
+    assert "skipped" not in run("status", "job_2").stdout
+
+
+def test_submit_says_what_it_did_not_send_and_at_last_what_the_server_skipped(
+    accepting, run, say, tmp_path
+):
+    for name in ("a.png", "notes.txt", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"x")
+    accepting.on("GET", "/v1/jobs/job_1", say.job(status="completed", completed=1, skipped=SKIPPED))
+    done = run("submit", str(tmp_path), "--model", "digits", "--wait")
+    assert done.stdout == "job_1\n"
+    lines = done.stderr.splitlines()
+    assert lines[0] == "not sent: 2 files skipped: 1 system_file, 1 not_media"
+    assert lines[-1] == "12 files skipped: 10 system_file, 2 symlink"
+
+
 def test_status_says_what_was_wrong_with_the_input(server, run, say):
     fault = {"code": "invalid_json", "message": "this is no JSON", "param": None, "line": 3}
     server.on("GET", "/v1/jobs/job_1", say.job(status="failed", errors={"data": [fault]}))

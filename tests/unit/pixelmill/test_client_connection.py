@@ -60,3 +60,21 @@ def test_an_address_that_is_no_url_is_refused(url):
 
 def test_the_version_in_an_address_is_not_doubled():
     assert find_connection("http://a:1/v1/", "k", env={}).url == "http://a:1"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_local"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://127.8.9.1", True),
+        ("http://[::1]:8080", True),
+        ("http://LOCALHOST:1", True),
+        ("http://localhost.", True),
+        ("http://api.localhost", True),
+        ("http://localhost.example.com", False),
+        ("http://10.0.0.1", False),
+        ("https://pixelmill.example.com", False),
+    ],
+)
+def test_this_machine_itself_is_known_by_all_its_names(url, is_local):
+    assert find_connection(url, "key", env={}).is_local is is_local

@@ -56,6 +56,62 @@ def test_a_folder_goes_as_a_sorted_tar_named_by_relative_paths(accepting, client
             assert archive.extractfile(name).read() == name.encode()
 
 
+def test_every_file_of_a_folder_goes_whatever_its_suffix_and_what_stays_is_told(
+    accepting, client, tmp_path
+):
+    sent = [
+        "a.HEIC",
+        "b.jfif",
+        "c",
+        "d.ts",
+        "e.3gp",
+        "f.vob",
+        "g.mxf",
+        "h.xyz",
+        "i.jpg~",
+        "sub/j.DNG",
+    ]
+    left = {
+        ".DS_Store": "system_file",
+        "sub/._j.DNG": "system_file",
+        "Thumbs.db": "system_file",
+        "Icon\r": "system_file",
+        "@eaDir": "system_file",
+        ".env": "hidden",
+        ".git": "hidden",
+        "notes.TXT": "not_media",
+        "sub/labels.json": "not_media",
+        "old.tar.xz": "archive",
+        "old.7z": "archive",
+    }
+    for name in [*sent, *left, "@eaDir/x/SYNOPHOTO_THUMB_M.jpg", ".git/config"]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name not in ("@eaDir", ".git"):
+            path.write_bytes(b"x")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    job = client.submit(tmp_path, model="digits")
+    assert names_in(accepting.seen[0].body) == sent
+    told = {each["name"]: each["reason"] for each in job.left_out.names}
+    assert told == {**left, "pipe.mp4": "not_a_file"}
+    assert job.left_out.count == len(told)
+    assert str(job.left_out).startswith("12 files skipped: 5 system_file")
+
+
+def test_what_stays_is_counted_once_though_the_upload_is_begun_anew(server, client, photos, say):
+    server.on("POST", "/v1/files", say.drop, say.answer(503), say.answer(201, {"id": "file_1"}))
+    server.on("POST", "/v1/jobs", say.job())
+    job = client.submit(photos, model="digits")
+    assert job.left_out.by_reason == {"hidden": 2, "not_media": 1}
+
+
+@pytest.mark.parametrize("name", ["a.tar.bz2", "a.tbz2", "a.tar.xz", "a.txz", "a.tar.zst", "a.7z"])
+def test_every_kind_of_archive_goes_as_it_is(accepting, client, tmp_path, name):
+    (tmp_path / name).write_bytes(b"packed")
+    assert client.submit(tmp_path / name, model="digits").left_out.count == 0
+    assert accepting.seen[0].body == b"packed"
+
+
 def test_an_upload_that_broke_is_begun_anew_with_the_same_bytes(server, client, photos, say):
     server.on("POST", "/v1/files", say.drop, say.answer(503), say.answer(201, {"id": "file_1"}))
     server.on("POST", "/v1/jobs", say.job())

@@ -131,3 +131,14 @@ def test_a_proxy_of_the_environment_is_not_asked_for_the_local_stack(server, say
     server.on("GET", "/v1/jobs/job_1", say.job())
     with Client(server.url, "key") as client:
         assert client.job("job_1").id == "job_1"
+
+
+def test_a_proxy_of_the_environment_is_asked_for_a_server_elsewhere(monkeypatch, server, say):
+    # The proxy is our own server: it is asked for the whole address.
+    server.on("GET", "/v1/jobs/job_1", say.job())
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, server.url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with Client("http://pixelmill.invalid", "key") as client:
+        assert client.job("job_1").id == "job_1"

@@ -28,7 +28,7 @@ def test_small_items_fill_a_batch_and_no_others_do() -> None:
     photos = [Item(str(number), "raw", length=40_000) for number in range(300)]
     assert len(leading(photos, 0, 256)) == CHUNK_ITEMS
     urls = [Item(str(number), "url", url="http://example.com/x") for number in range(300)]
-    assert len(leading(urls, 0, 256)) == 32
+    assert len(leading(urls, 0, 256)) == 8
 
 
 def test_a_few_that_would_be_left_behind_come_along() -> None:

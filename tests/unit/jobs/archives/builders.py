@@ -1,6 +1,9 @@
 """Archives to be walked, sound and hostile, and what a walk gives."""
 
+import bz2
+import gzip
 import io
+import lzma
 import struct
 import tarfile
 import tracemalloc
@@ -8,19 +11,26 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 
+import py7zr
+import pyarrow as pa
 import pytest
+from backports import zstd
 from hypothesis import strategies as st
 
 from jobs.archives import (
     ArchiveError,
     Limits,
-    expand_gzip,
+    Member,
+    Skipped,
+    expand,
     extract,
 )
 
 MIB = 1024 * 1024
 LIMITS = Limits()
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1)
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), min_size=1
+)
 FILES = st.dictionaries(
     NAMES.map(lambda name: f"f{name}.jpg".replace("\\", "_").replace("/", "_")),
     st.binary(max_size=300),
@@ -28,8 +38,17 @@ FILES = st.dictionaries(
 )
 
 
-def walked(walk, archive, limits=LIMITS):
+def told(walk, archive, limits=LIMITS):
     return list(walk(io.BytesIO(archive), limits))
+
+
+def walked(walk, archive, limits=LIMITS):
+    return [each for each in told(walk, archive, limits) if isinstance(each, Member)]
+
+
+def skipped(walk, archive, limits=LIMITS):
+    found = [each for each in told(walk, archive, limits) if isinstance(each, Skipped)]
+    return [(each.name, each.reason) for each in found]
 
 
 def names(walk, archive, limits=LIMITS):
@@ -159,23 +178,110 @@ def special(kind, name="special", size=0):
     return info.tobuf()
 
 
-def gnu_sparse(data):
-    """A sparse file of GNU tar, whose map of holes takes two more blocks."""
-    info = tarfile.TarInfo("sparse")
-    info.type, info.size = tarfile.GNUTYPE_SPARSE, len(data)
-    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
-    header[482] = 1
-    more, last = bytearray(512), bytes(512)
-    more[504] = 1
-    return bytes(resealed(header) + more + last + data.ljust(512, b"\0"))
+# A sparse file, as (first byte, data); its last kilobytes are a hole.
+PIECES = [(512, b"1" * 512), (3000, b"2" * 700), (9000, b"3"), (20_000, b"4" * 512),
+          (30_000, b"5" * 1024), (40_000, b"6" * 10)]  # fmt: skip
+SPARSE_SIZE = 50_000
+SPARSE_FORMATS = ["gnu", "0.0", "0.1", "1.0"]
 
 
-def pax_sparse(data):
-    info = tarfile.TarInfo("sparse")
+def sparse_content(pieces=PIECES, size=SPARSE_SIZE):
+    content = bytearray(size)
+    for offset, data in pieces:
+        content[offset : offset + len(data)] = data
+    return bytes(content)
+
+
+def sparse_tar(form, name="sparse.bmp", pieces=PIECES, size=SPARSE_SIZE):
+    """One sparse member, without an end mark."""
+    info = tarfile.TarInfo(name)
+    data = b"".join(data for _, data in pieces)
+    numbers = [number for offset, data in pieces for number in (offset, len(data))]
+    if form == "gnu":
+        return gnu_sparse(info, numbers, data, size)
+    records = {"GNU.sparse.size": str(size), "GNU.sparse.numblocks": str(len(pieces))}
+    extra = b""
+    if form == "0.1":
+        records |= {"GNU.sparse.map": ",".join(map(str, numbers)), "GNU.sparse.name": name}
+    elif form == "0.0":
+        for offset, length in zip(numbers[::2], numbers[1::2], strict=True):
+            extra += pax_record(b"GNU.sparse.offset", offset)
+            extra += pax_record(b"GNU.sparse.numbytes", length)
+    else:
+        records = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+        records |= {"GNU.sparse.name": name, "GNU.sparse.realsize": str(size)}
+        listed = "".join(f"{number}\n" for number in [len(pieces), *numbers]).encode()
+        data = listed + bytes(-len(listed) % 512) + data
+        info.name = "GNUSparseFile.0/" + name
+    payload = b"".join(pax_record(key.encode(), value) for key, value in records.items()) + extra
     info.size = len(data)
-    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
-    return info.tobuf(tarfile.PAX_FORMAT) + data.ljust(512, b"\0")
+    header = info.tobuf(tarfile.USTAR_FORMAT)
+    return extended(b"x", payload) + header + data + bytes(-len(data) % 512)
 
 
-def expanded(stream, limits=LIMITS):
-    return list(expand_gzip(io.BytesIO(stream), limits))
+def gnu_sparse(info, numbers, data, size):
+    """The old format: four pieces in the header, 21 in each block after it."""
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, len(data)
+    fields = [b"%011o\0" % number for number in numbers]
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[386:482] = b"".join(fields[:8]).ljust(96, b"\0")
+    rest = [fields[at : at + 42] for at in range(8, len(fields), 42)]
+    header[482], header[483:495] = bool(rest), b"%011o\0" % size
+    blocks = b"".join(b"".join(block).ljust(504, b"\0") + b"\1" + bytes(7) for block in rest)
+    blocks = blocks[:-8] + bytes(8) if rest else b""
+    return resealed(header) + blocks + data + bytes(-len(data) % 512)
+
+
+def pax_record(key, value):
+    body = b" %s=%s\n" % (key, str(value).encode())
+    length = len(body) + 1
+    while len(str(length)) + len(body) != length:
+        length = len(str(length)) + len(body)
+    return str(length).encode() + body
+
+
+def extended(kind, payload, size=None):
+    info = tarfile.TarInfo("extended")
+    info.type, info.size = kind, len(payload) if size is None else size
+    return info.tobuf(tarfile.GNU_FORMAT) + payload + bytes(-len(payload) % 512)
+
+
+def linked(name, target):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.LNKTYPE, target
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def entry(name, data=b""):
+    """One member, without an end mark."""
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    return info.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % 512)
+
+
+END = bytes(1024)
+
+
+def lz4(data):
+    return pa.compress(data, "lz4", asbytes=True)
+
+
+PACKERS = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstd.compress,
+    "lz4": lz4,
+}
+
+
+def seven_zipped(files, filters=None, password=None):
+    out = io.BytesIO()
+    with py7zr.SevenZipFile(out, "w", filters=filters, password=password) as archive:
+        for name, data in files.items():
+            archive.writestr(data, name)
+    return out.getvalue()
+
+
+def expanded(stream, limits=LIMITS, kind="gzip", beat=lambda: None):
+    return list(expand(kind, io.BytesIO(stream), limits, beat))

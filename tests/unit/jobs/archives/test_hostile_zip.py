@@ -1,7 +1,6 @@
 """What is refused of a zip, before anything of it leaves."""
 
 import io
-import zipfile
 
 import pytest
 
@@ -26,20 +25,25 @@ from tests.unit.jobs.archives.builders import (
 
 
 @pytest.mark.parametrize("flag", [0x0001, 0x0041, 0x2000])
-def test_an_encrypted_zip_is_refused(flag):
-    archive = raw_zip([Raw(flags=flag)])
-    assert "'a.jpg' in the zip is encrypted" in refusal(
-        "unsupported_archive", walked, walk_zip, archive
-    )
+def test_an_encrypted_member_costs_itself_and_not_the_zip(flag):
+    first, second = walked(walk_zip, raw_zip([Raw(flags=flag), Raw(b"b.jpg")]))
+    assert first.fault[0] == "unsupported_archive"
+    assert "encrypted" in first.fault[1]
+    assert second.fault is None
 
 
 @pytest.mark.parametrize(
-    ("method", "name"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA")]
+    ("method", "name"), [(98, "PPMd"), (6, "implode"), (1, "shrink"), (77, "method 77")]
 )
-def test_an_unknown_compression_is_refused_by_its_name(method, name):
-    archive = zipped({"a.jpg": b"1"}, method)
-    message = refusal("unsupported_archive", walked, walk_zip, archive)
-    assert f"'a.jpg' in the zip is compressed with {name}" in message
+def test_a_compression_that_is_not_read_costs_its_member_and_is_named(method, name):
+    first, second = walked(walk_zip, raw_zip([Raw(method=method), Raw(b"b.jpg")]))
+    assert f"compressed with {name}" in first.fault[1]
+    assert second.fault is None
+
+
+def test_what_cannot_be_read_counts_neither_to_the_total_nor_to_the_ratio():
+    archive = raw_zip([Raw(size=2**31, method=98), Raw(b"b.jpg", b"12")])
+    assert len(walked(walk_zip, archive, Limits(max_total_bytes=2))) == 2
 
 
 def test_what_is_no_member_may_be_packed_in_any_way():

@@ -1,10 +1,10 @@
 """Damage and noise raise nothing but archive errors."""
 
 import contextlib
-import gzip
 import io
 import random
 import tarfile
+import zipfile
 
 import pytest
 from hypothesis import given, settings
@@ -12,34 +12,46 @@ from hypothesis import strategies as st
 
 from jobs.archives import (
     ArchiveError,
+    Member,
     sniff,
+    sniff_file,
     walk_tar,
     walk_zip,
 )
 from tests.unit.jobs.archives.builders import (
+    END,
     LIMITS,
+    PACKERS,
+    SPARSE_FORMATS,
     Raw,
     Unseekable,
     content,
     expanded,
-    gnu_sparse,
-    pax_sparse,
+    linked,
     raw_zip,
     resealed,
+    seven_zipped,
+    sparse_tar,
     tarred,
     zipped,
 )
+
+KINDS = [*PACKERS, "7z"]
 
 
 def swallow(archive):
     """Do everything with it; only an ArchiveError may come out."""
     sniff(archive[:512])
+    sniff_file(io.BytesIO(archive))
     for walk in (walk_zip, walk_tar):
         with contextlib.suppress(ArchiveError):
             for member in walk(io.BytesIO(archive), LIMITS):
-                content(archive, member)
-    with contextlib.suppress(ArchiveError):
-        expanded(archive)
+                if isinstance(member, Member):
+                    with contextlib.suppress(ArchiveError):
+                        content(archive, member)
+    for kind in KINDS:
+        with contextlib.suppress(ArchiveError):
+            expanded(archive, kind=kind)
 
 
 def specimens():
@@ -49,8 +61,12 @@ def specimens():
     yield raw_zip([Raw(b"a"), Raw(b"b")], zip64=True)
     yield tarred(files)[:4608] + bytes(1024)
     yield tarred(files, tarfile.GNU_FORMAT)
-    yield gnu_sparse(b"12") + pax_sparse(b"34") + bytes(1024)
-    yield gzip.compress(tarred(files))
+    yield b"".join(sparse_tar(form) for form in SPARSE_FORMATS) + linked("l", "sparse.bmp") + END
+    yield zipped(files, zipfile.ZIP_BZIP2) + zipped(files, zipfile.ZIP_LZMA)
+    yield zipped(files, zipfile.ZIP_LZMA)
+    for pack in PACKERS.values():
+        yield pack(tarred(files))
+    yield seven_zipped(files)
 
 
 @pytest.mark.parametrize("specimen", list(specimens()))

@@ -26,6 +26,7 @@ from tests.unit.jobs.archives.builders import (
     names,
     raw_zip,
     resealed,
+    skipped,
     tarred,
     walked,
     zipped,
@@ -98,22 +99,27 @@ def test_an_empty_archive_has_no_members():
 @pytest.mark.parametrize(("walk", "pack"), [(walk_zip, zipped), (walk_tar, tarred)])
 def test_what_the_operating_system_left_behind_is_no_member(walk, pack):
     left = ("__MACOSX/._a.jpg", "in/__MACOSX/b", "._b", "in/._c", "in/.DS_Store", "in/Thumbs.db")
+    left += ("Icon␍", "in/.localized", "p/@eaDir/a.jpg/SYNO.jpg", "Desktop.ini")
     kept = ("a.jpg", "my__MACOSX/b.jpg", "x._y", "Thumbs.db.png")
-    assert names(walk, pack(dict.fromkeys(left + kept, b""))) == list(kept)
+    archive = pack(dict.fromkeys(left + kept, b""))
+    assert names(walk, archive) == list(kept)
+    assert skipped(walk, archive) == [(name, "system_file") for name in left]
 
 
-def test_folders_links_and_devices_in_a_zip_are_no_members():
+def test_links_and_devices_in_a_zip_are_told_and_folders_are_not():
     kinds = [0o120777, 0o060600, 0o020600, 0o010600, 0o040755]
     special = [Raw(b"s%d" % kind, external=kind << 16) for kind in kinds]
     archive = raw_zip([Raw(b"in/"), Raw(b"win\\"), *special, Raw(b"a", external=0o100644 << 16)])
     assert names(walk_zip, archive) == ["a"]
+    told = ["symlink", "device", "device", "device"]
+    assert [reason for _, reason in skipped(walk_zip, archive)] == told
 
 
 def test_a_hostile_name_is_a_harmless_label_and_names_stay_apart():
     hostile = [b"../../etc/passwd", b"/etc/passwd", b"C:\\x.jpg", b"a\0b", b"a\nb", b"a\x7fb"]
     hostile += [b"caf\x82", b"caf\x81", "caf\u00e9".encode(), b"a\xc2\x85b", b""]
     expected = ["../../etc/passwd", "/etc/passwd", "C:/x.jpg", "a␀b", "a␊b", "a␡b"]
-    expected += ["café", "cafü", "café", "a\\x85b", ""]
+    expected += ["café", "cafü", "café", "a\\x85b", "unnamed-11"]
     assert names(walk_zip, raw_zip([Raw(name) for name in hostile])) == expected
 
 

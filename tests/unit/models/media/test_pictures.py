@@ -93,7 +93,7 @@ def test_an_empty_file_is_called_empty():
         (b"PK\x03\x04rest of it", "a ZIP archive"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"\x00\x00\x00\x18ftypmp42", "an MP4 or QuickTime video"),
-        (b"\x00\x00\x00\x18ftypavif", "an AVIF picture"),
+        (b"\x00\x00\x00\x18ftypjp2 ", "a JPEG 2000 picture"),
         (b"<svg xmlns='...'/>", "HTML, SVG or other XML text"),
         (b"#EXTM3U\nhttp://127.0.0.1/", "a playlist"),
         (b"v/1\x01" + bytes(20), "an OpenEXR picture"),

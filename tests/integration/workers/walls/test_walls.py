@@ -1,0 +1,215 @@
+"""Whatever a picture makes its decoder do costs that picture, and reaches nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from models.record import Limits
+from tests.integration.workers.fakes import picture
+from workers.walls.pictures import Asked, Decoded, Packed, PictureDecoders
+from workers.walls.processes import ForkServer, ProcessDied
+
+ASKED = Asked(1, Limits(max_pixels=1_000_000))
+MEMORY = 256 * 2**20
+Decode = Callable[..., list[str | None]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    opened = ForkServer("tests.integration.workers.walls.hostile")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def decoders(server: ForkServer) -> Iterator[PictureDecoders]:
+    opened = PictureDecoders(server, MEMORY, seconds=0.5)
+    yield opened
+    opened.close()
+
+
+def packed(*contents: bytes) -> list[Packed]:
+    return [Packed(each, "raw", len(each)) for each in contents]
+
+
+def trick(name: str) -> bytes:
+    return b"trick:" + name.encode()
+
+
+def codes(decoders: PictureDecoders, *contents: bytes) -> list[str | None]:
+    return [each.error and each.error.code for each in decoders.decode(packed(*contents), ASKED)]
+
+
+def message(decoders: PictureDecoders, name: str) -> str:
+    error = decoded(decoders, trick(name)).error
+    assert error is not None
+    return error.message
+
+
+def decoded(decoders: PictureDecoders, content: bytes) -> Decoded:
+    (only,) = decoders.decode(packed(content), ASKED)
+    return only
+
+
+def children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(each) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("crash", "decoder_crashed"),
+        ("spin", "decoder_timeout"),
+        ("sleep", "decoder_timeout"),
+        ("burst", "decoder_memory"),
+        ("lie", "decoder_crashed"),
+    ],
+)
+def test_a_picture_that_breaks_its_decoder_costs_itself_alone(
+    decoders: PictureDecoders, name: str, code: str
+) -> None:
+    good = picture(1)
+    assert codes(decoders, good, good, trick(name), good) == [None, None, code, None]
+
+
+def test_the_neighbours_of_a_crash_are_decoded_to_their_own_pixels(
+    decoders: PictureDecoders,
+) -> None:
+    contents = [picture(0), trick("crash"), picture(1), trick("crash"), picture(2)]
+    found = {
+        each.number: each.picture.pixels.copy()
+        for each in decoders.decode(packed(*contents), ASKED)
+        if each.picture is not None
+    }
+    for number in (0, 2, 4):
+        (alone,) = decoders.decode(packed(contents[number]), ASKED)
+        assert alone.picture is not None
+        assert (found[number] == alone.picture.pixels).all()
+
+
+def test_a_crash_is_got_over_in_well_under_a_second(decoders: PictureDecoders) -> None:
+    codes(decoders, picture(0))
+    began = time.monotonic()
+    for _ in range(5):
+        assert codes(decoders, trick("crash")) == ["decoder_crashed"]
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "name", ["read_environment", "connect", "write_file", "fork", "run", "kill_parent"]
+)
+def test_a_decoder_reaches_nothing(decoders: PictureDecoders, name: str) -> None:
+    assert "Error: [Errno" in message(decoders, name)
+
+
+def test_a_decoder_has_nothing_of_its_parent(
+    decoders: PictureDecoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXELMILL_DATABASE_URL", "postgresql://secret")
+    names = set(message(decoders, "own_environment").split())
+    assert not {name for name in names if name.startswith(("PIXELMILL", "AWS"))}
+    loaded = set(message(decoders, "modules").split())
+    assert not loaded & {"torch", "sqlalchemy", "psycopg", "redis", "obstore", "pyarrow", "celery"}
+
+
+def test_a_decoder_is_nobody_where_its_parent_is_root(decoders: PictureDecoders) -> None:
+    status = Path(f"/proc/{message(decoders, 'who')}/status").read_text()
+    (uids,) = [line for line in status.splitlines() if line.startswith("Uid:")]
+    assert int(uids.split()[1]) == (65534 if os.getuid() == 0 else os.getuid())
+
+
+def test_a_killed_decoder_costs_nobody_anything(decoders: PictureDecoders) -> None:
+    os.kill(int(message(decoders, "who")), signal.SIGKILL)
+    assert codes(decoders, picture(0), picture(1)) == [None, None]
+
+
+def test_a_killed_fork_server_costs_nobody_anything(server: ForkServer) -> None:
+    decoders = PictureDecoders(server, MEMORY)
+    assert codes(decoders, picture(0)) == [None]
+    os.kill(server.pid, signal.SIGKILL)
+    assert codes(decoders, picture(0), picture(1)) == [None, None]
+    decoders.close()
+
+
+def test_whoever_goes_away_in_the_middle_leaves_no_process_at_work(
+    decoders: PictureDecoders, server: ForkServer
+) -> None:
+    answers = decoders.decode(packed(*map(picture, range(20))), ASKED)
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]
+    assert codes(decoders, picture(0)) == [None]
+
+
+def test_many_threads_decode_at_once_each_its_own(decoders: PictureDecoders) -> None:
+    wanted = {n: decoded(decoders, picture(n)).sha256 for n in range(12)}
+    found: dict[int, str | None] = {}
+
+    def decode(number: int) -> None:
+        for each in decoders.decode(packed(*[picture(number)] * 5), ASKED):
+            found[number] = each.sha256
+
+    threads = [threading.Thread(target=decode, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == wanted
+
+
+def test_a_fork_server_that_cannot_start_is_told() -> None:
+    server = ForkServer("tests.integration.workers.walls.missing")
+    decoders = PictureDecoders(server, MEMORY)
+    with pytest.raises(ProcessDied):
+        codes(decoders, picture(0))
+    server.close()
+
+
+PARENT = """
+import sys, time
+from tests.integration.workers.walls.test_walls import *
+decoders = PictureDecoders(ForkServer("tests.integration.workers.walls.hostile"), MEMORY)
+print(message(decoders, "who"), flush=True)
+sys.stdin.readline() and next(iter(decoders.decode(packed(trick("sleep")), ASKED)))
+"""
+
+
+@pytest.mark.parametrize("state", ["idle", "at work"])
+def test_no_decoder_outlives_its_worker(state: str) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    decoder = os.pidfd_open(int(parent.stdout.readline()))
+    (server,) = children_of(parent.pid)
+    fork_server = os.pidfd_open(server)
+    if state == "at work":
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+    parent.kill()
+    parent.wait()
+    for process in (decoder, fork_server):
+        assert ended(process)
+    parent.stdin.close()
+    parent.stdout.close()
+
+
+def ended(process: int) -> bool:
+    """Wait until a process has ended."""
+    import select
+
+    readable, _, _ = select.select([process], [], [], 20)
+    os.close(process)
+    return bool(readable)

@@ -1,0 +1,97 @@
+"""Bytes behind URLs count as the most they may be until they have come, and as what they are then.
+
+No chunk waits for memory that only another waiting one holds.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jobs.segments import ItemError
+from workers.egress import EgressError
+from workers.engine.fetching import FetchBudget, Fetches
+
+
+class Servers:
+    """An egress: how large each answer is, stands in its URL."""
+
+    def __init__(self, budget):
+        self.budget, self.most_held, self.most_at_once, self._now = budget, 0, 0, 0
+        self._lock = threading.Lock()
+        self.asked, self.free = threading.Semaphore(0), threading.Event()
+        self.free.set()
+
+    def get(self, url, max_bytes):
+        self.asked.release()
+        assert self.free.wait(10)
+        with self._lock:
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+            self.most_held = max(self.most_held, self.budget.held)
+        try:
+            size = int(url)
+        except ValueError as err:
+            raise EgressError("no", code="url_timeout", retryable=True) from err
+        finally:
+            with self._lock:
+                self._now -= 1
+        return bytes(size)
+
+
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(16) as pool:
+        yield pool
+
+
+def test_bytes_are_held_until_their_view_is_let_go_and_no_longer(threads):
+    budget = FetchBudget(1000)
+    servers = Servers(budget)
+    fetches = Fetches(servers, threads, budget)
+    contents = list(fetches.fetch(["10", "x", "20"], 100, lambda: None))
+    assert [len(each) for each in contents if not isinstance(each, ItemError)] == [10, 20]
+    assert contents[1] == ItemError("url_timeout", "no", True)
+    assert budget.held == 30
+    part = contents[2][5:]
+    del contents
+    assert budget.held == 0
+    assert len(part) == 15
+
+
+def test_unknown_sizes_count_as_the_most_they_may_be(threads):
+    budget = FetchBudget(1000)
+    servers = Servers(budget)
+    fetches = Fetches(servers, threads, budget)
+    beats = []
+    servers.free.clear()
+    with budget.turn() as older:
+        budget.reserve(older, 600, lambda: None)
+        with ThreadPoolExecutor(1) as shard:
+            waiting = shard.submit(
+                lambda: [len(x) for x in fetches.fetch(["5"] * 8, 100, lambda: beats.append(1))]
+            )
+            for _ in range(4):
+                assert servers.asked.acquire(timeout=10)
+            assert budget.held == 1000
+            budget.give_back(600)
+            servers.free.set()
+            assert waiting.result(10) == [5] * 8
+    assert servers.most_held <= 1000
+    assert len(beats) >= 8
+
+
+def test_chunks_that_together_need_more_than_there_is_all_come_through(threads):
+    budget = FetchBudget(1000)
+    servers = Servers(budget)
+    fetches = Fetches(servers, threads, budget)
+
+    def chunk(number):
+        # All of one chunk are held at a time: alone it is as much as the budget.
+        contents = list(fetches.fetch(["100"] * 10, 100, lambda: None))
+        return sum(map(len, contents))
+
+    with ThreadPoolExecutor(4) as shards:
+        assert list(shards.map(chunk, range(40), timeout=60)) == [1000] * 40
+    assert budget.held == 0
+    assert servers.most_held <= 2000

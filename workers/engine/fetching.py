@@ -1,0 +1,113 @@
+"""Fetches of URLs under a budget of bytes, which all shards of a process share.
+
+Nobody knows how much lies behind a URL, so each counts as the most that its model takes until it
+has come, and as what it is until it was decoded:
+
+    reserve the most ──► fetch ──► give back the rest ──► decoded, let go ──► give back all
+
+Several URLs are fetched for one chunk, and all of them are held until the chunk is decoded. So that
+no two chunks wait for each other's memory, the oldest that is being fetched never waits.
+"""
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+
+from jobs.segments import ItemError
+from workers.egress import Egress, EgressError
+
+# And at most so much again, which the oldest chunk holds.
+FETCH_BYTES = 512 * 1024 * 1024
+# How often who waits says that it is no stall.
+_BEAT_S = 1.0
+
+
+class FetchBudget:
+    """Bytes that fetched inputs may hold at a time; safe to share between threads."""
+
+    def __init__(self, total: int = FETCH_BYTES) -> None:
+        self._total = total
+        self._held = 0
+        self._last_turn = 0
+        self._turns: set[int] = set()
+        # Reentrant: a view may be let go by the collector in the middle of anything.
+        self._changed = threading.Condition(threading.RLock())
+
+    @property
+    def held(self) -> int:
+        """Bytes that are reserved or held now."""
+        return self._held
+
+    @contextmanager
+    def turn(self) -> Iterator[int]:
+        """Give the number of one chunk, for as long as it is fetched."""
+        with self._changed:
+            self._last_turn += 1
+            turn = self._last_turn
+            self._turns.add(turn)
+        try:
+            yield turn
+        finally:
+            with self._changed:
+                self._turns.discard(turn)
+                self._changed.notify_all()
+
+    def reserve(self, turn: int, count: int, beat: Callable[[], None]) -> None:
+        """Wait until `count` bytes are free, or no older turn is there; beats while it waits."""
+        with self._changed:
+            while self._held + count > self._total and turn != min(self._turns):
+                if not self._changed.wait(_BEAT_S):
+                    beat()
+            self._held += count
+
+    def give_back(self, count: int) -> None:
+        """Let others have so many bytes; a negative count takes more."""
+        with self._changed:
+            self._held -= count
+            self._changed.notify_all()
+
+    def hold(self, content: bytes, reserved: int) -> memoryview:
+        """Give a view of what came; its bytes are held until the view is let go."""
+        self.give_back(reserved - len(content))
+        view = memoryview(content)
+        weakref.finalize(view, self.give_back, len(content)).atexit = False
+        return view
+
+
+class Fetches:
+    """Fetches URLs, some at a time; safe to share between threads."""
+
+    def __init__(self, egress: Egress, threads: Executor, budget: FetchBudget) -> None:
+        self._egress, self._threads, self._budget = egress, threads, budget
+
+    def fetch(
+        self, urls: list[str], max_bytes: int, beat: Callable[[], None]
+    ) -> Iterator[memoryview | ItemError]:
+        """Give what lies behind each, at most `max_bytes`, or why there is nothing; in order.
+
+        `beat` is called for every URL that has answered or failed: slow servers are no stall.
+        """
+        with self._budget.turn() as turn:
+            pending: list[Future[memoryview | ItemError]] = []
+            for url in urls:
+                self._budget.reserve(turn, max_bytes, beat)
+                pending.append(self._threads.submit(self._fetch, url, max_bytes))
+            pending.reverse()
+            while pending:
+                # Popped: a future that stayed would hold on to its bytes.
+                content = pending.pop().result()
+                beat()
+                yield content
+
+    def _fetch(self, url: str, max_bytes: int) -> memoryview | ItemError:
+        try:
+            content = self._egress.get(url, max_bytes)
+        except EgressError as err:
+            self._budget.give_back(max_bytes)
+            return ItemError(err.code, str(err), err.retryable)
+        except BaseException:
+            self._budget.give_back(max_bytes)
+            raise
+        return self._budget.hold(content, max_bytes)

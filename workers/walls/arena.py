@@ -1,0 +1,88 @@
+"""Memory that a worker and one decoder process share: sealed, so that neither can shrink it.
+
+Without the seals a decoder could cut the file under the worker's feet, which would end the worker
+(SIGBUS). It is as large as the largest picture, but only what is written takes memory, and what a
+large one took is given back.
+"""
+
+import fcntl
+import mmap
+import os
+import struct
+from contextlib import suppress
+from typing import Self
+
+import numpy as np
+
+from models.media.memory import Pixels, check_written, fill, new_pattern
+
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+_NUMBER = struct.Struct("<Q")
+# At the beginning stand a number (`note`) and the pattern; what is laid down begins behind them.
+_PATTERN_AT = 16
+HEADER = 64
+
+# What stays for the next items when a large one is done.
+KEPT = 64 * 1024 * 1024
+
+
+class Arena:
+    """A mapping of shared memory; to be closed."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd, self.size = fd, size
+        self._map = mmap.mmap(fd, size)
+        self._bytes = np.frombuffer(self._map, np.uint8)
+        self._pattern = self._bytes[_PATTERN_AT : _PATTERN_AT + 8].view(np.uint64)[0]
+
+    @classmethod
+    def create(cls, name: str, size: int) -> Self:
+        """Make new memory of `size` bytes; `name` is for whoever looks at the process."""
+        fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(fd, size)
+        os.pwrite(fd, new_pattern().tobytes(), _PATTERN_AT)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+        return cls(fd, size)
+
+    def note(self, number: int) -> None:
+        """Write a number at the beginning, for the other side to see at any time."""
+        _NUMBER.pack_into(self._map, 0, number)
+
+    def noted(self) -> int:
+        """Read the number that was noted last."""
+        return int(_NUMBER.unpack_from(self._map, 0)[0])
+
+    def view(self, offset: int, shape: tuple[int, ...]) -> Pixels:
+        """Give the uint8 array of this shape that begins at `offset`; raises ValueError beyond."""
+        size = int(np.prod(shape, dtype=np.int64))
+        if offset < 0 or min(shape, default=1) < 0 or size > self.size - offset:
+            raise ValueError(f"{size:,} bytes at {offset:,} do not lie in {self.size:,}")
+        return self._bytes[offset : offset + size].reshape(shape)
+
+    def lay_down(self, offset: int, pixels: Pixels) -> int:
+        """Copy pixels over the pattern at `offset`; gives where the next may begin."""
+        place = fill(self.view(offset, pixels.shape), self._pattern)
+        place[:] = pixels
+        return -(-(offset + pixels.size) // HEADER) * HEADER
+
+    def pick_up(self, offset: int, shape: tuple[int, ...]) -> Pixels:
+        """Give what the other side says that it has laid down; raises ValueError, DecoderFault."""
+        pixels = self.view(offset, shape)
+        check_written(pixels, "a decoder process", self._pattern)
+        return pixels
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Copy bytes to `offset`; raises ValueError beyond the end."""
+        self.view(offset, (len(data),))[:] = np.frombuffer(data, np.uint8)
+
+    def give_back_beyond(self, kept: int = KEPT) -> None:
+        """Give the memory behind the first `kept` bytes back to the system."""
+        if self.size > kept:
+            self._map.madvise(mmap.MADV_REMOVE, kept, self.size - kept)
+
+    def close(self) -> None:
+        """Let go of it, as soon as no view of it is left."""
+        del self._bytes
+        with suppress(BufferError):  # somebody still looks at it: it goes with them
+            self._map.close()
+        os.close(self.fd)

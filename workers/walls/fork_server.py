@@ -1,0 +1,93 @@
+"""The fork server: it imports every decoder once, holds nothing, and forks decoder processes.
+
+    python -m workers.walls.fork_server FD
+
+FD is a socket of messages (`wire`). Each asks for one process: `{"kind", "memory"}` with the open
+files that the kind takes, its own socket first; the answer is a descriptor of the new process
+(pidfd) and its id. A fork takes milliseconds where a start would take a second. The server has one
+thread, so that forking is safe, and ends with all its children when its socket does.
+"""
+
+import codecs
+import gc
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from models.media.preloading import preload
+from workers.walls import wire
+from workers.walls.confinement import confine
+from workers.walls.inside import KINDS, Server
+
+_ENCODINGS = (
+    "ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32",
+    "cp437", "cp1252", "cp932", "shift_jis", "euc_jp", "euc_kr", "gbk", "big5", "cp866",
+    "unicode_escape", "raw_unicode_escape", "idna", "punycode",
+)  # fmt: skip
+
+
+def serve(control: socket.socket, kinds: Mapping[str, Callable[..., Server]] = KINDS) -> None:
+    """Fork one process for each message, until the other side is gone; then end them all."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them
+    wire.send(control, {"pid": os.getpid()})
+    while True:
+        try:
+            asked, fds = wire.receive_with_fds(control)
+        except wire.Closed:
+            return
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _become(kinds[asked["kind"]], asked["memory"], fds)
+        for fd in fds:
+            os.close(fd)
+        _tell(control, pid)
+
+
+def _tell(control: socket.socket, pid: int) -> None:
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:  # dead by now
+        process = os.open(os.devnull, os.O_RDONLY)
+    wire.send(control, {"pid": pid}, [process])
+    os.close(process)
+
+
+def _become(kind: Callable[..., Server], memory: int, fds: list[int]) -> None:
+    """Serve one kind in a process that has just been forked, and end with it."""
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        own = socket.socket(fileno=fds[0])
+        serving = kind(own, *fds[1:])
+        confine(memory, fds)
+        with suppress(wire.Closed):
+            serving.run()
+    except BaseException:
+        # Where the process is confined by now, nobody reads it.
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """Import everything, then serve."""
+    # Ctrl-C in a terminal reaches the whole group; whoever started us says when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    preload()
+    # Names of members and texts in pictures are in any of these; Python opens each when first used.
+    for encoding in _ENCODINGS:
+        codecs.lookup(encoding)
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise SystemExit("a decoder's library has started a thread; forking would not be safe")
+    # What is here stays: looking through it would only copy shared memory.
+    gc.freeze()
+    serve(socket.socket(fileno=int(arguments[0])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
