@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test faults fuzz check format train evaluate bench bench-quick bench-gpu \
-	bench-scheduling peers gpu-check constraints clean
+	bench-scheduling decoding-parity peers gpu-check constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -58,6 +58,10 @@ bench: setup ## Measure everything against the bare network and the peers (40 mi
 
 bench-quick: setup ## The same with less of everything, in minutes; fails only on wrong labels
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+decoding-parity: setup ## Hold fast against exact decoding on the photos in build/photos (docs/performance.md)
+	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[bench]"
+	@$(BIN)/python -m benchmarks.decoding_parity $(ARGS)
 
 bench-scheduling: setup ## Measure claims under a million shards, and fairness on a whole stack
 	@$(BIN)/python -m benchmarks.claims

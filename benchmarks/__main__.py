@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from benchmarks import (
     doing_nothing,
     manifest_lines,
+    phone_photos,
     reading_results,
     scaling,
     single_image,
@@ -27,6 +28,7 @@ from benchmarks.works import PRECISION
 
 ROWS: Mapping[str, Callable[[bool], Row]] = {
     "photos": yardstick.measure_photos,
+    "phone-photos": phone_photos.measure,
     "resnet50": yardstick.measure_resnet50,
     "digits": yardstick.measure_digits,
     "single-image": single_image.measure,

@@ -17,13 +17,17 @@ from PIL import Image
 from benchmarks.figures import BUILD
 from models.media.memory import Pixels
 from models.media.opencv import cv2
-from models.pictures.data import encode
+from models.pictures.data import encode, sample_photos
 from models.pictures.scenes import inks_of
 
 FOLDER = BUILD / "photos"
 # A camera of eight megapixels takes 3264 x 2448.
 LEAST_PIXELS = 7_900_000
 _QUALITY = 92
+# Width and height that most phones give.
+_PHONE = (4032, 3024)
+_GRAIN = ((1, 1.5), (2, 2.0), (4, 4.0), (16, 5.0))
+_PHONE_QUALITY = 88
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 # Of the wallpapers, those that a camera took.
 _TAKEN = frozenset(
@@ -157,6 +161,28 @@ def with_digits(photo: Photo, random: np.random.Generator) -> bytes:
 def _even(side: float) -> int:
     """Round so that a decoder can scale it down; it reads all pixels of other sizes."""
     return int(side) // 8 * 8
+
+
+def make_phone_photos(count: int, seed: int = 0) -> Iterator[bytes]:
+    """Yield baseline JPEG files of 4032 x 3024, all different; the same seed gives the same.
+
+    Small photos enlarged and given a grain of several sizes: without it there would be next to
+    nothing in a file to decode. Some 2 MB each, as a phone's.
+    """
+    random = np.random.default_rng(seed)
+    width, height = _PHONE
+    grain = np.zeros((height, width), np.float32)
+    for coarse, strength in _GRAIN:
+        few = random.normal(0, strength, (height // coarse, width // coarse)).astype(np.float32)
+        grain += cv2.resize(few, _PHONE, interpolation=cv2.INTER_LINEAR)
+    small = list(sample_photos().values())
+    for number in range(count):
+        photo = small[number % len(small)]
+        top, left = (int(random.integers(side // 3)) for side in photo.shape[:2])
+        cut = np.ascontiguousarray(photo[top:, left:])
+        large = cv2.resize(cut, _PHONE, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+        large += np.roll(grain, tuple(random.integers(0, width, 2)), (0, 1))[:, :, None]
+        yield encode(np.clip(large, 0, 255).astype(np.uint8), ".jpg", _PHONE_QUALITY)
 
 
 def _paths(folder: Path, least_pixels: int) -> Iterator[Path]:

@@ -78,9 +78,9 @@ def _table(turns: Mapping[str, Turns]) -> list[str]:
     for line, each in turns.items():
         cells = [
             line,
-            _spread(each.images_per_s, 0),
-            _spread(ratios(each.images_per_s, turns[RAW].images_per_s), 2),
-            _spread(ratios(turns[OURS].images_per_s, each.images_per_s), 2),
+            spread(each.images_per_s, 0),
+            spread(ratios(each.images_per_s, turns[RAW].images_per_s), 2),
+            spread(ratios(turns[OURS].images_per_s, each.images_per_s), 2),
             f"{median(each.cpu_s_per_image) * 1e3:.2f}",
             f"{median(each.peak_bytes) / _MIB:.0f}",
             f"{each.start_s:.1f}",
@@ -98,7 +98,8 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _spread(values: Sequence[float], digits: int) -> str:
+def spread(values: Sequence[float], digits: int) -> str:
+    """Write the median, and from where to where they lie."""
     least, most = min(values), max(values)
     return f"{median(values):,.{digits}f} ({least:,.{digits}f} to {most:,.{digits}f})"
 

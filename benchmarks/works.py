@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.figures import BUILD
+from benchmarks.photos import make_phone_photos
 from benchmarks.seeded import seeded_weights
 from models.catalog import SHIPPED, shipped_weights
 from models.networks.torchvision import torchvision_record
@@ -67,6 +68,15 @@ def photos(count: int, architecture: str = "torchvision/mobilenet_v3_small") -> 
     if not _is_written(folder):
         record = torchvision_record(architecture)
         _write(folder, record, seeded_weights(record), _named(make_photos(count), ".jpg"))
+    return Work(folder)
+
+
+def phone_photos(count: int, architecture: str = "torchvision/mobilenet_v3_small") -> Work:
+    """Give JPEG photos of twelve megapixels, as phones take them, and one of torchvision's nets."""
+    folder = BUILD / "bench" / f"phone-{architecture.partition('/')[2]}-{count}"
+    if not _is_written(folder):
+        record = torchvision_record(architecture)
+        _write(folder, record, seeded_weights(record), _named(make_phone_photos(count), ".jpg"))
     return Work(folder)
 
 

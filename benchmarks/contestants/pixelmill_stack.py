@@ -3,7 +3,8 @@
 A turn lasts from `POST /v1/jobs` on an uploaded zip until the job is completed, which is when its
 last result is durable and readable; with the option `upload`, from the upload on. With the option
 `clients`, so many clients at once send jobs of `each` pictures, inside requests that were made
-before, and wait for each. The results are read afterwards, through the API, for their labels.
+before, and wait for each; with the option `decode`, pictures are decoded so: "exact" unless it is
+given, as everybody else does. The results are read afterwards, through the API, for their labels.
 """
 
 import json
@@ -17,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.contestants.turns import WARM_UP, given_work, take_turns
+from benchmarks.contestants.turns import few, given_work, take_turns
 from benchmarks.works import Work
 from jobs.database import Database
 from jobs.storage import Storage
@@ -43,7 +44,8 @@ def register_work(stack: RunningStack, work: Work) -> str:
 def with_pictures(caller: httpx.Client, items: Sequence[bytes], model: str) -> httpx.Request:
     """Make the request for a job with its pictures inside."""
     parts = [("files", (f"{number:06d}", item)) for number, item in enumerate(items)]
-    job = ("job", (None, json.dumps({"model": model}), "application/json"))
+    body = {"model": model, "params": {"decode": "exact"}}
+    job = ("job", (None, json.dumps(body), "application/json"))
     request = caller.build_request("POST", "/v1/jobs", files=[*parts, job], headers=_WAIT)
     request.read()
     return request
@@ -84,8 +86,8 @@ class Turns:
             timeout=90,
             trust_env=False,
         )
-        warm_up = with_pictures(self._caller, self._items[:WARM_UP], self._model)
-        job_of(self._caller, warm_up, WARM_UP)
+        warm_up = few(self._items)
+        job_of(self._caller, with_pictures(self._caller, warm_up, self._model), len(warm_up))
         self._uploaded = client.upload(work.archive)
 
     def take(self, options: Mapping[str, Any]) -> tuple[float, list[int]]:
@@ -96,9 +98,10 @@ class Turns:
         seconds = time.perf_counter() - start
         return seconds, [label for job in jobs for label in labels_of(self._client, job)]
 
-    def _one(self, *, upload: bool = False) -> list[str]:
+    def _one(self, *, upload: bool = False, decode: str = "exact") -> list[str]:
         given = self._work.archive if upload else self._uploaded
-        return [self._client.wait(self._client.submit(given, model=self._model)).check().id]
+        job = self._client.submit(given, model=self._model, params={"decode": decode})
+        return [self._client.wait(job).check().id]
 
     def _many(self, *, clients: int, each: int) -> Callable[[], list[str]]:
         """Make all requests, as the peers' are made before their turns; gives what sends them."""

@@ -69,7 +69,9 @@ def test_two_thousand_photos_get_the_results_that_torchvision_gives_them(
     stack: RunningStack, network: torch.nn.Module, registered: str, photos_zip: Path
 ) -> None:
     with stack.client() as client:
-        job = client.wait(client.submit(photos_zip, model=registered), timeout=240)
+        job = client.wait(
+            client.submit(photos_zip, model=registered, params={"decode": "exact"}), timeout=240
+        )
         assert (job.status, job.outcome) == ("completed", "succeeded")
         rows = results_of(client, job.id)
     with zipfile.ZipFile(photos_zip) as archive:

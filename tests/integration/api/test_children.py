@@ -7,7 +7,7 @@ import pytest
 from jobs.bootstrap import Ground
 from jobs.preparation import prepare_next
 from jobs.segments import ItemError
-from jobs.tables import ModelVersion
+from jobs.tables import Job, ModelVersion
 from tests.integration.api.callers import Caller, check_problem
 from tests.integration.jobs.builders import answer_all, second_version
 from workers.comparing import compare_next
@@ -57,6 +57,28 @@ def test_a_rerun_may_have_parameters_of_its_own(ground: Ground, caller: Caller, 
     assert (answer.json["params"]["top_k"], answer.json["priority"]) == (5, "low")
     wrong = caller.post(path, json={"model": other, "params": {"top_k": 0}})
     assert check_problem(wrong, 422)["error"]["param"] == "params.top_k"
+
+
+@pytest.mark.parametrize("mode", ["fast", "exact"])
+def test_a_rerun_reads_pictures_as_its_parent_did(
+    ground: Ground, caller: Caller, other: str, mode: str
+) -> None:
+    parent = over(ground, caller, params={"decode": mode})
+    path = f"/v1/jobs/{parent['id']}/rerun"
+    answer = caller.post(path, json={"model": other, "params": {"top_k": 5}})
+    assert (answer.json["params"]["decode"], answer.json["params"]["top_k"]) == (mode, 5)
+    asked = {"model": other, "params": {"decode": "exact"}}
+    assert caller.post(path, json=asked).json["params"]["decode"] == "exact"
+
+
+def test_a_rerun_of_a_job_from_before_the_choice_reads_all_pixels(
+    ground: Ground, caller: Caller, other: str
+) -> None:
+    parent = over(ground, caller)
+    with ground.database.write() as session:
+        job = session.get_one(Job, parent["id"])
+        job.params = {name: value for name, value in job.params.items() if name != "decode"}
+    assert rerun(caller, parent, other).json["params"]["decode"] == "exact"
 
 
 def test_a_repeated_rerun_under_one_key_is_one_job(

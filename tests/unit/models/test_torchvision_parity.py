@@ -25,7 +25,7 @@ from models.weights import write
 
 PHOTOS = list(make_photos(12, seed=7))
 ARCHITECTURES = ["resnet18", "mobilenet_v3_small"]
-TOP_5 = check_params("classification", {"top_k": 5})
+TOP_5 = check_params("classification", {"top_k": 5, "decode": "exact"})
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
