@@ -74,7 +74,7 @@ def check_scans(data: bytes, frame: JpegFrame, segments: tuple[Segment, ...]) ->
 def _note(data: bytes, scan: Segment, frame: JpegFrame, sent: dict[int, list[int | None]]) -> None:
     """Note which bits of which coefficients one scan sends."""
     count = data[scan.start + 2]
-    first, last, bits = data[scan.start + 3 + 2 * count : scan.start + 6 + 2 * count]
+    first, last, bits = struct.unpack_from("3B", data, scan.start + 3 + 2 * count)
     if frame.kind not in _PROGRESSIVE:
         first, last, bits = 0, _BLOCK - 1, 0
     for each in range(count):

@@ -33,7 +33,7 @@ def pixels_of(data: bytes, channels: int = 3, least: int | None = None) -> np.nd
 
 
 def steps_off(data: bytes, right: np.ndarray) -> int:
-    """Give the largest difference from the right pixels; grey ones are compared as three channels."""
+    """Give the largest difference from the right pixels, which may be grey."""
     if right.ndim == 2:
         right = np.repeat(right[:, :, np.newaxis], 3, axis=2)
     pixels = pixels_of(data)

@@ -103,6 +103,11 @@ def test_45_000_empty_scans_are_refused_at_once():
     assert time.process_time() - began < 1
 
 
+def test_a_scan_header_that_is_cut_is_an_error():
+    with pytest.raises(ImageDecodeFailed):
+        pixels_of(PLAIN[: scans_of(PLAIN)[0]] + b"\xff\xda\0\x03\x09\xff\xd9")
+
+
 def test_what_libjpeg_does_not_read_to_8_bits_is_named():
     deep = bytearray(PLAIN)
     deep[_FRAME + 4] = 12
