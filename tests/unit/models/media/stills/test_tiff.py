@@ -182,6 +182,20 @@ def test_a_tag_that_claims_a_billion_values_costs_nothing():
         pixels_of(bytes(data))
 
 
+@pytest.mark.parametrize("big", [False, True])
+def test_a_next_page_beyond_the_end_of_the_file_is_none(big):
+    data = bytearray(tiff(bigtiff=big))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        last = max(tag.offset for tag in file.pages[0].tags.values())
+    at = last + (20 if big else 12)
+    data[at : at + (8 if big else 4)] = b"\xff" * (8 if big else 4)
+    assert steps_off(bytes(data), SCENE) == 0
+    first = slice(8, 16) if big else slice(4, 8)
+    data[first] = b"\xff" * (first.stop - first.start)
+    with pytest.raises(ImageDecodeFailed):
+        pixels_of(bytes(data))
+
+
 def test_colours_under_transparent_pixels_are_kept():
     rgba = np.dstack([SCENE, np.full_like(GREY, 128)])
     file = io.BytesIO()
