@@ -11,6 +11,7 @@
 - A truncated picture is an error, even where a decoder would fill in the rest.
 """
 
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,10 @@ from models.errors import ImageDecodeFailed
 from models.media.formats import open_still
 from models.media.memory import Pixels
 from models.media.opencv import cv2
-from models.media.stills.still import Still
+from models.media.stills.still import Still, undecodable
 from models.record import Limits
 
-# What EXIF's orientations do to stored pixels: rotate, transpose and flip are as OpenCV numbers.
+# The orientations of EXIF that swap width and height.
 _SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -48,7 +49,10 @@ def decode(data: bytes, channels: int, limits: Limits, least: int | None = None)
     threads; decoders let go of the interpreter meanwhile.
     """
     kind, still = open_still(data, limits)
-    pixels = still.decode(channels, least)
+    try:
+        pixels = still.decode(channels, least)
+    except (struct.error, IndexError) as err:
+        raise undecodable(kind, "it ends inside its structure") from err
     _check_shape(pixels, kind, still, channels, least)
     width, height = still.width, still.height
     if still.orientation in _SIDEWAYS:

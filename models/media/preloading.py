@@ -46,12 +46,17 @@ def preload() -> None:
             decode(file, channels, Limits())
 
 
+def heic_picture() -> bytes:
+    """Give the smallest HEIC that there is: 64 x 64 pixels of grey 100."""
+    return base64.b64decode(_HEIC)
+
+
 def _pictures() -> list[bytes]:
     import imagecodecs
     from PIL import Image
 
     tiny = Image.new("RGB", (16, 16), (10, 20, 30))
-    files = [base64.b64decode(_HEIC)]
+    files = [heic_picture()]
     for name, mode, options in _WRITTEN:
         file = io.BytesIO()
         tiny.convert(mode).save(file, name, **options)

@@ -36,7 +36,9 @@ class Listing:
         places, found = array("q"), array("q")
         for item in _all_items(manifest):
             blob = blobs.setdefault(item.blob, len(blobs))
-            places.extend((blob, item.offset, item.length, item.size, _ENCODINGS.index(item.encoding)))
+            places.extend(
+                (blob, item.offset, item.length, item.size, _ENCODINGS.index(item.encoding))
+            )
             label = label_of(item.custom_id) or ""
             found.append(labels.setdefault(label, len(labels)))
         self.blobs = list(blobs)
@@ -105,7 +107,7 @@ def _unpacked(item: Item, content: Content) -> bytes | InputError:
         if content.code == "input_missing":
             raise DatasetError("The data set was deleted while it was being learned from.")
         return InputError(content.message)
-    if item.encoding in ("raw", "url"):
+    if item.encoding not in ("zip", "sparse"):
         return bytes(content)
     try:
         return extract(content, item.encoding, item.size, item.size)

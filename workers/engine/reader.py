@@ -10,7 +10,7 @@ from functools import partial
 from itertools import repeat
 from typing import Protocol, TypeVar
 
-from jobs.archives import ArchiveError, extract, extract_stream
+from jobs.archives import ArchiveError, extract_stream
 from jobs.manifests import Item
 from jobs.segments import ItemError
 from jobs.storage import CHUNK, BlobMissing, Storage

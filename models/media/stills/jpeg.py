@@ -122,6 +122,7 @@ def rgb_of_cmyk(cmyk: Pixels, is_inverted: bool) -> Pixels:
         if not is_inverted:
             rows = 255 - rows
         black = rows[:, :, 3:]
-        # As OpenCV rounds it.
-        rgb[top : top + _ROWS_AT_A_TIME] = black - ((255 - rows[:, :, :3]) * black >> 8)
+        # A division by 255, rounded, without leaving 16 bits.
+        product = (255 - rows[:, :, :3]) * black + 128
+        rgb[top : top + _ROWS_AT_A_TIME] = black - (product + (product >> 8) >> 8)
     return rgb

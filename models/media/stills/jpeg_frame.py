@@ -10,16 +10,19 @@ import struct
 from typing import NamedTuple
 
 from models.errors import ImageDecodeFailed
-from models.media.stills.jpeg_segments import FRAMES, SOS, Segment
+from models.media.stills.jpeg_segments import DHT, FRAMES, SOS, Segment
 from models.media.stills.still import undecodable, unsupported
 
 _LOSSLESS = 0xC3
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
 _PROGRESSIVE = frozenset({0xC2, 0xCA})
 # Baseline, extended, progressive, lossless; then the arithmetic twins of the second and third.
 _READ = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS, 0xC9, 0xCA})
 # Encoders send ten to twenty. Each costs the decoder a walk through all blocks, though it be empty.
 _MAX_SCANS = 64
 _BLOCK = 64
+_END_OF_BLOCK = 0
+_HOLE = bytes(32)
 
 
 class JpegFrame(NamedTuple):
@@ -62,6 +65,8 @@ def check_scans(data: bytes, frame: JpegFrame, segments: tuple[Segment, ...]) ->
     sent: dict[int, list[int | None]] = {each: [None] * _BLOCK for each in frame.components}
     for scan in scans:
         _note(data, scan, frame, sent)
+        if frame.kind in _SEQUENTIAL:
+            _check_no_hole(data, scan, frame, segments)
     if any(bit != 0 for bits in sent.values() for bit in bits):
         raise _missing()
 
@@ -69,7 +74,7 @@ def check_scans(data: bytes, frame: JpegFrame, segments: tuple[Segment, ...]) ->
 def _note(data: bytes, scan: Segment, frame: JpegFrame, sent: dict[int, list[int | None]]) -> None:
     """Note which bits of which coefficients one scan sends."""
     count = data[scan.start + 2]
-    first, last, bits = data[scan.start + 3 + 2 * count : scan.start + 6 + 2 * count]
+    first, last, bits = struct.unpack_from("3B", data, scan.start + 3 + 2 * count)
     if frame.kind not in _PROGRESSIVE:
         first, last, bits = 0, _BLOCK - 1, 0
     for each in range(count):
@@ -77,6 +82,35 @@ def _note(data: bytes, scan: Segment, frame: JpegFrame, sent: dict[int, list[int
         if component not in sent or last >= _BLOCK:
             raise undecodable("JPEG", "a scan names what the frame has not")
         sent[component][first : last + 1] = [bits & 15] * (last + 1 - first)
+
+
+def _check_no_hole(
+    data: bytes, scan: Segment, frame: JpegFrame, segments: tuple[Segment, ...]
+) -> None:
+    """Refuse a stretch of zeros, as it stands where a file was never written to its end.
+
+    Where a code of zero bits means the end of a block, blank paper looks like this. Elsewhere a
+    stretch of zeros is hundreds of coefficients of -1, which no picture has.
+    """
+    has_all = data[scan.start + 2] == len(frame.components)
+    if not has_all or data.find(_HOLE, scan.end, scan.data_end) < 0:
+        return
+    # At the end they may be padding, which the decoder judges.
+    if _HOLE not in data[scan.end : scan.data_end].rstrip(b"\0"):
+        return
+    tables = (_first_ac_symbols(data, each) for each in segments if each.marker == DHT)
+    if any(symbol != _END_OF_BLOCK for symbols in tables for symbol in symbols):
+        raise undecodable("JPEG", "there are zeros in the middle of its data")
+
+
+def _first_ac_symbols(data: bytes, table: Segment) -> list[int]:
+    """Give what a code of nothing but zero bits stands for, of each table of coefficients."""
+    symbols, position = [], table.start + 2
+    while position + 17 < table.end:
+        if data[position] >> 4 == 1:
+            symbols.append(data[position + 17])
+        position += 17 + sum(data[position + 1 : position + 17])
+    return symbols
 
 
 def _missing() -> ImageDecodeFailed:

@@ -75,6 +75,8 @@ def directories(data: bytes) -> Iterator[Directory]:
     position = _pointer(data, 8 if is_big else 4, order, is_big)
     seen: set[int] = set()
     while position and position not in seen and len(seen) < _MAX_DIRECTORIES:
+        if seen and position >= len(data):
+            return
         seen.add(position)
         directory, following = _read(data, position, order, is_big)
         yield directory
@@ -90,7 +92,9 @@ def sub_directories(directory: Directory) -> Iterator[Directory]:
 
 
 def _pointer(data: bytes, position: int, order: str, is_big: bool) -> int:
-    return int(struct.unpack_from(order + ("Q" if is_big else "I"), data, position)[0])
+    """Read where something stands; what is said to lie beyond the end lies at it."""
+    (place,) = struct.unpack_from(order + ("Q" if is_big else "I"), data, position)
+    return min(int(place), len(data))
 
 
 def _read(data: bytes, position: int, order: str, is_big: bool) -> tuple[Directory, int]:
