@@ -296,7 +296,7 @@ def test_a_film_goes_on_in_a_second_process_where_the_first_one_died(
     assert run_with(new_stages(films=films), FakeVideoNetwork())
     (answer,) = clips_of_job(ground, job)
     assert answer == (
-        clips_of(levels(30), 4, 4, carries=False) if deaths == 1 else "decoder_crashed"
+        clips_of(levels(30), 4, 4, carries=True) if deaths == 1 else "decoder_crashed"
     )
 
 
