@@ -206,10 +206,18 @@ def zstandard(_: int = 0) -> Buffered:
     return Buffered(zstd.ZstdDecompressor(options=options), (zstd.ZstdError, EOFError, ValueError))
 
 
+def lz4(_: int = 0) -> Buffered:
+    """A decompressor of one LZ4 frame; a block takes 4 MiB at most."""
+    import lz4.frame  # only streams that need it load it
+
+    return Buffered(lz4.frame.LZ4FrameDecompressor(), (RuntimeError, EOFError, ValueError))
+
+
 def preload() -> None:
     """Import what is imported when first used, for a process that may open no file afterwards."""
     Deflate64(0)
     zstandard()
+    lz4()
 
 
 # APPNOTE 4.4.5. Each is made with the member's size.

@@ -13,6 +13,7 @@ from jobs.archives.compression import (
     Buffered,
     WindowTooLarge,
     bzip2,
+    lz4,
     xz,
     zstandard,
 )
@@ -25,6 +26,7 @@ _STREAMS: dict[str, tuple[Callable[[], Buffered], str]] = {
     "bzip2": (bzip2, "bzip2 -t"),
     "xz": (xz, "xz -t"),
     "zstd": (zstandard, "zstd -t"),
+    "lz4": (lz4, "lz4 -t"),
 }
 
 
@@ -38,7 +40,7 @@ def expand_stream(
     """
     counted = _Counted(file, beat)
     unpacked = 0
-    for chunk in _lz4(counted) if kind == "lz4" else _pieces(kind, counted):
+    for chunk in _pieces(kind, counted):
         unpacked += len(chunk)
         check_total(unpacked, limits)
         check_ratio(unpacked, counted.bytes, limits)
@@ -48,8 +50,6 @@ def expand_stream(
 
 class _Counted:
     """A file read forwards: counts what was read, and beats at every read."""
-
-    closed = False
 
     def __init__(self, file: BinaryIO, beat: Callable[[], None]) -> None:
         self._file, self._beat = file, beat
@@ -102,20 +102,4 @@ def _decompressed(kind: str, stream: Buffered, data: bytes, source: _Counted) ->
             "corrupt_archive",
             f"The {kind} stream is broken within its first {source.bytes:,} bytes ({err}). "
             f"Check it with `{_STREAMS[kind][1]}`, pack it again and upload it anew.",
-        ) from err
-
-
-def _lz4(source: _Counted) -> Iterator[bytes]:
-    """LZ4 frames, by the library that pyarrow brings."""
-    import pyarrow as pa  # it starts a thread, which a process that forks must not have
-
-    try:
-        with pa.CompressedInputStream(pa.PythonFile(source, mode="r"), "lz4") as stream:
-            while chunk := stream.read(MIB):
-                yield bytes(chunk)
-    except (OSError, pa.ArrowException) as err:
-        raise ArchiveError(
-            "corrupt_archive",
-            f"The lz4 stream is broken or cut short, after {source.bytes:,} bytes ({err}). "
-            "Check it with `lz4 -t`, pack it again and upload it anew.",
         ) from err
