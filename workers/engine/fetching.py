@@ -19,7 +19,7 @@ from jobs.segments import ItemError
 from workers.egress import Egress, EgressError
 
 # And at most so much again, which the oldest chunk holds.
-FETCH_BYTES = 512 * 1024 * 1024
+FETCH_BYTES = 256 * 1024 * 1024
 # How often who waits says that it is no stall.
 _BEAT_S = 1.0
 
