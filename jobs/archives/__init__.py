@@ -1,14 +1,15 @@
 """Archives are walked, never unpacked.
 
-    upload ─ sniff ─┬─ zip ──────────────── walk_zip ─┐
-                    ├─ tar ──────────────── walk_tar ─┼─ Member(offset, length, …) → manifest
-                    └─ gzip ─ expand_gzip ─ walk_tar ─┘
-                                                  later, a worker: range read → extract → bytes
+    upload ─ sniff_file ─┬─ zip, tar ──────────────────────── walk ─┬─ Member(offset, length, …)
+                         └─ gzip, bzip2, xz, ─ expand ─ tar ─ walk ─┤    → manifest
+                            zstd, lz4, 7z                           └─ Skipped(name, reason)
+                                  later, a worker: range read → extract → bytes
 
 A `Member` is a byte range of the *stored* archive, so a million images cost a million small
 rows and no second copy. The walkers judge the archive as a whole (count, total, ratio, overlap);
-`extract` judges one member, so that one bad member costs one item. Only a tar.gz is written out
-again, as a plain tar: nothing can be range-read in a gzip stream.
+`extract` judges one member, so that one bad member costs one item: what is known to be unreadable
+carries its `fault` from the start. Every file is told: as a member, or as skipped and why. Only
+what is compressed as a whole is written out again, as a plain tar: nothing can be range-read in it.
 """
 
 from jobs.archives.extraction import extract, extract_stream

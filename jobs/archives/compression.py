@@ -45,6 +45,10 @@ class Broken(Exception):
     """The compressed data are broken; the text says how."""
 
 
+class WindowTooLarge(Broken):
+    """The data ask for more memory than is given; a sound file, packed for large machines."""
+
+
 class Deflate:
     """Raw deflate, as zlib inflates it."""
 
@@ -100,7 +104,9 @@ class Buffered:
         try:
             return bytes(self._decompressor.decompress(data, room))
         except self._errors as err:
-            raise Broken(str(err)) from err
+            # liblzma: "Memory usage limit exceeded"; libzstd: "Frame requires too much memory".
+            kind = WindowTooLarge if "emory" in str(err) else Broken
+            raise kind(str(err)) from err
 
 
 class Lzma:

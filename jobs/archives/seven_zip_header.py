@@ -1,7 +1,7 @@
 """The header of a 7z: which files it holds, and how each of its folders is compressed.
 
-What describes the streams is parsed by py7zr; the list of files by hand, as py7zr keeps some
-kilobytes for each. Layout: 7zFormat.txt of the LZMA SDK.
+The list of files is read by hand, as py7zr keeps some kilobytes for each. Layout: 7zFormat.txt of
+the LZMA SDK.
 """
 
 import io
@@ -9,10 +9,18 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
+from typing import BinaryIO, Literal, NamedTuple
 
 from jobs.archives.members import MIB, ArchiveError, Limits, check_count, corrupt
-from jobs.archives.seven_zip_folders import Coder, FolderReader, opened
+from jobs.archives.seven_zip_folders import FolderReader, opened
+from jobs.archives.seven_zip_streams import (
+    Folder,
+    bits,
+    broken,
+    check_files,
+    number,
+    read_folders,
+)
 
 FileKind = Literal["file", "folder", "symlink", "device"]
 
@@ -34,24 +42,6 @@ class File(NamedTuple):
     name: str
     kind: FileKind
     has_data: bool
-
-
-class Stream(NamedTuple):
-    """The bytes of one file in its folder."""
-
-    size: int
-    crc: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """What was compressed together: the 7z's own word."""
-
-    start: int  # byte in the archive
-    packed: int  # bytes
-    size: int  # unpacked bytes
-    coders: tuple[Coder, ...]
-    streams: tuple[Stream, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,98 +104,48 @@ def _check_size(size: int) -> None:
 
 
 def _decoded(file: BinaryIO, data: bytes) -> bytes:
-    streams = _streams(io.BytesIO(data[1:]))
-    folders = _folders(streams)
-    if len(folders) != 1:
-        _broken()
+    folders = read_folders(io.BytesIO(data[1:]), _SIGNATURE.size)
+    if len(folders) != 1 or len(folders[0].streams) != 1:
+        broken()
     folder = folders[0]
     _check_size(folder.size)
     reader = FolderReader(file, folder.start, folder.packed, opened(folder.coders, folder.size))
     unpacked = b"".join(reader.pieces(folder.size))
-    crc = streams.unpackinfo.folders[0].crc
+    crc = folder.streams[0].crc
     if crc is not None and crc != zlib.crc32(unpacked):
-        _broken()
+        broken()
     return unpacked
 
 
 def _parsed(data: bytes, limits: Limits) -> Header:
     source = io.BytesIO(data)
     if source.read(1) != _HEADER:
-        _broken()
+        broken()
     folders: list[Folder] = []
     tag = source.read(1)
     if tag == _MAIN_STREAMS:
-        folders = _folders(_streams(source))
+        folders = read_folders(source, _SIGNATURE.size)
         tag = source.read(1)
     if tag == b"\0":
         return Header([], [])
     if tag != _FILES:
-        _broken()
+        broken()
     files = list(_files(source, limits))
     if sum(each.has_data for each in files) != sum(len(folder.streams) for folder in folders):
-        _broken()
+        broken()
     return Header(files, folders)
 
 
-def _streams(source: io.BytesIO) -> Any:
-    from py7zr import archiveinfo  # only who reads a 7z loads it
-
-    return archiveinfo.StreamsInfo.retrieve(source)
-
-
-def _folders(streams: Any) -> list[Folder]:
-    """The folders in their order; each has one packed stream, or its coders are refused later."""
-    packed, parsed = streams.packinfo, streams.unpackinfo
-    start = _SIGNATURE.size + packed.packpos
-    substreams = iter(_substreams(streams))
-    counts = getattr(streams.substreamsinfo, "num_unpackstreams_folders", None)
-    folders = []
-    at = 0
-    for number, each in enumerate(parsed.folders):
-        coders = tuple(Coder.of(coder) for coder in each.coders)
-        size = each.get_unpack_size()
-        count = 1 if counts is None else counts[number]
-        streams_of = (
-            (Stream(size, each.crc),)
-            if streams.substreamsinfo is None
-            else tuple(next(substreams) for _ in range(count))
-        )
-        if size < 0 or any(stream.size < 0 for stream in streams_of):
-            _broken()
-        sizes = packed.packsizes[at : at + len(each.packed_indices)]
-        is_chain = all(bond.incoder == bond.outcoder + 1 for bond in each.bindpairs)
-        if len(sizes) != 1 or not is_chain:
-            coders = (*coders, Coder(b"branched", b"", is_simple=False))
-        folders.append(Folder(start, sizes[0], size, coders, streams_of))
-        start += sum(sizes)
-        at += len(each.packed_indices)
-    return folders
-
-
-def _substreams(streams: Any) -> Iterator[Stream]:
-    found = streams.substreamsinfo
-    if found is None:
-        return
-    sizes = found.unpacksizes
-    if sizes is None:  # every folder holds one file
-        folders = zip(streams.unpackinfo.folders, found.num_unpackstreams_folders, strict=True)
-        sizes = [folder.get_unpack_size() for folder, count in folders if count]
-    digests = zip(found.digestsdefined, found.digests, strict=True)
-    for size, (is_defined, crc) in zip(sizes, digests, strict=False):
-        yield Stream(size, crc if is_defined else None)
-
-
 def _files(source: io.BytesIO, limits: Limits) -> Iterator[File]:
-    count = _number(source)
+    count = number(source)
     check_count(count, limits)
-    if 2 * count > source.getbuffer().nbytes:  # a name takes two bytes at the least
-        _broken()
+    check_files(count)
     found: dict[int, bytes] = {}
-    while (tag := _number(source)) != _END:
-        found[tag] = source.read(_number(source))
+    while (tag := number(source)) != _END:
+        found[tag] = source.read(number(source))
     names = _names(found.get(_NAMES, b""), count)
-    empty = _bits(found.get(_EMPTY_STREAM, b""), count)
-    are_files = iter(_bits(found.get(_EMPTY_FILE, b""), sum(empty)))
+    empty = bits(found.get(_EMPTY_STREAM, b""), count)
+    are_files = iter(bits(found.get(_EMPTY_FILE, b""), sum(empty)))
     attributes = _attributes(found.get(_ATTRIBUTES, b""), count)
     for name, is_empty, attribute in zip(names, empty, attributes, strict=True):
         kind = _kind(attribute)
@@ -226,10 +166,10 @@ def _names(field: bytes, count: int) -> list[str]:
     if not field and count == 1:
         return [""]
     if field[:1] != b"\0":  # kept elsewhere, which no tool writes
-        _broken()
+        broken()
     names = field[1:].decode("utf-16-le", "replace").split("\0")
     if len(names) <= count:  # each ends in a zero
-        _broken()
+        broken()
     return names[:count]
 
 
@@ -239,35 +179,8 @@ def _attributes(field: bytes, count: int) -> list[int]:
     are_defined, at = [True] * count, 1
     if field[0] == 0:
         at += -(-count // 8)
-        are_defined = _bits(field[1:at], count)
+        are_defined = bits(field[1:at], count)
     if field[at : at + 1] != b"\0":
-        _broken()
+        broken()
     values = struct.iter_unpack("<I", field[at + 1 : at + 1 + 4 * sum(are_defined)])
     return [next(values)[0] if is_defined else 0 for is_defined in are_defined]
-
-
-def _bits(field: bytes, count: int) -> list[bool]:
-    if field and 8 * len(field) < count:
-        _broken()
-    return [bool(field) and bool(field[at >> 3] >> (7 - at % 8) & 1) for at in range(count)]
-
-
-def _number(source: io.BytesIO) -> int:
-    """A 7z number: the first byte's leading ones say how many more bytes follow."""
-    first = source.read(1)
-    if not first:
-        _broken()
-    mask, value, low = 0x80, 0, first[0]
-    for index in range(8):
-        if not low & mask:
-            return int(value | ((low & (mask - 1)) << (8 * index)))
-        byte = source.read(1)
-        if not byte:
-            _broken()
-        value |= byte[0] << (8 * index)
-        mask >>= 1
-    return int(value)
-
-
-def _broken() -> NoReturn:
-    corrupt("The header of the 7z is broken")

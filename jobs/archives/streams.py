@@ -9,7 +9,15 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from jobs.archives.compression import Broken, Buffered, bzip2, xz, zstandard
+from jobs.archives.compression import (
+    MAX_WINDOW,
+    Broken,
+    Buffered,
+    WindowTooLarge,
+    bzip2,
+    xz,
+    zstandard,
+)
 from jobs.archives.members import MIB, ArchiveError, Limits, check_ratio, check_total
 
 _READ_BYTES = 64 * 1024
@@ -60,21 +68,14 @@ class _Counted:
 
 
 def _pieces(kind: str, source: _Counted) -> Iterator[bytes]:
-    open_stream, check = _STREAMS[kind]
+    open_stream, _ = _STREAMS[kind]
     stream = open_stream()
     data = source.read(_READ_BYTES)
     while data or not stream.needs_input:
-        try:
-            yield stream.decompress(data, MIB)
-        except Broken as err:
-            raise ArchiveError(
-                "corrupt_archive",
-                f"The {kind} stream is broken within its first {source.bytes:,} bytes ({err}). "
-                f"Check it with `{check}`, pack it again and upload it anew.",
-            ) from err
+        yield _decompressed(kind, stream, data, source)
         data = b""
         if stream.eof:  # then only padding or another stream may follow
-            data = stream.unused.lstrip(b"\0") or source.read(_READ_BYTES).lstrip(b"\0")
+            data = stream.unused.lstrip(b"\0")
             while not data and (more := source.read(_READ_BYTES)):
                 data = more.lstrip(b"\0")
             if not data:
@@ -87,6 +88,23 @@ def _pieces(kind: str, source: _Counted) -> Iterator[bytes]:
         f"The {kind} stream ends too early, after {source.bytes:,} bytes: it was cut short. "
         "Upload the whole file again.",
     )
+
+
+def _decompressed(kind: str, stream: Buffered, data: bytes, source: _Counted) -> bytes:
+    try:
+        return stream.decompress(data, MIB)
+    except WindowTooLarge as err:
+        raise ArchiveError(
+            "unsupported_archive",
+            f"The {kind} stream was packed with a window of over {MAX_WINDOW:,} bytes, which "
+            "is not read. Pack it again without `--long`, or with a smaller dictionary.",
+        ) from err
+    except Broken as err:
+        raise ArchiveError(
+            "corrupt_archive",
+            f"The {kind} stream is broken within its first {source.bytes:,} bytes ({err}). "
+            f"Check it with `{_STREAMS[kind][1]}`, pack it again and upload it anew.",
+        ) from err
 
 
 def _lz4(source: _Counted) -> Iterator[bytes]:

@@ -3,15 +3,19 @@
 import contextlib
 import io
 import random
+import struct
 import tarfile
 import zipfile
+import zlib
 
+import py7zr
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.archives import (
     ArchiveError,
+    Limits,
     Member,
     sniff,
     sniff_file,
@@ -101,3 +105,41 @@ def test_damage_behind_a_right_checksum_raises_nothing_but_archive_errors(specim
 def test_noise_raises_nothing_but_archive_errors(magic, noise):
     swallow(magic + noise)
     swallow(noise + magic + noise)
+
+
+def plain_7z(files, filters):
+    """A 7z whose header is not packed."""
+    out = io.BytesIO()
+    with py7zr.SevenZipFile(out, "w", filters=filters) as archive:
+        archive.set_encoded_header_mode(False)
+        for name, data in files.items():
+            archive.writestr(data, name)
+    return out.getvalue()
+
+
+def resealed_7z(archive):
+    """The same with the checksums of its headers made right."""
+    archive = bytearray(archive)
+    offset, size = struct.unpack_from("<QQ", archive, 12)
+    header = bytes(archive[32 + offset : 32 + offset + size])
+    archive[28:32] = struct.pack("<I", zlib.crc32(header))
+    archive[8:12] = struct.pack("<I", zlib.crc32(bytes(archive[12:32])))
+    return bytes(archive)
+
+
+@pytest.mark.parametrize("method", ["LZMA2", "LZMA", "COPY", "DEFLATE"])
+def test_a_damaged_header_of_a_7z_raises_nothing_but_archive_errors(method):
+    files = {"a.jpg": b"pixels" * 20, "b.png": b"", "c" * 99: random.Random(5).randbytes(50)}
+    specimen = plain_7z(files, [{"id": getattr(py7zr, f"FILTER_{method}")}])
+    start = 32 + struct.unpack_from("<Q", specimen, 12)[0]
+    chance = random.Random(7)
+    read = 0
+    for _ in range(500):
+        damaged = bytearray(specimen)
+        for _ in range(chance.choice([1, 1, 2, 8])):
+            at = chance.randrange(start, len(damaged))
+            damaged[at] = chance.choice([0, 0xFF, 0x80, chance.randrange(256)])
+        with contextlib.suppress(ArchiveError):
+            expanded(resealed_7z(damaged), kind="7z", limits=Limits(max_total_bytes=2**26))
+            read += 1
+    assert 0 < read < 500

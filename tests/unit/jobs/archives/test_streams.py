@@ -73,9 +73,9 @@ def test_a_stream_whose_window_takes_too_much_memory_is_refused():
     huge = zstd.CompressionParameter.window_log
     packer = zstd.ZstdCompressor(options={huge: 28})
     stream = packer.compress(random.Random(3).randbytes(3 * MIB)) + packer.flush()
-    refusal("corrupt_archive", expanded, stream, LIMITS, "zstd")
+    assert "window" in refusal("unsupported_archive", expanded, stream, LIMITS, "zstd")
     stream = lzma.compress(b"1", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**29}])
-    refusal("corrupt_archive", expanded, stream, LIMITS, "xz")
+    assert "window" in refusal("unsupported_archive", expanded, stream, LIMITS, "xz")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "7z"])
