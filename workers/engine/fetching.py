@@ -6,7 +6,8 @@ has come, and as what it is until it was decoded:
     reserve the most ──► fetch ──► give back the rest ──► decoded, let go ──► give back all
 
 Several URLs are fetched for one chunk, and all of them are held until the chunk is decoded. So that
-no two chunks wait for each other's memory, the oldest that is being fetched never waits.
+no two chunks wait for each other's memory, the oldest that is being fetched waits only for such as
+are all there: these will be decoded and let go whatever it does.
 """
 
 import threading
@@ -14,6 +15,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from jobs.segments import ItemError
 from workers.egress import Egress, EgressError
@@ -24,14 +26,21 @@ FETCH_BYTES = 512 * 1024 * 1024
 _BEAT_S = 1.0
 
 
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One chunk that is fetched, and the bytes that it holds."""
+
+    held: int = 0
+
+
 class FetchBudget:
     """Bytes that fetched inputs may hold at a time; safe to share between threads."""
 
     def __init__(self, total: int = FETCH_BYTES) -> None:
         self._total = total
         self._held = 0
-        self._last_turn = 0
-        self._turns: set[int] = set()
+        # In the order of their beginning.
+        self._open: list[Turn] = []
         # Reentrant: a view may be let go by the collector in the middle of anything.
         self._changed = threading.Condition(threading.RLock())
 
@@ -41,39 +50,44 @@ class FetchBudget:
         return self._held
 
     @contextmanager
-    def turn(self) -> Iterator[int]:
-        """Give the number of one chunk, for as long as it is fetched."""
+    def turn(self) -> Iterator[Turn]:
+        """Give the right to fetch one chunk, for as long as that takes."""
+        turn = Turn()
         with self._changed:
-            self._last_turn += 1
-            turn = self._last_turn
-            self._turns.add(turn)
+            self._open.append(turn)
         try:
             yield turn
         finally:
             with self._changed:
-                self._turns.discard(turn)
+                self._open.remove(turn)
                 self._changed.notify_all()
 
-    def reserve(self, turn: int, count: int, beat: Callable[[], None]) -> None:
-        """Wait until `count` bytes are free, or no older turn is there; beats while it waits."""
+    def reserve(self, turn: Turn, count: int, beat: Callable[[], None]) -> None:
+        """Wait until `count` bytes are free, or will not be by waiting; beats while it waits."""
         with self._changed:
-            while self._held + count > self._total and turn != min(self._turns):
+            while self._held + count > self._total and not self._waits_in_vain(turn):
                 if not self._changed.wait(_BEAT_S):
                     beat()
             self._held += count
+            turn.held += count
 
-    def give_back(self, count: int) -> None:
-        """Let others have so many bytes; a negative count takes more."""
+    def give_back(self, turn: Turn, count: int) -> None:
+        """Let others have so many bytes of a turn's; a negative count takes more."""
         with self._changed:
             self._held -= count
+            turn.held -= count
             self._changed.notify_all()
 
-    def hold(self, content: bytes, reserved: int) -> memoryview:
+    def hold(self, turn: Turn, content: bytes, reserved: int) -> memoryview:
         """Give a view of what came; its bytes are held until the view is let go."""
-        self.give_back(reserved - len(content))
+        self.give_back(turn, reserved - len(content))
         view = memoryview(content)
-        weakref.finalize(view, self.give_back, len(content)).atexit = False
+        weakref.finalize(view, self.give_back, turn, len(content)).atexit = False
         return view
+
+    def _waits_in_vain(self, turn: Turn) -> bool:
+        """Say whether all that is held belongs to chunks that wait themselves, this one first."""
+        return turn is self._open[0] and self._held == sum(each.held for each in self._open)
 
 
 class Fetches:
@@ -93,7 +107,7 @@ class Fetches:
             pending: list[Future[memoryview | ItemError]] = []
             for url in urls:
                 self._budget.reserve(turn, max_bytes, beat)
-                pending.append(self._threads.submit(self._fetch, url, max_bytes))
+                pending.append(self._threads.submit(self._fetch, turn, url, max_bytes))
             pending.reverse()
             while pending:
                 # Popped: a future that stayed would hold on to its bytes.
@@ -101,13 +115,13 @@ class Fetches:
                 beat()
                 yield content
 
-    def _fetch(self, url: str, max_bytes: int) -> memoryview | ItemError:
+    def _fetch(self, turn: Turn, url: str, max_bytes: int) -> memoryview | ItemError:
         try:
             content = self._egress.get(url, max_bytes)
         except EgressError as err:
-            self._budget.give_back(max_bytes)
+            self._budget.give_back(turn, max_bytes)
             return ItemError(err.code, str(err), err.retryable)
         except BaseException:
-            self._budget.give_back(max_bytes)
+            self._budget.give_back(turn, max_bytes)
             raise
-        return self._budget.hold(content, max_bytes)
+        return self._budget.hold(turn, content, max_bytes)

@@ -74,7 +74,7 @@ def test_unknown_sizes_count_as_the_most_they_may_be(threads):
             for _ in range(4):
                 assert servers.asked.acquire(timeout=10)
             assert budget.held == 1000
-            budget.give_back(600)
+            budget.give_back(older, 600)
             servers.free.set()
             assert waiting.result(10) == [5] * 8
     assert servers.most_held <= 1000
@@ -95,3 +95,18 @@ def test_chunks_that_together_need_more_than_there_is_all_come_through(threads):
         assert list(shards.map(chunk, range(40), timeout=60)) == [1000] * 40
     assert budget.held == 0
     assert servers.most_held <= 2000
+
+
+def test_a_chunk_waits_for_one_that_is_there_until_it_was_decoded(threads):
+    budget = FetchBudget(1000)
+    servers = Servers(budget)
+    fetches = Fetches(servers, threads, budget)
+    fetched = list(fetches.fetch(["100"] * 10, 100, lambda: None))
+    with ThreadPoolExecutor(1) as shard:
+        beaten = threading.Event()
+        second = shard.submit(lambda: len(list(fetches.fetch(["100"] * 10, 100, beaten.set))))
+        assert beaten.wait(10), "it waits, and says that it is no stall"
+        assert budget.held == 1000
+        del fetched
+        assert second.result(10) == 10
+    assert servers.most_held <= 1000
