@@ -176,9 +176,10 @@ def bmps() -> Iterator[OddPicture]:
     words = five[..., 0] << 10 | five[..., 1] << 5 | five[..., 2]
     coarse = (SCENE >> 3).astype(np.uint16)
     shown = (coarse * 255 // 31).astype(np.uint8)
-    yield OddPicture("16-555.bmp", bmp(words.astype("<u2").tobytes(), 16), (shown,), 8)
+    yield OddPicture("16-555.bmp", bmp(words.astype("<u2").tobytes(), 16), (shown.copy(),), 8)
     masks = struct.pack("<3I", 0xF800, 0x07E0, 0x001F)
     six = five[..., 0] << 11 | ((SCENE >> 2).astype("<u2")[::-1])[..., 1] << 5 | five[..., 2]
+    shown[..., 1] = (SCENE[..., 1] >> 2).astype(np.uint16) * 255 // 63
     data = bmp(six.astype("<u2").tobytes(), 16, compression=3, table=masks)
     yield OddPicture("16-565.bmp", data, (shown,), 8)
     yield OddPicture("8.bmp", bmp(INDICES[::-1].tobytes(), 8, table=table), (SHOWN,))
