@@ -1,6 +1,6 @@
 """Real photos of many megapixels, as found in a folder: none is kept in the repository.
 
-Debian's wallpaper packages hold some (README of docs/performance.md says which). Put their `.deb`
+Debian's wallpaper packages hold some (docs/performance.md says which). Put their `.deb`
 files, or photos of your own, into build/photos: packages are unpacked there, and what is drawn and
 not photographed is left out of them by name.
 """

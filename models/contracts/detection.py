@@ -1,10 +1,10 @@
 """Detection: the objects in an image, each with its box."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from models.contracts.pictures import PictureParams
+from models.contracts.pictures import FAST, PictureParams
 
 ClassNames = Annotated[list[str], Field(min_length=1, max_length=1000)]
 
@@ -12,6 +12,9 @@ ClassNames = Annotated[list[str], Field(min_length=1, max_length=1000)]
 class DetectionParams(PictureParams):
     """Which of the objects that the network found are reported."""
 
+    decode: Literal["fast", "exact"] = Field(
+        default=FAST, description=PictureParams.model_fields["decode"].description
+    )
     min_confidence: float = Field(
         default=0.5,
         ge=0.0,

@@ -1,4 +1,7 @@
-"""What all tasks on pictures may be told: how their files are read."""
+"""What all tasks on pictures may be told: how their files are read.
+
+Which way is a task's default was measured: docs/decisions/0008-fast-decoding-is-a-choice.md.
+"""
 
 from typing import Final, Literal
 
@@ -15,10 +18,10 @@ class PictureParams(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     decode: Literal["fast", "exact"] = Field(
-        default=FAST,
+        default=EXACT,
         description="How a picture much larger than what the model takes is read. `fast`: scaled "
         "down by its decoder on the way where it can (JPEG), to no less than twice the model's "
-        "size; several times faster, and confidences move in the third digit. `exact`: every pixel "
+        "size; up to three times faster, and confidences move by a hundredth. `exact`: every pixel "
         "is read first. Smaller pictures, and models that resize without a filter, always get all "
         "pixels.",
     )

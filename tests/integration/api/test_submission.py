@@ -61,7 +61,7 @@ def test_a_json_job_is_answered_with_the_whole_document(caller: Caller) -> None:
     assert answer.headers["Retry-After"]
     assert (job["object"], job["status"], job["outcome"]) == ("job", "in_progress", None)
     assert job["model"] == {"name": "digits", "version": 1, "digest": "sha256:" + "0" * 64}
-    assert job["params"] == {"decode": "fast", "top_k": 2, "min_confidence": 0.0}
+    assert job["params"] == {"decode": "exact", "top_k": 2, "min_confidence": 0.0}
     assert (job["metadata"], job["priority"]) == ({"team": "a"}, "low")
     assert job["request_counts"] == {
         "total": 3, "completed": 0, "failed": 0, "processing": 3, "cancelled": 0, "expired": 0,

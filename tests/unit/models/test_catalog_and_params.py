@@ -28,7 +28,7 @@ def test_the_catalogue_needs_neither_torch_nor_opencv_nor_numpy():
 
 def test_defaults_are_filled_in():
     assert check_params("classification", {}) == {
-        "decode": "fast",
+        "decode": "exact",
         "top_k": 1,
         "min_confidence": 0.0,
     }
