@@ -16,6 +16,8 @@ from workers.comparing import compare_next
 from workers.datasets import check_dataset
 from workers.delivery import Lines, deliver_next
 from workers.egress import Egress
+from workers.walls.archives import WalledArchives
+from workers.walls.processes import ForkServer
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,9 @@ class Errands:
 
     def __init__(self, ground: Ground, egress: Egress) -> None:
         self._ground, self._egress = ground, egress
+        # Started with the first archive.
+        self._fork_server = ForkServer(ground.settings.decoder_module)
+        self._archives = WalledArchives(self._fork_server, ground.settings.decoder_memory)
         self._stopping = threading.Event()
         # Receivers that are slow or dead may not take every thread from jobs that wait.
         self._senders = threading.BoundedSemaphore(_MOST_SENDERS)
@@ -55,7 +60,8 @@ class Errands:
         self._stopping.set()
 
     def close(self) -> None:
-        """Nothing is left to end."""
+        """End every process that an archive is read in."""
+        self._fork_server.close()
 
     def _run_one(self) -> bool:
         prepared = self._prepare()
@@ -64,7 +70,7 @@ class Errands:
 
     def _prepare(self) -> bool:
         try:
-            return prepare_next(self._ground, check_dataset) is not None
+            return prepare_next(self._ground, check_dataset, self._archives) is not None
         except StorageError as err:
             # The job's turn runs out, and whoever comes next begins again.
             log.warning("preparation_waits_for_storage", error=str(err))

@@ -92,7 +92,7 @@ class Buffered:
     @property
     def unused(self) -> bytes:
         """What follows the stream."""
-        return bytes(self._decompressor.unused_data)
+        return bytes(self._decompressor.unused_data or b"")
 
     @property
     def needs_input(self) -> bool:
@@ -211,13 +211,6 @@ def lz4(_: int = 0) -> Buffered:
     import lz4.frame  # only streams that need it load it
 
     return Buffered(lz4.frame.LZ4FrameDecompressor(), (RuntimeError, EOFError, ValueError))
-
-
-def preload() -> None:
-    """Import what is imported when first used, for a process that may open no file afterwards."""
-    Deflate64(0)
-    zstandard()
-    lz4()
 
 
 # APPNOTE 4.4.5. Each is made with the member's size.

@@ -73,6 +73,7 @@ class Engine:
         self._ground, self._process = ground, process
         # First of all: it imports its decoders while this process imports its own.
         self._fork_server = ForkServer(settings.decoder_module)
+        self._fork_server.start()
         self._pictures = PictureDecoders(self._fork_server, settings.decoder_memory)
         films = FilmDecoders(self._fork_server, settings.decoder_memory)
         self._stopping = threading.Event()

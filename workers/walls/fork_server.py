@@ -18,8 +18,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from jobs.archives import compression
-from models.media.preloading import preload
+from jobs.archives.preloading import preload as preload_archives
+from models.media.preloading import preload as preload_media
 from workers.walls import wire
 from workers.walls.confinement import confine
 from workers.walls.inside import KINDS, Server
@@ -79,8 +79,8 @@ def main(arguments: list[str]) -> None:
     """Import everything, then serve."""
     # Ctrl-C in a terminal reaches the whole group; whoever started us says when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    preload()
-    compression.preload()
+    preload_media()
+    preload_archives()
     # Names of members and texts in pictures are in any of these; Python opens each when first used.
     for encoding in _ENCODINGS:
         codecs.lookup(encoding)

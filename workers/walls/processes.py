@@ -110,11 +110,17 @@ class ForkServer:
     """The process that decoder processes are forked from; started anew when it dies."""
 
     def __init__(self, module: str = DEFAULT_MODULE) -> None:
-        """Begin to start it, without waiting; `module` is what Python runs."""
+        """Make one that starts when it is first needed; `module` is what Python runs."""
         self._module = module
         self._lock = threading.Lock()
         self._is_closed = False
-        self._start()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin to start it, without waiting: it takes a second."""
+        with self._lock:
+            if self._process is None:
+                self._start()
 
     def fork(self, kind: str, memory: int, fds: Sequence[int]) -> DecoderProcess:
         """Give a new process of a kind, with open files, and `memory` bytes that it may take.
@@ -122,12 +128,14 @@ class ForkServer:
         Raises ProcessDied when there is none to be had.
         """
         with self._lock:
+            if self._is_closed:
+                raise ProcessDied
+            if self._process is None:
+                self._start()
             try:
                 return self._fork(kind, memory, fds)
-            except (wire.Closed, ProcessDied, OSError) as err:
+            except (wire.Closed, OSError) as err:
                 log.warning("fork_server_died", error=repr(err))
-                if self._is_closed:
-                    raise ProcessDied from err
                 self._end()
                 self._start()
             try:
@@ -137,7 +145,8 @@ class ForkServer:
 
     @property
     def pid(self) -> int:
-        """The id of the fork server's process."""
+        """The id of the fork server's process, once it was started."""
+        assert self._process is not None
         return self._process.pid
 
     def close(self) -> None:
@@ -177,6 +186,8 @@ class ForkServer:
         return DecoderProcess(own, answer["pid"], process)
 
     def _end(self) -> None:
+        if self._process is None:
+            return
         self._control.close()
         # It ends when its socket does; what it still computes at does not.
         try:

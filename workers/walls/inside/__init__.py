@@ -7,6 +7,7 @@ then map memory; its `run` serves until the other side is gone (`wire.Closed`).
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from workers.walls.inside.archives import ArchiveServer
 from workers.walls.inside.films import FilmServer
 from workers.walls.inside.pictures import PictureServer
 
@@ -21,4 +22,5 @@ class Server(Protocol):
 KINDS: Mapping[str, Callable[..., Server]] = {
     "pictures": PictureServer,
     "films": FilmServer,
+    "archives": ArchiveServer,
 }
