@@ -37,8 +37,11 @@ class WalledArchives:
     ) -> Iterator[Member | Skipped]:
         """Give every file of a zip or tar; raises ArchiveError."""
         for found in self._asked("walk", kind, file, limits, beat):
-            for fields in found:
-                yield _file_of(fields)
+            try:
+                files = [_file_of(fields) for fields in found]
+            except (TypeError, ValueError, IndexError) as err:
+                raise ArchiveError("corrupt_archive", _BROKEN) from err
+            yield from files
 
     def expand(
         self, kind: ArchiveKind, file: BinaryIO, limits: Limits, beat: Callable[[], None]

@@ -9,8 +9,10 @@ thread, so that forking is safe, and ends with all its children when its socket 
 """
 
 import codecs
+import encodings
 import gc
 import os
+import pkgutil
 import signal
 import socket
 import sys
@@ -23,12 +25,6 @@ from models.media.preloading import preload as preload_media
 from workers.walls import wire
 from workers.walls.confinement import confine
 from workers.walls.inside import KINDS, Server
-
-_ENCODINGS = (
-    "ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32",
-    "cp437", "cp1252", "cp932", "shift_jis", "euc_jp", "euc_kr", "gbk", "big5", "cp866",
-    "unicode_escape", "raw_unicode_escape", "idna", "punycode",
-)  # fmt: skip
 
 
 def serve(control: socket.socket, kinds: Mapping[str, Callable[..., Server]] = KINDS) -> None:
@@ -81,9 +77,10 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload_media()
     preload_archives()
-    # Names of members and texts in pictures are in any of these; Python opens each when first used.
-    for encoding in _ENCODINGS:
-        codecs.lookup(encoding)
+    # Names of members and texts in pictures may be in any; Python opens each when first used.
+    for encoding in pkgutil.iter_modules(encodings.__path__):
+        with suppress(LookupError):  # those of Windows alone
+            codecs.lookup(encoding.name)
     if len(os.listdir("/proc/self/task")) > 1:
         raise SystemExit("a decoder's library has started a thread; forking would not be safe")
     # What is here stays: looking through it would only copy shared memory.
