@@ -188,7 +188,8 @@ class Reel:
                     if packet.stream is self._stream:
                         yield cast("Packet[VideoStream]", packet)
                 return
-            except av.FFmpegError:
+            # PyAV looks up streams that FFmpeg has not told it of, where headers are broken.
+            except (av.FFmpegError, IndexError):
                 errors += 1
                 self.damage.unread += 1
 

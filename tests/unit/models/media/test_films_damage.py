@@ -93,3 +93,10 @@ def test_a_frame_that_says_that_it_is_patched_is_counted(tmp_path: Path) -> None
     film = seen(broken(path, bytes(data[:lost] + data[lost + 188 :])))
     assert film.damage is not None
     assert np.diff(film.times).min() > 0
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_packet_of_a_stream_that_is_not_there_costs_no_more_than_the_film(number: int) -> None:
+    path = Path(f"tests/odd/samples/stream-that-is-not-there-{number}.film")
+    with pytest.raises(VideoDecodeFailed, match="no frame"):
+        seen(path)
