@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from models.media.containers import Claims
 from models.media.films.choosing import choose_stream
 from models.media.films.clock import Clock
+from models.media.films.complaints import heard
 from models.media.films.conversion import Converter, Form, form_of
 from models.media.films.damage import Damage
 from models.media.films.deinterlacing import Deinterlacer
@@ -164,17 +165,19 @@ class Reel:
         return frame.dts - self._held_back
 
     def _frames(self) -> Iterator[VideoFrame]:
-        for packet in self._packets():
-            self._read += packet.size > 0
-            if self._first_packet is None:
-                self._first_packet = packet.dts
-            self._left_out += packet.is_discard
-            self.damage.unread += packet.is_corrupt
-            try:
-                yield from self._stream.decode(packet)
-            except av.FFmpegError:
-                self._questions.ask(packet)
-                self.damage.failed += 1
+        with heard(self.kind) as complaints:
+            for packet in self._packets():
+                self._read += packet.size > 0
+                if self._first_packet is None:
+                    self._first_packet = packet.dts
+                self._left_out += packet.is_discard
+                self.damage.unread += packet.is_corrupt
+                try:
+                    yield from self._stream.decode(packet)
+                except av.FFmpegError:
+                    self._questions.ask(packet)
+                    self.damage.failed += 1
+        self.damage.unread += len(complaints)
         self._compare_with_stated()
 
     def _packets(self) -> "Iterator[Packet[VideoStream]]":
