@@ -1,7 +1,7 @@
 """The one door to OpenCV: limits that must be in place before its first import.
 
 OpenCV reads these variables once, so whoever needs it imports `cv2` from here. A variable that is
-already set wins, so that whoever starts the process can choose, but for what FFmpeg may open.
+already set wins, so that whoever starts the process can choose.
 """
 
 import os
@@ -14,11 +14,6 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXEL_CEILING))
 # FFmpeg's (-8 is its AV_LOG_QUIET).
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-# A second wall behind the magic bytes of models/media/formats.py, and no choice of anybody's:
-# FFmpeg opens files alone, and takes no playlist, session or list of files for a video.
-os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
-    "protocol_whitelist;file|format_whitelist;mov,matroska,avi,mpegts,mpeg"
-)
 
 import cv2
 

@@ -6,6 +6,7 @@ large one took is given back.
 """
 
 import fcntl
+import math
 import mmap
 import os
 import struct
@@ -54,7 +55,7 @@ class Arena:
 
     def view(self, offset: int, shape: tuple[int, ...]) -> Pixels:
         """Give the uint8 array of this shape that begins at `offset`; raises ValueError beyond."""
-        size = int(np.prod(shape, dtype=np.int64))
+        size = math.prod(shape)
         if offset < 0 or min(shape, default=1) < 0 or size > self.size - offset:
             raise ValueError(f"{size:,} bytes at {offset:,} do not lie in {self.size:,}")
         return self._bytes[offset : offset + size].reshape(shape)
@@ -73,7 +74,9 @@ class Arena:
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Copy bytes to `offset`; raises ValueError beyond the end."""
-        self.view(offset, (len(data),))[:] = np.frombuffer(data, np.uint8)
+        if not 0 <= offset <= self.size - len(data):
+            raise ValueError(f"{len(data):,} bytes at {offset:,} do not lie in {self.size:,}")
+        self._map[offset : offset + len(data)] = data
 
     def give_back_beyond(self, kept: int = KEPT) -> None:
         """Give the memory behind the first `kept` bytes back to the system."""

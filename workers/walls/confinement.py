@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 
 from workers.walls.seccomp import restrict_calls
 
@@ -23,9 +24,10 @@ def confine(memory: int, keep: Iterable[int]) -> None:
     silence = os.open(os.devnull, os.O_RDWR)
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        with suppress(PermissionError):  # a root without capabilities, as in a careful container
+            os.setgroups([])
+            os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+            os.setresuid(_NOBODY, _NOBODY, _NOBODY)
     # After the change of user, which clears it.
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
