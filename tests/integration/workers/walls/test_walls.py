@@ -58,11 +58,6 @@ def decoded(decoders: PictureDecoders, content: bytes) -> Decoded:
     return only
 
 
-def children_of(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(each) for each in found]
-
-
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -173,11 +168,20 @@ def test_a_fork_server_that_cannot_start_is_told() -> None:
 
 
 PARENT = """
-import sys, time
-from tests.integration.workers.walls.test_walls import *
-decoders = PictureDecoders(ForkServer("tests.integration.workers.walls.hostile"), MEMORY)
-print(message(decoders, "who"), flush=True)
-sys.stdin.readline() and next(iter(decoders.decode(packed(trick("sleep")), ASKED)))
+import sys
+from models.record import Limits
+from workers.walls.pictures import Asked, Packed, PictureDecoders
+from workers.walls.processes import ForkServer
+
+def told(trick):
+    packed = Packed(trick, "raw", len(trick))
+    (decoded,) = decoders.decode([packed], Asked(1, Limits()))
+    return decoded.error.message
+
+server = ForkServer("tests.integration.workers.walls.hostile")
+decoders = PictureDecoders(server, 2**28)
+print(told(b"trick:who"), server.pid, flush=True)
+sys.stdin.readline() and told(b"trick:sleep")
 """
 
 
@@ -192,15 +196,13 @@ def test_no_decoder_outlives_its_worker(state: str) -> None:
     )
     assert parent.stdin is not None
     assert parent.stdout is not None
-    decoder = os.pidfd_open(int(parent.stdout.readline()))
-    (server,) = children_of(parent.pid)
-    fork_server = os.pidfd_open(server)
+    processes = [os.pidfd_open(int(each)) for each in parent.stdout.readline().split()]
     if state == "at work":
         parent.stdin.write("\n")
         parent.stdin.flush()
     parent.kill()
     parent.wait()
-    for process in (decoder, fork_server):
+    for process in processes:
         assert ended(process)
     parent.stdin.close()
     parent.stdout.close()
