@@ -72,8 +72,8 @@ def one_pixel_film(count: int, tracks: int = 1) -> bytes:
     start = box(b"ftyp", b"qt  ", bytes(4), b"qt  ")
     samples = box(b"mdat", b"\x20\x40\x60\0" * count)
     entry = box(
-        b"raw ", bytes(6), b"\0\1", bytes(16), struct.pack(">HH", 1, 1), _numbers(0x480000, 0x480000),
-        bytes(4), b"\0\1", bytes(32), b"\0\x18\xff\xff",
+        b"raw ", bytes(6), b"\0\1", bytes(16), struct.pack(">HH", 1, 1),
+        _numbers(0x480000, 0x480000, 0), b"\0\1", bytes(32), b"\0\x18\xff\xff",
     )  # fmt: skip
     table = box(
         b"stbl", box(b"stsd", _numbers(0, 1), entry), box(b"stts", _numbers(0, 1, count, 1)),
