@@ -13,6 +13,9 @@ from pixelmill import Client
 from tests.e2e.bombing import Bomber, Held, PeakOfDecoders, held, seconds_of_small_jobs
 from tests.e2e.stacks import RunningStack, running_stack, wait_for
 
+# All is done once, in the fixture of the first test.
+pytestmark = pytest.mark.timeout(600)
+
 MIB = 2**20
 SMALL_JOBS = 200
 MEMORY = 2048 * MIB
