@@ -10,8 +10,7 @@ import re
 _BLANKS = b" \t\r\n"
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _FOREIGN = re.compile(r"[^A-Za-z0-9+/_\-= \t\r\n]", re.ASCII)
-_EARLY_END = re.compile(r"=(?=[ \t\r\n=]*[^= \t\r\n])")
-_END = re.compile(r"=[= \t\r\n]*\Z")
+_PADDING = "= \t\r\n"
 
 
 class Base64Error(ValueError):
@@ -43,13 +42,20 @@ def decode_base64(text: str, max_bytes: int) -> bytes:
 
 def _foreign(text: str) -> str | None:
     """Say where the first character stands that has no place there; None where each has."""
-    found = _FOREIGN.search(text) or _EARLY_END.search(text)
-    return _at(text, found.start()) if found else None
+    if found := _FOREIGN.search(text):
+        return _at(text, found.start())
+    early = text.find("=", 0, _end_of_body(text))
+    return _at(text, early) if early >= 0 else None
 
 
 def _place_of_padding(text: str) -> int:
-    found = _END.search(text)
-    return found.start() if found else len(text) - 1
+    """Say where the padding at the end begins; no search that a text of padding makes slow."""
+    found = text.find("=", _end_of_body(text))
+    return found if found >= 0 else len(text) - 1
+
+
+def _end_of_body(text: str) -> int:
+    return len(text.rstrip(_PADDING))
 
 
 def _at(text: str, place: int) -> str:

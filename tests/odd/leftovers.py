@@ -28,7 +28,7 @@ def traces(stack: RunningStack, temporary: Path) -> Traces:
     """Look at a stack whose TMPDIR is `temporary`."""
     return Traces(
         pids=stack.pids,
-        decoders=_decoders(stack.process.pid),
+        decoders=len(decoders_below(stack.process.pid)),
         temporary=frozenset(_files(temporary)),
         blobs=frozenset(_files(stack.data / "blobs")),
     )
@@ -55,8 +55,8 @@ def _files(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
-def _decoders(root: int) -> int:
-    """Count the processes below one that decode."""
+def decoders_below(root: int) -> list[int]:
+    """Give the processes below one that decode, and those that they are forked from."""
     parents: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -66,11 +66,12 @@ def _decoders(root: int) -> int:
                 continue
             if status[0] != "Z":
                 parents.setdefault(int(status[1]), []).append(int(entry))
-    found, waiting = 0, [root]
+    found, waiting = [], [root]
     while waiting:
         for child in parents.get(waiting.pop(), []):
             waiting.append(child)
-            found += _DECODERS in _command(child)
+            if _DECODERS in _command(child):
+                found.append(child)
     return found
 
 

@@ -72,7 +72,7 @@ class Networks:
                 self._held[model] = _Held(network, users=1)
                 dropped = self._evict(keep=model)
             # The file's bytes and their first copy are of no use any more.
-            _collect() if dropped else _trim()
+            _collect() if dropped else trim()
             return network
 
     def give_back(self, model: str) -> None:
@@ -180,10 +180,10 @@ def _collect() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    _trim()
+    trim()
 
 
-def _trim() -> None:
+def trim() -> None:
     """Give memory that was freed back to the system, as far as there is a way.
 
     glibc keeps it for itself, in the places where it lay: after a hundred networks a process would

@@ -27,7 +27,7 @@ from models.streams import use_own_stream
 from workers.egress import Egress
 from workers.engine.aftermath import bury
 from workers.engine.batcher import Batcher
-from workers.engine.device import MakeRoom, Networks
+from workers.engine.device import MakeRoom, Networks, trim
 from workers.engine.flight import FlightRecord, read_suspects
 from workers.engine.hold import Abandoned
 from workers.engine.images import Listing
@@ -35,6 +35,7 @@ from workers.engine.keeper import Keeper
 from workers.engine.loading import Validator, load_version
 from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
+from workers.engine.rest import Rest
 from workers.engine.shard import VIDEOS, ShardRun
 from workers.engine.stages import Stages
 from workers.engine.training import TrainingTurn
@@ -95,6 +96,7 @@ class Engine:
         self._suspects = read_suspects(process.flight)
         self._flight = FlightRecord(process.flight)
         self._quiet = Quiet()
+        self._rest = Rest(self._give_memory_back)
         self._batcher = Batcher(
             settings.batch_wait_ms / 1000,
             self._flight,
@@ -133,7 +135,13 @@ class Engine:
 
     def has_work(self) -> bool:
         """Say whether a claim might find something, or the validator."""
-        return has_work(self._ground.database, self._process.pool) or self._validator.has_work()
+        found = has_work(self._ground.database, self._process.pool) or self._validator.has_work()
+        self._rest.note(has_work=found)
+        return found
+
+    def _give_memory_back(self) -> None:
+        self._pictures.end_swollen()
+        trim()
 
     def drain(self) -> int:
         """Run one shard after the other until there is none; gives how many."""

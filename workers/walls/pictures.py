@@ -16,6 +16,8 @@ from workers.walls.processes import DecoderProcess, ForkServer, ProcessDied, Too
 _BYTES_A_SECOND = 1_000_000
 # Items of one message.
 _MOST_ITEMS = 64
+# Both sides of shared memory and the decoder's own hold about three times as much.
+_SWOLLEN_BYTES = 4 * 1024 * 1024
 # Addresses, not memory: files at the most, and the largest picture's pixels.
 _SOURCE_BYTES = 1024**3
 _TARGET_BYTES = 3 * PIXEL_CEILING + 2 * KEPT
@@ -91,6 +93,14 @@ class PictureDecoders:
                 # Whoever asked may have gone away in the middle: then it is not sound either.
                 self._put_back(decoder, is_sound=is_sound)
 
+    def end_swollen(self) -> None:
+        """End the idle processes that large items went through, with the memory that these took."""
+        with self._lock:
+            swollen = [each for each in self._idle if each.is_swollen]
+            self._idle = [each for each in self._idle if not each.is_swollen]
+        for decoder in swollen:
+            decoder.close()
+
     def close(self) -> None:
         """End every process that is idle; those at work end when they are put back."""
         with self._lock:
@@ -152,6 +162,7 @@ class _Decoder:
 
     def __init__(self, server: ForkServer, memory: int, seconds: float) -> None:
         self._seconds = seconds
+        self._most = 0
         self._source = Arena.create("pixelmill-source", _SOURCE_BYTES)
         self._target = Arena.create("pixelmill-pixels", _TARGET_BYTES)
         fds = [self._source.fd, self._target.fd]
@@ -160,6 +171,11 @@ class _Decoder:
         except BaseException:
             self._close_memory()
             raise
+
+    @property
+    def is_swollen(self) -> bool:
+        """Whether more memory than small items need is held for what comes next."""
+        return self._most > _SWOLLEN_BYTES
 
     @property
     def at(self) -> int:
@@ -227,9 +243,11 @@ class _Decoder:
 
     def _give_memory_back(self, items: Sequence[Packed], reach: int) -> None:
         """Keep what the next items need, and not what large ones took."""
+        sent = sum(len(item.content) for item in items)
+        self._most = max(self._most, reach, sent)
         if reach > KEPT:
             self._target.give_back_beyond()
-        if sum(len(item.content) for item in items) > KEPT:
+        if sent > KEPT:
             self._source.give_back_beyond()
 
     def _close_memory(self) -> None:

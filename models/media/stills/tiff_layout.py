@@ -24,7 +24,8 @@ JPEG_PACKING = 7
 _MAX_SAMPLES = 16
 # Unpacked at a time: 110 megapixels of 16-bit RGBA in one strip.
 _MAX_SEGMENT_BYTES = 2**30
-_MAX_SEGMENTS = 4_000_000
+# Tiles of 16 x 16 of 110 megapixels, and some; each takes its time, however small it is.
+_MAX_SEGMENTS = 500_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import base64
 import textwrap
+import time
 
 import pytest
 from hypothesis import given
@@ -48,3 +49,14 @@ def test_too_much_is_refused_before_it_is_decoded():
         decode_base64("A" * 402, 300)
     with pytest.raises(Base64Error, match="more than 300 bytes"):
         decode_base64("\n" * 10_000 + "A" * 4, 300)
+
+
+@pytest.mark.parametrize("filling", ["=", " ", "= ", "=\n"])
+def test_a_text_of_padding_and_blanks_is_read_once_and_not_again_from_each_of_its_places(filling):
+    began = time.monotonic()
+    with pytest.raises(Base64Error, match="'='"):
+        decode_base64("AAAA=" + filling * 1_000_000 + "A=", 10**7)
+    with pytest.raises(Base64Error, match="'='"):
+        decode_base64("AAAA" + filling * 1_000_000 + "=", 10**7)
+    # It was hours where each place was looked at from each.
+    assert time.monotonic() - began < 10

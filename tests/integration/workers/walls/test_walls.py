@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from models.media.opencv import cv2
 from models.record import Limits
 from tests.integration.workers.fakes import picture
 from workers.walls.pictures import Asked, Decoded, Packed, PictureDecoders
@@ -164,6 +166,24 @@ def test_a_fork_server_that_cannot_start_is_told() -> None:
     decoders = PictureDecoders(server, MEMORY)
     with pytest.raises(ProcessDied):
         codes(decoders, picture(0))
+    server.close()
+
+
+def test_at_rest_only_processes_that_large_pictures_went_through_are_ended() -> None:
+    server = ForkServer()
+    decoders = PictureDecoders(server, 1024 * 2**20)
+    assert codes(decoders, picture(0)) == [None]
+    (small,) = children_of(server.pid)
+    decoders.end_swollen()
+    assert children_of(server.pid) == [small]
+    large = cv2.imencode(".png", np.zeros((3000, 3000), np.uint8))[1].tobytes()
+    asked = Asked(1, Limits())
+    assert [each.error for each in decoders.decode(packed(large), asked)] == [None]
+    ending = os.pidfd_open(small)
+    decoders.end_swollen()
+    assert ended(ending)
+    assert codes(decoders, picture(0)) == [None]
+    decoders.close()
     server.close()
 
 
