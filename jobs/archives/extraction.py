@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from jobs.archives.members import ArchiveError, Encoding
 from jobs.archives.source import Source, unreadable
-from jobs.archives.sparse import sparse_pieces
-from jobs.archives.zip_member import stored_whole, zip_pieces
+from jobs.archives.tar.sparse import sparse_pieces
+from jobs.archives.zip.member import stored_whole, zip_pieces
 
 
 def extract(data: bytes | memoryview, encoding: Encoding, max_bytes: int, size: int) -> bytes:

@@ -3,8 +3,8 @@
 from typing import BinaryIO, Literal
 
 from jobs.archives.members import ArchiveError
-from jobs.archives.tar_headers import BLOCK, is_header
-from jobs.archives.zip_directory import find_directory
+from jobs.archives.tar.headers import BLOCK, is_header
+from jobs.archives.zip.directory import find_directory
 
 ArchiveKind = Literal[
     "zip", "tar", "gzip", "bzip2", "xz", "zstd", "7z", "lz4",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.archives.members import Limits, SkipReason
-from jobs.archives.tar_headers import Entry
+from jobs.archives.tar.headers import Entry
 
 # Files in a row that are looked at together.
 _MAX_GROUP = 64

@@ -1,7 +1,7 @@
 """What people send instead of a picture, by name: so that a refusal says what was seen."""
 
 from models.media.stills.brands import brands_of
-from models.media.stills.tiff_raw import camera_raw
+from models.media.stills.tiff.raw import camera_raw
 
 # Order matters: the first match wins.
 _MAGICS: tuple[tuple[bytes, str], ...] = (

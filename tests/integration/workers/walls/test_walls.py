@@ -60,6 +60,11 @@ def decoded(decoders: PictureDecoders, content: bytes) -> Decoded:
     return only
 
 
+def children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(each) for each in found]
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [

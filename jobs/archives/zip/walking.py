@@ -21,7 +21,7 @@ from jobs.archives.members import (
 )
 from jobs.archives.names import label, shown
 from jobs.archives.selection import is_not_media, is_system_file
-from jobs.archives.zip_directory import Directory, Entry, entries, find_directory
+from jobs.archives.zip.directory import Directory, Entry, entries, find_directory
 
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # plain, strong, hidden directory (APPNOTE 4.4.4)
 _AES = 99

@@ -10,8 +10,8 @@ import numpy as np
 
 from models.media.memory import Pixels
 from models.media.stills.still import undecodable
-from models.media.stills.tiff_directory import directories
-from models.media.stills.tiff_layout import Layout
+from models.media.stills.tiff.directory import directories
+from models.media.stills.tiff.layout import Layout
 
 _STRIP_OFFSETS, _STRIP_BYTES, _T4_OPTIONS, _ROWS_PER_STRIP = 273, 279, 292, 278
 # The mark of the end, and bits that fill up a byte: 24 bits in Group 4, none or zeros elsewhere.

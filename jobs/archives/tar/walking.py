@@ -21,7 +21,7 @@ from jobs.archives.members import (
 )
 from jobs.archives.names import label
 from jobs.archives.selection import is_not_media, is_system_file
-from jobs.archives.tar_headers import Entry, entries, read_at
+from jobs.archives.tar.headers import Entry, entries, read_at
 from jobs.archives.webdataset import Listed, may_be_sidecar, with_metadata
 
 _REASONS: dict[str, SkipReason] = {"symlink": "symlink", "device": "device"}

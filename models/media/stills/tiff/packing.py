@@ -14,8 +14,8 @@ import numpy as np
 from models.errors import ImageDecodeFailed
 from models.media.memory import Pixels
 from models.media.stills.still import undecodable, unsupported
-from models.media.stills.tiff_fax import unpack_group_3, unpack_group_4, unpack_run_lengths
-from models.media.stills.tiff_layout import Layout
+from models.media.stills.tiff.fax import unpack_group_3, unpack_group_4, unpack_run_lengths
+from models.media.stills.tiff.layout import Layout
 
 # (packed bytes, bytes that must come out, layout) -> those bytes
 Unpacker = Callable[[bytes, int, Layout], bytes]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from models.media.memory import Pixels
 from models.media.stills.jpeg import rgb_of_cmyk
 from models.media.stills.still import undecodable
-from models.media.stills.tiff_directory import Directory
-from models.media.stills.tiff_layout import CMYK, PALETTE, WHITE_IS_ZERO, Layout
+from models.media.stills.tiff.directory import Directory
+from models.media.stills.tiff.layout import CMYK, PALETTE, WHITE_IS_ZERO, Layout
 
 Numbers = NDArray[np.unsignedinteger[Any]]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple
 
 from jobs.archives.members import MIB, ArchiveError, Limits, check_count, corrupt
-from jobs.archives.seven_zip_folders import FolderReader, opened
-from jobs.archives.seven_zip_streams import (
+from jobs.archives.seven_zip.folders import FolderReader, opened
+from jobs.archives.seven_zip.streams import (
     Folder,
     bits,
     broken,

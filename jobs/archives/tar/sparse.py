@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from jobs.archives.members import MIB, ArchiveError
 from jobs.archives.source import Source, message, unreadable
-from jobs.archives.tar_headers import BLOCK, decimal, is_header, number, padded, pax_records
+from jobs.archives.tar.headers import BLOCK, decimal, is_header, number, padded, pax_records
 
 Piece = tuple[int, int]  # where in the file, and bytes
 

@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 from jobs.archives.members import ArchiveError, Limits, check_ratio, check_total
 from jobs.archives.names import fitted, shown
-from jobs.archives.seven_zip_folders import FolderReader, opened
-from jobs.archives.seven_zip_header import File, Header, read_header
-from jobs.archives.seven_zip_streams import Folder, Stream
-from jobs.archives.tar_headers import BLOCK, padded
+from jobs.archives.seven_zip.folders import FolderReader, opened
+from jobs.archives.seven_zip.header import File, Header, read_header
+from jobs.archives.seven_zip.streams import Folder, Stream
+from jobs.archives.tar.headers import BLOCK, padded
 
 _TYPES = {"file": tarfile.REGTYPE, "symlink": tarfile.SYMTYPE, "device": tarfile.CHRTYPE}
 

@@ -15,8 +15,8 @@ from models.errors import ImageDecodeFailed
 from models.media.memory import Pixels, check_written, unwritten
 from models.media.stills.jpeg import samples_of_stream
 from models.media.stills.still import Still, as_channels, undecodable
-from models.media.stills.tiff_directory import Directory, directories, is_tiff
-from models.media.stills.tiff_layout import (
+from models.media.stills.tiff.directory import Directory, directories, is_tiff
+from models.media.stills.tiff.layout import (
     JPEG_PACKING,
     YCBCR,
     Layout,
@@ -25,9 +25,9 @@ from models.media.stills.tiff_layout import (
     layout_of,
     segments_of,
 )
-from models.media.stills.tiff_packing import check_packing, unpack
-from models.media.stills.tiff_raw import check_is_no_camera_raw
-from models.media.stills.tiff_samples import colours_of, samples_of
+from models.media.stills.tiff.packing import check_packing, unpack
+from models.media.stills.tiff.raw import check_is_no_camera_raw
+from models.media.stills.tiff.samples import colours_of, samples_of
 
 _NEW_SUBFILE, _SUBFILE, _ORIENTATION, _JPEG_TABLES = 254, 255, 274, 347
 _REDUCED_OR_MASK, _REDUCED = 0b101, 2

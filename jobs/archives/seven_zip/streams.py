@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
 from jobs.archives.members import ArchiveError, corrupt
-from jobs.archives.seven_zip_folders import Coder
+from jobs.archives.seven_zip.folders import Coder
 
 _END, _PACK, _UNPACK, _SUBSTREAMS = 0, 6, 7, 8
 _SIZE, _CRC, _FOLDER, _COUNT = 9, 10, 11, 13
