@@ -21,9 +21,6 @@ from workers.walls.pictures import Asked, Decoded, Packed
 log = structlog.get_logger(__name__)
 
 
-# Bytes of a picture that is decoded in less time than it takes to hand the interpreter over.
-_TINY_BYTES = 2048
-
 _OUT_OF_MEMORY = ItemError(
     "out_of_memory", "There was not enough memory to decode this item.", retryable=True
 )
@@ -39,12 +36,6 @@ class Pictures(Protocol):
         self, items: Sequence[Packed], asked: Asked, beat: Callable[[], None]
     ) -> Iterator[Decoded]:
         """Decode items in order; the pixels of each last until the next one is asked for."""
-
-
-def are_tiny(contents: Sequence[Content]) -> bool:
-    """Say whether one thread does more of these than two, which hand the interpreter to and fro."""
-    held = sum(len(each) for each in contents if not isinstance(each, ItemError))
-    return held <= _TINY_BYTES * len(contents)
 
 
 def packed(item: Item, content: bytes | memoryview) -> Packed:

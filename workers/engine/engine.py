@@ -27,6 +27,7 @@ from models.streams import use_own_stream
 from workers.egress import Egress
 from workers.engine.aftermath import bury
 from workers.engine.batcher import Batcher
+from workers.engine.decode_threads import DecodeThreads
 from workers.engine.device import MakeRoom, Networks, trim
 from workers.engine.flight import FlightRecord, read_suspects
 from workers.engine.hold import Abandoned
@@ -85,10 +86,10 @@ class Engine:
         # One network at a time: two would fill the device, and leave no place to anybody else.
         self._place_for_training = threading.Semaphore()
         self._networks = Networks(settings.model_memory)
-        self._decoders = ThreadPoolExecutor(
-            process.decode_threads, "decode", initializer=process.step_back
+        # As many shards as run at a time, the short one too.
+        self._decoders = DecodeThreads(
+            settings.shards_in_flight + 1, process.decode_threads, process.step_back
         )
-        self._tiny = ThreadPoolExecutor(1, "tiny", initializer=process.use_one_core)
         self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, "fetch")
         self._videos = ThreadPoolExecutor(
             (settings.shards_in_flight + 1) * VIDEOS, "video", initializer=process.use_one_core
@@ -116,7 +117,6 @@ class Engine:
             self._decoders,
             self._pictures,
             films,
-            self._tiny,
             self._videos,
             self._batcher,
             self._flight,
@@ -161,7 +161,6 @@ class Engine:
         self._keeper.close()
         self._videos.shutdown()
         self._decoders.shutdown()
-        self._tiny.shutdown()
         self._fetchers.shutdown()
         self._pictures.close()
         self._fork_server.close()

@@ -20,7 +20,7 @@ from jobs.storage import StorageError, overlays_name, segment_name
 from models.registry import ImageNetwork, VideoNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.chunk import ImageChunk
-from workers.engine.decoder import are_tiny, decode
+from workers.engine.decoder import decode
 from workers.engine.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.stages import Stages
@@ -56,7 +56,8 @@ class ShardRun(Hold):
         self._rows: list[Row] = []
         self._device_s = 0.0
         self._checkpoints: list[str] = []
-        self._overlays = Overlays(stages.decoders, stages.pictures) if lease.overlays else None
+        self._decoders = stages.decoders.of(lease.shard_id)
+        self._overlays = Overlays(self._decoders, stages.pictures) if lease.overlays else None
 
     def run(self, network: ImageNetwork | VideoNetwork, manifest: Manifest) -> bool:
         """Run the shard to its commit; False when it was lost or handed back instead.
@@ -199,8 +200,7 @@ class ShardRun(Hold):
                     chunk.pieces.set_result([])
             return chunk
 
-        decoders = self._stages.tiny if are_tiny(contents) else self._stages.decoders
-        return decoders.submit(work)
+        return self._decoders.submit(work)
 
     def _collect(self, decoded: "Future[ImageChunk]") -> None:
         chunk = decoded.result()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jobs.bootstrap import Ground
 from workers.engine.batcher import Batcher
+from workers.engine.decode_threads import DecodeThreads
 from workers.engine.decoder import Pictures
 from workers.engine.flight import FlightRecord
 from workers.engine.reader import Reader
@@ -17,12 +18,10 @@ class Stages:
 
     ground: Ground
     reader: Reader
-    decoders: Executor
+    decoders: DecodeThreads
     # Processes behind walls, which do the decoding for those threads.
     pictures: Pictures
     films: FilmDecoders
-    # One thread, for pictures so small that two would do less.
-    tiny: Executor
     # Threads that each see one video through, and mostly wait.
     videos: Executor
     batcher: Batcher

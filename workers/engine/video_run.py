@@ -247,7 +247,7 @@ class VideoRun:
 
     def _decode(self, work: Callable[[], T]) -> "Future[T]":
         """Do something in a decode thread: there are as many as there are cores."""
-        return self._stages.decoders.submit(work)
+        return self._stages.decoders.of(self._hold.lease.shard_id).submit(work)
 
     def _infer(self, window: Window, state: State | None) -> Stepped:
         """Put a window into a batch and wait for the answer; raises NotInferred, CancelledError."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from jobs.segments import ItemError
@@ -14,6 +15,8 @@ from workers.walls.arena import HEADER, KEPT, Arena
 from workers.walls.processes import DecoderProcess, ForkServer, ProcessDied, TookTooLong
 
 _BYTES_A_SECOND = 1_000_000
+# An item that is computed at for so long may be a large one, or a bomb.
+_LONG_S = 1.0
 # Items of one message.
 _MOST_ITEMS = 64
 # Both sides of shared memory and the decoder's own hold about three times as much.
@@ -84,7 +87,7 @@ class PictureDecoders:
                     run.next = decoded.number + 1
                     beat()
                     yield decoded
-                is_sound = True
+                is_sound = not decoder.has_stepped_back
             except ProcessDied:
                 run.note_death(decoder.at)
             except TookTooLong:
@@ -163,6 +166,9 @@ class _Decoder:
     def __init__(self, server: ForkServer, memory: int, seconds: float) -> None:
         self._seconds = seconds
         self._most = 0
+        self.has_stepped_back = False
+        # The item that was seen last, and what the process had computed then.
+        self._seen = (-1, 0.0)
         self._source = Arena.create("pixelmill-source", _SOURCE_BYTES)
         self._target = Arena.create("pixelmill-pixels", _TARGET_BYTES)
         fds = [self._source.fd, self._target.fd]
@@ -191,9 +197,10 @@ class _Decoder:
             {**asdict(asked), "first": start, "items": self._sent(items[start:stop])}
         )
         what, done, reach = "more", start, 0
+        self._seen = (-1, 0.0)
         while what != "done":
             self._process.allow(self._seconds + _largest(items[done:stop]) / _BYTES_A_SECOND)
-            what, answers = self._process.receive(beat)
+            what, answers = self._process.receive(partial(self._look, beat))
             for answer in answers:
                 decoded, end = self._read(answer, done, asked)
                 done, reach = done + 1, max(reach, end)
@@ -208,6 +215,16 @@ class _Decoder:
         """End the process and let its memory go."""
         self._process.close()
         self._close_memory()
+
+    def _look(self, beat: Callable[[], None]) -> None:
+        """See the process at work: what computes for long at one item steps behind the others."""
+        beat()
+        at, computed_s = self.at, self._process.computed_s()
+        if at != self._seen[0]:
+            self._seen = at, computed_s
+        elif computed_s - self._seen[1] > _LONG_S and not self.has_stepped_back:
+            self._process.step_back()
+            self.has_stepped_back = True
 
     def _sent(self, items: Sequence[Packed]) -> list[tuple[int, int, str, int]]:
         """Copy items into shared memory; gives offset, length, encoding and size of each."""

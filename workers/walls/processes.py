@@ -27,6 +27,8 @@ _LOOK_S = 0.25
 # A process that computes nothing may take so many times its time: machines stand still at times.
 _PATIENCE = 5.0
 _START_S = 120.0
+# The kernel's lowest priority.
+_LEAST = 19
 
 # All that a decoder process has in its environment, beside where Python's code lies.
 _ENVIRONMENT = {
@@ -60,8 +62,13 @@ class DecoderProcess:
 
     def allow(self, seconds: float) -> None:
         """Begin a step that may compute for so long."""
-        self._until_cpu_s = self._computed_s() + seconds
+        self._until_cpu_s = self.computed_s() + seconds
         self._until_s = time.monotonic() + _PATIENCE * seconds
+
+    def step_back(self) -> None:
+        """Let the process compute only while nobody else wants to, for the rest of its life."""
+        with suppress(OSError):  # it has ended
+            os.setpriority(os.PRIO_PROCESS, self.pid, _LEAST)
 
     def send(self, message: object) -> None:
         """Send a message; raises ProcessDied."""
@@ -77,7 +84,7 @@ class DecoderProcess:
         """
         while not select.select([self._own], [], [], _LOOK_S)[0]:
             look()
-            if self._computed_s() > self._until_cpu_s or time.monotonic() > self._until_s:
+            if self.computed_s() > self._until_cpu_s or time.monotonic() > self._until_s:
                 self.kill()
                 raise TookTooLong
         try:
@@ -96,7 +103,7 @@ class DecoderProcess:
         self._own.close()
         os.close(self._process)
 
-    def _computed_s(self) -> float:
+    def computed_s(self) -> float:
         """Give the seconds that the process has computed; 0.0 when it has ended."""
         # The kernel's number of the clock of a whole process (clock_getcpuclockid(3)).
         clock = (~self.pid << 3) | 2

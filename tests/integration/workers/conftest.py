@@ -16,6 +16,7 @@ from jobs.storage import Storage
 from tests.integration.workers.fakes import PLAIN_BYTES
 from workers.egress import Egress, EgressPolicy
 from workers.engine.batcher import Batcher
+from workers.engine.decode_threads import DecodeThreads
 from workers.engine.engine import Engine
 from workers.engine.flight import FlightRecord
 from workers.engine.reader import Reader
@@ -85,7 +86,8 @@ def new_stages(
 ) -> Iterator[Callable[..., Stages]]:
     """Make the stages that a shard runs through, without an engine and its models."""
     with ExitStack() as stack:
-        decoders = stack.enter_context(ThreadPoolExecutor(4))
+        decoders = DecodeThreads(shards=2, each=4)
+        stack.callback(decoders.shutdown)
         videos = stack.enter_context(ThreadPoolExecutor(4))
         fetchers = stack.enter_context(ThreadPoolExecutor(4))
         flight = FlightRecord(tmp_path / "stages")
@@ -102,9 +104,7 @@ def new_stages(
             stack.callback(batcher.close)
             reader = Reader(on.storage, outside, fetchers)
             # Pictures in these tests are tiny, and meet each other while they are decoded.
-            return Stages(
-                on, reader, decoders, pictures, films, decoders, videos, batcher, flight, depth
-            )
+            return Stages(on, reader, decoders, pictures, films, videos, batcher, flight, depth)
 
         yield make
 

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from tests.integration.workers.fakes import rows_of_job, submit_contents
 from tests.integration.workers.test_shards import Told, manifest_of
 from tests.videos import film, grey, levels, movie
 from workers.egress import EgressError
+from workers.engine.decode_threads import DecodeThreads
 from workers.engine.keeper import Keeper
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
@@ -308,14 +308,15 @@ def test_a_video_lets_others_decode_on_its_way_to_the_next_window(
     class Waiting(FakeVideoNetwork):
         def prepare_frame(self, pixels: Any) -> Any:
             if not came_in_between:
-                decoders.submit(others_turn.set)
+                decoders.of(-1).submit(others_turn.set)
             came_in_between.append(others_turn.wait(_SLICE_S))
             return super().prepare_frame(pixels)
 
     submit_films(ground, tenant, digits_model, [film(3)])
-    with ThreadPoolExecutor(1) as decoders:
-        stages = dataclasses.replace(new_stages(), decoders=decoders)
-        assert run_with(stages, Waiting())
+    decoders = DecodeThreads(shards=1, each=1)
+    stages = dataclasses.replace(new_stages(), decoders=decoders)
+    assert run_with(stages, Waiting())
+    decoders.shutdown()
     assert came_in_between == [False, True, True]
 
 

@@ -1,10 +1,9 @@
-"""Which pictures are tiny, and what a bad one costs."""
+"""What a bad picture costs, and what a sample keeps."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
 from jobs.manifests import Item
@@ -14,26 +13,11 @@ from models.record import Limits
 from models.tasks.task import Sample
 from tests.integration.workers.fakes import PLAIN_BYTES, FakeNetwork, PlainBytes
 from workers.engine.chunk import Content, ImageChunk
-from workers.engine.decoder import are_tiny, decode
+from workers.engine.decoder import decode
 from workers.walls.pictures import Asked, Decoded, Packed
 
-TINY, LARGE = b"7", b"7".rjust(4096, b"0")
+TINY = b"7"
 GONE = ItemError("input_missing", "Gone.")
-
-
-@pytest.mark.parametrize(
-    ("contents", "tiny"),
-    [
-        ([TINY, TINY, GONE], True),
-        ([LARGE, LARGE, TINY], False),
-        ([LARGE, TINY, TINY, TINY], True),
-        ([GONE], True),
-    ],
-)
-def test_pictures_are_tiny_or_not_by_the_mean_of_their_bytes(
-    contents: list[Content], tiny: bool
-) -> None:
-    assert are_tiny(contents) is tiny
 
 
 def test_what_cannot_be_read_decoded_or_prepared_costs_itself() -> None:

@@ -240,3 +240,20 @@ def ended(process: int) -> bool:
     readable, _, _ = select.select([process], [], [], 20)
     os.close(process)
     return bool(readable)
+
+
+def test_what_computes_for_long_steps_back_behind_the_others(server: ForkServer) -> None:
+    decoders = PictureDecoders(server, MEMORY, seconds=3)
+    own = os.getpriority(os.PRIO_PROCESS, int(message(decoders, "who")))
+    assert own > os.getpriority(os.PRIO_PROCESS, 0)
+    seen: list[int] = []
+
+    def beat() -> None:
+        (busy,) = children_of(server.pid)
+        seen.append(os.getpriority(os.PRIO_PROCESS, busy))
+
+    (found,) = decoders.decode(packed(trick("spin")), ASKED, beat)
+    assert found.error is not None
+    assert seen[0] == own
+    assert seen[-1] == 19
+    decoders.close()
