@@ -13,7 +13,7 @@ EXTRAS := workers,local,train,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test faults fuzz check format train evaluate bench bench-quick bench-gpu \
+.PHONY: help setup demo up test faults bombs fuzz check format train evaluate bench bench-quick bench-gpu \
 	bench-scheduling decoding-parity peers gpu-check constraints clean
 
 help: ## Show this list
@@ -33,6 +33,9 @@ test: setup ## Run the tests (ARGS="tests/unit -k lease")
 
 faults: setup ## Break real stacks in every way, five seeds each; count what is lost (a quarter of an hour)
 	@PIXELMILL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults -n 4 --dist loadfile $(ARGS)
+
+bombs: setup ## Send small files that ask for much through a real stack, beside another tenant's small jobs
+	@$(BIN)/python -m pytest tests/bombs -s $(ARGS)
 
 fuzz: setup ## Send mutated pictures, films and archives through a real stack (ARGS="--seed 15 --films 50")
 	@$(BIN)/python -m tests.odd.fuzz $(ARGS)

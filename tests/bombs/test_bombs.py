@@ -10,7 +10,7 @@ import pytest
 from jobs.database import Database
 from jobs.tenants import create_key
 from pixelmill import Client
-from tests.e2e.bombing import Bomber, Held, PeakOfDecoders, held, seconds_of_small_jobs
+from tests.bombs.bombing import Bomber, Held, PeakOfDecoders, held, seconds_of_small_jobs
 from tests.e2e.stacks import RunningStack, running_stack, wait_for
 
 # All is done once, in the fixture of the first test.
