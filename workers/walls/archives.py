@@ -12,8 +12,7 @@ from typing import Any, BinaryIO, get_args
 from jobs.archives import ArchiveError, ArchiveKind, Encoding, ErrorCode, Limits, Member, Skipped
 from jobs.archives.members import SkipReason
 from workers.walls import wire
-from workers.walls.arena import HEADER, Arena
-from workers.walls.inside.archives import MOST_READ
+from workers.walls.arena import HEADER, PIECE, Arena
 from workers.walls.processes import DecoderProcess, ForkServer, ProcessDied, TookTooLong
 
 # Between two messages an archive may be computed at for so long.
@@ -54,7 +53,7 @@ class WalledArchives:
     ) -> Iterator[Any]:
         size = file.seek(0, os.SEEK_END)
         question = {what: {"kind": kind, "size": size, "limits": asdict(limits)}}
-        memory = Arena.create("pixelmill-archive", HEADER + MOST_READ)
+        memory = Arena.create("pixelmill-archive", HEADER + PIECE)
         process: DecoderProcess | None = None
         try:
             process = self._server.fork("archives", self._memory, [memory.fd])
@@ -79,7 +78,7 @@ def _conversation(
         if what == "read":
             offset, count = map(int, told)
             file.seek(offset)
-            data = file.read(min(count, MOST_READ))
+            data = file.read(min(count, PIECE))
             memory.write(HEADER, data)
             process.send(len(data))
         elif what == "piece":

@@ -23,6 +23,8 @@ _NUMBER = struct.Struct("<Q")
 _PATTERN_AT = 16
 HEADER = 64
 
+# Bytes of a file that are handed over at a time.
+PIECE = 1024 * 1024
 # What stays for the next items when a large one is done.
 KEPT = 64 * 1024 * 1024
 

@@ -83,7 +83,8 @@ class Film:
 
         Raises FilmError, and FilmCrashed when another process might come further.
         """
-        self._ask({"begin": {"sampling": asdict(sampling), "after": after}}, "begun")
+        place = None if after is None else [int(after.number), float(after.at_ms)]
+        self._ask({"begin": {"sampling": asdict(sampling), "after": place}}, "begun")
         while True:
             what, *told = self._answer({"next": _SLICE_S})
             if what == "end":

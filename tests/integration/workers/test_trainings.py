@@ -68,7 +68,7 @@ def test_a_training_ends_in_a_version_that_answers_as_was_measured(
 def test_progress_is_shown_after_each_turn_and_no_checkpoint_stays(
     ground: Ground, tenant: NewKey, new_engine: NewEngine
 ) -> None:
-    files = digit_files() | {"set/1/note.txt": b"not a picture", "README.txt": b"about"}
+    files = digit_files() | {"set/1/note.png": b"not a picture", "README.txt": b"about"}
     job = submit_digits(ground, tenant, files)
     new_engine().drain()
     progress = read_row(ground.database, job.id).progress
@@ -77,7 +77,7 @@ def test_progress_is_shown_after_each_turn_and_no_checkpoint_stays(
     assert [each["epoch"] for each in progress["history"]] == [1, 2, 3]
     assert progress["labels"] == ["0", "1", "7"]
     assert sum(map(sum, progress["confusion"])) == progress["images"]["validation"] == 12
-    assert [each["name"] for each in progress["skipped"]] == ["set/1/note.txt"]
+    assert [each["name"] for each in progress["skipped"]] == ["set/1/note.png"]
     assert blobs_of(ground, job) == []
 
 

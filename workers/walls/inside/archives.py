@@ -15,11 +15,10 @@ from typing import Any, BinaryIO, cast
 
 from jobs.archives import ArchiveError, Limits, Member, Skipped, expand, walk
 from workers.walls import wire
-from workers.walls.arena import HEADER, Arena
+from workers.walls.arena import HEADER, PIECE, Arena
 
-# Bytes of one message, as far as names and metadata go, and of one piece in shared memory.
+# Bytes of one message, as far as names and metadata go.
 _MOST_TOLD = 32 * 1024
-MOST_READ = 1024 * 1024
 
 
 class ArchiveServer:
@@ -60,8 +59,8 @@ class ArchiveServer:
 
     def _tell_pieces(self, pieces: Iterator[bytes]) -> None:
         for piece in pieces:
-            for start in range(0, len(piece), MOST_READ):
-                part = piece[start : start + MOST_READ]
+            for start in range(0, len(piece), PIECE):
+                part = piece[start : start + PIECE]
                 self._memory.write(HEADER, part)
                 wire.send(self._own, ["piece", len(part)])
                 wire.receive(self._own)
@@ -85,7 +84,7 @@ class _Asked:
         wanted = left if count < 0 else min(count, left)
         parts = []
         while wanted > 0:
-            wire.send(self._own, ["read", self._at, min(wanted, MOST_READ)])
+            wire.send(self._own, ["read", self._at, min(wanted, PIECE)])
             got = wire.receive(self._own)
             parts.append(self._memory.view(HEADER, (got,)).tobytes())
             self._at, wanted = self._at + got, wanted - got
