@@ -149,7 +149,10 @@ def test_an_odd_film_shows_the_film_at_its_times(name: str, film) -> None:
     if count is not None:
         assert abs(len(frames) - count) <= 1
         times = np.array([at for at, _ in frames])
-        assert np.abs(np.diff(times) - step).max() < 0.011
+        uneven = np.abs(np.diff(times) - step) > 0.011
+        # Where streams were joined the second one lacks a frame that it was coded from.
+        assert uneven.sum() <= (2 if "joined" in name else 0)
+        assert np.diff(times).max() < 2 * step + 0.011
         assert times[0] == pytest.approx(0, abs=step)
     alike = 0
     for at, pixels in frames:

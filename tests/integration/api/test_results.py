@@ -74,6 +74,10 @@ def test_a_result_is_as_the_contract_and_the_openapi_schema_say(
         "predictions": SEVEN,
         "error": None,
         "warnings": [{"code": "video_damaged", "message": "Half of it."}],
+        "width": None,
+        "height": None,
+        "fps": None,
+        "duration_ms": None,
         "metadata": None,
     }
     assert (bad["status"], bad["predictions"], bad["warnings"]) == ("errored", None, [])
