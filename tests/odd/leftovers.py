@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.e2e.stacks import RunningStack
 
 _DECODERS = b"workers.walls"
-# What a worker keeps ready: the server that forks, and one for each core.
-_MOST_DECODERS = 1 + (os.cpu_count() or 1)
+# What is kept ready: the servers that fork, of a worker and of io, and a decoder for each core.
+_MOST_DECODERS = 2 + (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ class Engine:
         return found
 
     def _give_memory_back(self) -> None:
-        self._pictures.end_swollen()
+        self._pictures.rest(keep=self._process.decode_threads)
         trim()
 
     def drain(self) -> int:
@@ -211,6 +211,8 @@ class Engine:
                 self._place_for_training.release()
 
     def _run(self, lease: Lease) -> None:
+        # Work that a hint brought is over before anybody looks for it.
+        self._rest.note(has_work=True)
         bound = log.bind(job=lease.job_id, shard=lease.shard_id, attempt=lease.attempt)
         run = ShardRun(self._stages, lease)
         self._keeper.hold(run)

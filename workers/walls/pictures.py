@@ -96,12 +96,13 @@ class PictureDecoders:
                 # Whoever asked may have gone away in the middle: then it is not sound either.
                 self._put_back(decoder, is_sound=is_sound)
 
-    def end_swollen(self) -> None:
-        """End the idle processes that large items went through, with the memory that these took."""
+    def rest(self, keep: int) -> None:
+        """End idle processes but a few, and all that hold what large items took of memory."""
         with self._lock:
-            swollen = [each for each in self._idle if each.is_swollen]
-            self._idle = [each for each in self._idle if not each.is_swollen]
-        for decoder in swollen:
+            lean = [each for each in self._idle if not each.is_swollen][:keep]
+            ended = [each for each in self._idle if each not in lean]
+            self._idle = lean
+        for decoder in ended:
             decoder.close()
 
     def close(self) -> None:

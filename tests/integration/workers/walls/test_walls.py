@@ -179,13 +179,13 @@ def test_at_rest_only_processes_that_large_pictures_went_through_are_ended() -> 
     decoders = PictureDecoders(server, 1024 * 2**20)
     assert codes(decoders, picture(0)) == [None]
     (small,) = children_of(server.pid)
-    decoders.end_swollen()
+    decoders.rest(keep=1)
     assert children_of(server.pid) == [small]
     large = cv2.imencode(".png", np.zeros((3000, 3000), np.uint8))[1].tobytes()
     asked = Asked(1, Limits())
     assert [each.error for each in decoders.decode(packed(large), asked)] == [None]
     ending = os.pidfd_open(small)
-    decoders.end_swollen()
+    decoders.rest(keep=1)
     assert ended(ending)
     assert codes(decoders, picture(0)) == [None]
     decoders.close()
