@@ -61,6 +61,8 @@ class DecodeThreads:
         while (turn := self._next()) is not None:
             shard, work = turn
             work()
+            # What was done holds an item's bytes, and the next turn may be long in coming.
+            del turn, work
             with self._changed:
                 self._busy[shard] -= 1
                 if not self._busy[shard]:

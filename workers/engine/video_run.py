@@ -39,6 +39,7 @@ from workers.engine.spool import DiskFull, Spooled, spooled
 from workers.engine.stages import Stages
 from workers.engine.windows import Pause, Prepared, Window, cut
 from workers.walls.films import Film, FilmCrashed, FilmError
+from workers.walls.processes import ProcessDied
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +104,7 @@ class VideoRun:
             row = self._row_of(*self._answer())
         except (Stopped, CancelledError):
             row = Row(self._index, self._item.custom_id, self._hold.status_not_run())
-        except Abandoned:
+        except (Abandoned, ProcessDied):  # no fault of the video's
             raise
         except Exception as err:  # whatever is wrong costs this video, not its shard
             row = self._row_of(None, error=self._reason(err))
@@ -141,6 +142,8 @@ class VideoRun:
         except FilmCrashed:
             log.warning("film_process_died", index=self._index, windows=len(progress.clips))
             self._is_left = False
+            if self._overlay is not None:  # it is shown the first frames once more
+                self._overlay = VideoOverlay(self._hold.lease.shard_id, self._index)
             self._see_through(spool, progress, checkpoints)
 
     def _see_through(self, spool: Spooled, progress: Progress, checkpoints: Checkpoints) -> None:
@@ -172,8 +175,8 @@ class VideoRun:
 
     def _open(self, spool: Spooled) -> Film:
         limits = self._network.record.limits
-        open_film = partial(self._stages.films.open, spool.file, spool.size, limits)
-        film = self._decode(open_film).result()
+        where = (spool.file, spool.size, limits, self._hold.moved)
+        film = self._decode(partial(self._stages.films.open, *where)).result()
         self._facts = film.facts
         return film
 

@@ -40,7 +40,7 @@ class WalledDecoders:
     def frames(self, content: bytes, sampling: Sampling, limits: Limits) -> Generator[Frame]:
         """Decode the sampled frames of a film; raises InputError."""
         try:
-            with spooled_film(self._films, content, limits) as film:
+            with spooled_film(self._films, content, limits, self._beat) as film:
                 for frame in film.steps(sampling):
                     self._beat()
                     if frame is not None:

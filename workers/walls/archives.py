@@ -56,12 +56,14 @@ class WalledArchives:
         memory = Arena.create("pixelmill-archive", HEADER + PIECE)
         process: DecoderProcess | None = None
         try:
+            # That there is no process to be had is not the archive's fault.
             process = self._server.fork("archives", self._memory, [memory.fd])
-            process.allow(_STEP_S)
-            process.send(question)
-            yield from _conversation(process, memory, file, beat)
-        except (ProcessDied, TookTooLong, TypeError, ValueError) as err:
-            raise ArchiveError("corrupt_archive", _BROKEN) from err
+            try:
+                process.allow(_STEP_S)
+                process.send(question)
+                yield from _conversation(process, memory, file, limits, beat)
+            except (ProcessDied, TookTooLong, TypeError, ValueError) as err:
+                raise ArchiveError("corrupt_archive", _BROKEN) from err
         finally:
             if process is not None:
                 process.close()
@@ -69,19 +71,29 @@ class WalledArchives:
 
 
 def _conversation(
-    process: DecoderProcess, memory: Arena, file: BinaryIO, beat: Callable[[], None]
+    process: DecoderProcess,
+    memory: Arena,
+    file: BinaryIO,
+    limits: Limits,
+    beat: Callable[[], None],
 ) -> Iterator[Any]:
     """Read for the process, and give what it finds, until it ends."""
+    given = 0
     while True:
         what, *told = process.receive()
         beat()
         if what == "read":
             offset, count = map(int, told)
+            if offset < 0 or count < 0:
+                raise ValueError("nothing lies before the beginning of a file")
             file.seek(offset)
             data = file.read(min(count, PIECE))
             memory.write(HEADER, data)
             process.send(len(data))
         elif what == "piece":
+            given += int(told[0])
+            if given > 2 * limits.max_total_bytes:
+                raise ValueError("it gives more than it may, and has not said so itself")
             yield memory.view(HEADER, (int(told[0]),)).tobytes()
             process.send("taken")
         elif what == "found":

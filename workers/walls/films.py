@@ -1,7 +1,7 @@
 """A film decoded behind walls, as a video's run sees it: the same as `models.media.films.Video`."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, BinaryIO, Self
 
@@ -41,19 +41,31 @@ class FilmDecoders:
         """Fork from `server`; each process may take `memory` bytes."""
         self._server, self._memory = server, memory
 
-    def open(self, file: BinaryIO, size: int, limits: Limits) -> "Film":
-        """Open a film of `size` bytes in an open file; raises FilmError."""
-        return Film(self._server, self._memory, file, size, limits)
+    def open(
+        self, file: BinaryIO, size: int, limits: Limits, beat: Callable[[], None] = lambda: None
+    ) -> "Film":
+        """Open a film of `size` bytes in an open file; raises FilmError.
+
+        `beat` is called now and then while its process is waited for. Raises ProcessDied when none
+        is to be had.
+        """
+        return Film(self._server, self._memory, file, size, limits, beat)
 
 
 class Film:
     """An open film; to be closed. One thread at a time may use it."""
 
     def __init__(
-        self, server: ForkServer, memory: int, file: BinaryIO, size: int, limits: Limits
+        self,
+        server: ForkServer,
+        memory: int,
+        file: BinaryIO,
+        size: int,
+        limits: Limits,
+        beat: Callable[[], None],
     ) -> None:
         self.damage: str | None = None
-        self._limits = limits
+        self._limits, self._beat = limits, beat
         self._memory = Arena.create("pixelmill-frame", HEADER + 3 * limits.max_pixels + HEADER)
         file.flush()
         file.seek(0)
@@ -114,7 +126,7 @@ class Film:
         try:
             self._process.allow(_STEP_S)
             self._process.send(message)
-            answer = self._process.receive()
+            answer = self._process.receive(self._beat)
             what, *told = answer
             if what == "error":
                 raise FilmError(as_error(told))
@@ -145,8 +157,10 @@ class Film:
             raise FilmCrashed from err
 
 
-def spooled_film(decoders: FilmDecoders, content: bytes, limits: Limits) -> Film:
+def spooled_film(
+    decoders: FilmDecoders, content: bytes, limits: Limits, beat: Callable[[], None]
+) -> Film:
     """Open a film whose bytes are in memory; raises FilmError."""
     with tempfile.TemporaryFile() as file:
         file.write(content)
-        return decoders.open(file, len(content), limits)
+        return decoders.open(file, len(content), limits, beat)

@@ -60,8 +60,6 @@ def _tell(control: socket.socket, pid: int) -> None:
 def _become(kind: Callable[..., Server], memory: int, fds: list[int]) -> None:
     """Serve one kind in a process that has just been forked, and end with it."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
         own = socket.socket(fileno=fds[0])
         serving = kind(own, *fds[1:])
         confine(memory, fds)
@@ -76,8 +74,10 @@ def _become(kind: Callable[..., Server], memory: int, fds: list[int]) -> None:
 
 def main(arguments: list[str]) -> None:
     """Import everything, then serve."""
-    # Ctrl-C in a terminal reaches the whole group; whoever started us says when to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What ends a whole group, as Ctrl-C in a terminal does, is for the worker, which ends its work
+    # first; a closed socket says when to end here.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # Else decoders get ahead of the network on its own core, and then wait for it.
     os.nice(_STEP)
     preload_media()

@@ -81,7 +81,8 @@ class PictureDecoders:
                 run.next += 1
                 yield Decoded(run.next - 1, None, error=error)
                 continue
-            decoder, is_sound = self._take(), False
+            # A suspect runs in a process that nothing ran in before.
+            decoder, is_sound = self._take(fresh=run.is_at_suspect), False
             try:
                 for decoded in decoder.decode(items, run.next, run.stop(), asked, beat):
                     run.next = decoded.number + 1
@@ -89,7 +90,11 @@ class PictureDecoders:
                     yield decoded
                 is_sound = not decoder.has_stepped_back
             except ProcessDied:
-                run.note_death(decoder.at)
+                if decoder.has_begun:
+                    run.note_death(decoder.at)
+                elif decoder.is_new:
+                    raise
+                # Else it had died while it was idle, which is no item's fault.
             except TookTooLong:
                 run.errors[run.place(decoder.at)] = TOO_LONG
             finally:
@@ -113,9 +118,9 @@ class PictureDecoders:
         for decoder in idle:
             decoder.close()
 
-    def _take(self) -> "_Decoder":
+    def _take(self, *, fresh: bool) -> "_Decoder":
         with self._lock:
-            if self._idle:
+            if self._idle and not fresh:
                 return self._idle.pop()
         return _Decoder(self._server, self._memory, self._seconds)
 
@@ -137,10 +142,15 @@ class _Run:
         # Items that a process has died of once: each is tried once more, alone.
         self._suspects: set[int] = set()
 
+    @property
+    def is_at_suspect(self) -> bool:
+        """Whether the next item is one that a process has died of."""
+        return self.next in self._suspects
+
     def stop(self) -> int:
         """Say before which item the next message ends."""
         held, stop = len(self._items[self.next].content), self.next + 1
-        if self.next in self._suspects:
+        if self.is_at_suspect:
             return stop
         while stop < min(len(self._items), self.next + _MOST_ITEMS):
             held += len(self._items[stop].content)
@@ -168,6 +178,8 @@ class _Decoder:
         self._seconds = seconds
         self._most = 0
         self.has_stepped_back = False
+        # Whether it has done nothing yet, and whether a message has reached it since it was taken.
+        self.is_new, self.has_begun = True, False
         # The item that was seen last, and what the process had computed then.
         self._seen = (-1, 0.0)
         self._source = Arena.create("pixelmill-source", _SOURCE_BYTES)
@@ -194,14 +206,16 @@ class _Decoder:
     ) -> Iterator[Decoded]:
         """Decode some of the items; raises ProcessDied, TookTooLong."""
         self._target.note(start)
-        self._process.send(
-            {**asdict(asked), "first": start, "items": self._sent(items[start:stop])}
-        )
-        what, done, reach = "more", start, 0
-        self._seen = (-1, 0.0)
+        self._seen, self.has_begun = (-1, 0.0), False
+        message = {**asdict(asked), "first": start, "items": self._sent(items[start:stop])}
+        self._process.send(message)
+        self.has_begun = True
+        what, done, told, reach = "more", start, -1, 0
         while what != "done":
-            self._process.allow(self._seconds + _largest(items[done:stop]) / _BYTES_A_SECOND)
-            what, answers = self._process.receive(partial(self._look, beat))
+            if told != done:  # only what comes further has more time
+                self._process.allow(self._seconds + _largest(items[done:stop]) / _BYTES_A_SECOND)
+                told = done
+            what, answers = self._receive(stop - done, beat)
             for answer in answers:
                 decoded, end = self._read(answer, done, asked)
                 done, reach = done + 1, max(reach, end)
@@ -210,7 +224,18 @@ class _Decoder:
                 self._process.send("go on")
         if done != stop:
             raise ProcessDied
+        self.is_new = False
         self._give_memory_back(items[start:stop], reach)
+
+    def _receive(self, most: int, beat: Callable[[], None]) -> tuple[str, list[Any]]:
+        """Wait for at most so many answers; raises ProcessDied, TookTooLong."""
+        try:
+            what, answers = self._process.receive(partial(self._look, beat))
+            if what not in ("more", "full", "done") or len(answers) > most:
+                raise ValueError("the process says what none says")
+        except (TypeError, ValueError) as err:
+            raise ProcessDied from err
+        return what, answers
 
     def close(self) -> None:
         """End the process and let its memory go."""

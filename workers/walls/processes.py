@@ -24,7 +24,7 @@ DEFAULT_MODULE = "workers.walls.fork_server"
 
 # How often a process that says nothing is looked at, in seconds.
 _LOOK_S = 0.25
-# A process that computes nothing may take so many times its time: machines stand still at times.
+# A process may stand still for so many times what it may compute: machines do at times.
 _PATIENCE = 5.0
 _START_S = 120.0
 # The kernel's lowest priority.
@@ -59,11 +59,14 @@ class DecoderProcess:
         self.pid = pid
         self._own, self._process = own, process
         self._until_cpu_s = self._until_s = 0.0
+        self._idle_s = self._seen_s = 0.0
 
     def allow(self, seconds: float) -> None:
-        """Begin a step that may compute for so long."""
-        self._until_cpu_s = self.computed_s() + seconds
-        self._until_s = time.monotonic() + _PATIENCE * seconds
+        """Begin a step that may compute for so long, and stand still for some times as long."""
+        self._seen_s = self.computed_s()
+        self._until_cpu_s = self._seen_s + seconds
+        self._idle_s = _PATIENCE * seconds
+        self._until_s = time.monotonic() + self._idle_s
 
     def step_back(self) -> None:
         """Let the process compute only while nobody else wants to, for the rest of its life."""
@@ -84,7 +87,11 @@ class DecoderProcess:
         """
         while not select.select([self._own], [], [], _LOOK_S)[0]:
             look()
-            if self.computed_s() > self._until_cpu_s or time.monotonic() > self._until_s:
+            computed_s, now = self.computed_s(), time.monotonic()
+            if computed_s > self._seen_s:
+                # However slowly: a busy machine times nothing out.
+                self._seen_s, self._until_s = computed_s, now + self._idle_s
+            if computed_s > self._until_cpu_s or now > self._until_s:
                 self.kill()
                 raise TookTooLong
         try:
@@ -172,6 +179,7 @@ class ForkServer:
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=None if sys.stderr is not None else subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
         theirs.close()

@@ -1,6 +1,7 @@
 """Decode threads take turns between shards."""
 
 import threading
+import weakref
 
 import pytest
 
@@ -53,3 +54,16 @@ def test_what_is_raised_comes_back_and_threads_go_on() -> None:
     threads.shutdown()
     with pytest.raises(RuntimeError, match="shut down"):
         threads.of(1).submit(print)
+
+
+def test_an_idle_thread_keeps_nothing_of_what_it_did() -> None:
+    class Bytes:
+        pass
+
+    threads, held = DecodeThreads(shards=1, each=1), Bytes()
+    gone = weakref.ref(held)
+    threads.of(1).submit(lambda held: None, held).result(10)
+    del held
+    # The thread lets go before its next turn, which this waits for.
+    assert threads.of(1).submit(gone).result(10) is None
+    threads.shutdown()

@@ -133,6 +133,30 @@ def test_a_killed_decoder_costs_nobody_anything(decoders: PictureDecoders) -> No
     assert codes(decoders, picture(0), picture(1)) == [None, None]
 
 
+def test_decoders_that_died_while_they_were_idle_are_nobodys_fault(
+    decoders: PictureDecoders, server: ForkServer
+) -> None:
+    first = decoders.decode(packed(picture(0), picture(1)), ASKED)
+    next(first)
+    second = decoders.decode(packed(picture(0), picture(1)), ASKED)
+    next(second)
+    for answers in (first, second):
+        assert [each.error for each in answers] == [None]
+    for pid in children_of(server.pid):
+        os.kill(pid, signal.SIGKILL)
+    assert codes(decoders, picture(0), picture(1)) == [None, None]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_a_whole_group_ends_no_decoder_before_its_worker(
+    decoders: PictureDecoders, server: ForkServer, number: signal.Signals
+) -> None:
+    pid = int(message(decoders, "who"))
+    for each in (pid, server.pid):
+        os.kill(each, number)
+    assert int(message(decoders, "who")) == pid
+
+
 def test_a_killed_fork_server_costs_nobody_anything(server: ForkServer) -> None:
     decoders = PictureDecoders(server, MEMORY)
     assert codes(decoders, picture(0)) == [None]
