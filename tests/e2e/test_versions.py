@@ -13,7 +13,7 @@ from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import RunningStack, results_of, running_stack, wait_for
 from tests.weights_files import DIGITS, RECORD, changed_digits, noisy_digits
 
-ITEMS = 5000
+ITEMS = 9000
 SMALL_JOBS = 100
 PACED = {
     "architecture": "e2e/paced",
