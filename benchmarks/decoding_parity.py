@@ -26,7 +26,7 @@ from benchmarks.figures import Verdict, close, percentile
 from benchmarks.photos import Photo, crops, photos, with_digits
 from models import rle
 from models.contracts import check_params
-from models.contracts.pictures import EXACT, FAST
+from models.decoding import EXACT, FAST
 from models.measuring.measures import box_iou
 from models.media.pictures import decode
 from models.preprocess import Preprocessing, normalise, to_sample

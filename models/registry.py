@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from models import weights as weights_file
-from models.contracts.pictures import FAST
+from models.decoding import FAST
 from models.device_faults import is_out_of_memory
 from models.errors import RecordError, UnknownArchitecture, WeightsError
 from models.flattening import flattened

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 from models.contracts.classification import ClassificationParams, ClassPrediction
 from models.contracts.detection import BoxPrediction, DetectionParams
 from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
-from models.contracts.pictures import EXACT
 from models.contracts.segmentation import MaskPrediction, SegmentationParams
 from models.contracts.video_classification import VideoClassificationParams, VideoPrediction
+from models.decoding import EXACT
 from models.errors import ParamsError, RecordError
 from models.windows import window_of
 

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from models.contracts.pictures import FAST, PictureParams
+from models.contracts.pictures import PictureParams
+from models.decoding import FAST
 
 ClassNames = Annotated[list[str], Field(min_length=1, max_length=1000)]
 

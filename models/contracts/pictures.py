@@ -3,12 +3,11 @@
 Which way is a task's default was measured: docs/decisions/0008-fast-decoding-is-a-choice.md.
 """
 
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FAST: Final = "fast"
-EXACT: Final = "exact"
+from models.decoding import EXACT
 
 
 class PictureParams(BaseModel):

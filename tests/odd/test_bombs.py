@@ -98,7 +98,7 @@ def coded(code: str, message: str) -> str:
 def film_code(server: ForkServer, data: bytes) -> str:
     """Decode all sampled frames of a film; gives the error's code, or ANSWER."""
     try:
-        with spooled_film(FilmDecoders(server, MEMORY), data, VIDEO_LIMITS) as film:
+        with spooled_film(FilmDecoders(server, MEMORY), data, VIDEO_LIMITS, lambda: None) as film:
             for _ in film.frames(Sampling(fps=8)):
                 pass
     except FilmError as err:

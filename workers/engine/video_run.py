@@ -19,26 +19,25 @@ from typing import TypeVar
 
 import structlog
 
-from jobs.archives import ArchiveError
 from jobs.manifests import Item
 from jobs.scheduling import Lease
 from jobs.segments import ItemError, ItemWarning, Row, to_json
 from jobs.states import ItemStatus
-from jobs.storage import BlobMissing, StorageError
-from models.errors import ModelError, VideoTooLarge
+from jobs.storage import StorageError
+from models.errors import VideoTooLarge
 from models.media.films import Facts, Frame, Position
 from models.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
 from models.windows import most_windows
-from workers.egress import EgressError
 from workers.engine.checkpoints import Checkpoints, Progress
 from workers.engine.chunk import Chunk
 from workers.engine.hold import Abandoned, Hold
 from workers.engine.overlays import VideoOverlay
-from workers.engine.spool import DiskFull, Spooled, spooled
+from workers.engine.spool import Spooled, spooled
 from workers.engine.stages import Stages
+from workers.engine.video_errors import NotInferred, error_of
 from workers.engine.windows import Pause, Prepared, Window, cut
-from workers.walls.films import Film, FilmCrashed, FilmError
+from workers.walls.films import Film, FilmCrashed
 from workers.walls.processes import ProcessDied
 
 log = structlog.get_logger(__name__)
@@ -52,14 +51,6 @@ _SLICE_S = 0.2
 
 class Stopped(Exception):
     """The shard was told to stop."""
-
-
-class NotInferred(Exception):
-    """The network gave no answer; `error` says why."""
-
-    def __init__(self, error: ItemError) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +98,7 @@ class VideoRun:
         except (Abandoned, ProcessDied):  # no fault of the video's
             raise
         except Exception as err:  # whatever is wrong costs this video, not its shard
-            row = self._row_of(None, error=self._reason(err))
+            row = self._row_of(None, error=self._error_of(err))
         names = self._checkpoints.names if self._checkpoints is not None else []
         return Outcome(row, self._device_s, names, self._picture)
 
@@ -333,21 +324,8 @@ class VideoRun:
             **facts,
         )
 
-    def _reason(self, err: Exception) -> ItemError:
-        """Turn what went wrong into the item's error."""
-        if isinstance(err, NotInferred | FilmError):
-            return err.error
-        if isinstance(err, ModelError | EgressError):
-            return ItemError(err.code, str(err), err.retryable)
-        if isinstance(err, ArchiveError):
-            return ItemError(err.code, str(err))
-        if isinstance(err, BlobMissing):
-            return ItemError("input_missing", "The input file was deleted before this item ran.")
-        if isinstance(err, DiskFull):
-            return ItemError("out_of_disk", str(err), retryable=True)
-        if isinstance(err, MemoryError):
-            message = "There was not enough memory to decode this item."
-            return ItemError("out_of_memory", message, retryable=True)
-        lease = self._hold.lease
-        log.error("video_failed", shard=lease.shard_id, index=self._index, exc_info=err)
+    def _error_of(self, err: Exception) -> ItemError:
+        if (known := error_of(err)) is not None:
+            return known
+        log.error("video_failed", shard=self._hold.lease.shard_id, index=self._index, exc_info=err)
         return ItemError("internal_error", "This video failed; the operator's logs say why.")

@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode
 from models import rle
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.contracts import inherited_params
-from models.contracts.pictures import EXACT, FAST
+from models.decoding import EXACT, FAST
 from models.media.pictures import Picture, decode
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import encode, sample_photos

@@ -1,0 +1,35 @@
+"""What went wrong with a video, as its item's error."""
+
+from jobs.archives import ArchiveError
+from jobs.segments import ItemError
+from jobs.storage import BlobMissing
+from models.errors import ModelError
+from workers.egress import EgressError
+from workers.engine.spool import DiskFull
+from workers.walls.films import FilmError
+
+
+class NotInferred(Exception):
+    """The network gave no answer; `error` says why."""
+
+    def __init__(self, error: ItemError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def error_of(err: Exception) -> ItemError | None:
+    """Turn what went wrong into an item's error; None for what nobody foresaw."""
+    if isinstance(err, NotInferred | FilmError):
+        return err.error
+    if isinstance(err, ModelError | EgressError):
+        return ItemError(err.code, str(err), err.retryable)
+    if isinstance(err, ArchiveError):
+        return ItemError(err.code, str(err))
+    if isinstance(err, BlobMissing):
+        return ItemError("input_missing", "The input file was deleted before this item ran.")
+    if isinstance(err, DiskFull):
+        return ItemError("out_of_disk", str(err), retryable=True)
+    if isinstance(err, MemoryError):
+        message = "There was not enough memory to decode this item."
+        return ItemError("out_of_memory", message, retryable=True)
+    return None
