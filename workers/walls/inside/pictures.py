@@ -45,7 +45,9 @@ class PictureServer:
             limits = Limits(**asked["limits"])
             for number, item in enumerate(asked["items"], start=asked["first"]):
                 self._target.note(number)
-                self._answers.append(self._answer(number, item, asked, limits))
+                # Not in one line: what is told on the way is told with a list of its own.
+                answer = self._answer(number, item, asked, limits)
+                self._answers.append(answer)
                 if time.monotonic() - self._told_at > _SOON_S:
                     self._tell("more")
             self._tell("done")

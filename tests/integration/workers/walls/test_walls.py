@@ -216,6 +216,26 @@ def test_at_rest_only_processes_that_large_pictures_went_through_are_ended() -> 
     server.close()
 
 
+def test_pictures_that_fill_the_shared_memory_are_decoded_once_and_by_one_process() -> None:
+    server = ForkServer()
+    decoders = PictureDecoders(server, 1024 * 2**20)
+    assert codes(decoders, picture(0)) == [None]
+    before = children_of(server.pid)
+    # Two of them are more than what is kept: after each the process waits until it was used.
+    contents = [
+        cv2.imencode(".png", np.full((6000, 7000), value, np.uint8))[1].tobytes()
+        for value in range(3)
+    ]
+    values = [
+        each.picture and (int(each.picture.pixels.min()), int(each.picture.pixels.max()))
+        for each in decoders.decode(packed(*contents), Asked(1, Limits()))
+    ]
+    assert values == [(0, 0), (1, 1), (2, 2)]
+    assert children_of(server.pid) == before
+    decoders.close()
+    server.close()
+
+
 PARENT = """
 import sys
 from models.record import Limits
