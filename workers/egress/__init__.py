@@ -12,6 +12,6 @@ with each byte, and has to be told not to follow, decompress, remember or read t
 """
 
 from workers.egress.client import Egress
-from workers.egress.policy import EgressError, EgressPolicy, Reply
+from workers.egress.policy import EgressError, EgressPolicy, GivenUp, Reply
 
-__all__ = ["Egress", "EgressError", "EgressPolicy", "Reply"]
+__all__ = ["Egress", "EgressError", "EgressPolicy", "GivenUp", "Reply"]

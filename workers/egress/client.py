@@ -3,6 +3,7 @@
 import io
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,10 +51,13 @@ class Egress:
         """
         self._checked(url)
 
-    def get(self, url: str, max_bytes: int | None = None) -> bytes:
+    def get(
+        self, url: str, max_bytes: int | None = None, stopped: threading.Event | None = None
+    ) -> bytes:
         """Fetch the body of a 2xx answer, at most `max_bytes` and the policy's, in its time.
 
         Raises:
+            GivenUp: `stopped` was set meanwhile.
             EgressError: in every other case.
 
         """
@@ -61,21 +65,28 @@ class Egress:
         most = most if max_bytes is None else min(most, max_bytes)
         # Gives its buffer away at the end, where joined pieces would take twice the room.
         body = io.BytesIO()
-        for piece in self.stream(url, most, self._policy.total_timeout_s):
+        for piece in self.stream(url, most, self._policy.total_timeout_s, stopped):
             body.write(piece)
         return body.getvalue()
 
-    def stream(self, url: str, max_bytes: int, timeout_s: float) -> Iterator[bytes]:
+    def stream(
+        self,
+        url: str,
+        max_bytes: int,
+        timeout_s: float,
+        stopped: threading.Event | None = None,
+    ) -> Iterator[bytes]:
         """Fetch the body of a 2xx answer piece by piece, in bounded memory.
 
         `timeout_s` is for the whole exchange, what the caller does between two pieces included.
 
         Raises:
+            GivenUp: `stopped` was set meanwhile.
             EgressError: in every other case; what was given till then is not to be used.
 
         """
         target = self._checked(url)
-        deadline = Deadline.after(timeout_s)
+        deadline = Deadline.after(timeout_s, stopped)
         request = get_request(target, self._agent)
         with self._answer(target, request, deadline, 2 * max_bytes) as answer:
             require_plain_success(answer, target.hostname)

@@ -49,6 +49,10 @@ class EgressError(Exception):
         self.status = status
 
 
+class GivenUp(Exception):
+    """Whoever asked for an answer does not want it any more; the exchange was ended in between."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a webhook's receiver answered, with any status.

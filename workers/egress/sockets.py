@@ -3,27 +3,30 @@
 import select
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 from typing import Self
 
 from jobs.addresses import Address, CheckedUrl
-from workers.egress.policy import EgressError
+from workers.egress.policy import EgressError, GivenUp
 
 _READ_BYTES = 64 * 1024
 _WRITE_BYTES = 16 * 1024  # offered to the kernel at a time
+_LOOK_S = 0.5  # who waits for a silent server looks so often whether the answer is still wanted
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment of the monotonic clock, in seconds."""
+    """A moment of the monotonic clock, in seconds; all is over before it once `stopped` is set."""
 
     at: float
+    stopped: threading.Event | None = None
 
     @classmethod
-    def after(cls, seconds: float) -> Self:
+    def after(cls, seconds: float, stopped: threading.Event | None = None) -> Self:
         """Give the moment that many seconds from now."""
-        return cls(time.monotonic() + seconds)
+        return cls(time.monotonic() + seconds, stopped)
 
     def is_over(self) -> bool:
         """Tell whether it has passed."""
@@ -34,8 +37,11 @@ class Deadline:
 
         Raises:
             TimeoutError: none is.
+            GivenUp: the answer is not wanted any more.
 
         """
+        if self.stopped is not None and self.stopped.is_set():
+            raise GivenUp
         left = self.at - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time for this exchange is over")
@@ -80,10 +86,10 @@ class CappedSocket:
         Raises:
             TimeoutError, OSError: as the socket says.
             EgressError: the budget is spent.
+            GivenUp: the answer is not wanted any more.
 
         """
-        self._sock.settimeout(self._deadline.left())
-        data = self._sock.recv(_READ_BYTES)
+        data = self._received()
         self._budget -= len(data)
         if self._budget < 0:
             # Endless 1xx answers, chunk extensions, trailers: bytes that never become a body.
@@ -93,6 +99,14 @@ class CappedSocket:
                 retryable=False,
             )
         return data
+
+    def _received(self) -> bytes:
+        while True:
+            self._sock.settimeout(min(self._deadline.left(), _LOOK_S))
+            try:
+                return self._sock.recv(_READ_BYTES)
+            except TimeoutError:
+                continue  # the deadline says whether to go on
 
     def write(self, data: bytes) -> None:
         """Write all of it.

@@ -8,22 +8,29 @@ has come, and as what it is until it was decoded:
 Several URLs are fetched for one chunk, and all of them are held until the chunk is decoded. So that
 no two chunks wait for each other's memory, the oldest that is being fetched waits only for such as
 are all there: these will be decoded and let go whatever it does.
+
+Nothing more is asked of strangers' servers once the shard was told to stop: each URL looks before
+it is fetched and on its way.
 """
 
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 
 from jobs.segments import ItemError
-from workers.egress import Egress, EgressError
+from workers.egress import Egress, EgressError, GivenUp
 
 # And at most so much again, which the oldest chunk holds.
 FETCH_BYTES = 512 * 1024 * 1024
-# How often who waits says that it is no stall.
-_BEAT_S = 1.0
+# How often who waits says that it is no stall, and looks whether to go on.
+_BEAT_S = 0.5
+
+# What has no bytes because its shard was told to stop; no row says so.
+_STOPPED = ItemError("stopped", "This item was not fetched: its shard was told to stop.")
 
 
 @dataclass(slots=True, eq=False)
@@ -62,14 +69,22 @@ class FetchBudget:
                 self._open.remove(turn)
                 self._changed.notify_all()
 
-    def reserve(self, turn: Turn, count: int, beat: Callable[[], None]) -> None:
-        """Wait until `count` bytes are free, or will not be by waiting; beats while it waits."""
+    def reserve(
+        self, turn: Turn, count: int, beat: Callable[[], None], stopped: threading.Event
+    ) -> bool:
+        """Wait until `count` bytes are free, or will not be by waiting; beats while it waits.
+
+        False, and nothing is reserved, when `stopped` was set meanwhile.
+        """
         with self._changed:
             while self._held + count > self._total and not self._waits_in_vain(turn):
+                if stopped.is_set():
+                    return False
                 if not self._changed.wait(_BEAT_S):
                     beat()
             self._held += count
             turn.held += count
+            return True
 
     def give_back(self, turn: Turn, count: int) -> None:
         """Let others have so many bytes of a turn's; a negative count takes more."""
@@ -97,27 +112,54 @@ class Fetches:
         self._egress, self._threads, self._budget = egress, threads, budget
 
     def fetch(
-        self, urls: list[str], max_bytes: int, beat: Callable[[], None]
+        self, urls: list[str], max_bytes: int, beat: Callable[[], None], stopped: threading.Event
     ) -> Iterator[memoryview | ItemError]:
         """Give what lies behind each, at most `max_bytes`, or why there is nothing; in order.
 
-        `beat` is called for every URL that has answered or failed: slow servers are no stall.
+        `beat` is called for every URL that has answered or failed: slow servers are no stall. Once
+        `stopped` is set no further URL is asked for, and what has not come is not waited for.
         """
         with self._budget.turn() as turn:
             pending: list[Future[memoryview | ItemError]] = []
             for url in urls:
-                self._budget.reserve(turn, max_bytes, beat)
-                pending.append(self._threads.submit(self._fetch, turn, url, max_bytes))
+                if stopped.is_set() or not self._budget.reserve(turn, max_bytes, beat, stopped):
+                    break
+                pending.append(self._threads.submit(self._fetch, turn, url, max_bytes, stopped))
+            not_asked = len(urls) - len(pending)
             pending.reverse()
             while pending:
                 # Popped: a future that stayed would hold on to its bytes.
-                content = pending.pop().result()
+                content = self._awaited(pending.pop(), turn, max_bytes, stopped)
                 beat()
                 yield content
+            yield from repeat(_STOPPED, not_asked)
 
-    def _fetch(self, turn: Turn, url: str, max_bytes: int) -> memoryview | ItemError:
+    def _awaited(
+        self,
+        fetched: "Future[memoryview | ItemError]",
+        turn: Turn,
+        reserved: int,
+        stopped: threading.Event,
+    ) -> memoryview | ItemError:
+        while not wait([fetched], _BEAT_S).done:
+            if not stopped.is_set():
+                continue
+            # One that is under way ends by itself, and gives back what it holds.
+            if fetched.cancel():
+                self._budget.give_back(turn, reserved)
+            return _STOPPED
+        return fetched.result()
+
+    def _fetch(
+        self, turn: Turn, url: str, max_bytes: int, stopped: threading.Event
+    ) -> memoryview | ItemError:
         try:
-            content = self._egress.get(url, max_bytes)
+            if stopped.is_set():
+                raise GivenUp
+            content = self._egress.get(url, max_bytes, stopped)
+        except GivenUp:
+            self._budget.give_back(turn, max_bytes)
+            return _STOPPED
         except EgressError as err:
             self._budget.give_back(turn, max_bytes)
             return ItemError(err.code, str(err), err.retryable)

@@ -3,6 +3,7 @@
 An item that nobody can read, such as an encrypted member of a zip, is answered with its reason.
 """
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -50,11 +51,16 @@ class Reader:
         self._fetches = Fetches(egress, fetchers, budget or FetchBudget())
 
     def read(
-        self, items: Sequence[Item], max_bytes: int, beat: Callable[[], None] = lambda: None
+        self,
+        items: Sequence[Item],
+        max_bytes: int,
+        beat: Callable[[], None] = lambda: None,
+        stopped: threading.Event | None = None,
     ) -> list[Content]:
         """Give each item's stored bytes, or why there are none; order and length are kept.
 
         `beat` is called for every URL that has answered or failed: slow servers are no stall.
+        Once `stopped` is set no URL is asked for any more, and the items have no bytes.
 
         Raises StorageError when the store does not answer: that is no item's fault.
         """
@@ -73,26 +79,32 @@ class Reader:
                 contents[position] = content
         places = [position for position, item in enumerate(items) if item.encoding == "url"]
         urls = [items[position].url for position in places]
-        fetched = self._fetches.fetch(urls, max_bytes, beat)
+        fetched = self._fetches.fetch(urls, max_bytes, beat, stopped or threading.Event())
         for position, content in zip(places, fetched, strict=True):
             contents[position] = content
         return contents
 
     def parts(
-        self, item: Item, max_bytes: int, timeout_s: float, surely: Surely
+        self,
+        item: Item,
+        max_bytes: int,
+        timeout_s: float,
+        surely: Surely,
+        stopped: threading.Event | None = None,
     ) -> Iterator[bytes | memoryview]:
         """Give one item's bytes piece by piece, in bounded memory; for videos.
 
         `timeout_s` is for a URL's whole answer; `surely` does what the store must not fail at.
 
-        Raises VideoTooLarge, ArchiveError, EgressError or BlobMissing: the item is at fault.
+        Raises VideoTooLarge, ArchiveError, EgressError or BlobMissing: the item is at fault; and
+        GivenUp when `stopped` was set while a URL was fetched.
         """
         if item.encoding == "refused":
             raise RefusedItem(item.error_code, item.error_message)  # type: ignore[arg-type]  # a code
         if max(item.size, item.length - _PACKING) > max_bytes:
             raise too_large(max(item.size, item.length), max_bytes)
         if item.encoding == "url":
-            return self._egress.stream(item.url, max_bytes, timeout_s)
+            return self._egress.stream(item.url, max_bytes, timeout_s, stopped)
         stored = self._stored_parts(item, surely)
         return (
             stored if item.encoding == "raw" else extract_stream(stored, item.size, item.encoding)

@@ -181,7 +181,8 @@ class ShardRun(Hold):
 
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
-        contents = self.surely(lambda: self._stages.reader.read(chunk.items, limit, self.moved))
+        reader = self._stages.reader
+        contents = self.surely(lambda: reader.read(chunk.items, limit, self.moved, self.stopped))
         network = chunk.network
         asked = Asked(network.channels, network.record.limits, network.least(self.lease.params))
         self._stages.batcher.announce()

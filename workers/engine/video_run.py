@@ -29,6 +29,7 @@ from models.media.films import Facts, Frame, Position
 from models.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
 from models.windows import most_windows
+from workers.egress import GivenUp
 from workers.engine.checkpoints import Checkpoints, Progress
 from workers.engine.chunk import Chunk
 from workers.engine.hold import Abandoned, Hold
@@ -93,7 +94,7 @@ class VideoRun:
         """See the video through to its row. Raises Abandoned."""
         try:
             row = self._row_of(*self._answer())
-        except (Stopped, CancelledError):
+        except (Stopped, GivenUp, CancelledError):
             row = Row(self._index, self._item.custom_id, self._hold.status_not_run())
         except (Abandoned, ProcessDied):  # no fault of the video's
             raise
@@ -108,7 +109,9 @@ class VideoRun:
         reader, surely = self._stages.reader, self._hold.surely
         # Parameters that this network cannot take are told before anything is read.
         self._network.windows(self._hold.lease.params)
-        parts = reader.parts(self._item, limits.max_bytes, settings.video_timeout_s, surely)
+        parts = reader.parts(
+            self._item, limits.max_bytes, settings.video_timeout_s, surely, self._hold.stopped
+        )
         with spooled(self._watched(parts), limits.max_bytes) as spool:
             self._sha256 = spool.sha256
             checkpoints = self._checkpoints = self._checkpoints_of(spool)

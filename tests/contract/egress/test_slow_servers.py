@@ -1,12 +1,14 @@
 """Servers that are slow, or do not answer at all, are left in time."""
 
 import socket
+import threading
 import time
 from contextlib import suppress
 
 import pytest
 
-from tests.contract.egress.world import CHUNKED, PACE, Server, failure, forever, silent
+from tests.contract.egress.world import CHUNKED, PACE, SLOW, Server, failure, forever, silent
+from workers.egress import GivenUp
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,17 @@ def test_a_tls_handshake_that_never_comes_is_left_after_the_connect_time(world):
         error = failure(egress.get, f"https://images.example:{listener.getsockname()[1]}/")
     assert error.code == "url_timeout"
     assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [silent, forever(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x", pace=PACE)],
+    ids=["silent", "drips body"],
+)
+def test_a_slow_server_is_left_when_nobody_wants_its_answer_any_more(world, behave):
+    server, stopped = world.server(behave), threading.Event()
+    egress, start = world.egress(), time.monotonic()
+    threading.Timer(0.2, stopped.set).start()
+    with pytest.raises(GivenUp):
+        egress.get(f"http://images.example:{server.port}/", 1_000_000, stopped)
+    assert time.monotonic() - start < SLOW / 2

@@ -3,6 +3,7 @@
 No chunk waits for memory that only another waiting one holds.
 """
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,8 @@ import pytest
 from jobs.segments import ItemError
 from workers.egress import EgressError
 from workers.engine.fetching import FetchBudget, Fetches
+
+GO_ON = threading.Event()
 
 
 class Servers:
@@ -22,7 +25,7 @@ class Servers:
         self.asked, self.free = threading.Semaphore(0), threading.Event()
         self.free.set()
 
-    def get(self, url, max_bytes):
+    def get(self, url, max_bytes, stopped):
         self.asked.release()
         assert self.free.wait(10)
         with self._lock:
@@ -49,7 +52,7 @@ def test_bytes_are_held_until_their_view_is_let_go_and_no_longer(threads):
     budget = FetchBudget(1000)
     servers = Servers(budget)
     fetches = Fetches(servers, threads, budget)
-    contents = list(fetches.fetch(["10", "x", "20"], 100, lambda: None))
+    contents = list(fetches.fetch(["10", "x", "20"], 100, lambda: None, GO_ON))
     assert [len(each) for each in contents if not isinstance(each, ItemError)] == [10, 20]
     assert contents[1] == ItemError("url_timeout", "no", True)
     assert budget.held == 30
@@ -66,10 +69,12 @@ def test_unknown_sizes_count_as_the_most_they_may_be(threads):
     beats = []
     servers.free.clear()
     with budget.turn() as older:
-        budget.reserve(older, 600, lambda: None)
+        budget.reserve(older, 600, lambda: None, GO_ON)
         with ThreadPoolExecutor(1) as shard:
             waiting = shard.submit(
-                lambda: [len(x) for x in fetches.fetch(["5"] * 8, 100, lambda: beats.append(1))]
+                lambda: [
+                    len(x) for x in fetches.fetch(["5"] * 8, 100, lambda: beats.append(1), GO_ON)
+                ]
             )
             for _ in range(4):
                 assert servers.asked.acquire(timeout=10)
@@ -88,7 +93,7 @@ def test_chunks_that_together_need_more_than_there_is_all_come_through(threads):
 
     def chunk(number):
         # All of one chunk are held at a time: alone it is as much as the budget.
-        contents = list(fetches.fetch(["100"] * 10, 100, lambda: None))
+        contents = list(fetches.fetch(["100"] * 10, 100, lambda: None, GO_ON))
         return sum(map(len, contents))
 
     with ThreadPoolExecutor(4) as shards:
@@ -101,12 +106,45 @@ def test_a_chunk_waits_for_one_that_is_there_until_it_was_decoded(threads):
     budget = FetchBudget(1000)
     servers = Servers(budget)
     fetches = Fetches(servers, threads, budget)
-    fetched = list(fetches.fetch(["100"] * 10, 100, lambda: None))
+    fetched = list(fetches.fetch(["100"] * 10, 100, lambda: None, GO_ON))
     with ThreadPoolExecutor(1) as shard:
         beaten = threading.Event()
-        second = shard.submit(lambda: len(list(fetches.fetch(["100"] * 10, 100, beaten.set))))
+        second = shard.submit(
+            lambda: len(list(fetches.fetch(["100"] * 10, 100, beaten.set, GO_ON)))
+        )
         assert beaten.wait(10), "it waits, and says that it is no stall"
         assert budget.held == 1000
         del fetched
         assert second.result(10) == 10
     assert servers.most_held <= 1000
+
+
+def test_no_url_is_asked_for_once_the_shard_was_told_to_stop_and_none_is_waited_for():
+    budget, stopped = FetchBudget(1000), threading.Event()
+    servers = Servers(budget)
+    servers.free.clear()
+    with ThreadPoolExecutor(2) as threads, ThreadPoolExecutor(1) as shard:
+        fetches = Fetches(servers, threads, budget)
+        # Two are under way, eight wait for a thread, two for memory.
+        waiting = shard.submit(lambda: list(fetches.fetch(["5"] * 12, 100, lambda: None, stopped)))
+        for _ in range(2):
+            assert servers.asked.acquire(timeout=10)
+        stopped.set()
+        contents = waiting.result(10)
+        assert [each.code for each in contents] == ["stopped"] * 12
+        servers.free.set()
+    assert not servers.asked.acquire(blocking=False), "no third one was asked"
+    del contents, waiting
+    gc.collect()
+    assert budget.held == 0
+
+
+def test_what_comes_after_the_stop_is_nobodys_and_the_next_chunk_asks_for_nothing(threads):
+    budget, stopped = FetchBudget(1000), threading.Event()
+    servers = Servers(budget)
+    stopped.set()
+    fetches = Fetches(servers, threads, budget)
+    contents = list(fetches.fetch(["5"] * 3, 100, lambda: None, stopped))
+    assert [each.code for each in contents] == ["stopped"] * 3
+    assert not servers.asked.acquire(blocking=False)
+    assert budget.held == 0
