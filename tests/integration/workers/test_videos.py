@@ -194,7 +194,9 @@ def _await(condition: Callable[[], bool]) -> None:
 @pytest.fixture
 def outside() -> Any:
     class Outside:
-        def stream(self, url: str, max_bytes: int, timeout_s: float) -> Iterator[bytes]:
+        def stream(
+            self, url: str, max_bytes: int, timeout_s: float, stopped: threading.Event
+        ) -> Iterator[bytes]:
             assert (max_bytes, timeout_s) == (64_000_000, 600)
             data = film(20)
             yield data[:1000]
