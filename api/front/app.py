@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 
+# Threads for the pieces of uploads and of streamed answers: those are many and long, and with more
+# of them at a time a short request would wait for the interpreter.
+_BULK_THREADS = 4
 # For what a thread is in the middle of when the server has stopped.
 _LAST_S = 5.0
 
@@ -47,6 +50,7 @@ class Front:
     def __init__(self, app: Application, threads: int) -> None:
         self._app = app
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._bulk = ThreadPoolExecutor(_BULK_THREADS, thread_name_prefix="bulk")
         self._held = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -71,7 +75,8 @@ class Front:
         await receive()
         listener: Listener = self._app.extensions[LISTENER]
         listener.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._bulk):
+            pool.shutdown(wait=False, cancel_futures=True)
         # Python would wait for a thread that a dead database holds.
         last = threading.Timer(_LAST_S, os._exit, [1])
         last.daemon = True
@@ -101,7 +106,7 @@ class Front:
         try:
             async for chunk in peer.body():
                 if last:
-                    refused = await self._run(exchange.inside, exchange.feed, last)
+                    refused = await self._run_bulk(exchange.inside, exchange.feed, last)
                     if refused is not None:
                         return cast("Answer", refused)
                 last = chunk
@@ -172,7 +177,7 @@ class Front:
     async def _send_chunks(self, exchange: Exchange, answer: Answer, peer: Peer) -> None:
         while True:
             try:
-                chunk = await self._run(exchange.inside, next, answer.chunks, None)
+                chunk = await self._run_bulk(exchange.inside, next, answer.chunks, None)
             except Exception as err:
                 log.error("answer_failed", error=type(err).__name__, exc_info=err)
                 peer.cut()
@@ -183,6 +188,9 @@ class Front:
 
     async def _run(self, step: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, step, *arguments)
+
+    async def _run_bulk(self, step: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._bulk, step, *arguments)
 
 
 def _end_with_parent() -> None:

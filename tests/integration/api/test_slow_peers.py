@@ -16,7 +16,7 @@ from jobs.bootstrap import Ground
 from jobs.completion import cancel
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey
-from tests.e2e.stacks import wait_for
+from tests.e2e.stacks import is_alive, wait_for
 from tests.integration.api.callers import job_body
 from tests.integration.api.fronts import Front, read_all, running_front, stop
 
@@ -86,7 +86,7 @@ def test_whoever_is_slow_delays_nobody(front: Front, ground: Ground, tenant: New
             peer = stack.enter_context(front.connect(receive_buffer=4096))
             peer.sendall(front.head("GET", f"/v1/jobs/{job}/results?format=ndjson"))
         # Until every stream has filled what lies between it and its reader.
-        time.sleep(1)
+        wait_for(lambda: _rests(front), 25, "the streams to stand still")
         loaded = p95(ask)
         assert client.get("/healthz").status_code == 200
         # The machine's own jitter counts for nothing.
@@ -161,7 +161,14 @@ def test_a_killed_server_leaves_no_process(front: Front) -> None:
     assert len(pids) > 2
     front.process.kill()
     front.process.wait()
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 20, "their end")
+    wait_for(lambda: not any(map(is_alive, pids)), 20, "their end")
+
+
+def _rests(front: Front) -> bool:
+    """Say whether the server computes next to nothing for half a second."""
+    before = front.cpu_s()
+    time.sleep(0.5)
+    return front.cpu_s() - before < 0.05
 
 
 def _is_held(front: Front) -> bool:
