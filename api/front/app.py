@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import gc
 import json
+import multiprocessing
 import os
 import secrets
 import signal
@@ -198,6 +199,10 @@ def _end_with_parent() -> None:
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        # It was killed while this process began.
+        os._exit(1)
 
 
 def _refusal_of(scope: Any) -> tuple[int, str, str] | None:
