@@ -46,7 +46,7 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", \
     "import urllib.request as http; direct = http.build_opener(http.ProxyHandler({})); \
 direct.open('http://127.0.0.1:8080/healthz', timeout=4)"]
-CMD ["gunicorn", "-c", "python:api.gunicorn_conf", "-b", "0.0.0.0:8080", "api.wsgi:app"]
+CMD ["python", "-m", "api.front", "--bind", "0.0.0.0:8080"]
 
 FROM base AS worker
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility

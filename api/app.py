@@ -4,10 +4,13 @@ from importlib.metadata import PackageNotFoundError, version
 from threading import BoundedSemaphore
 
 from apiflask import APIFlask
+from flask.typing import ResponseReturnValue
 
+from api.admission import admit_bodies
 from api.auth import SCHEME, protect
 from api.commands import keys
 from api.current import EXTENSION
+from api.intake import close_intake
 from api.listener import LISTENER, Listener
 from api.logs import configure_logging, log_requests
 from api.openapi import add_components
@@ -27,17 +30,33 @@ from api.routes.results import results
 from api.routes.shadows import shadows
 from api.routes.trainings import refuse_trainings, trainings
 from api.security_headers import harden
-from api.waiting import HELD, MOST_HELD
+from api.waiting import HELD, MOST_HELD, Held, hold_here
 from jobs.bootstrap import Ground, open_ground
-from jobs.settings import KIB, Settings, load_settings
+from jobs.settings import load_settings
 
 
-def create_app(ground: Ground | None = None) -> APIFlask:
+class Application(APIFlask):
+    """Answers by steps, which api.front takes; called as plain WSGI, it takes them by itself."""
+
+    def call_view(self) -> ResponseReturnValue:
+        """Call the view; its answer may be one that is still to come (api.waiting.Held)."""
+        try:
+            return super().dispatch_request()
+        finally:
+            close_intake()
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Call the view and wait for its answer, in this thread."""
+        answer = self.call_view()
+        return hold_here(answer) if isinstance(answer, Held) else answer
+
+
+def create_app(ground: Ground | None = None) -> Application:
     """Make the application on a ground floor, by default the one that the settings name."""
     configure_logging()
     ground = ground or open_ground(load_settings())
     # No static folder: it would be one more route, and an open one.
-    app = APIFlask(
+    app = Application(
         __name__,
         title="Pixelmill",
         version=installed_version(),
@@ -48,7 +67,7 @@ def create_app(ground: Ground | None = None) -> APIFlask:
     app.extensions[EXTENSION] = ground
     app.extensions[HELD] = BoundedSemaphore(MOST_HELD)
     app.extensions[LISTENER] = Listener(ground.settings.redis_url)
-    _configure(app, ground.settings)
+    _configure(app)
     log_requests(app)
     harden(app)
     handle_errors(app)
@@ -56,6 +75,7 @@ def create_app(ground: Ground | None = None) -> APIFlask:
     protect(app)
     app.before_request(refuse_trainings)
     limit_requests(app, ground.settings)
+    admit_bodies(app)
     _add_routes(app)
     return app
 
@@ -68,10 +88,8 @@ def installed_version() -> str:
         return "unknown"
 
 
-def _configure(app: APIFlask, settings: Settings) -> None:
+def _configure(app: APIFlask) -> None:
     app.config.update(
-        # Room for the lines between the parts of a multipart body.
-        MAX_CONTENT_LENGTH=settings.max_body_bytes + 64 * KIB,
         SECURITY_SCHEMES={SCHEME: {"type": "http", "scheme": "bearer"}},
         AUTO_OPERATION_ID=True,
         # Otherwise whoever comes first would choose the server's name for all, by its Host header.

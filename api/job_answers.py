@@ -47,9 +47,9 @@ def accepted(job: Job, wait: Wait, *, is_new: bool) -> Response:
 def accepted_after_wait(job: Job, *, is_new: bool) -> Response:
     """Answer 202 with a job, once it is over if the caller prefers to wait for that."""
     wait = wanted_wait()
-    if wait.seconds:
-        job, wait = hold(job.id, wait)
-    return accepted(job, wait, is_new=is_new)
+    if not wait.seconds:
+        return accepted(job, wait, is_new=is_new)
+    return hold(job.id, wait, lambda job, wait: accepted(job, wait, is_new=is_new))
 
 
 def rehearsed(submission: Submission) -> Response:

@@ -5,7 +5,7 @@ often while nothing can be heard.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import redis
@@ -33,7 +33,7 @@ class Listener:
             redis_url, socket_connect_timeout=_CONNECT_S, socket_timeout=_CHECK_S
         )
         self._lock = threading.Lock()
-        self._waiting: dict[str, set[threading.Event]] = {}
+        self._waiting: dict[str, list[Callable[[], None]]] = {}
         self._thread: threading.Thread | None = None
         self._subscribed = threading.Event()
         self._closed = threading.Event()
@@ -47,17 +47,23 @@ class Listener:
     def listening(self, what: str) -> Iterator[threading.Event]:
         """Give an event that is set whenever something moves on, until the block ends."""
         moved = threading.Event()
+        with self.calling(what, moved.set):
+            yield moved
+
+    @contextmanager
+    def calling(self, what: str, wake: Callable[[], None]) -> Iterator[None]:
+        """Have a function called whenever something moves on, from the listener's own thread."""
         with self._lock:
-            self._waiting.setdefault(what, set()).add(moved)
+            self._waiting.setdefault(what, []).append(wake)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
                 self._thread.start()
         try:
-            yield moved
+            yield
         finally:
             with self._lock:
                 waiting = self._waiting[what]
-                waiting.remove(moved)
+                waiting.remove(wake)
                 if not waiting:
                     del self._waiting[what]
 
@@ -94,8 +100,8 @@ class Listener:
 
     def _wake(self, what: str) -> None:
         with self._lock:
-            for moved in self._waiting.get(what, ()):
-                moved.set()
+            for wake in self._waiting.get(what, ()):
+                wake()
 
 
 def listener() -> Listener:

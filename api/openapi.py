@@ -12,6 +12,7 @@ from apiflask import APIBlueprint, APIFlask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.admission import FORM, Takes, part_names
 from api.auth import SCHEME
 from api.comparison_views import ChangePage, ComparisonView
 from api.job_views import DryRun, JobDeleted, JobList, JobView, LineFault
@@ -135,8 +136,13 @@ def describe(
     query: Schema | None = None,
     headers: tuple[str, ...] = (),
     is_open: bool = False,
+    blob_name: Callable[[], str] | None = None,
 ) -> Callable[[View], View]:
-    """Describe a view's request and answers; its docstring says the rest."""
+    """Describe a view's request and answers; its docstring says the rest.
+
+    The bodies that are described are those that are let in (api.admission); `blob_name` names what
+    a long part of one is stored as.
+    """
     everywhere = (500, 503) if is_open else _ALL_PROBLEMS
     responses: dict[int | str, Any] = {}
     for status, answer in answers.items():
@@ -147,7 +153,17 @@ def describe(
     if body is not None:
         extensions["requestBody"] = {"required": True, "content": _content(body)}
     security = None if is_open else SCHEME
-    return blueprint.doc(responses=responses, extensions=extensions, security=security)
+    documented = blueprint.doc(responses=responses, extensions=extensions, security=security)
+
+    def decorate(view: View) -> View:
+        decorated: View = documented(view)
+        if body is not None:
+            form = body.get(FORM)
+            names = part_names(form) if isinstance(form, type) else {}
+            Takes(frozenset(body), names, blob_name).note_on(decorated)
+        return decorated
+
+    return decorate
 
 
 def add_components(app: APIFlask) -> None:

@@ -13,10 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest
 
-from api.body import body_chunks, limit_body
-from api.current import ground
+from api.intake import TextIntake, current_intake
 from jobs.budgets import is_unseen
-from jobs.errors import InvalidRequest, UnsupportedContentType
+from jobs.errors import InvalidRequest
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -28,14 +27,10 @@ _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 def read_json() -> Any:
-    """Read the body as JSON; raises 413, 415 and 400, saying where the text goes wrong."""
-    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
-        raise UnsupportedContentType(
-            f"This call reads application/json, not {request.mimetype or 'a body without type'}. "
-            "Set the header `Content-Type: application/json`."
-        )
-    limit_body(ground().settings.max_json_bytes)
-    return parse_json(b"".join(body_chunks()), "The body")
+    """Read the body as JSON; raises 400, saying where the text goes wrong."""
+    intake = current_intake()
+    assert isinstance(intake, TextIntake), "another body is refused before it is read"
+    return parse_json(intake.file().read(), "The body")
 
 
 def parse_json(text: bytes | str, what: str) -> Any:

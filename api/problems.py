@@ -62,18 +62,31 @@ def problem(
     **more: Any,
 ) -> Response:
     """Make the answer that tells of an error."""
+    body = problem_body(status, code, message, param=param, request_id=g.get("request_id"), **more)
+    return Response(json.dumps(body), status, headers, content_type=MEDIA_TYPE)
+
+
+def problem_body(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    param: str | None = None,
+    request_id: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Give the members of a problem."""
     kind = _OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    body = {
+    return {
         "type": f"urn:pixelmill:problem:{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status,
         "detail": message,
         "code": code,
         "error": {"message": message, "type": kind, "param": param, "code": code},
-        "request_id": g.get("request_id"),
+        "request_id": request_id,
         **more,
     }
-    return Response(json.dumps(body), status, headers, content_type=MEDIA_TYPE)
 
 
 def _told(err: PixelmillError) -> Response:

@@ -14,10 +14,12 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from api.admission import is_form
 from api.current import actor, ground, is_admin
+from api.kept_files import body_parts
 from api.model_schemas import FramesBody, PreprocessBody, RecordBody, VersionCreate, plain
-from api.multipart import is_form, read_parts
 from api.parsing import parse_json, read_body, validated
+from api.parts import StagedBlob
 from api.submitting import find_file
 from jobs.errors import InvalidRequest, TooLarge
 from jobs.model_names import check_new_name
@@ -36,7 +38,6 @@ from models.catalog import (
 from models.errors import ModelError
 from models.weights_header import Read, check_header
 
-_MOST_PARTS = 8
 # A batch of larger pictures would take gigabytes of everybody's memory.
 _MOST_BATCH_PIXELS = 16_000_000
 # Of tasks that give a score for every class at every place.
@@ -47,12 +48,14 @@ _OF_ARCHITECTURE = ("preprocess", "input_kind", "limits", "max_batch", "shard_it
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """Weights that came with the request, not yet stored."""
+    """Weights that came with the request, or lie in a file of the tenant's."""
 
     size: int
     read: Read
     # From the beginning, whatever was read before.
     chunks: Callable[[], Iterable[bytes]]
+    # Where they lie already, of this version alone.
+    blob: StagedBlob | None = None
 
 
 def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
@@ -63,16 +66,16 @@ def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
     """
     check_new_name(name)
     if is_form():
-        with read_parts(_MOST_PARTS) as parts:
-            part = parts.only("weights", "the safetensors file")
-            text = parts.only("record", "a JSON object").text(ground().settings.max_json_bytes)
-            body = validated(RecordBody, parse_json(text, "The part `record`"))
+        parts = body_parts()
+        part = parts.only("weights", "the safetensors file")
+        text = parts.only("record", "a JSON object").text(ground().settings.max_json_bytes)
+        body = validated(RecordBody, parse_json(text, "The part `record`"))
 
-            def read(start: int, length: int) -> bytes:
-                part.stream.seek(start)
-                return part.stream.read(length)
+        def read(start: int, length: int) -> bytes:
+            part.stream.seek(start)
+            return part.stream.read(length)
 
-            return _register(name, stored, body, _Weights(part.length, read, part.chunks))
+        return _register(name, stored, body, _Weights(part.length, read, part.chunks, part.blob))
     create, _ = read_body(VersionCreate)
     file = find_file(create.input_file_id)
     storage = ground().storage
@@ -89,8 +92,7 @@ def _register(
 ) -> tuple[ModelVersion, bool]:
     record = _checked_record(name, stored, body)
     _check_weights(weights)
-    blob, digest = weights_name(), hashlib.sha256()
-    ground().storage.put(blob, _hashed(weights.chunks(), digest))
+    blob, digest = _stored(weights)
     is_kept = False
     try:
         version, is_kept = add_version(
@@ -98,7 +100,7 @@ def _register(
             stored,
             record.to_json(),
             blob,
-            f"sha256:{digest.hexdigest()}",
+            f"sha256:{digest}",
             VersionState.VALIDATING,
             actor(),
         )
@@ -205,6 +207,15 @@ def _check_weights(weights: _Weights) -> None:
         check_header(weights.size, weights.read)
     except ModelError as err:
         raise InvalidRequest(str(err), param="weights") from err
+
+
+def _stored(weights: _Weights) -> tuple[str, str]:
+    """Give the blob that is the version's own, and its SHA-256."""
+    if weights.blob is not None:
+        return weights.blob.take(), weights.blob.sha256
+    blob, digest = weights_name(), hashlib.sha256()
+    ground().storage.put(blob, _hashed(weights.chunks(), digest))
+    return blob, digest.hexdigest()
 
 
 def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:

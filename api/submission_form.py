@@ -3,14 +3,12 @@
 One archive or JSONL file alone is kept as an uploaded file, and the job runs on that.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import DBAPIError
 
 from api.current import ground, tenant_id
-from api.multipart import read_parts
+from api.kept_files import body_parts, keep_as_file
 from api.parsing import parse_json, validated
 from api.parts import Part, Parts
 from api.schemas import JobOptions
@@ -18,15 +16,13 @@ from api.submitting import checked, idempotency_key, idempotency_of, wanted_by
 from jobs.archives import sniff_file
 from jobs.budgets import fit_name
 from jobs.errors import InvalidRequest
-from jobs.files import delete_file, store_file
+from jobs.files import delete_file
 from jobs.inputs import Upload, looks_like_jsonl
 from jobs.submission import Idempotency, Submission, submit
 from jobs.tables import Job
 
 # Enough to know JSONL by.
 _HEAD = 64 * 1024
-# `job`, and room for what clients add of their own.
-_OTHER_PARTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +35,16 @@ class Form:
     idempotency: Idempotency | None
 
 
-@contextmanager
-def read_form() -> Iterator[Form]:
-    """Read the body; its parts can be read inside the block. Raises what is wrong with it."""
-    settings = ground().settings
-    with read_parts(settings.max_inline_items + _OTHER_PARTS) as parts:
-        files = parts.named("files")
-        job = parts.only("job", 'such as {"model": "digits"}, beside those called `files`')
-        text = job.text(settings.max_json_bytes)
-        options = validated(JobOptions, parse_json(text, "The part `job`"))
-        images = tuple(Upload(_name(part), part.stream) for part in files)
-        batch = files[0] if len(files) == 1 and _is_batch(files[0]) else None
-        yield Form(options, () if batch else images, batch, _idempotency(parts))
+def read_form() -> Form:
+    """Read the parts of the body; raises what is wrong with them."""
+    parts = body_parts()
+    files = parts.named("files")
+    job = parts.only("job", 'such as {"model": "digits"}, beside those called `files`')
+    text = job.text(ground().settings.max_json_bytes)
+    options = validated(JobOptions, parse_json(text, "The part `job`"))
+    images = tuple(Upload(_name(part), part.stream) for part in files)
+    batch = files[0] if len(files) == 1 and _is_batch(files[0]) else None
+    return Form(options, () if batch else images, batch, _idempotency(parts))
 
 
 def submission_of_form(form: Form) -> Submission:
@@ -71,7 +65,7 @@ def submit_form(form: Form) -> tuple[Job, bool]:
 
 def _submit_batch(form: Form, batch: Part) -> tuple[Job, bool]:
     name = fit_name(batch.filename or "")
-    file = store_file(ground(), tenant_id(), name, "batch", batch.chunks())
+    file = keep_as_file(batch, name, "batch")
     is_kept = False
     try:
         submission = checked(form.options, wanted_by(form.options, file))

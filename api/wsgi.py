@@ -1,4 +1,4 @@
-"""The entry for gunicorn and for `flask --app api.wsgi`."""
+"""The entry for `flask --app api.wsgi`; the API is served by `python -m api.front`."""
 
 from api.app import create_app
 

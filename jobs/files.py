@@ -24,21 +24,40 @@ def store_file(
     Raises TooLarge past the limit of one body, and InvalidRequest for an empty file; neither leaves
     anything behind.
     """
-    file_id = new_id("file")
-    blob = input_name(tenant_id, file_id)
+    blob = input_name(tenant_id, new_id("file"))
     meter = _Meter(ground.settings.max_body_bytes)
     ground.storage.put(blob, meter.measure(chunks))
+    digest = meter.sha256.hexdigest()
+    return adopt_file(ground, tenant_id, filename, purpose, blob, meter.bytes, digest)
+
+
+def adopt_file(
+    ground: Ground,
+    tenant_id: str,
+    filename: str,
+    purpose: str,
+    blob: str,
+    length: int,
+    sha256: str,
+) -> File:
+    """Make a file of an input blob that is there already (jobs.storage.input_name).
+
+    Raises TooLarge past the limit of one body; the blob is deleted when the file is not made.
+    """
+    file_id = blob.rpartition("/")[2]
     file = File(
         id=file_id,
         tenant_id=tenant_id,
         # PostgreSQL takes no NUL in text.
         filename=filename.replace("\0", "")[:_LONGEST_NAME] or file_id,
         purpose=purpose,
-        bytes=meter.bytes,
-        sha256=meter.sha256.hexdigest(),
+        bytes=length,
+        sha256=sha256,
         blob=blob,
     )
     try:
+        if length > ground.settings.max_body_bytes:
+            raise _too_large(ground.settings.max_body_bytes)
         with ground.database.write() as session:
             file.created_at = session.scalar(select(db_now())) or 0.0
             session.add(file)
@@ -78,6 +97,10 @@ def delete_file(ground: Ground, tenant_id: str, file_id: str) -> File:
     return file
 
 
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The file is larger than {limit:,} bytes, the limit here.")
+
+
 class _Meter:
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -88,7 +111,7 @@ class _Meter:
         for chunk in chunks:
             self.bytes += len(chunk)
             if self.bytes > self.limit:
-                raise TooLarge(f"The file is larger than {self.limit:,} bytes, the limit here.")
+                raise _too_large(self.limit)
             self.sha256.update(chunk)
             yield chunk
         if self.bytes == 0:

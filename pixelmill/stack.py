@@ -104,8 +104,8 @@ class Stack:
         key = self._key()
         listener = self._listener.fileno()
         os.set_inheritable(listener, True)
-        gunicorn = ["gunicorn", "-c", "python:api.gunicorn_conf", "-b", f"fd://{listener}"]
-        self._begin("api", [sys.executable, "-m", *gunicorn, "api.wsgi:app"], keep=[listener])
+        front = [sys.executable, "-m", "api.front", "--bind", f"fd://{listener}"]
+        self._begin("api", front, keep=[listener])
         self._run_once("models", [sys.executable, "-m", "workers.register", "--shipped"])
         launcher = [sys.executable, "-m", "workers.launcher"]
         places = ["--gpus", self._gpus] if self._gpus else ["--workers", str(self._workers)]

@@ -1,6 +1,6 @@
 """Files: uploaded as a stream, listed, read back, deleted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
@@ -9,30 +9,29 @@ from apiflask import APIBlueprint
 from flask import Response
 from werkzeug.http import dump_options_header
 
-from api.body import body_chunks
+from api.admission import is_form
 from api.current import ground, tenant_id
-from api.multipart import is_form, read_parts
+from api.kept_files import body_part, body_parts, keep_as_file
 from api.openapi import describe
 from api.parsing import check_filename, read_query
+from api.parts import Part
 from api.schemas import FileListQuery, UploadForm, UploadQuery
 from api.views import Deleted, FileList, FileView, file_view, listed
 from jobs.errors import InvalidRequest, NotFound
-from jobs.files import delete_file, get_file, list_files, store_file
+from jobs.files import delete_file, get_file, list_files
 from jobs.storage import BlobMissing
 from jobs.tables import File
 
 files = APIBlueprint("files", __name__, url_prefix="/v1/files", tag="Files")
 
 _LONGEST_FIELD = 1024
-# The file, its purpose, and some fields that OpenAI's clients send along.
-_MOST_PARTS = 8
 
 
 @files.post("")
 @describe(
     files,
     {201: FileView},
-    problems=(400, 413, 422),
+    problems=(400, 408, 413, 415, 422),
     body={"multipart/form-data": UploadForm, "application/octet-stream": "binary"},
     query=UploadQuery,
 )
@@ -98,23 +97,20 @@ def _upload_body(query: UploadQuery) -> File:
             "The file has no name: add ?filename=photos.zip, or send multipart/form-data.",
             param="filename",
         )
-    return _store(query.filename, query.purpose, body_chunks())
+    return _keep(body_part(), query.filename, query.purpose)
 
 
 def _upload_part() -> File:
-    with read_parts(_MOST_PARTS) as parts:
-        file = parts.only("file", "with a filename")
-        purpose = parts.named("purpose")
-        return _store(
-            file.filename or "file",
-            purpose[0].text(_LONGEST_FIELD) if purpose else "batch",
-            file.chunks(),
-        )
+    parts = body_parts()
+    file = parts.only("file", "with a filename")
+    purpose = parts.named("purpose")
+    text = purpose[0].text(_LONGEST_FIELD) if purpose else "batch"
+    return _keep(file, file.filename or "file", text)
 
 
-def _store(filename: str, purpose: str, chunks: Iterable[bytes]) -> File:
+def _keep(part: Part, filename: str, purpose: str) -> File:
     check_filename(filename)
-    return store_file(ground(), tenant_id(), filename, purpose, chunks)
+    return keep_as_file(part, filename, purpose)
 
 
 def _find(file_id: str) -> File:

@@ -5,10 +5,10 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
+from api.admission import is_form
 from api.current import ground, tenant_id
 from api.job_answers import accepted_after_wait, kind_of_view, rehearsed, shown, view_of
 from api.job_views import DryRun, JobDeleted, JobList, JobView, job_deleted
-from api.multipart import is_form
 from api.openapi import describe
 from api.parsing import read_body, read_query
 from api.schemas import JobCreate, JobForm, JobListQuery
@@ -40,10 +40,10 @@ def create_job() -> Response:
     stored. With `dry_run` everything is checked, nothing stored, and the answer is 200.
     """
     if is_form():
-        with read_form() as form:
-            if form.options.dry_run:
-                return rehearsed(submission_of_form(form))
-            job, is_new = submit_form(form)
+        form = read_form()
+        if form.options.dry_run:
+            return rehearsed(submission_of_form(form))
+        job, is_new = submit_form(form)
         return accepted_after_wait(job, is_new=is_new)
     body, plain = read_body(JobCreate)
     idempotency = idempotency_of(plain)
@@ -78,7 +78,7 @@ def get_jobs() -> dict[str, Any]:
 @describe(jobs, {200: JobView, 304: None}, problems=(404,), headers=("Prefer", "If-None-Match"))
 def get_one_job(job_id: str) -> Response:
     """Show where a job stands; with `Prefer: wait=N`, once it is over or after N seconds."""
-    return shown(*hold(job_id, wanted_wait()))
+    return hold(job_id, wanted_wait(), shown)
 
 
 @jobs.post("/<job_id>/cancel")

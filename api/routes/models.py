@@ -11,11 +11,12 @@ from api.model_views import ModelList, ModelView, model_view
 from api.openapi import describe
 from api.registering import register_version
 from api.views import Deleted, listed
-from api.waiting import hold_until, wanted_wait
+from api.waiting import Wait, hold_until, wanted_wait
 from jobs.aliases import aliases_of
 from jobs.errors import InvalidRequest
 from jobs.model_names import unknown_model
 from jobs.states import VersionState
+from jobs.storage import weights_name
 from jobs.tables import ModelVersion
 from jobs.version_deletion import delete_version
 from jobs.versions import find, newest_versions, read_version, versions_of
@@ -51,6 +52,7 @@ def get_versions(name: str) -> dict[str, Any]:
     problems=(400, 403, 404, 409, 413, 415, 422),
     body={"multipart/form-data": VersionForm, "application/json": VersionCreate},
     headers=("Prefer",),
+    blob_name=weights_name,
 )
 def post_version(name: str) -> Response:
     """Register a version: safetensors weights, and a record that says how they are run.
@@ -67,20 +69,18 @@ def post_version(name: str) -> Response:
         with ground().database.read() as session:
             return read_version(session, stored, version.version)
 
-    wait = hold_until(
+    def answer(wait: Wait) -> Response:
+        response = _registered(look(), is_new=is_new)
+        response.headers.update(wait.headers)
+        response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
+        return response
+
+    return hold_until(
         lambda: look().state is not VersionState.VALIDATING,
         wanted_wait(),
         f"{stored}@{version.version}",
+        answer,
     )
-    version = look()
-    if version.state is VersionState.REFUSED:
-        raise InvalidRequest(f"Version {version.version} was refused: {version.reason}")
-    is_ready = version.state is VersionState.READY
-    response = _shown(version)
-    response.status_code = 202 if not is_ready else 201 if is_new else 200
-    response.headers.update(wait.headers)
-    response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
-    return response
 
 
 @models.get("/<path:name>/versions/<version>")
@@ -109,6 +109,15 @@ def get_model(name: str) -> Response:
     """Show the version that a name stands for: `digits`, `digits@3` or `digits@production`."""
     with ground().database.read() as session:
         return _shown(find(session, name, tenant_id()).version)
+
+
+def _registered(version: ModelVersion, *, is_new: bool) -> Response:
+    if version.state is VersionState.REFUSED:
+        raise InvalidRequest(f"Version {version.version} was refused: {version.reason}")
+    is_ready = version.state is VersionState.READY
+    response = _shown(version)
+    response.status_code = 202 if not is_ready else 201 if is_new else 200
+    return response
 
 
 def _shown(version: ModelVersion) -> Response:

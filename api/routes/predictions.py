@@ -6,17 +6,18 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
+from api.admission import is_form
 from api.current import ground
 from api.inline_items import read_input
 from api.job_answers import accepted
 from api.job_views import JobView
-from api.multipart import is_form, read_parts
+from api.kept_files import body_parts
 from api.openapi import describe
 from api.parsing import parse_json, read_body, validated
 from api.result_rows import PredictionView, prediction_json
 from api.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
 from api.submitting import checked, idempotency_of, wanted_by
-from api.waiting import hold, wanted_wait
+from api.waiting import Wait, hold, wanted_wait
 from jobs.inputs import Upload
 from jobs.results import Cursor, read_page
 from jobs.states import TERMINAL
@@ -26,7 +27,6 @@ from jobs.tables import Job
 predictions = APIBlueprint("predictions", __name__, tag="Predictions")
 
 _DEFAULT_WAIT_S = 10
-_MOST_PARTS = 8
 
 
 @predictions.post("/v1/predictions")
@@ -44,7 +44,11 @@ def predict() -> Response:
     afterwards, like any other.
     """
     job, is_new = _submit_form() if is_form() else _submit_json()
-    job, wait = hold(job.id, wanted_wait(_DEFAULT_WAIT_S))
+    wait = wanted_wait(_DEFAULT_WAIT_S)
+    return hold(job.id, wait, lambda job, wait: _answer(job, wait, is_new=is_new))
+
+
+def _answer(job: Job, wait: Wait, *, is_new: bool) -> Response:
     page = read_page(ground(), job, Cursor(), limit=1) if job.status in TERMINAL else None
     if page is None or not page.rows:
         return accepted(job, wait, is_new=is_new)
@@ -64,17 +68,17 @@ def _submit_json() -> tuple[Job, bool]:
 
 
 def _submit_form() -> tuple[Job, bool]:
-    with read_parts(_MOST_PARTS) as parts:
-        file = parts.only("file", "the image")
-        longest = ground().settings.max_json_bytes
-        texts = {name: parts.named(name)[:1] for name in ("model", "params")}
-        fields = {name: found[0].text(longest) for name, found in texts.items() if found}
-        if "params" in fields:
-            fields["params"] = parse_json(fields["params"], "The part `params`")
-        body = validated(PredictionFields, fields)
-        upload = Upload(file.filename or "0", file.stream)
-        submission = replace(_checked(body.model, body.params), uploads=(upload,))
-        return submit(ground(), submission, idempotency_of(parts.digests()))
+    parts = body_parts()
+    file = parts.only("file", "the image")
+    longest = ground().settings.max_json_bytes
+    texts = {name: parts.named(name) for name in ("model", "params")}
+    fields = {name: found[0].text(longest) for name, found in texts.items() if found}
+    if "params" in fields:
+        fields["params"] = parse_json(fields["params"], "The part `params`")
+    body = validated(PredictionFields, fields)
+    upload = Upload(file.filename or "0", file.stream)
+    submission = replace(_checked(body.model, body.params), uploads=(upload,))
+    return submit(ground(), submission, idempotency_of(parts.digests()))
 
 
 def _checked(model: str, params: dict[str, Any] | None) -> Submission:

@@ -26,7 +26,7 @@ from jobs.errors import InvalidRequest, NotAllowed, NotFound
 from jobs.model_names import MINE, check_new_name, stored_name
 from jobs.states import TERMINAL
 from jobs.submission import find_earlier
-from jobs.tables import Training
+from jobs.tables import Job, Training
 from jobs.trainings import (
     TrainingSubmission,
     get_training,
@@ -71,11 +71,10 @@ def create_training() -> Response:
         job, is_new = earlier, False
     else:
         job, is_new = submit_training(ground(), _submission_of(body), idempotency)
-    answer = _answer_after_wait(job.id, 202)
-    answer.headers["Location"] = f"/v1/trainings/{job.id}"
+    headers = {"Location": f"/v1/trainings/{job.id}"}
     if not is_new:
-        answer.headers["Idempotent-Replayed"] = "true"
-    return answer
+        headers["Idempotent-Replayed"] = "true"
+    return _answer_after_wait(job.id, 202, headers)
 
 
 @trainings.get("")
@@ -94,7 +93,7 @@ def get_trainings() -> dict[str, Any]:
 def get_one_training(training_id: str) -> Response:
     """Show how far a training is; with `Prefer: wait=N`, once it is over or after N seconds."""
     _find(training_id)
-    return _answer_after_wait(training_id, 200)
+    return _answer_after_wait(training_id, 200, {})
 
 
 @trainings.post("/<training_id>/cancel")
@@ -170,11 +169,13 @@ def _find(training_id: str) -> Training:
     return training
 
 
-def _answer_after_wait(training_id: str, status: int) -> Response:
-    wait = wanted_wait()
-    if wait.seconds:
-        _, wait = hold(training_id, wait)
-    return _answer(training_id, status, wait)
+def _answer_after_wait(training_id: str, status: int, headers: dict[str, str]) -> Response:
+    def answer(_: Job, wait: Wait) -> Response:
+        response = _answer(training_id, status, wait)
+        response.headers.update(headers)
+        return response
+
+    return hold(training_id, wanted_wait(), answer)
 
 
 def _answer(training_id: str, status: int, wait: Wait) -> Response:

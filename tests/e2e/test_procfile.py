@@ -138,7 +138,7 @@ def test_the_procfile_runs_a_job_and_ends_without_a_trace(
         )
         assert process.poll() is None, log.read_text()
         assert run_digits(client, tmp_path / "digits")["status"] == "completed"
-        for words in ("gunicorn", "--queues cpu", "--queues io", "workers.main beat"):
+        for words in ("api.front", "--queues cpu", "--queues io", "workers.main beat"):
             assert pids_of(words, environ), words
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 128 + signal.SIGTERM

@@ -230,8 +230,8 @@ def _start_house(processes: Processes, data: Path) -> RunningStack:
     made = subprocess.run([*python, *flask], env=environ, check=True, capture_output=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port, fd = listener.getsockname()[1], listener.fileno()
-        gunicorn = ["gunicorn", "-c", "python:api.gunicorn_conf", "-b", f"fd://{fd}"]
-        api = processes.start([*python, *gunicorn, "api.wsgi:app"], log, keep=(fd,))
+        front = ["api.front", "--bind", f"fd://{fd}"]
+        api = processes.start([*python, *front], log, keep=(fd,))
     launcher = [*python, "workers.launcher"]
     io = processes.start([*launcher, "--io"], log)
     beat = processes.start([*launcher, "--beat", str(data / "beat")], log)

@@ -1,0 +1,230 @@
+"""The ASGI application: peers on the one side, Flask in a bounded pool of threads on the other."""
+
+import asyncio
+import ctypes
+import gc
+import json
+import multiprocessing
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import structlog
+
+from api.app import Application, create_app
+from api.front.connection import HOUSE, House
+from api.front.environ import environ_of
+from api.front.exchange import Answer, Exchange, Outcome, WantsBody
+from api.front.limits import LONGEST_TARGET, MOST_HEADERS
+from api.front.peer import GoneError, Peer
+from api.listener import LISTENER, Listener
+from api.logs import HEADER
+from api.problems import MEDIA_TYPE, problem_body
+from api.waiting import HELD, NOT_HELD, Held, Wait, pause_s, place_of
+
+log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+# Threads for the pieces of uploads and of streamed answers: those are many and long, and with more
+# of them at a time a short request would wait for the interpreter.
+_BULK_THREADS = 4
+# For what a thread is in the middle of when the server has stopped.
+_LAST_S = 5.0
+
+
+def create_front() -> "Front":
+    """Make the front of the application that the settings name, for uvicorn."""
+    # Each process has a pool of 24 database connections: more threads would wait for each other.
+    return Front(create_app(), int(os.environ.get("PIXELMILL_API_THREADS", "24")))
+
+
+class Front:
+    """An ASGI application that runs a Flask one in `threads` threads."""
+
+    def __init__(self, app: Application, threads: int) -> None:
+        self._app = app
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._bulk = ThreadPoolExecutor(_BULK_THREADS, thread_name_prefix="bulk")
+        self._held = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request, or the life of the process."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        peer = Peer(scope, receive, send)
+        try:
+            await self._serve(scope, peer)
+        except GoneError:
+            log.info("peer_gone", method=scope["method"], path=scope["path"])
+
+    async def _live(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        _end_with_parent()
+        scope["state"][HOUSE] = House()
+        # What lives as long as the process is left out of every later collection of garbage.
+        gc.collect()
+        gc.freeze()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        listener: Listener = self._app.extensions[LISTENER]
+        listener.close()
+        for pool in (self._pool, self._bulk):
+            pool.shutdown(wait=False, cancel_futures=True)
+        # Python would wait for a thread that a dead database holds.
+        last = threading.Timer(_LAST_S, os._exit, [1])
+        last.daemon = True
+        last.start()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Any, peer: Peer) -> None:
+        refusal = _refusal_of(scope)
+        if refusal is not None:
+            await _send_whole(peer, *refusal)
+            return
+        exchange = Exchange(self._app, environ_of(scope))
+        try:
+            outcome = await self._run(exchange.inside, exchange.begin)
+            if isinstance(outcome, WantsBody):
+                outcome = await self._take_body(exchange, peer)
+            while isinstance(outcome, Held):
+                granted = await self._hold(exchange, outcome, peer, scope["state"][HOUSE])
+                outcome = await self._run(exchange.inside, exchange.give, outcome, granted)
+            assert isinstance(outcome, Answer)
+            await self._send(exchange, outcome, peer)
+        finally:
+            await asyncio.shield(self._run(exchange.inside, exchange.close))
+
+    async def _take_body(self, exchange: Exchange, peer: Peer) -> Outcome:
+        last = b""
+        try:
+            async for chunk in peer.body():
+                if last:
+                    refused = await self._run_bulk(exchange.inside, exchange.feed, last)
+                    if refused is not None:
+                        return cast("Answer", refused)
+                last = chunk
+        except Exception as err:
+            if isinstance(err, GoneError):
+                raise
+            answer: Answer = await self._run(exchange.inside, exchange.fail, err)
+            return answer
+        outcome: Outcome = await self._run(exchange.inside, exchange.finish, last)
+        return outcome
+
+    async def _hold(self, exchange: Exchange, held: Held, peer: Peer, house: House) -> Wait:
+        """Wait until an answer is to be given; raises GoneError when its peer leaves."""
+        with place_of(self._app.extensions[HELD]) as is_free:
+            if not is_free:
+                return NOT_HELD
+            gone = asyncio.create_task(peer.wait_until_gone())
+            closing = asyncio.create_task(house.is_closing.wait())
+            self._held += 1
+            try:
+                await self._look_until(exchange, held, {gone, closing})
+            finally:
+                self._held -= 1
+                closing.cancel()
+                has_left = gone.done()
+                gone.cancel()
+            if has_left:
+                raise GoneError
+            return held.wait
+
+    async def _look_until(
+        self, exchange: Exchange, held: Held, ends: set[asyncio.Task[Any]]
+    ) -> None:
+        loop, moved = asyncio.get_running_loop(), asyncio.Event()
+        listener: Listener = self._app.extensions[LISTENER]
+        began_at = time.monotonic()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(moved.set)
+
+        with listener.calling(held.what, wake):
+            while not any(end.done() for end in ends):
+                # Before the look: what is told during it is looked at once more.
+                moved.clear()
+                if await self._run(exchange.inside, held.has_ended):
+                    return
+                waited = time.monotonic() - began_at
+                if waited >= held.wait.seconds:
+                    return
+                pause = pause_s(waited, listener.hears, self._held)
+                word = asyncio.create_task(moved.wait())
+                try:
+                    timeout = min(pause, held.wait.seconds - waited)
+                    await asyncio.wait(
+                        {word, *ends}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    word.cancel()
+
+    async def _send(self, exchange: Exchange, answer: Answer, peer: Peer) -> None:
+        await peer.begin(answer.status, answer.headers)
+        if answer.whole is not None:
+            await peer.send(answer.whole)
+        else:
+            await self._send_chunks(exchange, answer, peer)
+        await peer.end()
+
+    async def _send_chunks(self, exchange: Exchange, answer: Answer, peer: Peer) -> None:
+        while True:
+            try:
+                chunk = await self._run_bulk(exchange.inside, next, answer.chunks, None)
+            except Exception as err:
+                log.error("answer_failed", error=type(err).__name__, exc_info=err)
+                peer.cut()
+                raise GoneError from err
+            if chunk is None:
+                return
+            await peer.send(chunk)
+
+    async def _run(self, step: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, step, *arguments)
+
+    async def _run_bulk(self, step: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._bulk, step, *arguments)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its supervisor is killed, so that none is left behind."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        # It was killed while this process began.
+        os._exit(1)
+
+
+def _refusal_of(scope: Any) -> tuple[int, str, str] | None:
+    """Say what is wrong with a head that no route should see."""
+    length = len(scope["raw_path"]) + len(scope["query_string"])
+    if length > LONGEST_TARGET:
+        text = f"The URL has {length:,} characters; at most {LONGEST_TARGET:,} may be."
+        return 414, "url_too_long", text
+    if len(scope["headers"]) > MOST_HEADERS:
+        text = f"The request has {len(scope['headers'])} headers; at most {MOST_HEADERS} may be."
+        return 431, "headers_too_large", text
+    return None
+
+
+async def _send_whole(peer: Peer, status: int, code: str, text: str) -> None:
+    request_id = f"req_{secrets.token_hex(12)}"
+    content = json.dumps(problem_body(status, code, text, request_id=request_id)).encode()
+    headers = [
+        ("Content-Type", MEDIA_TYPE),
+        ("Content-Length", str(len(content))),
+        (HEADER, request_id),
+    ]
+    await peer.begin(status, headers)
+    await peer.send(content)
+    await peer.end()

@@ -1,0 +1,171 @@
+"""A refusal reaches its caller, and what they ask next is answered, whichever client they use."""
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+import requests
+
+from jobs.bootstrap import Ground
+from jobs.tables import ModelVersion
+from jobs.tenants import NewKey
+from tests.integration.api.fronts import Front, read_all, running_front
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+TIMES = 40
+MIB = 1024 * 1024
+# One that is read to its end, and one that is not.
+SIZES = (512 * 1024, 6 * MIB)
+WRONG = {"Authorization": "Bearer nobody"}
+PATH = "/v1/files?filename=a"
+
+
+@pytest.fixture
+def front(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, tmp_path: Path
+) -> Iterator[Front]:
+    with running_front(ground, tenant, tmp_path) as running:
+        yield running
+
+
+def check_session(session: Any, url: str, body: str) -> None:
+    """Refuse uploads and ask on, with a client that keeps its connections."""
+    for size in SIZES:
+        for _ in range(TIMES):
+            refused = session.post(url + PATH, headers=WRONG, **{body: b"x" * size})
+            assert refused.status_code == 401
+            assert session.get(f"{url}/healthz").status_code == 200
+
+
+def test_httpx_is_refused_and_served_in_turns(front: Front) -> None:
+    with front.client() as client:
+        check_session(client, front.url, "content")
+
+
+def test_requests_is_refused_and_served_in_turns(front: Front) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        check_session(session, front.url, "data")
+
+
+def test_aiohttp_is_refused_and_served_in_turns(front: Front) -> None:
+    async def ask() -> None:
+        async with aiohttp.ClientSession() as session:
+            for size in SIZES:
+                for _ in range(TIMES):
+                    async with session.post(
+                        front.url + PATH, headers=WRONG, data=b"x" * size
+                    ) as refused:
+                        assert refused.status == 401
+                    async with session.get(f"{front.url}/healthz") as answer:
+                        assert answer.status == 200
+
+    asyncio.run(ask())
+
+
+NODE = """
+const [url, path, times, ...sizes] = process.argv.slice(1);
+const headers = {Authorization: "Bearer nobody"};
+(async () => {
+  for (const size of sizes) for (let n = 0; n < times; n++) {
+    const refused = await fetch(url + path, {method: "POST", headers, body: Buffer.alloc(+size)});
+    await refused.text();
+    const answer = await fetch(url + "/healthz");
+    await answer.text();
+    if (refused.status !== 401 || answer.status !== 200) throw new Error(refused.status);
+  }
+})().catch((err) => { console.error(err); process.exit(1); });
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_node_is_refused_and_served_in_turns(front: Front) -> None:
+    arguments = [front.url, PATH, str(TIMES), *map(str, SIZES)]
+    done = subprocess.run(
+        ["node", "-e", NODE, *arguments], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_caller_who_asks_first_sends_nothing_in_vain(front: Front) -> None:
+    expecting = ("Expect: 100-continue", "Content-Length: 6", "Connection: close")
+    with front.say(front.head("POST", PATH, *expecting)) as peer:
+        assert peer.recv(100).startswith(b"HTTP/1.1 100 ")
+        peer.sendall(b"abcdef")
+        assert read_all(peer).startswith(b"HTTP/1.1 201 ")
+    for head in (
+        front.head("POST", PATH, *expecting).replace(front.key.encode(), b"nobody"),
+        front.head("POST", PATH, "Content-Length: 99999999999999", *expecting[::2]),
+        front.head("POST", "/v1/jobs", "Content-Type: text/plain", *expecting),
+    ):
+        with front.say(head) as peer:
+            answer = read_all(peer)
+        assert answer.split()[1] in (b"401", b"413", b"415"), answer
+        assert b"100 Continue" not in answer
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 150 + b"Connection: close\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+    ],
+    ids=["nonsense", "long URL", "long header", "many headers", "transfer coding"],
+)
+def test_what_is_no_request_is_told_as_a_problem(front: Front, said: bytes, status: int) -> None:
+    with front.say(said) as peer:
+        head, _, body = read_all(peer).partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status
+    assert b"application/problem+json" in head
+    assert f'"status": {status}'.encode() in body
+
+
+def test_chunks_that_make_no_sense_are_the_callers_fault(front: Front, ground: Ground) -> None:
+    head = front.head("POST", PATH, "Transfer-Encoding: chunked")
+    with front.say(head + b"5\r\nhello\r\nzz\r\n") as peer:
+        assert read_all(peer).startswith(b"HTTP/1.1 400 ")
+    assert list(ground.storage.list("inputs")) == []
+
+
+def test_a_caller_who_leaves_in_the_middle_leaves_nothing(front: Front, ground: Ground) -> None:
+    head = front.head("POST", PATH, "Content-Length: 40000000")
+    with front.say(head + b"x" * 20_000_000):
+        pass
+    with front.client() as client:
+        assert client.get("/v1/files").json()["data"] == []
+    assert list(ground.storage.list("inputs")) == []
+
+
+def test_a_long_file_is_written_once(front: Front, ground: Ground, tmp_path: Path) -> None:
+    with front.client() as client:
+        whole = {"file": ("a.bin", b"x" * 20 * MIB)}
+        file = client.post("/v1/files", files=whole).json()
+        (blob,) = ground.storage.list("inputs")
+        assert blob.endswith(file["id"])
+        assert file["bytes"] == 20 * MIB
+        assert client.get(f"/v1/files/{file['id']}/content").content == b"x" * 20 * MIB
+        # Refused after all: what lies in storage already goes.
+        refused = client.post("/v1/files", files=whole, data={"purpose": "x" * 2000})
+        assert refused.status_code == 422
+    assert list(ground.storage.list("inputs")) == [blob]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "x-nonsense"])
+def test_a_compressed_body_is_refused_by_its_header(front: Front, encoding: str) -> None:
+    with httpx.Client(base_url=front.url, headers=front.headers, trust_env=False) as client:
+        headers = {"Content-Encoding": encoding}
+        answer = client.post(PATH, content=b"abc", headers=headers)
+        assert answer.status_code == 415
+        assert encoding in answer.json()["detail"]
+        plain = client.post(PATH, content=b"abc", headers={"Content-Encoding": "identity"})
+        assert plain.status_code == 201
