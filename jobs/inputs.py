@@ -22,6 +22,7 @@ from jobs.archives import ArchiveError, ArchiveKind, sniff_file
 from jobs.bootstrap import Ground
 from jobs.budgets import fit_name
 from jobs.errors import InvalidInput, LineError
+from jobs.json_text import read_json
 from jobs.manifests import Item
 from jobs.packs import Pack
 from jobs.requests import Request, RequestError, parse_request
@@ -33,6 +34,8 @@ _BATCH = 500
 _BATCH_BYTES = 32 * 1024 * 1024
 
 _CHUNK = 1024 * 1024
+# Of one line of JSONL: an item has ten, and room for its parameters.
+_VALUES_A_LINE = 100_000
 # Enough to know JSONL by.
 _HEAD = 64 * 1024
 
@@ -160,7 +163,7 @@ def _parsed_lines(
         if not line.strip():
             continue
         try:
-            request = parse_request(json.loads(line), index, most_data)
+            request = parse_request(read_json(line, _VALUES_A_LINE), index, most_data)
             _check_agreed(request, agreed)
             yield number, request
         except RequestError as err:

@@ -1,5 +1,6 @@
 """Every bad submission: refused with what is wrong and where, and nothing of it is stored."""
 
+import io
 import json
 from typing import Any
 
@@ -247,3 +248,49 @@ def test_a_file_whose_first_line_names_no_model_needs_one_in_the_body(
 
 def test_the_events_of_the_schema_are_those_that_are_sent() -> None:
     assert Event.__args__ == EVENTS  # type: ignore[attr-defined]
+
+
+def test_a_key_that_stands_twice_is_refused_by_name(caller: Caller, ground: Ground) -> None:
+    body = b'{"model": "digits", "urls": ["https://example.com/a.png"], "model": "other"}'
+    answer = caller.post("/v1/jobs", data=body, content_type="application/json")
+    assert check_problem(answer, 422, "invalid_request")["error"]["param"] == "model"
+    parts = {"job": '{"model": "digits", "model": "x"}', "files": (io.BytesIO(b"x"), "a.png")}
+    check_problem(caller.post("/v1/jobs", data=parts), 422, "invalid_request")
+    assert stored(ground) == NOTHING
+
+
+def test_a_body_of_millions_of_values_is_refused_before_they_are_made(
+    caller: Caller, ground: Ground
+) -> None:
+    body = b'{"model": "digits", "requests": [' + b"{}," * 1_000_000 + b"{}]}"
+    answer = caller.post("/v1/jobs", data=body, content_type="application/json")
+    assert "values" in check_problem(answer, 413, "body_too_large")["detail"]
+    assert stored(ground) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("path", "parts", "param"),
+    [
+        ("/v1/jobs", [("files", True), ("job", False), ("file", True)], "file"),
+        ("/v1/jobs", [("files", True), ("job", False), ("metadata", False)], "metadata"),
+        ("/v1/jobs", [("files", True), ("job", False), ("job", False)], "job"),
+        ("/v1/predictions", [("file", True), ("model", False), ("top_k", False)], "top_k"),
+        ("/v1/predictions", [("file", True), ("params", False), ("params", False)], "params"),
+        ("/v1/files", [("file", True), ("priority", False)], "priority"),
+        ("/v1/files", [("file", True), ("file", True)], "file"),
+        ("/v1/models/my/a/versions", [("weights", True), ("name", False)], "name"),
+    ],
+)
+def test_a_part_that_is_unknown_or_repeated_is_refused_by_name(
+    caller: Caller, ground: Ground, path: str, parts: list[tuple[str, bool]], param: str
+) -> None:
+    body = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n{"model": "digits"}\r\n'
+        % (name.encode(), b'; filename="a"' if is_file else b"")
+        for name, is_file in parts
+    )
+    answer = caller.post(
+        path, data=body + b"--b--\r\n", content_type="multipart/form-data; boundary=b"
+    )
+    assert check_problem(answer, 422, "invalid_request")["error"]["param"] == param
+    assert stored(ground) == NOTHING
