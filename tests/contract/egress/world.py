@@ -11,7 +11,7 @@ import pytest
 from workers.egress import Egress, EgressError, EgressPolicy
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-SLOW = 5.0  # seconds; an exchange that takes as long as this was not cut short
+SLOW = 20.0  # seconds; an exchange that takes as long as this was not cut short
 PACE = 0.02  # seconds between the bytes of a server that drips
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
