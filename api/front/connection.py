@@ -8,6 +8,7 @@ What uvicorn leaves to a proxy in front of it is added here, since there may be 
 
 import asyncio
 import json
+import socket
 import sys
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from api.front.limits import HEADER_S, MOST_CONNECTIONS
+from api.front.limits import HEADER_S, MOST_CONNECTIONS, UNSENT
 from api.front.lingering import LingeringTransport
 from api.problems import MEDIA_TYPE, problem_body
 
@@ -62,6 +63,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # its
         """Begin to wait for a request."""
         super().connection_made(LingeringTransport(transport))
+        _hold_back_little(transport.get_extra_info("socket"))
         self._await_head()
         if len(self.connections) > MOST_CONNECTIONS and self._house.waiting:
             next(iter(self._house.waiting)).cut()
@@ -157,3 +159,9 @@ class Connection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _hold_back_little(peer: socket.socket) -> None:
+    """Have the system take little of what a peer does not read: megabytes of it would be made."""
+    if sys.platform == "linux" and peer.family != socket.AF_UNIX:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

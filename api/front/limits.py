@@ -11,6 +11,8 @@ LEAST_RATE = 16 * 1024
 # For a peer to take one piece of an answer.
 SEND_S = 30.0
 SENT = 64 * 1024
+# Of an answer that its peer does not read: what the system holds, beside what is on its way.
+UNSENT = 128 * 1024
 # Of a body that nobody wants: a rest up to this is read, so that the connection can stay.
 DRAINED = 1024 * 1024
 DRAIN_S = 2.0

@@ -1,6 +1,7 @@
 """The application on a real ground floor, and two tenants who call it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
@@ -11,6 +12,7 @@ from jobs.bootstrap import Ground
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey, create_key
 from tests.integration.api.callers import Caller
+from tests.integration.api.fronts import Front, running_front
 
 
 @pytest.fixture
@@ -35,3 +37,12 @@ def stranger(app: APIFlask, ground: Ground) -> Caller:
 def operator(app: APIFlask, ground: Ground) -> Caller:
     """Somebody who may change what all tenants share."""
     return Caller(app, create_key(ground.database, "ops", admin=True))
+
+
+@pytest.fixture
+def front(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, tmp_path: Path
+) -> Iterator[Front]:
+    """Serve the API by processes of its own."""
+    with running_front(ground, tenant, tmp_path) as running:
+        yield running

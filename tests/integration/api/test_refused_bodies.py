@@ -1,9 +1,9 @@
 """A refusal reaches its caller, and what they ask next is answered, whichever client they use."""
 
 import asyncio
+import select
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ import pytest
 import requests
 
 from jobs.bootstrap import Ground
-from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
-from tests.integration.api.fronts import Front, read_all, running_front
+from tests.integration.api.fronts import Front, read_all
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -25,14 +23,6 @@ MIB = 1024 * 1024
 SIZES = (512 * 1024, 6 * MIB)
 WRONG = {"Authorization": "Bearer nobody"}
 PATH = "/v1/files?filename=a"
-
-
-@pytest.fixture
-def front(
-    ground: Ground, tenant: NewKey, digits_model: ModelVersion, tmp_path: Path
-) -> Iterator[Front]:
-    with running_front(ground, tenant, tmp_path) as running:
-        yield running
 
 
 def check_session(session: Any, url: str, body: str) -> None:
@@ -92,6 +82,18 @@ def test_node_is_refused_and_served_in_turns(front: Front) -> None:
         ["node", "-e", NODE, *arguments], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_refusal_is_there_for_whoever_sends_on(front: Front) -> None:
+    head = front.head("POST", PATH, f"Content-Length: {6 * MIB}")
+    with front.say(head.replace(front.key.encode(), b"nobody")) as peer:
+        assert select.select([peer], [], [], 30)[0]
+        # A connection that is closed by now would be reset by these, and the answer lost.
+        for _ in range(8):
+            peer.sendall(b"x" * 64 * 1024)
+        answer = read_all(peer)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
 
 
 def test_a_caller_who_asks_first_sends_nothing_in_vain(front: Front) -> None:

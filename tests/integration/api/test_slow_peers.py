@@ -1,12 +1,13 @@
 """Peers who say nothing, half of something, or read nothing: none holds a thread or does harm."""
 
 import asyncio
+import os
+import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,24 +15,15 @@ import pytest
 from api.front.limits import HEADER_S
 from jobs.bootstrap import Ground
 from jobs.completion import cancel
-from jobs.tables import ModelVersion
 from jobs.tenants import NewKey
 from tests.e2e.stacks import is_alive, wait_for
 from tests.integration.api.callers import job_body
-from tests.integration.api.fronts import Front, read_all, running_front, stop
+from tests.integration.api.fronts import Front, read_all, stop
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 SILENT, SLOW, UNREAD = 300, 100, 50
 ROWS = 20_000
-
-
-@pytest.fixture
-def front(
-    ground: Ground, tenant: NewKey, digits_model: ModelVersion, tmp_path: Path
-) -> Iterator[Front]:
-    with running_front(ground, tenant, tmp_path) as running:
-        yield running
 
 
 def p95(ask: Callable[[], object]) -> float:
@@ -92,6 +84,22 @@ def test_whoever_is_slow_delays_nobody(front: Front, ground: Ground, tenant: New
         # What else the machine does counts for nothing: who waits for a thread waits for half a
         # minute.
         assert loaded <= max(2 * quiet, 2.0), (quiet, loaded)
+
+
+def test_little_is_made_of_an_answer_that_nobody_reads(
+    front: Front, ground: Ground, tenant: NewKey
+) -> None:
+    job = ended_job(front, ground, tenant)
+    with front.client() as client, front.connect(receive_buffer=4096) as peer:
+        path = f"/v1/jobs/{job}/results?format=ndjson"
+        whole = len(client.get(path).content)
+        peer.sendall(front.head("GET", path))
+        wait_for(lambda: _rests(front), 90, "the stream to stand still")
+        # Nothing more is made, and what was made comes.
+        for pid in reversed(front.pids()):
+            os.kill(pid, signal.SIGKILL)
+        made = len(read_all(peer))
+    assert 0 < made < 512 * 1024 < whole // 4, (made, whole)
 
 
 def test_a_silent_connection_is_ended_and_half_a_head_is_told_why(front: Front) -> None:
