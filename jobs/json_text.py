@@ -7,7 +7,6 @@ first (a pass of a regular expression, which takes less time than parsing).
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 # Possessive, so that a string of gigabytes leaves nothing to come back to.
@@ -34,9 +33,7 @@ class RepeatedKeyError(ValueError):
         self.key = key
 
 
-def read_json(
-    text: bytes, most_values: int, parse_constant: Callable[[str], Any] | None = None
-) -> Any:
+def read_json(text: bytes, most_values: int) -> Any:
     """Parse UTF-8 of at most so many values.
 
     Raises JsonTooLargeError and RepeatedKeyError, and what `json.loads` does: ValueError, or
@@ -46,9 +43,7 @@ def read_json(
     _check_strings(text)
     decoded = _decoded(text)
     del text
-    return json.loads(
-        decoded, object_pairs_hook=_distinct, parse_constant=parse_constant or _refuse_constant
-    )
+    return _DECODER.decode(decoded)
 
 
 def _check_values(text: bytes, most: int) -> None:
@@ -77,8 +72,9 @@ def _check_strings(text: bytes) -> None:
 
 def _decoded(text: bytes) -> str:
     """Decode a text; one emoji would make four bytes of each of its letters, so it is escaped."""
-    emoji = sum(text.count(bytes([lead])) for lead in _LEADS)
-    if emoji and len(text) > _SHORT:
+    if len(text) <= _SHORT:
+        return text.decode("utf-8-sig")
+    if emoji := sum(text.count(bytes([lead])) for lead in _LEADS):
         letters = len(text.translate(None, delete=_CONTINUATIONS))
         # Unless there are so many that their escapes would take more.
         if 2 * (letters + 11 * emoji) < 4 * letters:
@@ -99,3 +95,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+# Made once: making one takes longer than reading a line of a manifest.
+_DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse_constant)

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
@@ -21,20 +21,21 @@ from api.app import Application, create_app
 from api.front.connection import HOUSE, House
 from api.front.environ import environ_of
 from api.front.exchange import Answer, Exchange, Outcome, WantsBody
-from api.front.limits import LONGEST_TARGET, MOST_HEADERS
+from api.front.limits import LONGEST_TARGET, MOST_HEADERS, SENT
 from api.front.peer import GoneError, Peer
 from api.listener import LISTENER, Listener
 from api.logs import HEADER
 from api.problems import MEDIA_TYPE, problem_body
-from api.waiting import HELD, NOT_HELD, Held, Wait, pause_s, place_of
+from api.waiting import HELD, NOT_HELD, Held, pause_s, place_of
 
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 
-# Threads for the pieces of uploads and of streamed answers: those are many and long, and with more
-# of them at a time a short request would wait for the interpreter.
-_BULK_THREADS = 4
+# Threads for the pieces of uploads, and for those of streamed answers: both are many and long, and
+# with more of them at a time a short request would wait for the interpreter. Arrow keeps memory for
+# each thread that reads segments.
+_UPLOAD_THREADS, _STREAM_THREADS = 4, 2
 # For what a thread is in the middle of when the server has stopped.
 _LAST_S = 5.0
 
@@ -51,7 +52,8 @@ class Front:
     def __init__(self, app: Application, threads: int) -> None:
         self._app = app
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
-        self._bulk = ThreadPoolExecutor(_BULK_THREADS, thread_name_prefix="bulk")
+        self._uploads = ThreadPoolExecutor(_UPLOAD_THREADS, thread_name_prefix="upload")
+        self._streams = ThreadPoolExecutor(_STREAM_THREADS, thread_name_prefix="stream")
         self._held = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -76,7 +78,7 @@ class Front:
         await receive()
         listener: Listener = self._app.extensions[LISTENER]
         listener.close()
-        for pool in (self._pool, self._bulk):
+        for pool in (self._pool, self._uploads, self._streams):
             pool.shutdown(wait=False, cancel_futures=True)
         # Python would wait for a thread that a dead database holds.
         last = threading.Timer(_LAST_S, os._exit, [1])
@@ -95,8 +97,7 @@ class Front:
             if isinstance(outcome, WantsBody):
                 outcome = await self._take_body(exchange, peer)
             while isinstance(outcome, Held):
-                granted = await self._hold(exchange, outcome, peer, scope["state"][HOUSE])
-                outcome = await self._run(exchange.inside, exchange.give, outcome, granted)
+                outcome = await self._hold(exchange, outcome, peer, scope["state"][HOUSE])
             assert isinstance(outcome, Answer)
             await self._send(exchange, outcome, peer)
         finally:
@@ -107,7 +108,9 @@ class Front:
         try:
             async for chunk in peer.body():
                 if last:
-                    refused = await self._run_bulk(exchange.inside, exchange.feed, last)
+                    refused = await self._run(
+                        exchange.inside, exchange.feed, last, pool=self._uploads
+                    )
                     if refused is not None:
                         return cast("Answer", refused)
                 last = chunk
@@ -119,16 +122,17 @@ class Front:
         outcome: Outcome = await self._run(exchange.inside, exchange.finish, last)
         return outcome
 
-    async def _hold(self, exchange: Exchange, held: Held, peer: Peer, house: House) -> Wait:
-        """Wait until an answer is to be given; raises GoneError when its peer leaves."""
+    async def _hold(self, exchange: Exchange, held: Held, peer: Peer, house: House) -> Outcome:
+        """Give an answer when it is to be given; raises GoneError when its peer leaves."""
         with place_of(self._app.extensions[HELD]) as is_free:
             if not is_free:
-                return NOT_HELD
+                return await self._run(exchange.inside, exchange.give, held, NOT_HELD)
             gone = asyncio.create_task(peer.wait_until_gone())
             closing = asyncio.create_task(house.is_closing.wait())
             self._held += 1
             try:
-                await self._look_until(exchange, held, {gone, closing})
+                ends = {gone, closing}
+                outcome: Outcome | None = await self._look_until(exchange, held, ends)
             finally:
                 self._held -= 1
                 closing.cancel()
@@ -136,11 +140,14 @@ class Front:
                 gone.cancel()
             if has_left:
                 raise GoneError
-            return held.wait
+        if outcome is not None:
+            return outcome
+        return await self._run(exchange.inside, exchange.give, held, held.wait)
 
     async def _look_until(
         self, exchange: Exchange, held: Held, ends: set[asyncio.Task[Any]]
-    ) -> None:
+    ) -> Outcome | None:
+        """Give what was waited for; None when the wait is over, or something else has ended."""
         loop, moved = asyncio.get_running_loop(), asyncio.Event()
         listener: Listener = self._app.extensions[LISTENER]
         began_at = time.monotonic()
@@ -152,11 +159,10 @@ class Front:
             while not any(end.done() for end in ends):
                 # Before the look: what is told during it is looked at once more.
                 moved.clear()
-                if await self._run(exchange.inside, held.has_ended):
-                    return
+                outcome: Outcome | None = await self._run(exchange.inside, exchange.look, held)
                 waited = time.monotonic() - began_at
-                if waited >= held.wait.seconds:
-                    return
+                if outcome is not None or waited >= held.wait.seconds:
+                    return outcome
                 pause = pause_s(waited, listener.hears, self._held)
                 word = asyncio.create_task(moved.wait())
                 try:
@@ -166,32 +172,47 @@ class Front:
                     )
                 finally:
                     word.cancel()
+        return None
 
     async def _send(self, exchange: Exchange, answer: Answer, peer: Peer) -> None:
         await peer.begin(answer.status, answer.headers)
-        if answer.whole is not None:
-            await peer.send(answer.whole)
-        else:
+        if answer.whole is None:
             await self._send_chunks(exchange, answer, peer)
-        await peer.end()
+        await peer.end(answer.whole or b"")
 
     async def _send_chunks(self, exchange: Exchange, answer: Answer, peer: Peer) -> None:
         while True:
             try:
-                chunk = await self._run_bulk(exchange.inside, next, answer.chunks, None)
+                chunk = await self._run(
+                    exchange.inside, _gathered, answer.chunks, pool=self._streams
+                )
             except Exception as err:
                 log.error("answer_failed", error=type(err).__name__, exc_info=err)
                 peer.cut()
                 raise GoneError from err
-            if chunk is None:
+            if not chunk:
                 return
             await peer.send(chunk)
 
-    async def _run(self, step: Callable[..., Result], *arguments: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, step, *arguments)
+    async def _run(
+        self,
+        step: Callable[..., Result],
+        *arguments: Any,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(
+            pool or self._pool, step, *arguments
+        )
 
-    async def _run_bulk(self, step: Callable[..., Result], *arguments: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._bulk, step, *arguments)
+
+def _gathered(chunks: Iterator[bytes]) -> bytes:
+    """Take as many chunks as are worth a turn in a thread; none at the end."""
+    gathered = bytearray()
+    for chunk in chunks:
+        gathered += chunk
+        if len(gathered) >= SENT:
+            break
+    return bytes(gathered)
 
 
 def _end_with_parent() -> None:
@@ -226,5 +247,4 @@ async def _send_whole(peer: Peer, status: int, code: str, text: str) -> None:
         (HEADER, request_id),
     ]
     await peer.begin(status, headers)
-    await peer.send(content)
-    await peer.end()
+    await peer.end(content)

@@ -86,6 +86,15 @@ class Exchange:
 
         return self._settle(step)
 
+    def look(self, held: Held) -> Outcome | None:
+        """Answer what was held, if what it waits for has come."""
+        try:
+            if not held.has_ended():
+                return None
+        except Exception as err:
+            return self._caught(err)
+        return self.give(held, held.wait)
+
     def give(self, held: Held, granted: Wait) -> Outcome:
         """Answer now what was held."""
         return self._settle(lambda: held.give(granted))

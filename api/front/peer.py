@@ -74,9 +74,12 @@ class Peer:
             body = bytes(view[start : start + SENT])
             await self._deliver({"type": "http.response.body", "body": body, "more_body": True})
 
-    async def end(self) -> None:
-        """Send the end of an answer."""
-        await self._deliver({"type": "http.response.body", "body": b"", "more_body": False})
+    async def end(self, last: bytes = b"") -> None:
+        """Send the last part of an answer, and its end; raises GoneError."""
+        if len(last) > SENT:
+            await self.send(last)
+            last = b""
+        await self._deliver({"type": "http.response.body", "body": last, "more_body": False})
 
     def cut(self) -> None:
         """End the connection at once, so that nobody takes half an answer for a whole one."""
