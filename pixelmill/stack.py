@@ -68,6 +68,8 @@ def up(data: Path, port: int, workers: int, gpus: str | None) -> int:
 
 def _run(data: Path, port: int, workers: int, gpus: str | None) -> int:
     adopt_orphans()
+    # Database, blobs and logs hold what other users of this machine must not read.
+    os.umask(0o077)
     try:
         stack = Stack(data.resolve(), port, workers, gpus)
     except StackError as err:
@@ -275,11 +277,20 @@ def _private_folder(data: Path) -> Path:
     try:
         run.mkdir(parents=True, exist_ok=True)
         run.chmod(0o700)
+        _close_to_others(data)
         (run / "workers.json").unlink(missing_ok=True)
         with tempfile.TemporaryFile(dir=data):
             return run
     except OSError as err:
         raise StackError(f"Cannot write to {data}: {err.strerror}. Name another --data.") from err
+
+
+def _close_to_others(data: Path) -> None:
+    """Take from other users what a version that did not mind has made readable."""
+    for path in data.glob("pixelmill.db*"):
+        path.chmod(0o600)
+    if (blobs := data / "blobs").is_dir():
+        blobs.chmod(0o700)
 
 
 def _lock(data: Path) -> Any:

@@ -88,6 +88,33 @@ def test_a_stack_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None
         wait_for(lambda: not any(map(is_alive, pids)), 40, "all processes to end")
 
 
+def others_may(folder: Path) -> set[str]:
+    """Give what other users of the machine may read, write or enter; a test's own log apart."""
+    found = [folder / "blobs", *folder.rglob("*")]
+    return {
+        str(path.relative_to(folder))
+        for path in found
+        if path.name != "stack.log" and path.exists() and path.lstat().st_mode & 0o077
+    }
+
+
+def test_another_user_of_the_machine_reads_nothing_of_a_stack(
+    tmp_path: Path, digits_folder: Path
+) -> None:
+    before = os.umask(0o022)
+    try:
+        # As a version that did not mind has left them.
+        (tmp_path / "blobs").mkdir(mode=0o755)
+        (tmp_path / "pixelmill.db").touch(0o644)
+        with running_stack(tmp_path) as stack, stack.client() as client:
+            job = client.wait(client.submit(digits_folder, model="digits"), timeout=60)
+            assert list(client.results(job))
+            assert (tmp_path / "pixelmill.db-wal").exists()
+            assert others_may(tmp_path) == set()
+    finally:
+        os.umask(before)
+
+
 def test_a_disk_that_takes_no_more_ends_no_stack_when_a_process_dies(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack:
         in_the_way = tmp_path / "stack.new"
