@@ -82,6 +82,11 @@ class Listener:
                     log.warning("moves_not_heard", error=str(err))
                 self._subscribed.clear()
                 self._closed.wait(_AGAIN_S)
+            except Exception:
+                # The thread outlives any fault: without it nobody would hear anything any more.
+                log.exception("listening_failed")
+                self._subscribed.clear()
+                self._closed.wait(_AGAIN_S)
 
     def _hear(self, channel: redis.client.PubSub) -> None:
         """Pass on what is heard; raises RedisError once the server says nothing at all."""
@@ -95,7 +100,7 @@ class Listener:
             elif message["type"] == "subscribe":
                 self._subscribed.set()
             elif message["type"] == "message":
-                self._wake(message["data"].decode())
+                self._wake(message["data"].decode("utf-8", "replace"))
             asked = message is None
 
     def _wake(self, what: str) -> None:

@@ -7,6 +7,7 @@ from alembic import command
 from alembic.config import Config
 
 from jobs.database import Database
+from jobs.private_files import keep_files_private
 from jobs.settings import load_settings
 
 
@@ -31,6 +32,7 @@ def downgrade(database: Database) -> None:
 
 def main() -> None:
     """Upgrade the database of the settings, or take every migration back."""
+    keep_files_private()
     database = Database(load_settings().database_url)
     try:
         (downgrade if "--down" in sys.argv[1:] else upgrade)(database)

@@ -18,7 +18,8 @@ PixelmillError
     └── ServerError        5xx
 """
 
-from typing import TYPE_CHECKING
+import copyreg
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pixelmill.records import Job
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 class PixelmillError(Exception):
     """Something went wrong that the caller can understand; the message says what to do."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let other processes have it: Exception's own way would call `__init__` by position."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # typeshed lacks it
 
 
 class NotConfigured(PixelmillError):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pixelmill.display import printable
-from pixelmill.errors import InvalidInput
 from pixelmill.records import Result
+from pixelmill.writing import new_text_file
 
 CSV_COLUMNS = (
     "index", "custom_id", "status", "class", "confidence", "predictions",
@@ -42,16 +41,8 @@ def target(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
         return
-    part = output.with_name(output.name + ".part")
-    try:
-        # No newline translation: CSV cells may hold line ends of their own.
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        os.replace(part, output)
-    except OSError as err:
-        raise InvalidInput(f"{output} cannot be written: {err.strerror or err}.") from err
-    finally:
-        part.unlink(missing_ok=True)
+    with new_text_file(output) as file:
+        yield file
 
 
 def write_results(results: Iterable[Result], form: Format, out: TextIO, *, live: bool) -> None:

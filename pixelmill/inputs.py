@@ -103,6 +103,12 @@ def is_url(name: str) -> bool:
 
 
 def _plan_names(names: list[str]) -> Plan:
+    if "" in names:
+        # Path("") would be the working folder.
+        raise InvalidInput(
+            "one of the paths is empty: is a variable of your shell not set? The working folder is "
+            "sent as '.'."
+        )
     urls = [name for name in names if is_url(name)]
     if urls and len(urls) < len(names):
         raise InvalidInput(f"{urls[0]} is a URL but others are paths; submit them as two jobs.")

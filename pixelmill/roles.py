@@ -1,21 +1,19 @@
 """One role of the local stack: a process that is started again when it dies, and its log lines."""
 
-import ctypes
+import os
 import signal
 import subprocess
-import sys
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 from typing import IO
+
+from pixelmill.descendants import end_with_parent
+from pixelmill.log_lines import say
 
 _LONG_LIFE_S = 10.0
 _LONGEST_WAIT_S = 10.0
-
-
-def say(name: str, line: str) -> None:
-    """Print one line with the name of who says it, in one piece: every role's thread does."""
-    sys.stdout.write(f"{name:>10} | {line}\n")
-    sys.stdout.flush()
 
 
 class Role:
@@ -46,6 +44,7 @@ class Role:
             self._wait_s = min(_LONGEST_WAIT_S, max(0.2, self._wait_s * 2)) if quick else 0.0
             self._due_at = now + self._wait_s
             say("stack", f"{self._name} ended with code {self._process.returncode}; starting again")
+            self._end_group()
             self._join()
             self._process = None
         if self._process is None and now >= self._due_at:
@@ -53,7 +52,7 @@ class Role:
             self._started_at = now
 
     def end(self, grace_s: float) -> None:
-        """Ask the process to end, and make it when the grace time is over."""
+        """Ask the process to end; when it has, or the grace time is over, nothing of it is left."""
         if self._process is None:
             return
         self._process.terminate()
@@ -61,8 +60,8 @@ class Role:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
             say("stack", f"{self._name} did not end within {grace_s:.0f} s and is killed")
-            self._process.kill()
-            self._process.wait()
+        self._end_group()
+        self._process.wait()
         self._join()
 
     def _start(self) -> None:
@@ -73,17 +72,24 @@ class Role:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            encoding="utf-8",
             errors="replace",
             pass_fds=self._keep,
             # Ctrl-C goes to the stack alone, which then ends its processes in order.
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=partial(end_with_parent, os.getpid()),
         )
         assert self._process.stdout is not None
         self._reader = threading.Thread(
             target=_copy, args=(self._name, self._process.stdout), daemon=True
         )
         self._reader.start()
+
+    def _end_group(self) -> None:
+        """Kill what the process has started and left behind, such as one that serves a peer."""
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _join(self) -> None:
         if self._reader is not None:
@@ -94,10 +100,3 @@ class Role:
 def _copy(name: str, lines: IO[str]) -> None:
     for line in lines:
         say(name, line.rstrip("\n"))
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to end this process when the stack is killed, so that nothing is left behind."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

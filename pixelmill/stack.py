@@ -28,8 +28,11 @@ from typing import Any
 import httpx
 import redis
 
+from pixelmill.descendants import adopt_orphans, end_orphans
+from pixelmill.guard import run_guarded
+from pixelmill.log_lines import say
 from pixelmill.redis_server import find_redis_server
-from pixelmill.roles import Role, say
+from pixelmill.roles import Role
 
 DEFAULT_DATA = Path(".pixelmill")
 
@@ -37,6 +40,8 @@ DEFAULT_DATA = Path(".pixelmill")
 _SOCKET_PATH = 108
 _START_S = 60.0
 _LOOK_S = 0.2
+# What outlives a stack that was killed has been told so, and gets this long.
+_ORPHANS_S = 5.0
 
 
 class StackError(RuntimeError):
@@ -54,14 +59,23 @@ def find_stack(data: Path | None = None) -> dict[str, Any] | None:
 
 
 def up(data: Path, port: int, workers: int, gpus: str | None) -> int:
-    """Run a stack until SIGTERM or Ctrl-C; gives the exit code: 0, or 2 when it cannot start."""
+    """Run a stack until SIGTERM, Ctrl-C or the terminal's end, and leave no process behind.
+
+    Gives the exit code: 0, or 2 when it cannot start or was killed.
+    """
+    return run_guarded(lambda: _run(data, port, workers, gpus), _ORPHANS_S)
+
+
+def _run(data: Path, port: int, workers: int, gpus: str | None) -> int:
+    adopt_orphans()
+    # Database, blobs and logs hold what other users of this machine must not read.
+    os.umask(0o077)
     try:
         stack = Stack(data.resolve(), port, workers, gpus)
     except StackError as err:
         say("stack", str(err))
         return 2
     signal.signal(signal.SIGTERM, stack.stop)
-    signal.signal(signal.SIGINT, stack.stop)
     try:
         stack.start()
         stack.watch()
@@ -119,10 +133,19 @@ class Stack:
     def watch(self) -> None:
         """Start again what dies, until the stack is asked to stop."""
         key = self._key()
+        is_full = False
         while not self._stopping:
             for role in self._roles.values():
                 role.look_after()
-            self._write_stack(key)
+            end_orphans(self._role_pids())
+            try:
+                self._write_stack(key)
+                is_full = False
+            except OSError as err:
+                # Tried again with the next look: who is told of ids can wait, the work cannot.
+                if not is_full:
+                    say("stack", f"{self._data / 'stack.json'} cannot be written: {err.strerror}")
+                is_full = True
             time.sleep(_LOOK_S)
 
     def end(self) -> None:
@@ -131,6 +154,7 @@ class Stack:
         for name in ("api", "beat", "launcher", "io", "redis"):
             if name in self._roles:
                 self._roles[name].end(_grace_s(self._environ))
+        end_orphans(set())
         (self._data / "stack.json").unlink(missing_ok=True)
         if self._socket.parent != self._run:
             shutil.rmtree(self._socket.parent, ignore_errors=True)
@@ -219,6 +243,9 @@ class Stack:
         if not self._stopping:
             raise StackError(f"The API was not ready within {_START_S:.0f} seconds.")
 
+    def _role_pids(self) -> set[int]:
+        return {role.pid for role in self._roles.values() if role.pid}
+
     def _write_stack(self, key: str) -> None:
         pids = {name: role.pid for name, role in self._roles.items() if role.pid}
         with suppress(OSError, ValueError):
@@ -250,11 +277,20 @@ def _private_folder(data: Path) -> Path:
     try:
         run.mkdir(parents=True, exist_ok=True)
         run.chmod(0o700)
+        _close_to_others(data)
         (run / "workers.json").unlink(missing_ok=True)
         with tempfile.TemporaryFile(dir=data):
             return run
     except OSError as err:
         raise StackError(f"Cannot write to {data}: {err.strerror}. Name another --data.") from err
+
+
+def _close_to_others(data: Path) -> None:
+    """Take from other users what a version that did not mind has made readable."""
+    for path in data.glob("pixelmill.db*"):
+        path.chmod(0o600)
+    if (blobs := data / "blobs").is_dir():
+        blobs.chmod(0o700)
 
 
 def _lock(data: Path) -> Any:

@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.database import Database
 from jobs.hints import CPU, GPU, IO
 from jobs.logs import configure_logs
+from jobs.private_files import keep_files_private
 from jobs.settings import Settings, SettingsError, load_settings
 from workers.engine.aftermath import bury
 from workers.engine.flight import read_beat, read_suspects
@@ -262,6 +263,7 @@ def main() -> None:
     parser.add_argument("--io", action="store_true", help="become an io process")
     parser.add_argument("--beat", metavar="FILE", help="become the beat; FILE keeps its times")
     given = parser.parse_args()
+    keep_files_private()
     configure_logs()
     try:
         settings = load_settings()

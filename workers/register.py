@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from jobs.bootstrap import Ground, open_ground
+from jobs.private_files import keep_files_private
 from jobs.settings import SettingsError, load_settings
 from jobs.tables import ModelVersion
 from jobs.versions import register
@@ -67,6 +68,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.shipped == bool(given.name):
         parser.error("give a model's name, or --shipped")
+    keep_files_private()
     try:
         ground = open_ground(load_settings())
         versions = (

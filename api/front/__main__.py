@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from api.front.limits import IDLE_S, LONGEST_HEAD
+from jobs.private_files import keep_files_private
 from jobs.settings import load_settings
 
 _BACKLOG = 2048
@@ -24,6 +25,7 @@ def main() -> None:
     default = os.environ.get("PIXELMILL_BIND", "127.0.0.1:8080")
     parser.add_argument("--bind", default=default, help="HOST:PORT, [IPV6]:PORT or fd://N")
     listener = _listen(parser.parse_args().bind)
+    keep_files_private()
     _raise_file_limit()
     config = uvicorn.Config(
         "api.front.app:create_front",

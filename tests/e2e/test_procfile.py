@@ -126,6 +126,9 @@ def test_the_procfile_runs_a_job_and_ends_without_a_trace(
     )
     assert release.returncode == 0, release.stdout
     assert "digits@1 sha256:" in release.stdout
+    blobs = list((tmp_path / "blobs").rglob("*"))
+    assert blobs
+    assert not any(path.stat().st_mode & 0o077 for path in blobs), "others may read"
     port = free_port()
     headers = {"Authorization": f"Bearer {make_key(environ, tmp_path)}"}
     with (

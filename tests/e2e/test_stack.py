@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stacks import is_alive, results_of, running_stack, wait_for
+from pixelmill.stack import find_stack
+from tests.e2e.stacks import RunningStack, is_alive, results_of, running_stack, wait_for
 
 
 def exit_of(*options: str) -> tuple[int, str]:
@@ -85,6 +86,58 @@ def test_a_stack_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None
         stack.process.kill()
         stack.process.wait()
         wait_for(lambda: not any(map(is_alive, pids)), 40, "all processes to end")
+
+
+def others_may(folder: Path) -> set[str]:
+    """Give what other users of the machine may read, write or enter; a test's own log apart."""
+    found = [folder / "blobs", *folder.rglob("*")]
+    return {
+        str(path.relative_to(folder))
+        for path in found
+        if path.name != "stack.log" and path.exists() and path.lstat().st_mode & 0o077
+    }
+
+
+def test_another_user_of_the_machine_reads_nothing_of_a_stack(
+    tmp_path: Path, digits_folder: Path
+) -> None:
+    before = os.umask(0o022)
+    try:
+        # As a version that did not mind has left them.
+        (tmp_path / "blobs").mkdir(mode=0o755)
+        (tmp_path / "pixelmill.db").touch(0o644)
+        with running_stack(tmp_path) as stack, stack.client() as client:
+            job = client.wait(client.submit(digits_folder, model="digits"), timeout=60)
+            assert list(client.results(job))
+            assert (tmp_path / "pixelmill.db-wal").exists()
+            assert others_may(tmp_path) == set()
+    finally:
+        os.umask(before)
+
+
+def test_a_disk_that_takes_no_more_ends_no_stack_when_a_process_dies(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        in_the_way = tmp_path / "stack.new"
+        in_the_way.mkdir()
+        before = stack.kill("beat")
+        wait_for(lambda: "stack.json cannot be written" in stack.log(), 30, "a word about it")
+        in_the_way.rmdir()
+        wait_for(lambda: stack.pids["beat"] != before, 30, "the new beat's id")
+        assert stack.stop() == 0
+
+
+def test_a_reader_of_the_log_that_leaves_ends_no_stack(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pixelmill", "up", "--data", str(tmp_path), "--cpu"]
+    process = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    stack = RunningStack(tmp_path, process)
+    try:
+        wait_for(lambda: find_stack(tmp_path) or process.poll() is not None, 90, "the stack")
+        with stack.client() as client:
+            assert client.models()
+    finally:
+        assert stack.stop() == 0
 
 
 def test_a_taken_port_is_one_clear_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from apiflask import APIFlask
 
 from api import waiting
 from api.listener import LISTENER, Listener
 from jobs.bootstrap import Ground
 from jobs.completion import cancel
-from jobs.hints import Hints
+from jobs.hints import MOVES, Hints
 from jobs.tenants import NewKey
 from tests.e2e.stacks import wait_for
 from tests.integration.api.callers import Caller
@@ -58,6 +59,14 @@ def test_who_listens_is_woken_by_its_own_moves_alone(listener: Listener, redis_u
         assert not other.is_set()
     hints.close()
     assert not listener._waiting
+
+
+def test_what_others_publish_on_its_channel_ends_nobody(listener: Listener, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as stranger, listener.listening("job") as moved:
+        await_subscription(listener)
+        stranger.publish(MOVES, b"\xff\xfe\x00 is no text")
+        stranger.publish(MOVES, b"job")
+        assert moved.wait(_SOON_S)
 
 
 def test_all_who_wait_for_one_job_are_woken(listener: Listener, ground: Ground) -> None:

@@ -1,5 +1,7 @@
 """How refusals become errors."""
 
+import pickle
+
 import pytest
 
 import pixelmill
@@ -97,3 +99,16 @@ def test_an_id_cannot_reach_another_call(server, client, say):
     with pytest.raises(pixelmill.NotFound):
         client.cancel("../keys?x=")
     assert server.seen[0].path == "/v1/jobs/..%2Fkeys%3Fx%3D/cancel"
+
+
+def test_every_error_travels_between_processes(say):
+    job = Job.from_raw(say.job(status="completed", completed=9, failed=1, outcome="partial").body)
+    refused = pixelmill.RateLimited(
+        "too many", status=429, code="rate_limited", param="x", request_id="r", retry_after=2.5
+    )
+    plain = [kind("why") for kind in (pixelmill.InvalidInput, UnexpectedAnswer)]
+    for error in [refused, JobFailed(job), pixelmill.WaitTimeout(job, 3), *plain]:
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert {**vars(again)} == {**vars(error)}

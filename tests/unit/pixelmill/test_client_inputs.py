@@ -218,6 +218,16 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(server, client, photo
     assert server.seen == []
 
 
+@pytest.mark.parametrize("inputs", ["", [""], ["a.png", ""]])
+def test_an_empty_name_is_not_the_working_folder(server, client, photos, monkeypatch, inputs):
+    monkeypatch.chdir(photos)
+    with pytest.raises(InvalidInput, match="empty"):
+        client.submit(inputs, model="digits")
+    with pytest.raises(InvalidInput, match="empty"):
+        client.trainings.create(inputs, name="my/digits")
+    assert not server.seen
+
+
 def test_a_link_that_leads_nowhere_or_around_is_named(photos):
     (photos / "gone.png").symlink_to("nowhere.png")
     with pytest.raises(InvalidInput, match=r"gone\.png.*broken link"):
