@@ -173,6 +173,9 @@ class JobListQuery(_Strict):
     limit: int = Field(20, ge=1, le=100)
     status: JobStatus | None = None
     model: str | None = Field(None, description="A model's name, without a version.")
+    idempotency_key: str | None = Field(
+        None, max_length=255, description="Of the one job that was submitted under this key."
+    )
 
 
 class ShadowPut(_Strict):

@@ -19,7 +19,8 @@ from api.listener import listener
 from jobs.reading import get_job, is_over
 from jobs.tables import Job
 
-LONGEST_S = 60
+# Less than the minute after which a proxy gives an answer up (nginx: proxy_read_timeout 60s).
+LONGEST_S = 50
 
 # Answers that one process holds at once: each takes some kilobytes, and a look now and then.
 MOST_HELD = 1000

@@ -38,7 +38,7 @@ MODEL = "digits"
 _WARM_UP = 3
 _IDLE_PAUSE_S = 0.3
 _LOOK_S = 0.1
-_WAIT = {"Prefer": "wait=60"}
+_WAIT = {"Prefer": "wait=50"}
 _PAUSE_S = 0.02
 
 

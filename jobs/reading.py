@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from jobs.database import Database
 from jobs.errors import NotFound
 from jobs.states import JobKind, JobStatus
-from jobs.tables import Job, Table
+from jobs.tables import IdempotencyKey, Job, Table
 
 _jobs = Table.metadata.tables["jobs"].c
 # Built once: who waits for a job asks it whenever that has moved.
@@ -40,8 +40,12 @@ def list_jobs(
     limit: int,
     status: JobStatus | None = None,
     model: str | None = None,
+    idempotency_key: str | None = None,
 ) -> list[Job]:
-    """Give up to `limit` jobs older than `after`, newest first; ids sort by time."""
+    """Give up to `limit` jobs older than `after`, newest first; ids sort by time.
+
+    Under an `idempotency_key` there is one at most.
+    """
     mine = select(Job).where(
         Job.tenant_id == tenant_id, Job.deleted_at.is_(None), Job.kind != JobKind.TRAINING
     )
@@ -52,4 +56,9 @@ def list_jobs(
         query = query.where(Job.status == status)
     if model is not None:
         query = query.where(Job.model_name == model)
+    if idempotency_key is not None:
+        under_key = select(IdempotencyKey.job_id).where(
+            IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == idempotency_key
+        )
+        query = query.where(Job.id.in_(under_key))
     return list(session.scalars(query))

@@ -125,12 +125,16 @@ def predict(
 def jobs(
     status: Annotated[str | None, typer.Option("--status", help="Only those.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Only its jobs.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--idempotency-key", help="Only the one submitted under it."),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the jobs, newest first."""
     with Client() as client:
-        found = list(islice(client.jobs(status=status, model=model), limit))
+        found = list(islice(client.jobs(status=status, model=model, idempotency_key=key), limit))
     if as_json:
         print_json([job.raw for job in found])
     else:

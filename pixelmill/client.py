@@ -167,13 +167,24 @@ class Client(ChildCalls, ModelCalls):
         return Job.from_raw(answer) if response.status_code == 202 else Result.from_raw(answer)
 
     def job(self, job: str | Job, wait: float | None = None) -> Job:
-        """Give a job; with `wait`, the server holds the answer up to so many seconds (≤ 60)."""
+        """Give a job; with `wait`, the server holds the answer up to so many seconds (≤ 50)."""
         call = Call("GET", job_path(job), repeatable=True, hold_s=wait)
         return Job.from_raw(self._json(call))
 
-    def jobs(self, *, status: str | None = None, model: str | None = None) -> Iterator[Job]:
-        """Give the tenant's jobs, newest first, fetching pages as they are needed."""
-        for page in pages(self._transport, "/v1/jobs", {"status": status, "model": model}):
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        model: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Iterator[Job]:
+        """Give the tenant's jobs, newest first, fetching pages as they are needed.
+
+        With an `idempotency_key`, give the one that was submitted under it, if it was stored: an
+        error after which nobody knows has that key.
+        """
+        query = {"status": status, "model": model, "idempotency_key": idempotency_key}
+        for page in pages(self._transport, "/v1/jobs", query):
             yield from map(Job.from_raw, page.rows)
 
     def wait(

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 class PixelmillError(Exception):
-    """Something went wrong that the caller can understand; the message says what to do."""
+    """Something went wrong that the caller can understand; the message says what to do.
+
+    `idempotency_key` is that of a submission of which nobody knows whether it was stored:
+    `Client.jobs(idempotency_key=…)` tells.
+    """
+
+    idempotency_key: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let other processes have it: Exception's own way would call `__init__` by position."""

@@ -62,6 +62,11 @@ class Commands(TyperGroup):
                 sys.stdout.flush()
         except PixelmillError as err:
             say(f"error: {err}")
+            if err.idempotency_key:
+                say(
+                    "it may have been submitted all the same: `pixelmill jobs --idempotency-key "
+                    f"{err.idempotency_key}` shows it, or `pixelmill trainings`"
+                )
             raise typer.Exit(code_of_error(err)) from err
         except KeyboardInterrupt as err:
             say("interrupted")

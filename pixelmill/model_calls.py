@@ -40,7 +40,7 @@ class ModelCalls:
         """Register safetensors weights as a version of a model, `my/cats` or one of all tenants'.
 
         A worker tries it out: `state` is "validating" until it has, then "ready"; the server holds
-        the answer for that up to `wait` seconds (≤ 60). Raises InvalidRequest if it is refused.
+        the answer for that up to `wait` seconds (≤ 50). Raises InvalidRequest if it is refused.
         """
         call = _push_call(_path(name) + "/versions", Path(weights), record, wait)
         return Model.from_raw(self._answer(call))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -20,7 +21,9 @@ from pixelmill.errors import ApiError, ConnectionFailed, UnexpectedAnswer, error
 from pixelmill.retrying import STILL_RUNNING, TRANSIENT_STATUSES, RetryPolicy, parse_retry_after
 
 # The contract: no server holds an answer for longer.
-LONGEST_HOLD_S = 60.0
+LONGEST_HOLD_S = 50.0
+# A proxy gave a held answer up: the next is held for a part of that.
+_LESS_HOLD = 0.25
 
 Params = Mapping[str, str | int | None]
 
@@ -67,6 +70,7 @@ class Transport:
         self._policy = policy
         self._sleep = sleep
         self._rand = rand
+        self._longest_hold_s = LONGEST_HOLD_S
         self._http = httpx.Client(
             base_url=connection.url,
             headers={
@@ -101,11 +105,17 @@ class Transport:
             try:
                 return self._try_once(call, stream=stream)
             except (ApiError, ConnectionFailed) as err:
+                self._hold_less(call, err)
                 pause = self._pause_before_retry(call, err, attempt)
                 if pause is None:
+                    err.idempotency_key = _key_in_doubt(call, err)
                     raise
             self._sleep(pause)
         raise AssertionError("the last attempt either answers or raises")
+
+    def _hold_less(self, call: Call, err: ApiError | ConnectionFailed) -> None:
+        if isinstance(err, ApiError) and err.status == HTTPStatus.GATEWAY_TIMEOUT and call.hold_s:
+            self._longest_hold_s = _LESS_HOLD * min(call.hold_s, self._longest_hold_s)
 
     def _pause_before_retry(
         self, call: Call, err: ApiError | ConnectionFailed, attempt: int
@@ -132,7 +142,7 @@ class Transport:
 
     def _request(self, call: Call) -> httpx.Request:
         headers = dict(call.headers)
-        hold_s = min(call.hold_s or 0.0, LONGEST_HOLD_S)
+        hold_s = min(call.hold_s or 0.0, self._longest_hold_s)
         if call.hold_s is not None:
             headers["Prefer"] = f"wait={int(hold_s)}"
         return self._http.build_request(
@@ -160,6 +170,13 @@ class Transport:
                 "set the URL to where the server really is."
             )
         return error_from(response)
+
+
+def _key_in_doubt(call: Call, err: ApiError | ConnectionFailed) -> str | None:
+    """Give the Idempotency-Key of a call that may have been heard, although it had no answer."""
+    if isinstance(err, ApiError) and err.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return None
+    return call.headers.get("Idempotency-Key")
 
 
 def error_from(response: httpx.Response) -> ApiError:

@@ -59,7 +59,10 @@ def create_job() -> Response:
 @jobs.get("")
 @describe(jobs, {200: JobList}, problems=(422,), query=JobListQuery)
 def get_jobs() -> dict[str, Any]:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    With `idempotency_key`, the one that was submitted under it: an empty list says that it was not.
+    """
     query = read_query(JobListQuery)
     with ground().database.read() as session:
         found = list_jobs(
@@ -69,6 +72,7 @@ def get_jobs() -> dict[str, Any]:
             limit=query.limit + 1,
             status=query.status,
             model=None if query.model is None else stored_name(query.model, tenant_id()),
+            idempotency_key=query.idempotency_key,
         )
         views = [view_of(session, job) for job in found[: query.limit]]
     return listed(views, len(found) > query.limit)

@@ -27,7 +27,7 @@ from models.weights import digest
 from pixelmill import Client
 from tests.e2e.stacks import RunningStack, running_stack
 
-_WAIT = {"Prefer": "wait=60"}
+_WAIT = {"Prefer": "wait=50"}
 _PAUSE_S = 0.02
 
 

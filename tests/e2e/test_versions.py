@@ -50,7 +50,7 @@ def test_alias_canary_deletion_and_a_killed_worker_in_the_middle_of_a_job(
     extension = {"PIXELMILL_EXTENSIONS": "tests.e2e.networks", "PIXELMILL_LANES": "1"}
     with running_stack(tmp_path / "data", **extension) as stack, stack.client() as client:
         for path in weights[:3]:
-            assert client.push("paced", path, PACED, wait=60).state == "ready"
+            assert client.push("paced", path, PACED, wait=50).state == "ready"
         client.set_alias("paced", "production", 1)
         large = client.submit(pictures, model="paced")
         wait_for(lambda: client.job(large).request_counts.finished >= 500, 60, "the job to run")
@@ -66,7 +66,7 @@ def test_alias_canary_deletion_and_a_killed_worker_in_the_middle_of_a_job(
         client.delete_version("paced", 1)
         with pytest.raises(NotFound):
             client.submit(one, model="paced@1")
-        newest = client.push("paced", weights[3], PACED, wait=60)
+        newest = client.push("paced", weights[3], PACED, wait=50)
         assert (newest.id, newest.state) == ("paced@4", "ready")
         check_unmixed(client, client.submit(one, model="paced@4"))
         assert stack.pids["worker-0"] == worker, "no restart was needed"
@@ -94,7 +94,7 @@ def test_a_canary_that_is_broken_is_rolled_back_by_the_stack_itself(
         for architecture in ("e2e/paced", "e2e/failing"):
             record = PACED | {"architecture": architecture}
             path = write(tmp_path, "digits", DIGITS)
-            assert client.push("ours", path, record, wait=60).state == "ready"
+            assert client.push("ours", path, record, wait=50).state == "ready"
         canary = {"version": 2, "percent": 50, "min_items": 5}
         client.set_alias("ours", "production", 1, canary)
 
@@ -118,6 +118,6 @@ def test_a_hostile_file_is_refused_and_the_stack_goes_on(
         wrong = changed_digits(lambda tensors: tensors.pop("dense2.bias"))
         for weights, word in ((b"\x80\x04.", "pickle"), (wrong, "missing: dense2.bias")):
             with pytest.raises(InvalidRequest, match=word):
-                client.push("my/cats", write(tmp_path, "hostile", weights), RECORD, wait=60)
-        model = client.push("my/cats", write(tmp_path, "good", DIGITS), RECORD, wait=60)
+                client.push("my/cats", write(tmp_path, "hostile", weights), RECORD, wait=50)
+        model = client.push("my/cats", write(tmp_path, "good", DIGITS), RECORD, wait=50)
         assert model.state == "ready"

@@ -146,7 +146,7 @@ def test_videos_come_in_one_body_by_an_uploaded_file_and_one_by_one(
         "/v1/predictions",
         files={"file": ("0.mov", paths[0].read_bytes())},
         data={"model": "motion"},
-        headers={"Prefer": "wait=60"},
+        headers={"Prefer": "wait=50"},
     )
     assert single.status_code == 200, single.text
     check_rows([single.json() | {"custom_id": "0.mov"}], folder, {})

@@ -90,6 +90,23 @@ def test_fifty_at_once_under_one_key_make_one_job(
     assert job.pending_shards == left["shards"]
 
 
+def test_a_job_whose_answer_was_lost_is_found_by_its_key(
+    caller: Caller, stranger: Caller, digits_model: Any
+) -> None:
+    caller.submit()
+    headers = {"Idempotency-Key": "lost & found"}
+    job = caller.post("/v1/jobs", json=job_body(), headers=headers).json
+    # The same key is another tenant's too.
+    theirs = stranger.post("/v1/jobs", json=job_body(), headers=headers).json
+    query = {"idempotency_key": "lost & found"}
+    for one, expected in ((caller, job), (stranger, theirs)):
+        (found,) = one.get("/v1/jobs", query_string=query).json["data"]
+        assert found["id"] == expected["id"]
+    assert caller.get("/v1/jobs?idempotency_key=other").json["data"] == []
+    caller.delete(f"/v1/jobs/{job['id']}")
+    assert caller.get("/v1/jobs", query_string=query).json["data"] == []
+
+
 def send_form(caller: Caller, *files: tuple[bytes, str], key: str = "form") -> Any:
     data = {
         "files": [(io.BytesIO(content), name) for content, name in files],

@@ -10,7 +10,7 @@ import pytest
 from apiflask import APIFlask
 from sqlalchemy import update
 
-from api.waiting import HELD
+from api.waiting import HELD, Wait, wanted_wait
 from jobs.bootstrap import Ground
 from jobs.completion import expire_overdue
 from jobs.scheduling import claim, has_work
@@ -124,6 +124,11 @@ def test_a_held_answer_comes_at_the_latest_when_it_was_asked_for(caller: Caller)
     assert 0.9 < time.monotonic() - began < 3
     assert (answer.status_code, answer.json["status"]) == (202, "in_progress")
     assert answer.headers["Preference-Applied"] == "wait=1"
+
+
+def test_no_answer_is_held_as_long_as_a_proxy_waits_for_it(app: APIFlask) -> None:
+    with app.test_request_context(headers={"Prefer": "wait=3600"}):
+        assert wanted_wait() == Wait(50, asked=True)
 
 
 def test_so_many_answers_are_held_at_once_and_no_more(

@@ -45,6 +45,18 @@ def accepting(server, say):
     return server
 
 
+def test_submit_without_an_answer_says_how_to_find_the_job(server, say, run, image):
+    server.on("POST", "/v1/files", say.answer(201, {"id": "file_1"}))
+    server.on("POST", "/v1/jobs", say.answer(500))
+    server.on("GET", "/v1/jobs", say.page([say.job().body], "job_1"))
+    done = run("submit", image, "-m", "digits")
+    key = server.seen[-1].headers["idempotency-key"]
+    assert done.exit_code == 2
+    assert f"pixelmill jobs --idempotency-key {key}" in done.stderr
+    assert "job_1" in run("jobs", "--idempotency-key", key).stdout
+    assert server.seen[-1].query["idempotency_key"] == key
+
+
 def test_submit_prints_the_jobs_id_and_nothing_else(accepting, run, image):
     options = "-m digits --param top_k=3 --param mode=fast --metadata run=7 --priority high"
     done = run("submit", image, *options.split(), "--webhook-url", "http://h/")
@@ -345,7 +357,7 @@ def test_push_sends_weights_and_record_and_prints_the_versions_name(server, run,
     done = run(*pushed)
     assert (done.exit_code, done.stdout) == (0, "my/cats@3\n")
     (seen,) = server.to("POST", "/v1/models/my/cats/versions")
-    assert seen.headers["prefer"] == "wait=60"
+    assert seen.headers["prefer"] == "wait=50"
     assert int(seen.headers["content-length"]) == len(seen.body)
     for part in (b'name="record"', b'{"architecture": "digits"}', b'name="weights"', b"numbers"):
         assert part in seen.body

@@ -125,7 +125,7 @@ def test_a_prediction_is_a_result_or_a_job_that_goes_on(server, client, say, tmp
     assert server.seen[1].json["input"] == {"url": "https://example.org/a.png"}
 
 
-@pytest.mark.parametrize(("wait", "asked"), [(0, "wait=0"), (900, "wait=60")])
+@pytest.mark.parametrize(("wait", "asked"), [(0, "wait=0"), (900, "wait=50")])
 def test_the_wait_for_a_prediction_is_kept_to_the_contract(server, client, say, wait, asked):
     server.on("POST", "/v1/predictions", say.answer(200, say.result(0)))
     client.predict(b"png", model="digits", wait=wait)

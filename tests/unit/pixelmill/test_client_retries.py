@@ -2,7 +2,15 @@
 
 import pytest
 
-from pixelmill import Client, Conflict, ConnectionFailed, RateLimited, RetryPolicy, ServerError
+from pixelmill import (
+    Client,
+    Conflict,
+    ConnectionFailed,
+    NotFound,
+    RateLimited,
+    RetryPolicy,
+    ServerError,
+)
 from pixelmill.retrying import parse_retry_after
 
 
@@ -32,6 +40,41 @@ def test_two_submissions_have_two_keys(server, client, say):
     for _ in range(2):
         client.submit(["https://example.org/a.png"], model="digits")
     assert len({seen.headers["idempotency-key"] for seen in server.seen}) == 2
+
+
+def test_a_submission_whose_answer_was_lost_for_good_is_found_by_its_key(server, client, say):
+    server.on("POST", "/v1/jobs", say.drop)
+    with pytest.raises(ConnectionFailed) as caught:
+        client.submit(["https://example.org/a.png"], model="digits")
+    key = caught.value.idempotency_key
+    assert key == server.seen[0].headers["idempotency-key"]
+    job = say.job().body
+    server.on("GET", "/v1/jobs", say.page([job], "job_1"))
+    assert [job.id for job in client.jobs(idempotency_key=key)] == ["job_1"]
+    assert server.seen[-1].query["idempotency_key"] == key
+
+
+def test_a_refusal_leaves_no_doubt_about_a_submission(server, client, say):
+    server.on("POST", "/v1/jobs", say.problem(404, "not_found", "no such model"))
+    with pytest.raises(NotFound) as caught:
+        client.submit(["https://example.org/a.png"], model="digits")
+    assert caught.value.idempotency_key is None
+
+
+def test_an_answer_that_a_proxy_gives_up_is_held_for_less_time(server, client, say):
+    def proxy(seen):
+        hold_s = int(seen.headers["prefer"].removeprefix("wait="))
+        return say.answer(504, b"<html>") if hold_s > 10 else say.answer(202, say.job().body)
+
+    server.on("POST", "/v1/predictions", proxy)
+    server.on("GET", "/v1/jobs/job_1", proxy)
+    assert client.predict(b"png", model="digits", wait=30).raw["id"] == "job_1"
+    held = [seen.headers["prefer"] for seen in server.seen]
+    assert held == ["wait=30", "wait=7"]
+    assert len({seen.headers["idempotency-key"] for seen in server.seen}) == 1
+    # It is known from now on.
+    assert client.job("job_1", wait=30).id == "job_1"
+    assert server.seen[-1].headers["prefer"] == "wait=7"
 
 
 def test_the_callers_own_key_is_used(server, client, say):
