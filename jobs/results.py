@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from jobs.bootstrap import Ground
 from jobs.errors import InvalidRequest
 from jobs.manifests import Manifest
-from jobs.segments import Row, read_segment
-from jobs.states import ItemStatus, JobStatus, ShardState
+from jobs.segments import Row, count_rows, read_segment
+from jobs.states import TERMINAL, ItemStatus, JobStatus, ShardState
 from jobs.tables import Job, Shard
 
 # Commits looked up with one query.
@@ -37,6 +37,14 @@ class Cursor:
 
     def __str__(self) -> str:
         return f"{self.commit}.{self.row}"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much there is to read at a moment: `rows`, up to commit `until`, however it goes on."""
+
+    rows: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,38 @@ def read_page(
     return Page(rows, first, last, has_more=False)
 
 
+def extent_of(ground: Ground, job: Job, after: Cursor, status: ItemStatus | None = None) -> Extent:
+    """Count the rows after a cursor that are committed by now, those of one status if one is named.
+
+    Where the job's own counts cannot tell a status, that column of its segments is read.
+    """
+    is_after = (Shard.job_id == job.id, Shard.commit_number >= after.commit)
+    with ground.database.read() as session:
+        # One statement, so that it counts what was committed at one moment.
+        items, until = session.execute(
+            select(func.sum(Shard.count), func.max(Shard.commit_number)).where(*is_after)
+        ).one()
+    if until is None:
+        return Extent(0, after.commit)
+    if status is None:
+        # Numbers count from 1: the beginning has no shard.
+        read_before = after.row + 1 if after.commit else 0
+        return Extent(int(items) - read_before, until)
+    # It was over before the commits were looked at, so none has come since.
+    if after == Cursor() and job.status in TERMINAL:
+        return Extent(_counted(job, status), until)
+    job = _read_again(ground, job)
+    shards = _shards_from(ground, job.id, after.commit, until)
+    return Extent(sum(_rows_of_status(ground, job, after, each, status) for each in shards), until)
+
+
 def read_rows(
-    ground: Ground, job: Job, after: Cursor | None = None
+    ground: Ground, job: Job, after: Cursor | None = None, until: int | None = None
 ) -> Iterator[tuple[Cursor, Row]]:
-    """Read every row after a cursor that is committed by now, in bounded memory."""
+    """Read every row after a cursor that is committed by now, or by `until`, in bounded memory."""
     after = after or Cursor()
     manifest: Manifest | None = None
-    for shard in _shards_from(ground, job.id, after.commit):
+    for shard in _shards_from(ground, job.id, after.commit, until):
         commit = shard.commit_number or 0
         start = after.row + 1 if commit == after.commit else 0
         if shard.segment is not None:
@@ -152,13 +185,16 @@ def _shards_by_index(ground: Ground, job_id: str) -> Iterator[Shard]:
         first = shards[-1].first
 
 
-def _shards_from(ground: Ground, job_id: str, commit: int) -> Iterator[Shard]:
-    """Give the committed shards from a commit's number on, some at a time."""
+def _shards_from(
+    ground: Ground, job_id: str, commit: int, until: int | None = None
+) -> Iterator[Shard]:
+    """Give the committed shards from one commit's number to another's, some at a time."""
+    within = [] if until is None else [Shard.commit_number <= until]
     while True:
         with ground.database.read() as session:
             shards = session.scalars(
                 select(Shard)
-                .where(Shard.job_id == job_id, Shard.commit_number >= commit)
+                .where(Shard.job_id == job_id, Shard.commit_number >= commit, *within)
                 .order_by(Shard.commit_number)
                 .limit(_COMMITS)
             ).all()
@@ -166,6 +202,28 @@ def _shards_from(ground: Ground, job_id: str, commit: int) -> Iterator[Shard]:
             return
         yield from shards
         commit = (shards[-1].commit_number or 0) + 1
+
+
+def _counted(job: Job, status: ItemStatus) -> int:
+    return {
+        ItemStatus.SUCCEEDED: job.completed,
+        ItemStatus.ERRORED: job.failed,
+        ItemStatus.CANCELLED: job.cancelled,
+        ItemStatus.EXPIRED: job.expired,
+    }[status]
+
+
+def _rows_of_status(
+    ground: Ground, job: Job, after: Cursor, shard: Shard, status: ItemStatus
+) -> int:
+    start = after.row + 1 if shard.commit_number == after.commit else 0
+    if shard.segment is not None:
+        return count_rows(ground.storage, shard.segment, status, start)
+    return shard.count - start if _status_of_never_run(job) is status else 0
+
+
+def _status_of_never_run(job: Job) -> ItemStatus:
+    return ItemStatus.EXPIRED if job.status is JobStatus.EXPIRED else ItemStatus.CANCELLED
 
 
 def _read_again(ground: Ground, job: Job) -> Job:
@@ -184,7 +242,7 @@ def _with_metadata(
 
 
 def _rows_that_never_ran(manifest: Manifest, job: Job, shard: Shard) -> Iterator[Row]:
-    status = ItemStatus.EXPIRED if job.status is JobStatus.EXPIRED else ItemStatus.CANCELLED
+    status = _status_of_never_run(job)
     items = manifest.items(shard.first, shard.count)
     for index, item in enumerate(items, start=shard.first):
         yield Row(index, item.custom_id, status, metadata_json=item.metadata)

@@ -158,6 +158,14 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
         )
 
 
+def count_rows(storage: Storage, name: str, status: ItemStatus, start: int = 0) -> int:
+    """Count the rows of one status in a segment, from row `start` on."""
+    file = pq.ParquetFile(pa.BufferReader(storage.get(name)))
+    table = file.read(columns=["status"], use_threads=False).slice(start)
+    statuses: list[str] = table["status"].to_pylist()
+    return statuses.count(status.value)
+
+
 def _warnings_json(warnings: tuple[ItemWarning, ...]) -> str | None:
     return to_json([asdict(each) for each in warnings]) if warnings else None
 

@@ -22,6 +22,7 @@ from pixelmill.model_calls import ModelCalls
 from pixelmill.pages import pages
 from pixelmill.records import File, Job, Result
 from pixelmill.retrying import RetryPolicy
+from pixelmill.row_stream import whole_rows
 from pixelmill.single import predict_body
 from pixelmill.tarstream import tar_stream
 from pixelmill.trainings import Trainings
@@ -226,11 +227,12 @@ class Client(ChildCalls, ModelCalls):
     def results_ndjson(self, job: str | Job) -> Iterator[bytes]:
         """Give the results there are as raw NDJSON blocks; memory stays bounded.
 
-        Raises ConnectionFailed if the stream breaks: `results` goes on where it was, this cannot.
+        Raises ConnectionFailed if the stream breaks, or ends before all the rows that the server
+        has told of: `results` goes on where it was, this cannot.
         """
         call = Call("GET", results_path(job), params={"format": "ndjson"}, repeatable=True)
         with self._transport.stream(call) as response:
-            yield from response.iter_bytes()
+            yield from whole_rows(response)
 
     def _rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
         for page in pages(self._transport, results_path(job), {"limit": PAGE, "status": status}):

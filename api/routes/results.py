@@ -15,7 +15,7 @@ from api.schemas import ResultsQuery
 from jobs.errors import InvalidRequest, NotFound
 from jobs.overlays import read_overlay
 from jobs.reading import get_job
-from jobs.results import Cursor, parse_cursor, read_page, read_rows
+from jobs.results import Cursor, extent_of, parse_cursor, read_page, read_rows
 from jobs.segments import Row
 from jobs.tables import Job
 
@@ -23,6 +23,8 @@ results = APIBlueprint("results", __name__, tag="Results")
 
 _ROWS_A_PAGE = 100
 _STREAMS = {"ndjson": (ndjson, "application/x-ndjson"), "csv": (as_csv, "text/csv; charset=utf-8")}
+# HTTP/1.0, which a default nginx speaks to us, ends a stream that broke like one that is whole.
+ROWS = "Pixelmill-Rows"
 _FORMATS = ("json", *_STREAMS)
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -38,7 +40,9 @@ def get_results(job_id: str) -> Response:
     """Read the results that there are by now, while the job runs and afterwards.
 
     `json` gives pages: pass `last_id` as `after` to go on, also when a page was empty at the time.
-    `ndjson` and `csv` stream every row after `after`, or the first `limit` of them.
+    `ndjson` and `csv` stream every row after `after` that is there when they begin, or the first
+    `limit` of them. The header `Pixelmill-Rows` tells how many that are (a CSV has one line more):
+    whoever gets fewer has not got all, however well the stream seemed to end.
     """
     query = read_query(ResultsQuery)
     if query.format not in _FORMATS:
@@ -82,13 +86,16 @@ def _page(job: Job, after: Cursor, query: ResultsQuery) -> Response:
 
 
 def _stream(job: Job, after: Cursor, query: ResultsQuery) -> Response:
+    extent = extent_of(ground(), job, after, query.status)
+    told = extent.rows if query.limit is None else min(extent.rows, query.limit)
     wanted = (
         row
-        for _, row in read_rows(ground(), job, after)
+        for _, row in read_rows(ground(), job, after, extent.until)
         if query.status is None or row.status is query.status
     )
     write, media_type = _STREAMS[query.format]
-    return Response(write(job, _begun(islice(wanted, query.limit))), content_type=media_type)
+    content = write(job, _begun(islice(wanted, told)))
+    return Response(content, headers={ROWS: str(told)}, content_type=media_type)
 
 
 def _begun(rows: Iterable[Row]) -> Iterator[Row]:

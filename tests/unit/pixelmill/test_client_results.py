@@ -101,6 +101,18 @@ def test_a_raw_stream_that_breaks_off_is_an_error_and_no_short_answer(server, cl
         list(client.results_ndjson("job_1"))
 
 
+@pytest.mark.parametrize("told", ["3", "2"])
+def test_a_raw_stream_with_fewer_rows_than_were_told_is_an_error(server, client, say, told):
+    # As behind a proxy that speaks HTTP/1.0: the end of the connection says nothing.
+    lines = b'{"index": 0}\n{"index": 1}\n'
+    server.on("GET", RESULTS, say.answer(200, lines, {"Pixelmill-Rows": told}))
+    if told == "2":
+        assert b"".join(client.results_ndjson("job_1")) == lines
+        return
+    with pytest.raises(ConnectionFailed, match="2 of 3 rows"):
+        list(client.results_ndjson("job_1"))
+
+
 def test_jobs_are_read_page_by_page_as_they_are_needed(server, client, say):
     first = say.page([{"id": "job_3", "status": "completed"}], "job_3", has_more=True)
     second = say.page([{"id": "job_2", "status": "completed"}], "job_2")
