@@ -91,7 +91,9 @@ class JobView(BaseModel):
     outcome: Outcome | None
     status_reason: str | None
     errors: JobErrors | None
-    model: ModelRef
+    model: ModelRef | str = Field(
+        description="Of a batch the text `name@version`, as OpenAI's clients read it."
+    )
     params: dict[str, Any]
     priority: str
     request_counts: Counts
@@ -162,15 +164,13 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         outcome=job.outcome,
         status_reason=job.status_reason,
         errors=JobErrors(data=job.errors) if job.errors else None,
-        model=ModelRef(
-            name=shown_name(job.model_name), version=job.model_version, digest=job.model_digest
-        ),
+        model=_model_of(job, kind),
         params=job.params,
         priority=job.priority,
         request_counts=Counts(**job.request_counts),
         skipped=skipped_view(job),
         queue=Queue(position=ahead.position, eta_seconds=None if eta is None else round(eta)),
-        completion_window=job.completion_window,
+        completion_window=_window_of(job, kind),
         output_expires_after=job.output_expires_after,
         delete_inputs=job.delete_inputs,
         overlays=job.overlays,
@@ -182,6 +182,20 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         results_url=f"/v1/jobs/{job.id}/results",
         **times_of(job),
     )
+
+
+def _model_of(job: Job, kind: Kind) -> ModelRef | str:
+    name = shown_name(job.model_name)
+    if kind == "batch":
+        return f"{name}@{job.model_version}"
+    return ModelRef(name=name, version=job.model_version, digest=job.model_digest)
+
+
+def _window_of(job: Job, kind: Kind) -> str | None:
+    """Give the time that the job has; OpenAI's clients have it for every batch."""
+    if job.completion_window is None and kind == "batch":
+        return f"{round(job.expires_at - job.created_at)}s"
+    return job.completion_window
 
 
 def skipped_view(job: Job) -> Skipped:

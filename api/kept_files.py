@@ -22,12 +22,14 @@ def body_part() -> Part:
     return intake.part
 
 
-def keep_as_file(part: Part, filename: str, purpose: str) -> File:
+def keep_as_file(part: Part, filename: str, purpose: str, lifetime_s: int | None = None) -> File:
     """Make a part one of the tenant's files; one that lies in storage already is not copied.
 
     Raises InvalidRequest for an empty one and TooLarge; nothing is left then.
     """
     if part.blob is None:
-        return store_file(ground(), tenant_id(), filename, purpose, part.chunks())
+        return store_file(ground(), tenant_id(), filename, purpose, part.chunks(), lifetime_s)
     blob, digest = part.blob.take(), part.blob.sha256
-    return adopt_file(ground(), tenant_id(), filename, purpose, blob, part.length, digest)
+    return adopt_file(
+        ground(), tenant_id(), filename, purpose, blob, part.length, digest, lifetime_s
+    )

@@ -29,6 +29,10 @@ FileId = Annotated[str, Field(pattern=r"^file_[0-9a-z]{26}$")]
 JobId = Annotated[str, Field(pattern=r"^job_[0-9a-z]{26}$")]
 
 
+Order = Annotated[
+    Literal["asc", "desc"], Field(description="By time: oldest first, or newest first.")
+]
+
 # Spelled out for the type checker and the OpenAPI document; a test holds it against EVENTS.
 Event = Literal["job.completed", "job.failed", "job.cancelled", "job.expired"]
 
@@ -134,6 +138,14 @@ class UploadForm(BaseModel):
 
     file: Binary
     purpose: str = "batch"
+    seconds: int | None = Field(
+        None,
+        alias="expires_after[seconds]",
+        ge=3600,
+        le=30 * 86400,
+        description="Erase it so many seconds from now; it stays while a job that runs needs it.",
+    )
+    anchor: Literal["created_at"] = Field("created_at", alias="expires_after[anchor]")
 
 
 class JobForm(BaseModel):
@@ -163,6 +175,7 @@ class FileListQuery(_Strict):
 
     after: FileId | None = None
     limit: int = Field(20, ge=1, le=100)
+    order: Order = "desc"
     purpose: str | None = None
 
 
@@ -171,6 +184,7 @@ class JobListQuery(_Strict):
 
     after: JobId | None = None
     limit: int = Field(20, ge=1, le=100)
+    order: Order = "desc"
     status: JobStatus | None = None
     model: str | None = Field(None, description="A model's name, without a version.")
     idempotency_key: str | None = Field(

@@ -6,7 +6,7 @@ Times are whole seconds since 1970 (UTC).
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jobs.tables import File
 
@@ -21,6 +21,9 @@ class FileView(BaseModel):
     bytes: int
     sha256: str
     created_at: int
+    expires_at: int | None = Field(description="When it is erased by itself; null for never.")
+    status: Literal["processed"] = "processed"
+    status_details: None = None
 
 
 class FileList(BaseModel):
@@ -65,6 +68,7 @@ def file_view(file: File) -> FileView:
         bytes=file.bytes,
         sha256=file.sha256,
         created_at=int(file.created_at),
+        expires_at=None if file.expires_at is None else int(file.expires_at),
     )
 
 

@@ -3,21 +3,30 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import delete, select
+import structlog
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from jobs.bootstrap import Ground
 from jobs.database import db_now
 from jobs.errors import InvalidRequest, NotFound, TooLarge
 from jobs.ids import new_id
-from jobs.storage import input_name
-from jobs.tables import File
+from jobs.storage import StorageError, input_name
+from jobs.tables import File, Job
+
+log = structlog.get_logger(__name__)
 
 _LONGEST_NAME = 1024
+_ERASED_AT_ONCE = 20
 
 
 def store_file(
-    ground: Ground, tenant_id: str, filename: str, purpose: str, chunks: Iterable[bytes]
+    ground: Ground,
+    tenant_id: str,
+    filename: str,
+    purpose: str,
+    chunks: Iterable[bytes],
+    lifetime_s: int | None = None,
 ) -> File:
     """Store a file from a stream of chunks, hashing and counting on the way.
 
@@ -28,7 +37,7 @@ def store_file(
     meter = _Meter(ground.settings.max_body_bytes)
     ground.storage.put(blob, meter.measure(chunks))
     digest = meter.sha256.hexdigest()
-    return adopt_file(ground, tenant_id, filename, purpose, blob, meter.bytes, digest)
+    return adopt_file(ground, tenant_id, filename, purpose, blob, meter.bytes, digest, lifetime_s)
 
 
 def adopt_file(
@@ -39,8 +48,11 @@ def adopt_file(
     blob: str,
     length: int,
     sha256: str,
+    lifetime_s: int | None = None,
 ) -> File:
     """Make a file of an input blob that is there already (jobs.storage.input_name).
+
+    It is erased `lifetime_s` seconds from now, or never by itself.
 
     Raises TooLarge past the limit of one body; the blob is deleted when the file is not made.
     """
@@ -60,6 +72,7 @@ def adopt_file(
             raise _too_large(ground.settings.max_body_bytes)
         with ground.database.write() as session:
             file.created_at = session.scalar(select(db_now())) or 0.0
+            file.expires_at = None if lifetime_s is None else file.created_at + lifetime_s
             session.add(file)
     except Exception:
         ground.storage.delete([blob])
@@ -76,12 +89,22 @@ def get_file(session: Session, tenant_id: str, file_id: str) -> File:
 
 
 def list_files(
-    session: Session, tenant_id: str, *, after: str | None, limit: int, purpose: str | None = None
+    session: Session,
+    tenant_id: str,
+    *,
+    after: str | None,
+    limit: int,
+    purpose: str | None = None,
+    oldest_first: bool = False,
 ) -> list[File]:
-    """Give up to `limit` files older than `after`, newest first; ids sort by time."""
-    query = select(File).where(File.tenant_id == tenant_id).order_by(File.id.desc()).limit(limit)
+    """Give up to `limit` files that come after `after`, newest first or oldest first.
+
+    Ids sort by time.
+    """
+    order = File.id.asc() if oldest_first else File.id.desc()
+    query = select(File).where(File.tenant_id == tenant_id).order_by(order).limit(limit)
     if after is not None:
-        query = query.where(File.id < after)
+        query = query.where(File.id > after if oldest_first else File.id < after)
     if purpose is not None:
         query = query.where(File.purpose == purpose)
     return list(session.scalars(query))
@@ -95,6 +118,27 @@ def delete_file(ground: Ground, tenant_id: str, file_id: str) -> File:
     with ground.database.write() as session:
         session.execute(delete(File).where(File.id == file_id))
     return file
+
+
+def erase_expired_files(ground: Ground) -> int:
+    """Erase some of the files whose time is over and that no job needs; gives their number."""
+    needed = exists().where(Job.input_file_id == File.id, Job.ended_at.is_(None))
+    with ground.database.read() as session:
+        due = select(File.tenant_id, File.id).where(File.expires_at < db_now(), ~needed)
+        found = session.execute(due.order_by(File.expires_at).limit(_ERASED_AT_ONCE)).all()
+    erased = 0
+    for tenant_id, file_id in found:
+        try:
+            delete_file(ground, tenant_id, file_id)
+        except NotFound:
+            # Somebody else has just done it.
+            continue
+        except StorageError as err:
+            # It stays due, and the others are not kept waiting.
+            log.warning("erasure_failed", file=file_id, error=str(err))
+            continue
+        erased += 1
+    return erased
 
 
 def _too_large(limit: int) -> TooLarge:

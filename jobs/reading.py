@@ -41,17 +41,18 @@ def list_jobs(
     status: JobStatus | None = None,
     model: str | None = None,
     idempotency_key: str | None = None,
+    oldest_first: bool = False,
 ) -> list[Job]:
-    """Give up to `limit` jobs older than `after`, newest first; ids sort by time.
+    """Give up to `limit` jobs that come after `after`, newest first or oldest first.
 
-    Under an `idempotency_key` there is one at most.
+    Ids sort by time. Under an `idempotency_key` there is one at most.
     """
     mine = select(Job).where(
         Job.tenant_id == tenant_id, Job.deleted_at.is_(None), Job.kind != JobKind.TRAINING
     )
-    query = mine.order_by(Job.id.desc()).limit(limit)
+    query = mine.order_by(Job.id.asc() if oldest_first else Job.id.desc()).limit(limit)
     if after is not None:
-        query = query.where(Job.id < after)
+        query = query.where(Job.id > after if oldest_first else Job.id < after)
     if status is not None:
         query = query.where(Job.status == status)
     if model is not None:

@@ -13,6 +13,7 @@ from jobs.bootstrap import Ground
 from jobs.canaries import judge_canaries
 from jobs.comparison import has_uncompared
 from jobs.completion import expire_overdue
+from jobs.files import erase_expired_files
 from jobs.hints import IO
 from jobs.leases import expire
 from jobs.preparation import has_unprepared
@@ -48,9 +49,14 @@ def sweep(ground: Ground) -> None:
 
 
 def _clean(ground: Ground) -> None:
-    erased, tidied, weights = erase_due(ground), tidy_due(ground), erase_versions(ground)
-    if erased or tidied or weights:
-        log.info("cleaned", jobs_erased=erased, blobs_tidied=tidied, weights_erased=weights)
+    done = {
+        "jobs_erased": erase_due(ground),
+        "files_erased": erase_expired_files(ground),
+        "blobs_tidied": tidy_due(ground),
+        "weights_erased": erase_versions(ground),
+    }
+    if any(done.values()):
+        log.info("cleaned", **done)
 
 
 def _waiting(ground: Ground) -> dict[str, int]:

@@ -13,8 +13,8 @@ from api.admission import is_form
 from api.current import ground, tenant_id
 from api.kept_files import body_part, body_parts, keep_as_file
 from api.openapi import describe
-from api.parsing import check_filename, read_query
-from api.parts import Part
+from api.parsing import check_filename, read_query, validated
+from api.parts import Part, Parts
 from api.schemas import FileListQuery, UploadForm, UploadQuery
 from api.views import Deleted, FileList, FileView, file_view, listed
 from jobs.errors import InvalidRequest, NotFound
@@ -40,7 +40,7 @@ def upload_file() -> tuple[dict[str, Any], int, dict[str, str]]:
 
     Send multipart/form-data with a part `file` (and `purpose`), or the bytes themselves as the body
     with their name as `?filename=`. The body is streamed to storage; there is no need to know its
-    length beforehand.
+    length beforehand. `expires_after[seconds]` has it erased by itself.
     """
     query = read_query(UploadQuery)
     file = _upload_part() if is_form() else _upload_body(query)
@@ -50,7 +50,7 @@ def upload_file() -> tuple[dict[str, Any], int, dict[str, str]]:
 @files.get("")
 @describe(files, {200: FileList}, problems=(422,), query=FileListQuery)
 def get_files() -> dict[str, Any]:
-    """List files, newest first."""
+    """List files, newest first unless `order` says otherwise."""
     query = read_query(FileListQuery)
     with ground().database.read() as session:
         found = list_files(
@@ -59,6 +59,7 @@ def get_files() -> dict[str, Any]:
             after=query.after,
             limit=query.limit + 1,
             purpose=query.purpose,
+            oldest_first=query.order == "asc",
         )
     return listed([file_view(file) for file in found[: query.limit]], len(found) > query.limit)
 
@@ -105,12 +106,21 @@ def _upload_part() -> File:
     file = parts.only("file", "with a filename")
     purpose = parts.named("purpose")
     text = purpose[0].text(_LONGEST_FIELD) if purpose else "batch"
-    return _keep(file, file.filename or "file", text)
+    return _keep(file, file.filename or "file", text, _lifetime_s(parts))
 
 
-def _keep(part: Part, filename: str, purpose: str) -> File:
+def _lifetime_s(parts: Parts) -> int | None:
+    names = ("expires_after[anchor]", "expires_after[seconds]")
+    told = {name: part.text(_LONGEST_FIELD) for name in names for part in parts.named(name)}
+    lifetime_s = validated(UploadForm, {"file": "", **told}).seconds
+    if told and lifetime_s is None:
+        raise InvalidRequest(f"`{names[1]}` is missing beside `{names[0]}`.", param=names[1])
+    return lifetime_s
+
+
+def _keep(part: Part, filename: str, purpose: str, lifetime_s: int | None = None) -> File:
     check_filename(filename)
-    return keep_as_file(part, filename, purpose)
+    return keep_as_file(part, filename, purpose, lifetime_s)
 
 
 def _find(file_id: str) -> File:

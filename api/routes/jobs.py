@@ -59,7 +59,7 @@ def create_job() -> Response:
 @jobs.get("")
 @describe(jobs, {200: JobList}, problems=(422,), query=JobListQuery)
 def get_jobs() -> dict[str, Any]:
-    """List jobs, newest first.
+    """List jobs, newest first unless `order` says otherwise.
 
     With `idempotency_key`, the one that was submitted under it: an empty list says that it was not.
     """
@@ -73,6 +73,7 @@ def get_jobs() -> dict[str, Any]:
             status=query.status,
             model=None if query.model is None else stored_name(query.model, tenant_id()),
             idempotency_key=query.idempotency_key,
+            oldest_first=query.order == "asc",
         )
         views = [view_of(session, job) for job in found[: query.limit]]
     return listed(views, len(found) > query.limit)

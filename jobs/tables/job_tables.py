@@ -65,8 +65,18 @@ class File(Table):
     sha256: Mapped[str] = mapped_column(String(64))
     blob: Mapped[str]
     created_at: Mapped[float]
+    # When the sweeper erases it, unless a job that runs still needs it; null for never.
+    expires_at: Mapped[float | None]
 
-    __table_args__ = (Index("ix_files_tenant_id_id", "tenant_id", "id"),)
+    __table_args__ = (
+        Index("ix_files_tenant_id_id", "tenant_id", "id"),
+        Index(
+            "ix_files_expires_at",
+            "expires_at",
+            postgresql_where=text("expires_at IS NOT NULL"),
+            sqlite_where=text("expires_at IS NOT NULL"),
+        ),
+    )
 
 
 class Job(Table):

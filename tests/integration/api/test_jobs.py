@@ -73,7 +73,12 @@ def test_batches_are_the_same_jobs_under_openais_name(caller: Caller) -> None:
     job = caller.submit()
     batch = caller.get(f"/v1/batches/{job['id']}").json
     assert batch["object"] == "batch"
-    assert {**batch, "object": "job"} == job
+    # OpenAI's clients read these as text, and always find them.
+    assert (batch["model"], batch["completion_window"]) == ("digits@1", "604800s")
+    assert {
+        **batch,
+        **{name: job[name] for name in ("object", "model", "completion_window")},
+    } == job
     (listed,) = caller.get("/v1/batches").json["data"]
     assert listed["object"] == "batch"
     assert caller.get(f"/v1/batches/{job['id']}/results").json["object"] == "list"
