@@ -17,6 +17,7 @@ from api.openapi import add_components
 from api.parsing import refuse_nul
 from api.problems import handle_errors
 from api.rate_limits import limit_requests
+from api.readiness import READINESS, Readiness
 from api.routes.aliases import aliases
 from api.routes.audit import audit
 from api.routes.children import children
@@ -67,6 +68,7 @@ def create_app(ground: Ground | None = None) -> Application:
     app.extensions[EXTENSION] = ground
     app.extensions[HELD] = BoundedSemaphore(MOST_HELD)
     app.extensions[LISTENER] = Listener(ground.settings.redis_url)
+    app.extensions[READINESS] = Readiness(ground, app.extensions[LISTENER])
     _configure(app)
     log_requests(app)
     harden(app)

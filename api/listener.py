@@ -43,6 +43,11 @@ class Listener:
         """Whether moves reach this process at the moment, as far as it knows."""
         return self._subscribed.is_set()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anybody has waited yet, and so whether anything is to be heard."""
+        return self._thread is not None
+
     @contextmanager
     def listening(self, what: str) -> Iterator[threading.Event]:
         """Give an event that is set whenever something moves on, until the block ends."""

@@ -54,9 +54,12 @@ class Ready(BaseModel):
     """What answers. Without Redis jobs only start some seconds later, so it may be away."""
 
     status: Literal["ready"] = "ready"
-    database: Literal["ok", "away"]
-    storage: Literal["ok", "away"]
+    database: Literal["ok", "away", "not_migrated"]
+    storage: Literal["ok", "away", "full", "missing"]
     redis: Literal["ok", "away"]
+    listener: Literal["ok", "idle", "not_listening"] = Field(
+        description="Whether held answers hear of their jobs at once; idle before the first."
+    )
 
 
 def file_view(file: File) -> FileView:

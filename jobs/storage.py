@@ -11,6 +11,7 @@
 
     jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
     models/{weights id}.safetensors              the weights of one version of a model
+    probes/readyz                                written again and again (api.readiness)
     installations/{id}                           whose store this is (jobs.tidying)
 
 Every name is made here, never from a caller's words. A blob is written whole or not at all, and
@@ -34,6 +35,9 @@ from jobs.ids import new_id, new_token
 
 CHUNK = 8 * 1024 * 1024
 
+# As Rust tells of ENOSPC and EDQUOT on Linux.
+_NO_ROOM = ("(os error 28)", "(os error 122)")
+
 
 class StorageError(OSError):
     """The store does not answer, is full, or refuses; the same call may succeed later."""
@@ -41,6 +45,10 @@ class StorageError(OSError):
 
 class BlobMissing(StorageError):
     """There is no blob of this name (any more)."""
+
+
+class StorageFull(StorageError):
+    """There is no room for what was to be written."""
 
 
 class Storage:
@@ -249,13 +257,14 @@ def _file_url(url: str) -> str:
 
 @contextmanager
 def _translated(name: str) -> Iterator[None]:
-    """Turn what obstore raises into our two errors."""
+    """Turn what obstore raises into our errors."""
     try:
         yield
     except FileNotFoundError as err:
         raise BlobMissing(f"blob {name} does not exist") from err
     except (BaseError, OSError) as err:
-        raise StorageError(f"storage failed on blob {name}: {_first_line(err)}") from err
+        kind = StorageFull if any(sign in str(err) for sign in _NO_ROOM) else StorageError
+        raise kind(f"storage failed on blob {name}: {_first_line(err)}") from err
 
 
 def _first_line(err: BaseException) -> str:

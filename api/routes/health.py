@@ -3,16 +3,23 @@
 from typing import Any
 
 from apiflask import APIBlueprint
-from sqlalchemy.exc import SQLAlchemyError
 
-from api.current import ground
 from api.openapi import describe
+from api.readiness import readiness
 from api.views import Alive, Ready
-from jobs.bootstrap import Ground
 from jobs.errors import Unavailable
-from jobs.storage import BlobMissing, StorageError
 
 health = APIBlueprint("health", __name__, tag="Health")
+
+_DATABASE_FAULTS = {
+    "away": "the database cannot be reached",
+    "not_migrated": "the database lacks tables of this version; run `python -m migrations.upgrade`",
+}
+_STORAGE_FAULTS = {
+    "away": "the storage cannot be written to",
+    "full": "the storage is full",
+    "missing": "the storage's bucket or folder does not exist",
+}
 
 
 @health.get("/healthz")
@@ -25,31 +32,18 @@ def healthz() -> dict[str, Any]:
 @health.get("/readyz")
 @describe(health, {200: Ready}, is_open=True)
 def readyz() -> dict[str, Any]:
-    """Say whether jobs can be taken; a failure means that traffic should go elsewhere."""
-    answers = {
-        "database": _database_answers(ground()),
-        "storage": _storage_answers(ground()),
-        "redis": ground().hints.is_reachable(),
-    }
-    away = [name for name in ("database", "storage") if not answers[name]]
-    if away:
-        raise Unavailable(f"Not ready: {' and '.join(away)} cannot be reached.")
-    return Ready(**{name: "ok" if good else "away" for name, good in answers.items()}).model_dump()
+    """Say whether jobs can be taken; a failure means that traffic should go elsewhere.
 
-
-def _database_answers(ground: Ground) -> bool:
-    try:
-        return ground.database.now() > 0
-    except SQLAlchemyError:
-        return False
-
-
-def _storage_answers(ground: Ground) -> bool:
-    try:
-        ground.storage.size("readyz")
-    except BlobMissing:
-        # The store looked, and there is no such blob: it answers.
-        return True
-    except StorageError:
-        return False
-    return True
+    The storage is written to for it, every few seconds at most.
+    """
+    state = readiness()
+    database, storage = state.database(), state.storage()
+    faults = [_DATABASE_FAULTS.get(database), _STORAGE_FAULTS.get(storage)]
+    if any(faults):
+        raise Unavailable(f"Not ready: {' and '.join(fault for fault in faults if fault)}.")
+    return Ready(
+        database=database,
+        storage=storage,
+        redis="ok" if state.redis_answers() else "away",
+        listener=state.listener(),
+    ).model_dump()

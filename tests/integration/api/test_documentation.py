@@ -82,5 +82,5 @@ def test_readiness_tells_what_answers(app: APIFlask) -> None:
     client = app.test_client()
     assert client.get("/healthz").json == {"status": "ok"}
     assert client.get("/readyz").json == {
-        "status": "ready", "database": "ok", "storage": "ok", "redis": "ok",
+        "status": "ready", "database": "ok", "storage": "ok", "redis": "ok", "listener": "idle",
     }  # fmt: skip
