@@ -2,8 +2,10 @@
 
 from importlib.metadata import PackageNotFoundError, version
 from threading import BoundedSemaphore
+from typing import TYPE_CHECKING
 
 from apiflask import APIFlask
+from flask.ctx import RequestContext
 from flask.typing import ResponseReturnValue
 
 from api.admission import admit_bodies
@@ -35,9 +37,21 @@ from api.waiting import HELD, MOST_HELD, Held, hold_here
 from jobs.bootstrap import Ground, open_ground
 from jobs.settings import load_settings
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 
 class Application(APIFlask):
     """Answers by steps, which api.front takes; called as plain WSGI, it takes them by itself."""
+
+    def request_context(self, environ: "WSGIEnvironment") -> RequestContext:
+        """Take up a request; a proxy may leave its prefix in front of the path, or take it off."""
+        prefix = self.extensions[EXTENSION].settings.url_prefix
+        path = environ["PATH_INFO"]
+        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+            environ["PATH_INFO"] = path.removeprefix(prefix)
+        environ["SCRIPT_NAME"] = prefix
+        return super().request_context(environ)
 
     def call_view(self) -> ResponseReturnValue:
         """Call the view; its answer may be one that is still to come (api.waiting.Held)."""
@@ -69,7 +83,7 @@ def create_app(ground: Ground | None = None) -> Application:
     app.extensions[HELD] = BoundedSemaphore(MOST_HELD)
     app.extensions[LISTENER] = Listener(ground.settings.redis_url)
     app.extensions[READINESS] = Readiness(ground, app.extensions[LISTENER])
-    _configure(app)
+    _configure(app, ground)
     log_requests(app)
     harden(app)
     handle_errors(app)
@@ -90,7 +104,7 @@ def installed_version() -> str:
         return "unknown"
 
 
-def _configure(app: APIFlask) -> None:
+def _configure(app: APIFlask, ground: Ground) -> None:
     app.config.update(
         SECURITY_SCHEMES={SCHEME: {"type": "http", "scheme": "bearer"}},
         AUTO_OPERATION_ID=True,
@@ -100,8 +114,10 @@ def _configure(app: APIFlask) -> None:
         AUTO_AUTH_ERROR_RESPONSE=False,
         AUTO_VALIDATION_ERROR_RESPONSE=False,
     )
+    # A redirect to the path without its double slash would name the host that the caller named.
+    app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    add_components(app)
+    add_components(app, ground.settings.url_prefix)
 
 
 def _add_routes(app: APIFlask) -> None:

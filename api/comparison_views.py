@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from api.current import link
 from api.result_rows import ItemFault
 from jobs.states import ItemStatus
 from jobs.tables import Comparison
@@ -48,7 +49,10 @@ class Report(BaseModel):
 
     measure: str = Field(description="How similar two answers are is told by this, from 0 to 1.")
     same_from: float = Field(description="From this similarity on they are the same answer.")
-    agreement: float | None = Field(description="`same` over `compared`.")
+    agreement: float | None = Field(
+        description="`same` over `compared`. Null, as `similarity` is, where there is nothing to "
+        "compare: no item that both answered, or no class that both versions know by one name."
+    )
     similarity: float | None = Field(description="The mean over `compared`.")
     items: ComparedItems
     confusion: list[ClassPair] = Field(description="Of classifications; most frequent first.")
@@ -110,7 +114,7 @@ def comparison_view(comparison: Comparison) -> ComparisonView:
         status="waiting" if ended is None else "failed" if has_failed else "ready",
         failure=comparison.failure,
         report=Report(**comparison.report) if comparison.report else None,
-        changes_url=f"/v1/jobs/{job_id}/comparison/changes" if comparison.changes else None,
+        changes_url=link(f"/v1/jobs/{job_id}/comparison/changes") if comparison.changes else None,
         created_at=int(comparison.created_at),
         completed_at=None if ended is None else int(ended),
     )

@@ -1,6 +1,6 @@
 """What belongs to the request that is being answered."""
 
-from flask import current_app, g
+from flask import current_app, g, request
 
 from jobs.audit import Actor
 from jobs.bootstrap import Ground
@@ -14,6 +14,11 @@ def ground() -> Ground:
     """Give the ground floor that this application stands on."""
     opened: Ground = current_app.extensions[EXTENSION]
     return opened
+
+
+def link(path: str) -> str:
+    """Give the path of something here as callers reach it, behind a proxy's prefix too."""
+    return request.script_root + path
 
 
 def tenant_id() -> str:

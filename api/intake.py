@@ -16,6 +16,7 @@ from flask import g
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
+from api.file_names import upload_name
 from api.parts import Part, Parts, PartWriter
 from jobs.errors import InvalidRequest, TooLarge
 from jobs.storage import Storage
@@ -157,7 +158,7 @@ class FormIntake:
             # The name is None, whatever the type says, where a part gives none.
             name = event.name or ""
             self._admit(name)
-            filename = event.filename if isinstance(event, File) else None
+            filename = upload_name(event) if isinstance(event, File) else None
             self._writers.append(
                 PartWriter(self._spool, self._storage, self._blob_name, name, filename)
             )

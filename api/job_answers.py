@@ -6,7 +6,7 @@ import json
 from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
-from api.current import ground
+from api.current import ground, link
 from api.job_views import DryRun, JobView, Kind, ModelRef, Skipped, job_view
 from api.waiting import Wait, hold, wanted_wait
 from jobs.forecast import forecast
@@ -67,7 +67,7 @@ def rehearsed(submission: Submission) -> Response:
 
 def location(job: Job) -> str:
     """Give the path of a job under the name that the caller used."""
-    return f"/v1/{'batches' if kind_of_view() == 'batch' else 'jobs'}/{job.id}"
+    return link(f"/v1/{'batches' if kind_of_view() == 'batch' else 'jobs'}/{job.id}")
 
 
 def _answer(job: Job, status: int, wait: Wait | None) -> Response:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from api.current import link
 from jobs.forecast import Forecast
 from jobs.model_names import shown_name
 from jobs.skipping import NOTHING
@@ -84,6 +85,9 @@ class JobView(BaseModel):
 
     id: str
     object: Kind
+    tenant: str | None = Field(
+        None, description="Its name, in lists of other tenants' jobs for operators."
+    )
     kind: JobKind = Field(description="`rerun` and `retry` run the items of `parent_id` again.")
     parent_id: str | None
     endpoint: str
@@ -179,7 +183,7 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         error_file_id=None,
         metadata=job.metadata_,
         webhook=WebhookView(**job.webhook) if job.webhook else None,
-        results_url=f"/v1/jobs/{job.id}/results",
+        results_url=link(f"/v1/jobs/{job.id}/results"),
         **times_of(job),
     )
 

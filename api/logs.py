@@ -14,6 +14,9 @@ HEADER = "X-Request-Id"
 # What a proxy may have named the request; anything else could forge lines in a log.
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
+# A key that somebody put into a URL, where no key belongs.
+_KEY = re.compile(r"pm_live_[A-Za-z0-9_%-]*", re.IGNORECASE)
+
 log = structlog.get_logger(__name__)
 
 
@@ -40,9 +43,19 @@ def log_requests(app: APIFlask) -> None:
     app.after_request(_end)
 
 
+def new_request_id() -> str:
+    """Make an id for a request that has none."""
+    return f"req_{secrets.token_hex(12)}"
+
+
+def without_keys(path: str) -> str:
+    """Give a path as it may be logged and shown."""
+    return _KEY.sub("pm_live_…", path)
+
+
 def _begin() -> None:
     given = request.headers.get(HEADER, "")
-    g.request_id = given if _GOOD_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+    g.request_id = given if _GOOD_ID.fullmatch(given) else new_request_id()
     g.began_at = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
@@ -53,7 +66,7 @@ def _end(response: Response) -> Response:
     log.info(
         "request",
         method=request.method,
-        path=request.path,
+        path=without_keys(request.path),
         status=response.status_code,
         tenant=g.get("tenant_id"),
         duration_ms=round((time.perf_counter() - g.began_at) * 1000, 1),

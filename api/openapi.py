@@ -166,8 +166,8 @@ def describe(
     return decorate
 
 
-def add_components(app: APIFlask) -> None:
-    """Have every schema that a route names appear in the document."""
+def add_components(app: APIFlask, prefix: str) -> None:
+    """Have every schema that a route names appear in the document, and where its paths begin."""
 
     @app.spec_processor
     def add(spec: dict[str, Any] | str) -> dict[str, Any] | str:
@@ -177,6 +177,8 @@ def add_components(app: APIFlask) -> None:
         )
         components = spec.setdefault("components", {})
         components["schemas"] = definitions["$defs"]
+        if prefix:
+            spec["servers"] = [{"url": prefix}]
         # Blueprints that are registered under two names would name their tags twice.
         spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())
         return spec

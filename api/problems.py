@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from api.current import ground
+from api.current import ground, link
+from api.logs import without_keys
 from jobs.database import is_outage
 from jobs.errors import InvalidInput, PixelmillError, TooManyRequests, Unavailable
 from jobs.storage import StorageError
@@ -120,10 +121,11 @@ def _refused_by_flask(err: HTTPException) -> Response:
 
 
 def _explained(err: HTTPException, status: int) -> str:
+    path = without_keys(request.path)
     if status == HTTPStatus.NOT_FOUND:
-        return f"There is nothing at {request.path}. /docs lists every call."
+        return f"There is nothing at {path}. {link('/docs')} lists every call."
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"{request.path} does not answer {request.method}. /docs lists every call."
+        return f"{path} does not answer {request.method}. {link('/docs')} lists every call."
     if isinstance(err, RequestEntityTooLarge):
         limit = g.get("body_limit", ground().settings.max_body_bytes)
         return f"The body is over {limit:,} bytes, the limit of this call. Upload files instead."

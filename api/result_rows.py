@@ -35,7 +35,9 @@ _COLUMNS = (
 
 # A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
 # https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Some trim a cell first, and some read full-width signs as the plain ones.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_CONTROL_STARTS = ("\t", "\r", "\n")
 
 # Rows that leave in one piece: small enough to be live, large enough to be cheap.
 _ROWS_A_CHUNK = 64
@@ -185,7 +187,8 @@ def _cells(model: str, row: Row) -> list[str]:
 
 def _harmless(value: object) -> str:
     text = "" if value is None else str(value)
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+    is_harmful = text.startswith(_CONTROL_STARTS) or text.lstrip().startswith(_FORMULA_STARTS)
+    return f"'{text}" if is_harmful else text
 
 
 def _csv_line(cells: Iterable[str]) -> str:

@@ -35,7 +35,7 @@ _HEARING_PAUSE_S = 1.0
 _LATEST_SHARE = 0.3
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
 
-_WAIT = re.compile(r'\bwait\s*=\s*"?(\d{1,9})"?(?=\s*(?:[,;]|$))')
+_WAIT = re.compile(r'\bwait\s*=\s*"?(\d{1,9})"?(?=\s*(?:[,;]|$))', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

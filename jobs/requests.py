@@ -122,7 +122,7 @@ def _parse_input(value: object, where: str, max_bytes: int) -> dict[str, Any]:
 
 def check_url_form(url: str, where: str) -> None:
     """Raise RequestError unless this is an HTTP URL in form; whether it is allowed shows later."""
-    if not url.startswith(("http://", "https://")) or len(url) > LONGEST_URL:
+    if not url[:8].lower().startswith(("http://", "https://")) or len(url) > LONGEST_URL:
         raise RequestError(
             f"`{where}` must start with http:// or https:// and have at most {LONGEST_URL} "
             "characters.",

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     redis_url: str = Field("redis://127.0.0.1:6379/0", pattern="^(redis|rediss|unix)://.")
     storage_url: str = Field("file://.pixelmill/blobs", pattern="^[a-z0-9]+://.")
 
+    # Where a proxy serves the API, if not at the root of its host: `/pixelmill`.
+    url_prefix: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+
     # Which pool new jobs go to: that of the workers which this installation has.
     pool_for_jobs: Literal["cpu", "gpu"] = "cpu"
 

@@ -20,7 +20,9 @@ CSV_COLUMNS = (
 
 # A spreadsheet runs a cell that begins with one of these as a formula; an apostrophe makes it text
 # (https://owasp.org/www-community/attacks/CSV_Injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Some trim a cell first, and some read full-width signs as the plain ones.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_CONTROL_STARTS = ("\t", "\r", "\n")
 
 _SHOWN_PREDICTIONS = 3
 _SHOWN_CHARACTERS = 60
@@ -95,9 +97,10 @@ _WRITERS: dict[Format, Callable[[Iterable[Result], TextIO], None]] = {
 
 def defused(cell: Any) -> Any:
     """Give a cell that no spreadsheet takes for a formula; numbers stay as they are."""
-    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
-        return "'" + cell
-    return cell
+    if not isinstance(cell, str):
+        return cell
+    is_harmful = cell.startswith(_CONTROL_STARTS) or cell.lstrip().startswith(_FORMULA_STARTS)
+    return f"'{cell}" if is_harmful else cell
 
 
 def _csv_cells(result: Result) -> list[Any]:

@@ -6,7 +6,6 @@ import gc
 import json
 import multiprocessing
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -24,7 +23,7 @@ from api.front.exchange import Answer, Exchange, Outcome, WantsBody
 from api.front.limits import LONGEST_TARGET, MOST_HEADERS, SENT
 from api.front.peer import GoneError, Peer
 from api.listener import LISTENER, Listener
-from api.logs import HEADER
+from api.logs import HEADER, new_request_id, without_keys
 from api.problems import MEDIA_TYPE, problem_body
 from api.waiting import HELD, NOT_HELD, Held, pause_s, place_of
 
@@ -65,7 +64,7 @@ class Front:
         try:
             await self._serve(scope, peer)
         except GoneError:
-            log.info("peer_gone", method=scope["method"], path=scope["path"])
+            log.info("peer_gone", method=scope["method"], path=without_keys(scope["path"]))
 
     async def _live(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -239,7 +238,7 @@ def _refusal_of(scope: Any) -> tuple[int, str, str] | None:
 
 
 async def _send_whole(peer: Peer, status: int, code: str, text: str) -> None:
-    request_id = f"req_{secrets.token_hex(12)}"
+    request_id = new_request_id()
     content = json.dumps(problem_body(status, code, text, request_id=request_id)).encode()
     headers = [
         ("Content-Type", MEDIA_TYPE),

@@ -15,11 +15,15 @@ from http import HTTPStatus
 from typing import Any
 
 import h11
+import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.front.limits import HEADER_S, MOST_CONNECTIONS, UNSENT
 from api.front.lingering import LingeringTransport
+from api.logs import HEADER, new_request_id
 from api.problems import MEDIA_TYPE, problem_body
+
+log = structlog.get_logger(__name__)
 
 # In the lifespan's state, and in a scope's extensions.
 HOUSE, CONNECTION = "pixelmill.house", "pixelmill.connection"
@@ -27,6 +31,7 @@ HOUSE, CONNECTION = "pixelmill.house", "pixelmill.connection"
 _CODES = {
     400: ("malformed_request", "The request is not HTTP/1.1 that can be read: {reason}."),
     408: ("request_timeout", "The headers of the request did not come within {seconds:.0f} s."),
+    414: ("url_too_long", "The URL is too long; put what it says into the body."),
     431: ("headers_too_large", "The headers of the request are too long; send less of them."),
     501: ("not_implemented", "The request has a transfer coding other than `chunked`."),
 }
@@ -134,12 +139,18 @@ class Connection(H11Protocol):
         if self._is_busy() and self.cycle.response_started:
             self.cut()
             return
+        if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE and self._is_in_first_line():
+            status = HTTPStatus.REQUEST_URI_TOO_LONG
         code, text = _CODES[status]
-        body = problem_body(status, code, text.format(reason=reason, seconds=HEADER_S))
+        request_id = new_request_id()
+        detail = text.format(reason=reason, seconds=HEADER_S)
+        body = problem_body(status, code, detail, request_id=request_id)
+        log.info("request_unread", status=int(status), code=code, request_id=request_id)
         content = json.dumps(body).encode()
         headers = [
             ("content-type", MEDIA_TYPE),
             ("content-length", str(len(content))),
+            (HEADER.lower(), request_id),
             ("connection", "close"),
         ]
         for event in (
@@ -154,6 +165,10 @@ class Connection(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
+
+    def _is_in_first_line(self) -> bool:
+        unread, _ = self.conn.trailing_data
+        return b"\n" not in unread
 
     def _disarm(self) -> None:
         if self._deadline is not None:

@@ -10,7 +10,8 @@ from flask import Response
 from werkzeug.http import dump_options_header
 
 from api.admission import is_form
-from api.current import ground, tenant_id
+from api.current import ground, link, tenant_id
+from api.file_names import last_part
 from api.kept_files import body_part, body_parts, keep_as_file
 from api.openapi import describe
 from api.parsing import check_filename, read_query, validated
@@ -44,7 +45,7 @@ def upload_file() -> tuple[dict[str, Any], int, dict[str, str]]:
     """
     query = read_query(UploadQuery)
     file = _upload_part() if is_form() else _upload_body(query)
-    return file_view(file).model_dump(), 201, {"Location": f"/v1/files/{file.id}"}
+    return file_view(file).model_dump(), 201, {"Location": link(f"/v1/files/{file.id}")}
 
 
 @files.get("")
@@ -120,7 +121,7 @@ def _lifetime_s(parts: Parts) -> int | None:
 
 def _keep(part: Part, filename: str, purpose: str, lifetime_s: int | None = None) -> File:
     check_filename(filename)
-    return keep_as_file(part, filename, purpose, lifetime_s)
+    return keep_as_file(part, last_part(filename), purpose, lifetime_s)
 
 
 def _find(file_id: str) -> File:

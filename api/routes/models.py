@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
-from api.current import actor, changeable, ground, tenant_id
+from api.current import actor, changeable, ground, link, tenant_id
 from api.model_schemas import VersionCreate, VersionForm
 from api.model_views import ModelList, ModelView, model_view
 from api.openapi import describe
@@ -72,7 +72,7 @@ def post_version(name: str) -> Response:
     def answer(wait: Wait) -> Response:
         response = _registered(look(), is_new=is_new)
         response.headers.update(wait.headers)
-        response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
+        response.headers["Location"] = link(f"/v1/models/{name}/versions/{version.version}")
         return response
 
     return hold_until(

@@ -7,7 +7,7 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from api.admission import is_form
-from api.current import ground
+from api.current import ground, link
 from api.inline_items import read_input
 from api.job_answers import accepted
 from api.job_views import JobView
@@ -55,7 +55,7 @@ def _answer(job: Job, wait: Wait, *, is_new: bool) -> Response:
     row = prediction_json(job, page.rows[0])
     response = Response(row, content_type="application/json")
     response.headers.update(wait.headers)
-    response.headers["Content-Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Content-Location"] = link(f"/v1/jobs/{job.id}")
     return response
 
 

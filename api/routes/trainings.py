@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request
 
-from api.current import ground, tenant_id
+from api.current import ground, link, tenant_id
 from api.deadlines import seconds_to_run
 from api.openapi import describe
 from api.parsing import read_body, read_query
@@ -71,7 +71,7 @@ def create_training() -> Response:
         job, is_new = earlier, False
     else:
         job, is_new = submit_training(ground(), _submission_of(body), idempotency)
-    headers = {"Location": f"/v1/trainings/{job.id}"}
+    headers = {"Location": link(f"/v1/trainings/{job.id}")}
     if not is_new:
         headers["Idempotent-Replayed"] = "true"
     return _answer_after_wait(job.id, 202, headers)

@@ -10,6 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from sqlalchemy import update
 
+from api.result_rows import _harmless
 from jobs.bootstrap import Ground
 from jobs.commits import Tally, commit
 from jobs.scheduling import claim
@@ -191,6 +192,22 @@ def test_csv_has_a_header_and_nothing_that_computes(caller: Caller, ground: Grou
     assert row["custom_id"] == "'" + evil
     assert (row["index"], row["status"], row["error_code"]) == ("0", "succeeded", "")
     assert json.loads(row["predictions"])[0]["class"] == "7"
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["=", "+", "-", "@", " =", "\u00a0=", "\u3000=", "\uff1d", "\uff0b", "\uff0d", "\uff20"],
+)
+def test_no_cell_of_a_csv_begins_as_a_formula(caller: Caller, ground: Ground, start: str) -> None:
+    path = f"/v1/jobs/{caller.submit()['id']}/results?format=csv"
+    run_rows(ground, custom_id=f"{start}1+1")
+    (row,) = csv.DictReader(io.StringIO(caller.get(path).text))
+    assert row["custom_id"] == f"'{start}1+1"
+
+
+def test_a_cell_that_begins_with_a_line_end_is_no_formula() -> None:
+    assert [_harmless(f"{start}1") for start in "\n\r\t"] == ["'\n1", "'\r1", "'\t1"]
+    assert [_harmless(text) for text in ("a=1", " a", "7")] == ["a=1", " a", "7"]
 
 
 @pytest.mark.parametrize(
