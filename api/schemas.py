@@ -190,6 +190,11 @@ class JobListQuery(_Strict):
     idempotency_key: str | None = Field(
         None, max_length=255, description="Of the one job that was submitted under this key."
     )
+    tenant: str | None = Field(
+        None,
+        description="With an operator's key: the name of another tenant, or `*` for all of them. "
+        "Otherwise the list has the jobs of the key's own tenant, an operator's too.",
+    )
 
 
 class ShadowPut(_Strict):

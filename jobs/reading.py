@@ -34,7 +34,7 @@ def is_over(database: Database, tenant_id: str, job_id: str) -> bool:
 
 def list_jobs(
     session: Session,
-    tenant_id: str,
+    tenant_id: str | None,
     *,
     after: str | None,
     limit: int,
@@ -45,12 +45,16 @@ def list_jobs(
 ) -> list[Job]:
     """Give up to `limit` jobs that come after `after`, newest first or oldest first.
 
+    Those of a tenant, or with None of all; what the system runs for itself is left out.
+
     Ids sort by time. Under an `idempotency_key` there is one at most.
     """
-    mine = select(Job).where(
-        Job.tenant_id == tenant_id, Job.deleted_at.is_(None), Job.kind != JobKind.TRAINING
+    query = select(Job).where(
+        Job.deleted_at.is_(None), Job.kind.not_in((JobKind.TRAINING, JobKind.SHADOW))
     )
-    query = mine.order_by(Job.id.asc() if oldest_first else Job.id.desc()).limit(limit)
+    if tenant_id is not None:
+        query = query.where(Job.tenant_id == tenant_id)
+    query = query.order_by(Job.id.asc() if oldest_first else Job.id.desc()).limit(limit)
     if after is not None:
         query = query.where(Job.id > after if oldest_first else Job.id < after)
     if status is not None:
@@ -59,7 +63,9 @@ def list_jobs(
         query = query.where(Job.model_name == model)
     if idempotency_key is not None:
         under_key = select(IdempotencyKey.job_id).where(
-            IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == idempotency_key
+            IdempotencyKey.tenant_id == Job.tenant_id,
+            IdempotencyKey.job_id == Job.id,
+            IdempotencyKey.key == idempotency_key,
         )
-        query = query.where(Job.id.in_(under_key))
+        query = query.where(under_key.exists())
     return list(session.scalars(query))

@@ -11,6 +11,7 @@ import hmac
 import secrets
 import string
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -51,6 +52,20 @@ class NewKey:
     key_id: str
     tenant_id: str
     webhook_secret: str = field(repr=False)
+
+
+def find_tenant(session: Session, name: str) -> str:
+    """Give the id of a tenant by its name; raises NotFound."""
+    found = session.scalar(select(Tenant.id).where(Tenant.name == name))
+    if found is None:
+        raise NotFound(f"There is no tenant {name!r}.", param="tenant")
+    return found
+
+
+def names_of_tenants(session: Session, ids: Collection[str]) -> dict[str, str]:
+    """Give the names of tenants by their ids."""
+    found = session.execute(select(Tenant.id, Tenant.name).where(Tenant.id.in_(ids)))
+    return {row.id: row.name for row in found}
 
 
 def create_key(

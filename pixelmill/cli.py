@@ -129,12 +129,17 @@ def jobs(
         str | None,
         typer.Option("--idempotency-key", help="Only the one submitted under it."),
     ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option("--tenant", help="With an operator's key: of this tenant, or * for all."),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the jobs, newest first."""
     with Client() as client:
-        found = list(islice(client.jobs(status=status, model=model, idempotency_key=key), limit))
+        every = client.jobs(status=status, model=model, idempotency_key=key, tenant=tenant)
+        found = list(islice(every, limit))
     if as_json:
         print_json([job.raw for job in found])
     else:

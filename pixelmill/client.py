@@ -178,13 +178,20 @@ class Client(ChildCalls, ModelCalls):
         status: str | None = None,
         model: str | None = None,
         idempotency_key: str | None = None,
+        tenant: str | None = None,
     ) -> Iterator[Job]:
         """Give the tenant's jobs, newest first, fetching pages as they are needed.
 
         With an `idempotency_key`, give the one that was submitted under it, if it was stored: an
-        error after which nobody knows has that key.
+        error after which nobody knows has that key. With an operator's key, `tenant` names another
+        tenant, or is `*` for all of them.
         """
-        query = {"status": status, "model": model, "idempotency_key": idempotency_key}
+        query = {
+            "status": status,
+            "model": model,
+            "idempotency_key": idempotency_key,
+            "tenant": tenant,
+        }
         for page in pages(self._transport, "/v1/jobs", query):
             yield from map(Job.from_raw, page.rows)
 

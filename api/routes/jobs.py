@@ -4,9 +4,10 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response
+from sqlalchemy.orm import Session
 
 from api.admission import is_form
-from api.current import ground, tenant_id
+from api.current import ground, require_admin, tenant_id
 from api.job_answers import accepted_after_wait, kind_of_view, rehearsed, shown, view_of
 from api.job_views import DryRun, JobDeleted, JobList, JobView, job_deleted
 from api.openapi import describe
@@ -21,6 +22,7 @@ from jobs.deletion import delete_job
 from jobs.model_names import stored_name
 from jobs.reading import list_jobs
 from jobs.submission import find_earlier, submit
+from jobs.tenants import find_tenant, names_of_tenants
 
 jobs = APIBlueprint("jobs", __name__, tag="Jobs")
 
@@ -57,17 +59,19 @@ def create_job() -> Response:
 
 
 @jobs.get("")
-@describe(jobs, {200: JobList}, problems=(422,), query=JobListQuery)
+@describe(jobs, {200: JobList}, problems=(403, 404, 422), query=JobListQuery)
 def get_jobs() -> dict[str, Any]:
     """List jobs, newest first unless `order` says otherwise.
 
-    With `idempotency_key`, the one that was submitted under it: an empty list says that it was not.
+    They are those of the key's tenant; an operator's key can name another one as `tenant`, or `*`
+    for all, and sees these lists of them and nothing else. With `idempotency_key`, the list has the
+    one that was submitted under it: an empty one says that it was not.
     """
     query = read_query(JobListQuery)
     with ground().database.read() as session:
         found = list_jobs(
             session,
-            tenant_id(),
+            _tenant_to_list(session, query.tenant),
             after=query.after,
             limit=query.limit + 1,
             status=query.status,
@@ -76,7 +80,18 @@ def get_jobs() -> dict[str, Any]:
             oldest_first=query.order == "asc",
         )
         views = [view_of(session, job) for job in found[: query.limit]]
+        if query.tenant is not None:
+            names = names_of_tenants(session, {job.tenant_id for job in found})
+            for job, view in zip(found, views, strict=False):
+                view.tenant = names[job.tenant_id]
     return listed(views, len(found) > query.limit)
+
+
+def _tenant_to_list(session: Session, name: str | None) -> str | None:
+    if name is None:
+        return tenant_id()
+    require_admin("Listing other tenants' jobs")
+    return None if name == "*" else find_tenant(session, name)
 
 
 @jobs.get("/<job_id>")

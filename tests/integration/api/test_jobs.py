@@ -202,6 +202,24 @@ def test_jobs_are_found_by_status_and_model(caller: Caller, ground: Ground) -> N
         assert (page["has_more"], page["last_id"]) == (False, expected[-1] if expected else None)
 
 
+def test_an_operator_lists_the_jobs_of_others_when_asked_to(
+    caller: Caller, stranger: Caller, operator: Caller
+) -> None:
+    first, second = caller.submit()["id"], stranger.submit()["id"]
+    assert operator.get("/v1/jobs").json["data"] == []
+    every = operator.get("/v1/jobs?tenant=*&order=asc").json["data"]
+    assert [(job["id"], job["tenant"]) for job in every] == [(first, "acme"), (second, "other")]
+    (theirs,) = operator.get("/v1/jobs?tenant=other").json["data"]
+    assert (theirs["id"], theirs["tenant"]) == (second, "other")
+    problem = check_problem(operator.get("/v1/jobs?tenant=nobody"), 404, "not_found")
+    assert problem["error"]["param"] == "tenant"
+    # The list alone: what a job holds is its tenant's.
+    check_problem(operator.get(f"/v1/jobs/{second}"), 404)
+    for asked in ("*", "other", "acme"):
+        check_problem(caller.get(f"/v1/jobs?tenant={asked}"), 403)
+    assert caller.get("/v1/jobs").json["data"][0]["tenant"] is None
+
+
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=101", "status=queued", "after=1", "sort=asc", "status=a&status=b"]
 )
