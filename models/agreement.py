@@ -33,6 +33,8 @@ class Measure:
     name: str
     same_from: float
     similarity: Callable[[Answer, Answer], float]
+    # Whether answers without a class in common cannot be the same.
+    by_class: bool = True
 
 
 def measure_of(task: str) -> Measure:
@@ -138,6 +140,6 @@ MEASURES: Mapping[str, Measure] = {
     "classification": Measure("same_first_class", 1.0, _first_class_is_the_same),
     "detection": Measure("f1_at_iou_0.5", 1.0, _boxes_f1),
     "segmentation": Measure("mean_iou", 0.9, _mean_iou),
-    "embedding": Measure("cosine", 0.99, _cosine),
+    "embedding": Measure("cosine", 0.99, _cosine, by_class=False),
     "video-classification": Measure("overlap_in_time", 0.9, _overlap_in_time),
 }

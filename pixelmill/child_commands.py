@@ -14,6 +14,7 @@ from pixelmill.errors import InvalidInput, NotFound
 from pixelmill.exits import EXIT_HELP, ExitCode, code_of_job
 from pixelmill.operator_commands import PANEL as OPERATORS
 from pixelmill.options import AsJson, JobId, Output, ParamList, Timeout, Wait, read_params
+from pixelmill.picture_names import PictureNames
 from pixelmill.records import Comparison
 from pixelmill.watching import finish, print_json, watch
 
@@ -85,13 +86,18 @@ def overlays(
         Path, typer.Option("--folder", "-d", help="Where the pictures go.", show_default=False)
     ],
 ) -> None:
-    """Save every item's image with its result drawn over it, as INDEX.jpg."""
+    """Save every item's image with its result drawn over it, named after the item.
+
+    A file of that name from elsewhere is replaced. What cannot be in a file's name is `_`, and
+    items whose names would be one file's have their index behind it.
+    """
     with Client() as client:
         folder.mkdir(parents=True, exist_ok=True)
         saved = without = 0
+        names = PictureNames()
         for result in client.results(job_id, status="succeeded"):
             try:
-                _save(client.overlay(job_id, result), folder / f"{result.index}.jpg")
+                _save(client.overlay(job_id, result), folder / names.of(result))
                 saved += 1
             except NotFound as err:
                 without += 1
@@ -141,11 +147,14 @@ def comparison_lines(comparison: Comparison) -> str:
     """Describe a comparison: counts, a table of both versions, and the classes that changed."""
     report = comparison.report
     items = report["items"]
-    agreement, similarity = (_number(report[name]) for name in ("agreement", "similarity"))
+    figures = "nothing to compare: no item that both answered, or no class that both know"
+    if report["agreement"] is not None:
+        agreement, similarity = (_number(report[name]) for name in ("agreement", "similarity"))
+        figures = f"agreement {agreement}, {report['measure']} {similarity}"
     text = (
         f"{items['compared']} of {items['total']} items compared: {items['same']} the same, "
         f"{items['changed']} changed\n"
-        f"agreement {agreement}, {report['measure']} {similarity}\n\n"
+        f"{figures}\n\n"
     )
     text += aligned(("", "BEFORE", "AFTER"), list(_both_sides(report)))
     pairs = [pair for pair in report["confusion"] if pair["before"] != pair["after"]]

@@ -31,6 +31,7 @@ from jobs.shadows import add_figures
 from jobs.states import ItemStatus, JobKind, JobStatus
 from jobs.storage import BlobMissing, StorageError
 from jobs.tables import Job
+from jobs.versions import read_version
 from models.agreement import Measure, first_class, measure_of
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,8 @@ class Tally:
 
     measure: Measure
     with_classes: bool
+    # Whether any answer of the one could be the same as one of the other.
+    can_agree: bool = True
     total: int = 0
     compared: int = 0
     same: int = 0
@@ -133,7 +136,9 @@ def _why_not(ground: Ground, turn: Turn) -> str | None:
 
 def _compare(ground: Ground, turn: Turn) -> Tally:
     task = turn.version.record["task"]
-    tally = Tally(measure_of(task), with_classes=task == "classification")
+    measure = measure_of(task)
+    can_agree = not measure.by_class or _know_a_class_in_common(ground, turn)
+    tally = Tally(measure, with_classes=task == "classification", can_agree=can_agree)
     if turn.after.kind is JobKind.SHADOW:
         # For figures alone: no answer is kept where its caller does not see it.
         for before, after in pairs(ground, turn):
@@ -151,6 +156,13 @@ def _compare(ground: Ground, turn: Turn) -> Tally:
         ground.storage.delete([name])
         raise
     return tally
+
+
+def _know_a_class_in_common(ground: Ground, turn: Turn) -> bool:
+    job = turn.after
+    with ground.database.read() as session:
+        after = read_version(session, job.model_name, job.model_version).record["labels"]
+    return not set(turn.version.record["labels"]).isdisjoint(after)
 
 
 def _end(
@@ -173,12 +185,14 @@ def _end(
 def _report(turn: Turn, tally: Tally) -> dict[str, Any]:
     listed = tally.confusion.most_common(_MOST_PAIRS)
     errored_one = tally.errored_before + tally.errored_after
+    comparable = tally.compared if tally.can_agree else 0
     counts = ("total", "compared", "same", "errored_both", "errored_before", "errored_after")
     return {
         "measure": tally.measure.name,
         "same_from": tally.measure.same_from,
-        "agreement": _ratio(tally.same, tally.compared),
-        "similarity": _ratio(tally.similarity, tally.compared),
+        # Classes are told by name: where no name is known to both, no answer could be the same.
+        "agreement": _ratio(tally.same, comparable),
+        "similarity": _ratio(tally.similarity, comparable),
         "items": {
             **{name: getattr(tally, name) for name in counts},
             "left_out": tally.left_out,

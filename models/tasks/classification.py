@@ -8,6 +8,7 @@ from torch import nn
 
 from models.errors import RecordError
 from models.media.pictures import Picture
+from models.numbers import shortest
 from models.preprocess import Preprocessing, normalise, to_sample
 from models.record import ModelRecord
 from models.tasks.task import Predictions, Sample, Task, stack
@@ -70,7 +71,7 @@ def postprocess(
             for confidence, class_id in zip(confidences, class_ids, strict=True)
             if confidence >= params["min_confidence"]
         ]
-        for confidences, class_ids in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        for confidences, class_ids in zip(shortest(best.values), best.indices.tolist(), strict=True)
     ]
 
 

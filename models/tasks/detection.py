@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torchvision.ops import batched_nms
 
+from models.numbers import shortest
 from models.record import ModelRecord
 from models.tasks.task import Predictions, Sample, Task
 from models.tasks.whole_pictures import (
@@ -83,12 +84,13 @@ def choose(record: ModelRecord, found: Found, params: Mapping[str, Any], least: 
 def describe(record: ModelRecord, found: Found, row: int) -> dict[str, Any]:
     """Say of one object what it is and where."""
     class_id = int(found.labels[row])
-    x1, y1, x2, y2 = found.boxes[row].tolist()
+    box = found.boxes[row]
+    x, y, width, height = shortest(torch.cat((box[:2], box[2:] - box[:2])))
     return {
         "class": record.labels[class_id],
         "class_id": class_id,
-        "confidence": float(found.scores[row]),
-        "box": {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1},
+        "confidence": shortest(found.scores[row]),
+        "box": {"x": x, "y": y, "width": width, "height": height},
     }
 
 

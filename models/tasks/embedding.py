@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.numbers import shortest
 from models.record import ModelRecord
 from models.tasks.classification import blank, channels, check, infer, least, prepare
 from models.tasks.task import Predictions, Task
@@ -16,12 +17,7 @@ def postprocess(
 ) -> list[Predictions]:
     """Turn features (B, d) into one vector a sample; one of nothing but zeros stays as it is."""
     vectors = nn.functional.normalize(features, dim=1) if params["normalize"] else features
-    return [[{"embedding": [_short(number) for number in row]}] for row in vectors.tolist()]
-
-
-def _short(number: float) -> float:
-    """Write a float32 with the nine digits that tell it from every other, not with seventeen."""
-    return float(f"{number:.9g}")
+    return [[{"embedding": row}] for row in shortest(vectors)]
 
 
 TASK = Task("embedding", check, channels, least, prepare, infer, blank, postprocess)

@@ -23,6 +23,7 @@ from torch import nn
 from torchvision.models.detection.roi_heads import expand_boxes, expand_masks, paste_mask_in_image
 
 from models import rle
+from models.numbers import shortest
 from models.record import ModelRecord
 from models.tasks.detection import Found, choose, describe, read_output
 from models.tasks.task import Predictions, Sample, Task
@@ -124,7 +125,8 @@ def _classes(
         if area < params["min_area"]:
             continue
         # A mean of float32 may pass 1 by a hair.
-        confidence = float(np.clip(chances[mask].mean(dtype=np.float64), 0.0, 1.0))
+        mean = np.clip(chances[mask].mean(dtype=np.float64), 0.0, 1.0)
+        confidence = shortest(torch.tensor(mean))
         told = {"class": label, "class_id": class_id, "confidence": confidence}
         if confidence >= (params["min_confidence"] or 0.0):
             predictions.append({**told, "area": area, "mask": rle.encode(mask)})

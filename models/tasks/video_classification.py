@@ -17,6 +17,7 @@ from models.errors import RecordError
 from models.frames import FramePreprocessing, to_frame
 from models.media.memory import Pixels
 from models.media.sampling import Sampling
+from models.numbers import shortest
 from models.preprocess import normalise
 from models.record import ModelRecord
 from models.tasks.task import (
@@ -123,7 +124,8 @@ def segments(clips: Sequence[Clip], shares: torch.Tensor) -> Iterator[tuple[int,
 def _mean(shares: torch.Tensor, first: int, stop: int) -> float:
     """Return the mean confidence of clips `first` to `stop` in the class that is best in them."""
     run = shares[first:stop]
-    return float(run[:, run[0].argmax()].mean())
+    mean: float = shortest(run[:, run[0].argmax()].mean())
+    return mean
 
 
 def _describe(
@@ -134,7 +136,7 @@ def _describe(
     whole = shares.mean(dim=0)
     class_id = int(whole.argmax())
     return {
-        **_named(record, class_id, float(whole[class_id])),
+        **_named(record, class_id, shortest(whole[class_id])),
         "segments": [
             {"start_ms": start, "end_ms": end, **_named(record, each, confidence)}
             for start, end, each, confidence in segments(clips, shares)
@@ -157,7 +159,7 @@ def _best(
     best = shares.topk(min(top_k, len(shares)))
     return [
         _named(record, class_id, confidence)
-        for confidence, class_id in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        for confidence, class_id in zip(shortest(best.values), best.indices.tolist(), strict=True)
         if confidence >= least
     ]
 

@@ -105,6 +105,20 @@ def test_every_item_is_counted_where_it_belongs(
     assert changes[2]["after"]["predictions"] == one("7")
 
 
+def test_versions_without_a_class_in_common_are_not_said_to_disagree(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    parent = submit_items(ground, tenant, digits_model, count=3)
+    answer_all(ground, lambda _: one("1"))
+    other = second_version(ground, digits_model, labels=["tench", "goldfish"])
+    child = rerun(ground, parent, other)
+    answer_all(ground, lambda _: [{"class": "tench", "class_id": 0, "confidence": 0.9}])
+    assert compare_next(ground)
+    report = report_of(ground, child)
+    assert (report["agreement"], report["similarity"]) == (None, None)
+    assert (report["items"]["compared"], report["items"]["changed"]) == (3, 3)
+
+
 def test_an_own_model_is_called_by_its_owners_name(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:

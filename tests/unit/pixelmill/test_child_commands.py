@@ -3,7 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
+from pixelmill.child_commands import comparison_lines
 from pixelmill.cli import app
+from pixelmill.records import Comparison
 from tests.unit.pixelmill.conftest import Answer
 
 JOB = "/v1/jobs/job_1"
@@ -51,6 +53,13 @@ READY = {
     },
 }
 WAITING = {**READY, "status": "waiting", "report": None}
+
+
+def test_a_comparison_of_nothing_says_so_instead_of_a_figure():
+    report = READY["report"] | {"agreement": None, "similarity": None}
+    text = comparison_lines(Comparison.from_raw(READY | {"report": report}))
+    assert "nothing to compare" in text
+    assert "agreement" not in text
 
 
 @pytest.fixture
@@ -101,7 +110,32 @@ def test_an_overlay_is_saved_where_it_is_to_be(server, run, tmp_path):
     assert (tmp_path / "three.jpg").read_bytes() == b"\xff\xd8picture"
 
 
-def test_overlays_are_saved_by_index_and_one_that_is_missing_stops_no_other(server, run, tmp_path):
+def test_overlays_are_called_after_their_items(server, run, tmp_path):
+    names = ["a.png", "cats/b.png", "cats_b.png", "../../etc/passwd", "A.PNG", "..", "", "é" * 300]
+    rows = [
+        {"index": index, "status": "succeeded", "custom_id": name}
+        for index, name in enumerate(names)
+    ]
+    server.on("GET", f"{JOB}/results", Answer(body={"data": rows, "has_more": False}))
+    for index in range(len(names)):
+        server.on("GET", f"{JOB}/results/{index}/overlay", Answer(body=f"{index}".encode()))
+    done = run("overlays", "job_1", "-d", tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    assert {path.read_text(): path.name for path in (tmp_path / "new").iterdir()} == {
+        "0": "a.png.jpg",
+        "1": "cats_b.png.jpg",
+        "2": "cats_b.png-2.jpg",
+        "3": "_.._etc_passwd.jpg",
+        "4": "A.PNG-4.jpg",
+        "5": "5.jpg",
+        "6": "6.jpg",
+        "7": "é" * 100 + ".jpg",
+    }
+
+
+def test_overlays_without_names_are_saved_all_the_same_and_a_missing_one_stops_no_other(
+    server, run, tmp_path
+):
     rows = [{"index": index, "status": "succeeded"} for index in range(3)]
     server.on("GET", f"{JOB}/results", Answer(body={"data": rows, "has_more": False}))
     for index in (0, 2):
