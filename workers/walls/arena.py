@@ -42,10 +42,14 @@ class Arena:
     def create(cls, name: str, size: int) -> Self:
         """Make new memory of `size` bytes; `name` is for whoever looks at the process."""
         fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, size)
-        os.pwrite(fd, new_pattern().tobytes(), _PATTERN_AT)
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
-        return cls(fd, size)
+        try:
+            os.ftruncate(fd, size)
+            os.pwrite(fd, new_pattern().tobytes(), _PATTERN_AT)
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+            return cls(fd, size)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def note(self, number: int) -> None:
         """Write a number at the beginning, for the other side to see at any time."""
