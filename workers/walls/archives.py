@@ -111,7 +111,7 @@ def _conversation(
             given += int(told[0])
             if given > 2 * limits.max_total_bytes:
                 raise ValueError("it gives more than it may, and has not said so itself")
-            yield memory.view(HEADER, (int(told[0]),)).tobytes()
+            yield memory.piece(HEADER, int(told[0])).tobytes()
             process.send("taken")
         elif what == "found":
             yield told[0]
