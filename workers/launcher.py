@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from jobs.settings import Settings, SettingsError, load_settings
 from workers.engine.aftermath import bury
 from workers.engine.flight import read_beat, read_suspects
 from workers.engine.keeper import STALLED_EXIT_CODE
+from workers.names import held_name
 
 log = structlog.get_logger(__name__)
 
@@ -81,10 +83,13 @@ class Slot:
     was_silent: bool = False
 
 
-def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -> list[Slot]:
+def slots_for(
+    settings: Settings, workers: int, gpus: list[str], folder: Path, launcher: str
+) -> list[Slot]:
     """Lay out the places of a machine: a GPU each, else a share of the cores each.
 
-    A GPU that is named twice has two processes. `folder` is where the flight records lie.
+    A GPU that is named twice has two processes. `folder` is where the flight records lie, and
+    `launcher` the launcher's name (workers.names).
     """
     pool, count = (GPU, len(gpus)) if gpus else (CPU, workers)
     cores = str(max(1, (os.cpu_count() or 1) // count))
@@ -102,13 +107,12 @@ def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -
         threads = settings.shards_in_flight + 1
         earlier = gpus[:number].count(visible)
         place = f"{pool}{visible or number}" + (f".{earlier}" if earlier else "")
-        slots.append(slot_of(pool, place, threads, environ))
+        slots.append(slot_of(pool, f"{launcher}/{place}", threads, environ))
     return slots
 
 
-def slot_of(pool: str, place: str, threads: int, environ: dict[str, str]) -> Slot:
-    """Make a slot; its name tells the machine, and is the same after a restart."""
-    node = f"{socket.gethostname()}/{place}"
+def slot_of(pool: str, node: str, threads: int, environ: dict[str, str]) -> Slot:
+    """Make a slot, whose name is the same after a restart."""
     named = {**environ, "PIXELMILL_POOL": pool, "PIXELMILL_NODE": node}
     return Slot(pool, node, named, threads)
 
@@ -148,6 +152,7 @@ class Launcher:
         self._slots, self._grace_s, self._pid_file = slots, grace_s, pid_file
         self._silence_s, self._on_death = stall_s + _SILENCE_S, on_death
         self._awake_since = 0.0
+        self._told: dict[str, int] = {}
         self._command = command
         self._stopping = False
 
@@ -160,6 +165,7 @@ class Launcher:
         while not self._stopping:
             for slot in self._slots:
                 self._look_after(slot)
+            self._tell_pids()
             before = time.monotonic()
             time.sleep(_LOOK_S)
             if time.monotonic() - before > _ASLEEP_S:
@@ -182,7 +188,6 @@ class Launcher:
                 self._command(slot), env=environ, preexec_fn=_die_with_parent
             )
             slot.started_at = now
-            self._write_pids()
 
     def _note_death(self, slot: Slot, code: int, *, crashed: bool) -> None:
         now = time.monotonic()
@@ -203,18 +208,21 @@ class Launcher:
         lately = max(beat, self._awake_since)
         return not slot.was_silent and slot.started_at < beat and lately < now - self._silence_s
 
-    def _write_pids(self) -> None:
+    def _tell_pids(self) -> None:
         """Tell who watches which process fills which slot."""
-        if self._pid_file is None:
-            return
         pids = {
             f"worker-{number}": slot.process.pid
             for number, slot in enumerate(self._slots)
             if slot.process is not None
         }
+        if self._pid_file is None or pids == self._told:
+            return
         draft = self._pid_file.with_suffix(".new")
-        draft.write_text(json.dumps(pids))
-        draft.replace(self._pid_file)
+        # On a disk that is full it is tried again with the next look; the work goes on.
+        with suppress(OSError):
+            draft.write_text(json.dumps(pids))
+            draft.replace(self._pid_file)
+            self._told = pids
 
     def _end_all(self) -> None:
         running = [slot.process for slot in self._slots if slot.process is not None]
@@ -270,14 +278,18 @@ def main() -> None:
     except SettingsError as err:
         raise SystemExit(f"{err}") from err
     if given.io:
-        slot = slot_of(IO, IO, _IO_THREADS, {})
+        # It holds nothing under its name.
+        slot = slot_of(IO, f"{socket.gethostname()}-{os.getpid()}/{IO}", _IO_THREADS, {})
         os.execve(sys.executable, command_of(slot), {**os.environ, **slot.environ})  # noqa: S606
     if given.beat:
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.main"]
         os.execv(sys.executable, [*celery, "beat", "-s", given.beat, "--pidfile="])  # noqa: S606
     gpus = [number for number in given.gpus.split(",") if number]
-    with tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder:
-        slots = slots_for(settings, given.workers, gpus, Path(folder))
+    with (
+        held_name(settings.database_url) as name,
+        tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder,
+    ):
+        slots = slots_for(settings, given.workers, gpus, Path(folder), name)
         # Celery waits for its threads; what overstays the grace time is handed back in a second.
         database = Database(settings.database_url)
         launcher = Launcher(

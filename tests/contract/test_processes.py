@@ -140,7 +140,7 @@ def test_each_gpu_service_has_one_device_of_its_own() -> None:
     assert not any("deploy" in services()[name] for name in others)
 
 
-def test_every_process_that_holds_leases_has_a_lasting_name_of_its_own() -> None:
+def test_every_service_has_a_host_name_that_tells_it_in_a_log() -> None:
     names = [services()[name].get("hostname") for name in LINES if name != "migrate"]
     assert None not in names
     assert len(set(names)) == len(names)

@@ -20,6 +20,7 @@ from jobs.settings import load_settings
 from jobs.states import ShardState
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey
+from tests.e2e.stacks import wait_for
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import shards_of
 from workers.engine.flight import FlightRecord
@@ -91,7 +92,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def slots(tmp_path: Path, workers: int = 1, gpus: str = "", **settings: Any) -> list[Slot]:
-    return slots_for(load_settings(**settings), workers, gpus.split(",") if gpus else [], tmp_path)
+    named = gpus.split(",") if gpus else []
+    return slots_for(load_settings(**settings), workers, named, tmp_path, "host-1")
 
 
 def is_alive(pid: int) -> bool:
@@ -233,6 +235,19 @@ def test_a_process_that_dies_at_once_is_started_again_at_growing_distances(
     seen.wait_for(3)
     assert time.monotonic() - started > 1.4, "half a second, then a whole one"
     assert slot.wait_s >= 1
+
+
+def test_a_disk_that_is_full_ends_no_launcher_and_ids_are_told_later(
+    start: Start, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "run" / "workers.json"
+    _, thread, seen = start(slots(tmp_path), pid_file=pid_file)
+    (pid,) = seen.wait_for(1)
+    assert thread.is_alive()
+    # Where nothing could be written before.
+    pid_file.parent.mkdir()
+    wait_for(pid_file.exists, 10, "the ids")
+    assert json.loads(pid_file.read_text()) == {"worker-0": pid}
 
 
 def test_stopping_ends_every_process(start: Start, tmp_path: Path) -> None:
