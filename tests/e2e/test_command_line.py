@@ -59,6 +59,20 @@ def test_a_job_with_bad_items_ends_with_exit_code_1(
     assert done.returncode == 1
 
 
+def test_a_refused_manifest_is_told_line_by_line(environ: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"input": {"url": "https://a.example/1.png"}}\nnot json\n{"input": {}}\n')
+    done = run(environ, "submit", path, "--model", "digits", "--wait")
+    assert done.returncode == 1
+    assert "error: Line 2: This is not valid JSON" in done.stderr
+    assert "error: Line 3: `input` must be" in done.stderr
+    array = tmp_path / "array.json"
+    array.write_text('[{"input": {"url": "https://a.example/1.png"}}]')
+    done = run(environ, "submit", array, "--model", "digits", "--wait")
+    assert done.returncode == 1
+    assert "error: 'array.json' looks like a JSON array" in done.stderr
+
+
 def test_nobody_to_talk_to_is_exit_code_2(environ: dict[str, str], tmp_path: Path) -> None:
     done = run({**environ, "PIXELMILL_DATA": str(tmp_path)}, "models")
     assert done.returncode == 2

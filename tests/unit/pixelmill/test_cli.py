@@ -112,7 +112,25 @@ def test_submit_says_what_it_did_not_send_and_at_last_what_the_server_skipped(
 def test_status_says_what_was_wrong_with_the_input(server, run, say):
     fault = {"code": "invalid_json", "message": "this is no JSON", "param": None, "line": 3}
     server.on("GET", "/v1/jobs/job_1", say.job(status="failed", errors={"data": [fault]}))
-    assert "error    line 3: this is no JSON\n" in run("status", "job_1").stdout
+    assert "error    line 3: this is no JSON (invalid_json)\n" in run("status", "job_1").stdout
+
+
+def test_submit_and_wait_says_why_a_manifest_was_refused(accepting, run, image, say):
+    faults = [
+        {"code": "invalid_request", "message": f"Line {n}: no", "param": None, "line": n}
+        for n in range(2, 15)
+    ]
+    accepting.on("GET", "/v1/jobs/job_1", say.job(status="failed", errors={"data": faults}))
+    done = run("submit", image, "-m", "digits", "--wait")
+    assert (done.exit_code, done.stdout) == (1, "job_1\n")
+    lines = done.stderr.splitlines()
+    assert "error: Line 2: no (invalid_request)" in lines
+    assert lines[-1] == "error: and 3 more; `pixelmill status job_1 --json` has them all"
+
+
+def test_submit_and_wait_says_why_a_job_failed(accepting, run, image, say):
+    accepting.on("GET", "/v1/jobs/job_1", say.job(status="failed", status_reason="No."))
+    assert "error: No.\n" in run("submit", image, "-m", "digits", "--wait").stderr
 
 
 def test_refusals_exit_3_with_the_servers_words_on_stderr(server, run, say):
