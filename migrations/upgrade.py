@@ -8,13 +8,15 @@ from alembic.config import Config
 
 from jobs.database import Database
 from jobs.private_files import keep_files_private
-from jobs.settings import load_settings
+from jobs.settings import load_settings_or_exit
 
 
 def config_for(database: Database) -> Config:
     """Make Alembic's configuration for one database; there is no alembic.ini to keep in step."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    # Alembic's file of settings has names of variables between percent signs.
+    here = str(Path(__file__).parent).replace("%", "%%")
+    config.set_main_option("script_location", here)
     config.set_main_option("path_separator", "os")
     config.attributes["database"] = database
     return config
@@ -33,7 +35,7 @@ def downgrade(database: Database) -> None:
 def main() -> None:
     """Upgrade the database of the settings, or take every migration back."""
     keep_files_private()
-    database = Database(load_settings().database_url)
+    database = Database(load_settings_or_exit().database_url)
     try:
         (downgrade if "--down" in sys.argv[1:] else upgrade)(database)
     finally:

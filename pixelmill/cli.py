@@ -16,7 +16,7 @@ from pixelmill.display import (
     timestamp,
     upload_progress,
 )
-from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
+from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
 from pixelmill.formats import Format, outcome_text, target, write_results
 from pixelmill.options import (
     AsJson,
@@ -193,7 +193,7 @@ operator_commands.add_to(app)
 
 def main() -> None:
     """Run the command line; it ends in an exit status."""
-    app(prog_name="pixelmill")
+    run(app)
 
 
 def _job_row(job: Job) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ _SHOWN_FAULTS = 10
 
 def say(message: str) -> None:
     """Write a message to stderr."""
+    if sys.stderr is None:
+        return
     sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
 

@@ -14,6 +14,7 @@ on the same folder goes on with whatever was unfinished:
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -30,6 +31,7 @@ import redis
 
 from pixelmill.descendants import adopt_orphans, end_orphans
 from pixelmill.guard import run_guarded
+from pixelmill.local_stack import places_of
 from pixelmill.log_lines import say
 from pixelmill.redis_server import find_redis_server
 from pixelmill.roles import Role
@@ -38,6 +40,7 @@ DEFAULT_DATA = Path(".pixelmill")
 
 # Longest path of a unix socket on Linux, with its ending zero.
 _SOCKET_PATH = 108
+_PLAIN = re.compile(r"[\w./-]+", re.ASCII)
 _START_S = 60.0
 _LOOK_S = 0.2
 # What outlives a stack that was killed has been told so, and gets this long.
@@ -113,8 +116,9 @@ class Stack:
 
     def start(self) -> None:
         """Start everything in order and print the ready line; raises StackError."""
-        self._start_redis()
+        # First: it tells which setting is bad before anything runs.
         self._run_once("migrations", [sys.executable, "-m", "migrations.upgrade"])
+        self._start_redis()
         key = self._key()
         listener = self._listener.fileno()
         os.set_inheritable(listener, True)
@@ -150,7 +154,8 @@ class Stack:
 
     def end(self) -> None:
         """Stop every process, callers first and Redis last, and leave no trace of running."""
-        say("stack", "stopping")
+        if self._roles:
+            say("stack", "stopping")
         for name in ("api", "beat", "launcher", "io", "redis"):
             if name in self._roles:
                 self._roles[name].end(_grace_s(self._environ))
@@ -163,15 +168,15 @@ class Stack:
 
     def _socket_path(self) -> Path:
         path = self._run / "redis.sock"
-        if len(str(path)) < _SOCKET_PATH:
+        # Those who read its URL differ in how they quote what is no letter or digit.
+        if len(str(path)) < _SOCKET_PATH and _PLAIN.fullmatch(str(path)):
             return path
         return Path(tempfile.mkdtemp(prefix="pixelmill-")) / "redis.sock"
 
     def _make_environ(self) -> dict[str, str]:
         """Set what the processes share; what the operator has set already stays as it is."""
         ours = {
-            "PIXELMILL_DATABASE_URL": f"sqlite:///{self._data / 'pixelmill.db'}",
-            "PIXELMILL_STORAGE_URL": (self._data / "blobs").as_uri(),
+            **places_of(self._data),
             "PIXELMILL_POOL_FOR_JOBS": "gpu" if self._gpus else "cpu",
         }
         return {**ours, **os.environ, "PIXELMILL_REDIS_URL": f"unix://{self._socket}?db=0"}
@@ -225,7 +230,10 @@ class Stack:
             command, env=self._environ, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            for line in done.stderr.strip().splitlines()[-20:]:
+            lines = done.stderr.strip().splitlines()
+            if len(lines) == 1:  # said for people, as an operator's command does
+                raise StackError(lines[0].removeprefix("pixelmill: "))
+            for line in lines[-20:]:
                 say(name, line)
             raise StackError(f"The step {name!r} failed with exit code {done.returncode}.")
         return done.stdout

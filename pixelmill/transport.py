@@ -16,7 +16,13 @@ from typing import Any
 import httpx
 
 from pixelmill.connection import Connection
-from pixelmill.errors import ApiError, ConnectionFailed, UnexpectedAnswer, error_class
+from pixelmill.errors import (
+    ApiError,
+    ConnectionFailed,
+    NotConfigured,
+    UnexpectedAnswer,
+    error_class,
+)
 from pixelmill.retrying import STILL_RUNNING, TRANSIENT_STATUSES, RetryPolicy, parse_retry_after
 
 # The contract: no server holds an answer for longer.
@@ -67,15 +73,7 @@ class Transport:
         self._policy = policy
         self._sleep = sleep
         self._rand = rand
-        self._http = httpx.Client(
-            base_url=connection.url,
-            headers={
-                "Authorization": f"Bearer {connection.api_key}",
-                "User-Agent": f"pixelmill-python/{installed_version()}",
-            },
-            # A proxy of the environment cannot reach this machine's own loopback.
-            trust_env=not connection.is_local,
-        )
+        self._http = _open(connection)
 
     def close(self) -> None:
         """Close the connections."""
@@ -160,6 +158,25 @@ class Transport:
                 "set the URL to where the server really is."
             )
         return error_from(response)
+
+
+def _open(connection: Connection) -> httpx.Client:
+    try:
+        return httpx.Client(
+            base_url=connection.url,
+            headers={
+                "Authorization": f"Bearer {connection.api_key}",
+                "User-Agent": f"pixelmill-python/{installed_version()}",
+            },
+            # A proxy of the environment cannot reach this machine's own loopback.
+            trust_env=not connection.is_local,
+        )
+    except (ImportError, ValueError, OSError, httpx.InvalidURL) as err:
+        # What httpx reads of the environment: a proxy that it does not speak, certificates.
+        raise NotConfigured(
+            f"{connection.url} cannot be called as the environment wants it: {err} Mend or unset "
+            "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE or SSL_CERT_DIR."
+        ) from err
 
 
 def error_from(response: httpx.Response) -> ApiError:

@@ -31,7 +31,7 @@ from jobs.database import Database
 from jobs.hints import CPU, GPU, IO
 from jobs.logs import configure_logs
 from jobs.private_files import keep_files_private
-from jobs.settings import Settings, SettingsError, load_settings
+from jobs.settings import Settings, load_settings_or_exit
 from workers.engine.aftermath import bury
 from workers.engine.flight import read_beat, read_suspects
 from workers.engine.keeper import STALLED_EXIT_CODE
@@ -273,10 +273,7 @@ def main() -> None:
     given = parser.parse_args()
     keep_files_private()
     configure_logs()
-    try:
-        settings = load_settings()
-    except SettingsError as err:
-        raise SystemExit(f"{err}") from err
+    settings = load_settings_or_exit()
     if given.io:
         # It holds nothing under its name.
         slot = slot_of(IO, f"{socket.gethostname()}-{os.getpid()}/{IO}", _IO_THREADS, {})

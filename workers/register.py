@@ -14,7 +14,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from jobs.bootstrap import Ground, open_ground
+from jobs.database import unusable
 from jobs.private_files import keep_files_private
 from jobs.settings import SettingsError, load_settings
 from jobs.tables import ModelVersion
@@ -78,6 +81,9 @@ def main() -> None:
         )
     except (ModelError, SettingsError, OSError) as err:
         print(f"pixelmill: {err}", file=sys.stderr)  # noqa: T201  # a command's own output
+        raise SystemExit(2) from err
+    except SQLAlchemyError as err:
+        print(f"pixelmill: {unusable(err)}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from err
     for version in versions:
         print(f"{version.name}@{version.version} {version.digest}")  # noqa: T201

@@ -66,11 +66,11 @@ def test_a_refused_manifest_is_told_line_by_line(environ: dict[str, str], tmp_pa
     assert done.returncode == 1
     assert "error: Line 2: This is not valid JSON" in done.stderr
     assert "error: Line 3: `input` must be" in done.stderr
-    array = tmp_path / "array.json"
+    array = tmp_path / "array.jsonl"
     array.write_text('[{"input": {"url": "https://a.example/1.png"}}]')
     done = run(environ, "submit", array, "--model", "digits", "--wait")
     assert done.returncode == 1
-    assert "error: 'array.json' looks like a JSON array" in done.stderr
+    assert "error: 'array.jsonl' looks like a JSON array" in done.stderr
 
 
 def test_nobody_to_talk_to_is_exit_code_2(environ: dict[str, str], tmp_path: Path) -> None:

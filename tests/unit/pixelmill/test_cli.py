@@ -322,16 +322,24 @@ def test_operator_commands_start_their_processes_with_their_arguments(env, tmp_p
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
         (tmp_path / package / f"{module}.py").write_text(
-            "import sys, os\nprint(sys.argv[1:], os.environ['PIXELMILL_DATA'])\nsys.exit(7)\n"
+            "import sys, os\nprint(sys.argv[1:], os.environ['PIXELMILL_DATABASE_URL'])\n"
+            "print(os.environ['PIXELMILL_STORAGE_URL'])\nsys.exit(7)\n"
         )
+    data = tmp_path / "my stack?"
+    data.mkdir()
+    (data / "pixelmill.db").touch()
+    env |= {"PIXELMILL_DATA": str(data)}
     register = start(env, "register", "digits", "--weights", "w.safetensors", cwd=tmp_path)
-    out, _ = register.communicate(timeout=10)
-    assert out == f"['digits', '--weights', 'w.safetensors'] {env['PIXELMILL_DATA']}\n"
+    out, _ = register.communicate(timeout=20)
+    database = f"sqlite:///{tmp_path}/my stack%3F/pixelmill.db"
+    passed = ["digits", "--weights", "w.safetensors"]
+    assert out == f"{passed} {database}\nfile://{tmp_path}/my%20stack%3F/blobs\n"
     assert register.returncode == 7
+    env |= {"PIXELMILL_DATABASE_URL": "postgresql://h/d", "PIXELMILL_STORAGE_URL": "s3://b"}
     keys = start(env, "keys", "create", "--tenant", "lab", "--weight", "2", cwd=tmp_path)
-    out, _ = keys.communicate(timeout=10)
-    passed = ["keys", "create", "--tenant", "lab", "--weight", "2.0"]
-    assert out.startswith(str(["--app", "api.wsgi", *passed]))
+    out, _ = keys.communicate(timeout=20)
+    passed = ["--app", "api.wsgi", "keys", "create", "--tenant", "lab", "--weight", "2.0"]
+    assert out == f"{passed} postgresql://h/d\ns3://b\n"
 
 
 def test_the_client_imports_none_of_the_server(env):
