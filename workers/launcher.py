@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,8 @@ _SILENCE_S = 10.0
 # A look that comes so late comes from a machine that stood still.
 _ASLEEP_S = 2.0
 _IO_THREADS = 8
+# Celery warns superusers of pickled messages, and ours are JSON (jobs.hints).
+_QUIET = "ignore:You're running the worker with superuser privileges"
 
 # How a process that infers computes; the C library and OpenMP read it once.
 COMPUTING = {
@@ -81,6 +83,13 @@ class Slot:
     due_at: float = field(default=0.0)
     last: str = ""
     was_silent: bool = False
+
+    def is_at_work(self) -> bool:
+        """Say whether the process has shown a sign of life; those of an earlier one do not count.
+
+        It does once it can run shards (workers.engine.keeper).
+        """
+        return self.started_at < read_beat(Path(self.environ["PIXELMILL_FLIGHT"]))
 
 
 def slots_for(
@@ -120,7 +129,7 @@ def slot_of(pool: str, node: str, threads: int, environ: dict[str, str]) -> Slot
 def command_of(slot: Slot) -> list[str]:
     """Give the command line of a slot's process; its threads are workers.pool's."""
     return [
-        sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
+        sys.executable, "-W", _QUIET, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
         "--concurrency", str(slot.threads), "--queues", slot.pool,
         "--hostname", slot.node.replace("/", "-") + "@%h", "--loglevel", "WARNING",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
@@ -152,7 +161,7 @@ class Launcher:
         self._slots, self._grace_s, self._pid_file = slots, grace_s, pid_file
         self._silence_s, self._on_death = stall_s + _SILENCE_S, on_death
         self._awake_since = 0.0
-        self._told: dict[str, int] = {}
+        self._told: Mapping[str, object] = {}
         self._command = command
         self._stopping = False
 
@@ -200,29 +209,25 @@ class Launcher:
         self._on_death(slot)
 
     def _is_silent(self, slot: Slot, now: float) -> bool:
-        """Say whether a process that has begun to work has not shown a sign of life for too long.
-
-        What an earlier process of the slot had written does not count.
-        """
-        beat = read_beat(Path(slot.environ["PIXELMILL_FLIGHT"]))
-        lately = max(beat, self._awake_since)
-        return not slot.was_silent and slot.started_at < beat and lately < now - self._silence_s
+        """Say whether a process that is at work has not shown a sign of life for too long."""
+        lately = max(read_beat(Path(slot.environ["PIXELMILL_FLIGHT"])), self._awake_since)
+        return not slot.was_silent and slot.is_at_work() and lately < now - self._silence_s
 
     def _tell_pids(self) -> None:
-        """Tell who watches which process fills which slot."""
-        pids = {
-            f"worker-{number}": slot.process.pid
-            for number, slot in enumerate(self._slots)
-            if slot.process is not None
+        """Tell who watches which process fills which slot, and which of them are at work."""
+        running = {f"worker-{n}": slot for n, slot in enumerate(self._slots) if slot.process}
+        told = {
+            "pids": {name: slot.process.pid for name, slot in running.items() if slot.process},
+            "at_work": [name for name, slot in running.items() if slot.is_at_work()],
         }
-        if self._pid_file is None or pids == self._told:
+        if self._pid_file is None or told == self._told:
             return
         draft = self._pid_file.with_suffix(".new")
         # On a disk that is full it is tried again with the next look; the work goes on.
         with suppress(OSError):
-            draft.write_text(json.dumps(pids))
+            draft.write_text(json.dumps(told))
             draft.replace(self._pid_file)
-            self._told = pids
+            self._told = told
 
     def _end_all(self) -> None:
         running = [slot.process for slot in self._slots if slot.process is not None]
@@ -267,7 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="workers.launcher", description=__doc__.split("\n")[0])
     parser.add_argument("--workers", type=int, default=1, help="CPU processes")
     parser.add_argument("--gpus", default="", help="GPU numbers, such as 0,1")
-    parser.add_argument("--pid-file", type=Path, help="where to write each process's id")
+    parser.add_argument("--pid-file", type=Path, help="where to tell of each process")
     parser.add_argument("--io", action="store_true", help="become an io process")
     parser.add_argument("--beat", metavar="FILE", help="become the beat; FILE keeps its times")
     given = parser.parse_args()

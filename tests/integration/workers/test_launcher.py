@@ -150,7 +150,7 @@ def test_what_dies_is_started_again_under_its_name_and_told_how_its_predecessor_
     for name in ("PIXELMILL_NODE", "PIXELMILL_FLIGHT"):
         assert both[second][name] == before[name]
     assert both[second]["PIXELMILL_LAST"] == last
-    assert json.loads(pids.read_text()) == {"worker-0": second}
+    wait_for(lambda: json.loads(pids.read_text())["pids"] == {"worker-0": second}, 10, "its id")
 
 
 def test_a_process_that_has_fallen_silent_is_ended_as_one_that_crashed(
@@ -247,7 +247,25 @@ def test_a_disk_that_is_full_ends_no_launcher_and_ids_are_told_later(
     # Where nothing could be written before.
     pid_file.parent.mkdir()
     wait_for(pid_file.exists, 10, "the ids")
-    assert json.loads(pid_file.read_text()) == {"worker-0": pid}
+    assert json.loads(pid_file.read_text()) == {"pids": {"worker-0": pid}, "at_work": []}
+
+
+def test_a_worker_is_told_to_be_at_work_when_it_has_shown_a_sign_of_life(
+    start: Start, tmp_path: Path
+) -> None:
+    pid_file, (slot,) = tmp_path / "pids", slots(tmp_path)
+    _, _, seen = start([slot], pid_file=pid_file)
+    (pid,) = seen.wait_for(1)
+
+    def told() -> Any:
+        return json.loads(pid_file.read_text())
+
+    wait_for(pid_file.exists, 10, "the ids")
+    assert told() == {"pids": {"worker-0": pid}, "at_work": []}
+    record = FlightRecord(Path(slot.environ["PIXELMILL_FLIGHT"]))
+    record.beat()
+    wait_for(lambda: told()["at_work"] == ["worker-0"], 10, "the sign to be seen")
+    record.close()
 
 
 def test_stopping_ends_every_process(start: Start, tmp_path: Path) -> None:
