@@ -37,10 +37,10 @@ def register_shipped(ground: Ground) -> list[ModelVersion]:
 
 def register_torchvision(ground: Ground, name: str, weights: Path | None) -> ModelVersion:
     """Register one of torchvision's networks, with published weights or those of a file."""
-    from models.networks.torchvision import torchvision_record
+    from models.networks.torchvision import record_of_file, torchvision_record
     from models.weights import convert, fetch_torchvision
 
-    record = torchvision_record(name)
+    record = torchvision_record(name) if weights is None else record_of_file(name, weights)
     data = convert(weights) if weights is not None else fetch_torchvision(name)
     return _store(ground, record, data, check=True)
 
