@@ -1,11 +1,14 @@
 """The command line against a real stack, as a person or a script uses it."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.stacks import RunningStack
@@ -37,6 +40,32 @@ def test_a_folder_is_submitted_waited_for_and_read(
     status = run(environ, "status", job["id"], "--json")
     assert json.loads(status.stdout)["status"] == "completed"
     assert job["id"] in run(environ, "jobs").stdout
+
+
+def test_a_csv_of_the_command_is_the_servers_own(
+    environ: dict[str, str], stack: RunningStack, digits_folder: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "some.tar"
+    names = sorted(path.name for path in digits_folder.iterdir())[:20]
+    with tarfile.open(archive, "w") as tar:
+        for name in names:
+            tar.add(digits_folder / name, name)
+        for name, content in (
+            (f"{names[0][:-4]}.json", b'{"b": 1e-7, "a": "\xc3\xa9"}'),
+            ("x.png", b"no"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    options = ("--model", "digits", "--param", "top_k=10", "--wait")
+    job = run(environ, "submit", archive, *options).stdout.strip()
+    out = tmp_path / "out.csv"
+    assert run(environ, "results", job, "-o", out).returncode == 0
+    headers = {"Authorization": f"Bearer {stack.info['api_key']}"}
+    url = f"{stack.info['url']}/v1/jobs/{job}/results?format=csv"
+    answer = httpx.get(url, headers=headers, trust_env=False)
+    assert answer.content.count(b"\n") == 22
+    assert out.read_bytes() == answer.content
 
 
 def test_models_are_listed(environ: dict[str, str]) -> None:

@@ -201,7 +201,20 @@ def test_csv_holds_no_formula(server, run, say):
     cells = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [row["custom_id"] for row in cells[:7]] == ["'" + s for s in starts[:6]] + ["plain"]
     assert cells[7]["error_message"].startswith("'=")
-    assert cells[0]["confidence"] == "0.998"
+    assert json.loads(cells[0]["predictions"])[0]["confidence"] == 0.998
+
+
+def test_the_suffix_of_a_file_is_the_form_of_results(run, two_results, tmp_path):
+    begins = {"a.csv": "index,custom_id,", "a.json": "[\n", "a.NDJSON": '{"index"', "a": "   INDEX"}
+    for name, begin in begins.items():
+        assert run("results", "job_1", "-o", str(tmp_path / name)).exit_code == 0
+        assert (tmp_path / name).read_text().startswith(begin), name
+    asked = ("results", "job_1", "-f", "jsonl", "-o", str(tmp_path / "b.dat"))
+    assert run(*asked).exit_code == 0
+    refused = run("results", "job_1", "-o", str(tmp_path / "x.parquet"))
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert ".csv" in refused.stderr
+    assert not (tmp_path / "x.parquet").exists()
 
 
 def test_results_go_to_a_file_complete_or_not_at_all(server, run, say, two_results, tmp_path):
@@ -240,6 +253,19 @@ def test_lists_show_whole_ids_or_one_json_document(server, run, say):
     assert len(json.loads(run("jobs", "--json").stdout)) == 5
     assert "production" in run("models").stdout
     assert json.loads(run("models", "--json").stdout)[0]["id"] == "digits@1"
+
+
+def test_jobs_are_told_apart_by_what_their_callers_noted_and_more_of_them_are_told_of(
+    server, run, say
+):
+    rows = [say.job(id=f"job_{i}", metadata={"run": str(i)}).body for i in range(3)]
+    rows.append(say.job(id="job_3", kind="rerun", parent_id="job_0").body)
+    server.on("GET", "/v1/jobs", say.page(rows))
+    lines = run("jobs").stdout.splitlines()
+    assert [line.split()[-1] for line in lines[1:4]] == ["run=0", "run=1", "run=2"]
+    assert lines[4].endswith("rerun of job_0")
+    assert run("jobs").stderr == ""
+    assert "--limit N" in run("jobs", "--limit", "3").stderr
 
 
 @pytest.mark.parametrize(("erased_at", "said"), [(1, "held erased"), (None, "is being erased")])
