@@ -88,13 +88,13 @@ class Composition:
         (place / "redis.sh").write_text(script)
         command = ["sh", str(place / "redis.sh"), "--bind", "127.0.0.1"]
         with self._process("redis", [*command, "--port", str(self.redis_port)], environ):
-            wait_for(self._redis_answers, 20, "Redis")
+            wait_for(self._redis_answers, 60, "Redis")
             yield
 
     def answers(self) -> bool:
         """Say whether the API is ready to take jobs."""
         try:
-            return httpx.get(f"{self.url}/readyz").is_success
+            return httpx.get(f"{self.url}/readyz", timeout=60, trust_env=False).is_success
         except httpx.TransportError:
             return False
 

@@ -82,13 +82,13 @@ def test_jobs_run_with_what_the_services_are_given(
         composition.running(*LASTING),
         Client(composition.url, key) as client,
     ):
-        wait_for(lambda: composition.answers(), 60, "the API")
-        job = client.wait(client.submit(digits, model="digits", webhook=receiver.url), timeout=120)
+        wait_for(composition.answers, 180, "the API")
+        job = client.wait(client.submit(digits, model="digits", webhook=receiver.url), timeout=180)
         assert job.request_counts.completed == 20
-        assert receiver.received.get(timeout=30)
+        assert receiver.received.get(timeout=60)
         params = {"epochs": 1}
         training = client.trainings.create(classes, name="my/parity", params=params)
-        training = client.trainings.wait(training, timeout=120)
+        training = client.trainings.wait(training, timeout=180)
         assert str(training.model) == "my/parity@1"
         assert client.delete(job)["deleted"]
         assert composition.refused_by_redis() == []
