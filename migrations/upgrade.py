@@ -9,6 +9,7 @@ from alembic.config import Config
 from jobs.database import Database
 from jobs.private_files import keep_files_private
 from jobs.settings import load_settings_or_exit
+from migrations.grants import grant_rights
 
 
 def config_for(database: Database) -> Config:
@@ -23,8 +24,9 @@ def config_for(database: Database) -> Config:
 
 
 def upgrade(database: Database) -> None:
-    """Upgrade to the head; does nothing when the database is there already."""
+    """Upgrade to the head, and give each service's role its rights; harmless when repeated."""
     command.upgrade(config_for(database), "head")
+    grant_rights(database)
 
 
 def downgrade(database: Database) -> None:
