@@ -8,7 +8,7 @@ FROM python:3.12-slim AS base
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # The folders belong to the user already: a new volume that is mounted on one takes that over.
 RUN useradd --system --uid 10001 --user-group --home-dir /data --no-create-home pixelmill \
-    && install -d -o pixelmill -g pixelmill /data /data/.pixelmill /data/blobs
+    && install -d -o pixelmill -g pixelmill /data /data/.pixelmill /data/blobs /data/blobs/inputs
 WORKDIR /data
 
 FROM base AS tools

@@ -1,10 +1,11 @@
-# What there is to do here; `make` alone lists it. Nothing but `setup` and `constraints` needs a
-# network, and `setup` only when pyproject.toml or constraints.txt have changed.
+# What there is to do here; `make` alone lists it. Nothing but `setup`, `constraints` and `pin-images`
+# needs a network, and `setup` only when pyproject.toml or constraints.txt have changed.
 
 PYTHON ?= python3
 ARGS ?=
 NETWORK ?= all
 OUT ?= build/weights
+REGISTRY ?=
 PEERS ?= mosec==0.9.8 litserve==0.2.19 ray[data]==2.60.0
 
 BIN := .venv/bin
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test faults bombs fuzz check format train evaluate bench bench-quick bench-gpu \
-	bench-scheduling decoding-parity peers gpu-check constraints clean
+	bench-scheduling decoding-parity peers gpu-check constraints passwords pin-images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -91,6 +92,12 @@ constraints: setup ## Choose the newest versions that go together and pin them
 	@mv .venv/constraints.txt constraints.txt
 	@rm .venv/resolved.json
 	@grep -c == constraints.txt | sed 's/$$/ versions are pinned; run make test and make check./'
+
+passwords: ## Add the passwords that docker-compose.yml asks for to .env, those that are missing
+	@sh deploy/passwords.sh
+
+pin-images: setup ## Write each foreign image's digest behind its tag (REGISTRY=https://...)
+	@$(BIN)/python deploy/pin_images.py --registry "$(REGISTRY)"
 
 clean: ## Remove .venv and all that can be made again; data in .pixelmill stays
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,15 +2,33 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 from flask.cli import AppGroup
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.current import ground
+from jobs.database import unusable
 from jobs.errors import NotFound
 from jobs.tenants import LEAST_WEIGHT, MOST_WEIGHT, create_key, list_keys, revoke_key
 
-keys = AppGroup("keys", help="Make, list and revoke the API keys of tenants.")
+
+class _UnusableError(click.ClickException):
+    exit_code = 2
+
+
+class _Commands(AppGroup):
+    """Commands that say in one line when the database cannot be used."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SQLAlchemyError as err:
+            raise _UnusableError(unusable(err)) from err
+
+
+keys = _Commands("keys", help="Make, list and revoke the API keys of tenants.")
 
 
 @keys.command("create")

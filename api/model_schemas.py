@@ -152,6 +152,13 @@ class AliasPut(_Strict):
     canary: CanaryBody | None = None
 
 
+class ModelListQuery(_Strict):
+    """Which models or versions to list. A page of large records may hold fewer than `limit`."""
+
+    after: str | None = Field(None, max_length=512, description="`last_id` of the page before.")
+    limit: int = Field(20, ge=1, le=100)
+
+
 class AuditQuery(_Strict):
     """Which entries of the log to list, newest first."""
 

@@ -17,12 +17,10 @@ from jobs.archives import sniff_file
 from jobs.budgets import fit_name
 from jobs.errors import InvalidRequest
 from jobs.files import delete_file
-from jobs.inputs import Upload, looks_like_jsonl
+from jobs.inputs import Upload
+from jobs.manifest_files import HEAD, is_meant_as_manifest
 from jobs.submission import Idempotency, Submission, submit
 from jobs.tables import Job
-
-# Enough to know JSONL by.
-_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def _name(part: Part) -> str:
 
 def _is_batch(part: Part) -> bool:
     kind = sniff_file(part.stream)
-    return kind != "other" or looks_like_jsonl(part.head(_HEAD))
+    return kind != "other" or is_meant_as_manifest(part.head(HEAD), part.filename or "")
 
 
 def _idempotency(parts: Parts) -> Idempotency | None:

@@ -43,6 +43,13 @@ class Wanted:
 
     model: str
     params: dict[str, Any]
+    # Whether the first line of a manifest says both, for all its lines.
+    from_lines: bool = False
+
+    def as_stored(self) -> dict[str, Any]:
+        """Give it as a job keeps it (jobs.inputs.Agreed)."""
+        said = {"model": self.model, "params": self.params}
+        return said | {"from_lines": True} if self.from_lines else said
 
 
 def submission_of(body: JobCreate) -> Submission:
@@ -82,17 +89,23 @@ def rerun_of(parent: Job, body: RerunCreate) -> Submission:
 
 
 def wanted_by(options: JobOptions, file: File | None) -> Wanted:
-    """Say what a job is to run; in OpenAI's form its file says so, in the first line."""
+    """Say what a job is to run; in OpenAI's form its file says so, in the first line.
+
+    Raises InvalidInput when that line, or the file, is at fault.
+    """
     if options.model is not None:
         return Wanted(options.model, options.params or {})
     first = first_request(ground(), file) if file is not None else None
     if first is None or first.model is None:
+        where = "" if first is None else ", which the first line of this one does not"
         raise InvalidRequest(
             "`model` is missing: name one that GET /v1/models lists. It may be left out only when "
-            "input_file_id is a JSONL file whose every line names it in `body.model`.",
+            f"input_file_id is a JSONL file whose every line names it in `body.model`{where}.",
             param="model",
         )
-    return Wanted(first.model, first.params or {})
+    if options.params is not None:
+        return Wanted(first.model, options.params)
+    return Wanted(first.model, first.params or {}, from_lines=True)
 
 
 def checked(options: CommonOptions, wanted: Wanted) -> Submission:
@@ -106,7 +119,7 @@ def checked(options: CommonOptions, wanted: Wanted) -> Submission:
         model=version,
         canary_id=canary_id,
         params=_checked_params(version, wanted.params),
-        requested={"model": wanted.model, "params": wanted.params},
+        requested=wanted.as_stored(),
         pool=settings.pool_for_jobs,
         priority=options.priority,
         metadata=options.metadata,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, create_engine, event, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
@@ -79,6 +79,15 @@ def is_outage(err: Exception) -> bool:
     if isinstance(err, OperationalError | PoolTimeout):
         return True
     return isinstance(err, DBAPIError) and bool(err.connection_invalidated)
+
+
+def unusable(err: SQLAlchemyError) -> str:
+    """Say in one line why an operator's command cannot use the database, and what to do."""
+    reason = str(err).splitlines()[0]
+    return (
+        f"The database of PIXELMILL_DATABASE_URL cannot be used: {reason}. Is it there, and has "
+        "`python -m migrations.upgrade` made its tables?"
+    )
 
 
 def _engine(url: str) -> Engine:

@@ -8,8 +8,6 @@ Everything is a generator over bounded memory. Faults of single lines are gather
 learns of all of them at once, and raised together as InvalidInput; then no job comes of it.
 """
 
-import io
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +21,7 @@ from jobs.bootstrap import Ground
 from jobs.budgets import fit_name
 from jobs.errors import InvalidInput, LineError
 from jobs.json_text import read_json
+from jobs.manifest_files import HEAD, check_manifest, is_meant_as_manifest, numbered_lines
 from jobs.manifests import Item
 from jobs.packs import Pack
 from jobs.requests import Request, RequestError, parse_request
@@ -36,8 +35,6 @@ _BATCH_BYTES = 32 * 1024 * 1024
 _CHUNK = 1024 * 1024
 # Of one line of JSONL: an item has ten, and room for its parameters.
 _VALUES_A_LINE = 100_000
-# Enough to know JSONL by.
-_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,8 @@ class Agreed:
 
     model: str
     params: dict[str, Any]
+    # Whether the first line says both for all lines, and not the job itself.
+    from_lines: bool = False
 
 
 def items_of_file(
@@ -71,12 +70,12 @@ def items_of_file(
     the files that become no item.
     """
     with ground.storage.open(file.blob) as stream:
-        kind, is_jsonl = _kind_of(stream)
+        kind, is_manifest = _kind_of(stream, file.filename)
         try:
             if kind != "other":
                 walk = Walk(ground, pack, Skips() if skips is None else skips, beat, archives)
                 yield from walk.items(kind, stream, file.blob, file.bytes)
-            elif is_jsonl:
+            elif is_manifest:
                 yield from _items_of_lines(ground, file.tenant_id, stream, pack, agreed)
             else:
                 name = fit_name(file.filename)
@@ -88,15 +87,21 @@ def items_of_file(
 def names_its_items(ground: Ground, file: File) -> bool:
     """Say whether a file's items have names that the caller gave them, as the lines of JSONL do."""
     with ground.storage.open(file.blob) as stream:
-        return _kind_of(stream)[1]
+        return _kind_of(stream, file.filename)[1]
 
 
-def _kind_of(stream: BinaryIO) -> tuple[ArchiveKind, bool]:
-    """Say which archive a file is, and whether it is JSONL; it then stands at its beginning."""
+def _kind_of(stream: BinaryIO, filename: str) -> tuple[ArchiveKind, bool]:
+    """Say which archive a file is, and whether a manifest; it then stands at its beginning.
+
+    Raises InvalidInput for what was meant as a manifest and is none.
+    """
     kind = sniff_file(stream)
-    head = stream.read(_HEAD) if kind == "other" else b""
+    if kind != "other":
+        return kind, False
+    head = stream.read(HEAD)
     stream.seek(0)
-    return kind, looks_like_jsonl(head)
+    check_manifest(head, filename)
+    return kind, is_meant_as_manifest(head, filename)
 
 
 def items_of_requests(
@@ -116,19 +121,20 @@ def items_of_uploads(uploads: Iterable[Upload], pack: Pack) -> Iterator[Item]:
         yield Item(fit_name(upload.custom_id), "raw", pack.name, start, length, length)
 
 
-def looks_like_jsonl(head: bytes) -> bool:
-    """Say whether a file begins as JSON Lines of objects do; no image format does."""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
-
-
 def first_request(ground: Ground, file: File) -> Request | None:
-    """Read the first line of a JSONL file; None when it is no JSONL or that line is at fault."""
+    """Read the first item of a manifest; None when the file is none, or begins with none.
+
+    Raises InvalidInput when it is at fault.
+    """
     with ground.storage.open(file.blob) as stream:
-        line = io.BufferedReader(stream, _CHUNK).readline(_longest_line(ground))  # type: ignore[type-var]  # a RawIOBase
-    try:
-        return parse_request(json.loads(line.removeprefix(b"\xef\xbb\xbf")), 0)
-    except (ValueError, RecursionError):
-        return None
+        _, is_manifest = _kind_of(stream, file.filename)
+        # Blank lines may go on for gigabytes.
+        has_begun = bool(stream.read(HEAD).strip())
+        stream.seek(0)
+        if not (is_manifest and has_begun):
+            return None
+        lines = _parsed_lines(ground, stream, None, _Faults(1, "Line"))
+        return next((request for _, request in lines), None)
 
 
 def _longest_line(ground: Ground) -> int:
@@ -147,30 +153,21 @@ def _items_of_lines(
 
 
 def _parsed_lines(
-    ground: Ground, stream: BinaryIO, agreed: Agreed, faults: "_Faults"
+    ground: Ground, stream: BinaryIO, agreed: Agreed | None, faults: "_Faults"
 ) -> Iterator[tuple[int, Request]]:
     """Read line after line; a faulty one is noted and left out. Lines are numbered from 1."""
-    longest, most_data = _longest_line(ground), ground.settings.max_item_bytes
-    reader = io.BufferedReader(stream, _CHUNK)  # type: ignore[type-var]  # a RawIOBase
-    index = 0
-    for number, line in enumerate(iter(lambda: reader.readline(longest + 1), b""), start=1):
-        if len(line) > longest:
-            raise InvalidInput(
-                f"Line {number} is longer than {longest:,} bytes.", code="line_too_long"
-            )
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        if not line.strip():
-            continue
+    most_data = ground.settings.max_item_bytes
+    lines = numbered_lines(stream, _longest_line(ground))
+    for index, (number, line) in enumerate(lines):
         try:
             request = parse_request(read_json(line, _VALUES_A_LINE), index, most_data)
-            _check_agreed(request, agreed)
+            if agreed is not None:
+                _check_agreed(request, agreed)
             yield number, request
         except RequestError as err:
             faults.note(number, "invalid_request", str(err), err.param)
         except (ValueError, RecursionError) as err:
             faults.note(number, "invalid_json_line", f"This is not valid JSON: {err}.", None)
-        index += 1
 
 
 def _agreeing(
@@ -190,6 +187,12 @@ def _check_agreed(request: Request, agreed: Agreed) -> None:
             f"`body.model` is {request.model!r}, but the job runs {agreed.model!r}: "
             "one model a job.",
             "body.model",
+        )
+    if agreed.from_lines and (request.params or {}) != agreed.params:
+        raise RequestError(
+            "`body.params` differ from those of the first line: one set of parameters a job, which "
+            "every line repeats or the job itself has.",
+            "body.params",
         )
     if request.params and request.params != agreed.params:
         raise RequestError(

@@ -1,7 +1,7 @@
 """Overlays: results drawn over their images or videos' frames, for jobs that want them.
 
 A worker draws them while it runs a shard (`workers.engine.overlays`) and writes them end to end
-into one blob beside the segment, whose rows say where each lies. They are results: they come and
+into one blob for each segment, whose rows say where each lies. They are results: they come and
 go with these, also where a job asks for its inputs to be erased.
 """
 
@@ -11,7 +11,7 @@ from jobs.bootstrap import Ground
 from jobs.errors import Conflict, NotFound
 from jobs.segments import read_segment
 from jobs.states import ItemStatus, ShardState
-from jobs.storage import BlobMissing, overlays_name
+from jobs.storage import BlobMissing, Storage, earlier_overlays_name, overlays_name
 from jobs.tables import Job, Shard
 
 
@@ -28,10 +28,16 @@ def read_overlay(ground: Ground, job: Job, index: int) -> bytes:
         if row.overlay is None:
             why = "is not drawn" if row.status is ItemStatus.SUCCEEDED else f"is {row.status}"
             raise NotFound(f"Item {index} of job {job.id} {why}: there is no overlay of it.")
-        offset, length = row.overlay
-        (part,) = ground.storage.ranges(overlays_name(segment), [offset], [length])
+        return _read_part(ground.storage, segment, *row.overlay)
     except BlobMissing as err:
         raise NotFound(f"The overlays of job {job.id} were erased with its results.") from err
+
+
+def _read_part(storage: Storage, segment: str, offset: int, length: int) -> bytes:
+    try:
+        (part,) = storage.ranges(overlays_name(segment), [offset], [length])
+    except BlobMissing:
+        (part,) = storage.ranges(earlier_overlays_name(segment), [offset], [length])
     return bytes(part)
 
 

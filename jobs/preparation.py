@@ -2,7 +2,8 @@
 
 A job in `validating` is leased like a shard is: claimed with a number, renewed on the way, and
 written back only under that number. A worker that dies leaves the job where it was, and the next
-begins again under new names. A store that is away costs no try: the turn is given back.
+begins again under new names. A store that is away costs no try: the turn is given back. What dies
+while it reads an archive costs one of a few.
 """
 
 import time
@@ -16,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from jobs.archive_items import IN_PROCESS, Archives
+from jobs.archives import ReaderLost
 from jobs.bootstrap import Ground
 from jobs.children import items_of_parent
 from jobs.commits import through_outages
@@ -39,8 +41,12 @@ log = structlog.get_logger(__name__)
 # (workers.launcher), so that whoever sends archives that take long never has them all.
 _MOST_OF_ONE = 4
 
-# How long a job waits before it is prepared again when the store was away.
+# How long a job waits before it is prepared again when the store was away, or a reader died.
 _PAUSE_S = 5.0
+
+# Turns after which an archive is to blame for the deaths of the processes that read it. One alone
+# may have been ended by whoever stops the machine, or by the kernel for others' memory.
+_MOST_READERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,10 @@ def prepare_next(
         written = _write(ground, turn, check_dataset, archives)
         shards = _begin_surely(ground, turn, written)
     except (InvalidInput, NotFound) as err:
+        if isinstance(err.__cause__, ReaderLost) and turn.attempt < _MOST_READERS:
+            _put_off(ground, turn)
+            bound.warning("preparation_put_off", reason=err.message)
+            return job.id
         _refuse(ground, turn, err)
         bound.info("job_refused", reason=err.message)
     except BlobMissing:
@@ -291,6 +301,12 @@ def _cut(session: Session, job: Job, total: int) -> list[dict[str, Any]]:
         return only_shard(job.id)
     version = session.get_one(ModelVersion, (job.model_name, job.model_version))
     return cut_shards(job.id, total, version.record["shard_items"])
+
+
+def _put_off(ground: Ground, turn: _Turn) -> None:
+    """End a turn that counts, to be taken again after a pause."""
+    with ground.database.write() as session:
+        _touch(session, turn, _PAUSE_S)
 
 
 def _give_back(ground: Ground, turn: _Turn) -> None:

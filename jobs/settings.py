@@ -1,7 +1,10 @@
 """All that an operator can set, read once at start from `PIXELMILL_…` environment variables."""
 
+import difflib
 import os
 import re
+import sys
+from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -9,10 +12,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 Network = IPv4Network | IPv6Network
+
+# What is read from the environment beside the settings: by clients, and between processes.
+OTHER_VARIABLES = frozenset(
+    ("URL", "API_KEY", "DATA", "BIND", "NODE", "POOL", "CORES", "FLIGHT", "LAST")
+)
+_PREFIX = "PIXELMILL_"
+# How near a name has to be to a setting's for a slip of the pen; see difflib's ratio.
+_NEAR = 0.8
 
 
 class SettingsError(RuntimeError):
@@ -50,6 +62,11 @@ class Settings(BaseSettings):
     max_training_items: int = Field(1_000_000, ge=4, description="images of one training")
     max_line_errors: int = Field(100, ge=1, description="faults listed of one manifest")
     rate_limit: str = Field("1200/minute", description="requests of one tenant; empty for none")
+
+    # The API.
+    api_processes: int = Field(2, ge=1, le=256)
+    # Of each process, which has a pool of 24 database connections: more would wait for each other.
+    api_threads: int = Field(24, ge=1, le=256)
 
     # Leases: a worker's time-limited right to run a shard.
     lease_s: float = Field(30, gt=0)
@@ -93,6 +110,19 @@ class Settings(BaseSettings):
     output_days: float = Field(30, gt=0)
     completion_window_s: float = Field(7 * 86400, gt=0, description="a job's time unless it says")
 
+    @field_validator("rate_limit")
+    @classmethod
+    def _check_rate(cls, value: str) -> str:
+        if value:
+            # Here and not above: most processes have no use for it.
+            import limits
+
+            try:
+                limits.parse_many(value)
+            except ValueError as err:
+                raise ValueError("it should be like 1200/minute, or empty for none") from err
+        return value
+
     @field_validator("egress_allow", "webhook_delays_s", "extensions", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
@@ -108,6 +138,7 @@ class Settings(BaseSettings):
 
 def load_settings(**overrides: object) -> Settings:
     """Read the settings; raises SettingsError naming the first bad variable."""
+    _check_names(os.environ)
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks at run time
     except ValidationError as err:
@@ -124,6 +155,28 @@ def load_settings(**overrides: object) -> Settings:
     return settings
 
 
+def load_settings_or_exit() -> Settings:
+    """Read the settings, for what starts a process: it ends with 2 and one line if one is bad."""
+    try:
+        return load_settings()
+    except SettingsError as err:
+        print(f"pixelmill: {err}", file=sys.stderr)  # noqa: T201  # a command's own output
+        raise SystemExit(2) from err
+
+
 def sqlite_path(database_url: str) -> Path:
-    """Give the file of an SQLite database URL."""
-    return Path(database_url.removeprefix("sqlite:///"))
+    """Give the file of an SQLite database URL, in which `?` and `%` are written as %3F and %25."""
+    return Path(make_url(database_url).database or "")
+
+
+def _check_names(environ: Iterable[str]) -> None:
+    """Raise SettingsError for a variable whose name is nearly a setting's."""
+    known = OTHER_VARIABLES | {name.upper() for name in Settings.model_fields}
+    for variable in sorted(environ):
+        prefix, name = variable[: len(_PREFIX)], variable[len(_PREFIX) :].upper()
+        if prefix != _PREFIX or name in known:
+            continue
+        if near := difflib.get_close_matches(name, known, n=1, cutoff=_NEAR):
+            raise SettingsError(
+                f"{variable} is no setting; is {_PREFIX}{near[0]} meant? Unset it if not."
+            )

@@ -156,7 +156,7 @@ def _shadow_of(session: Session, job: Job, setting: ModelShadow, tried: ModelVer
     now = session.scalar(select(db_now())) or 0.0
     return Job(
         id=new_id("job"),
-        tenant_id=shadow_tenant(session).id,
+        tenant_id=shadow_tenant(session),
         kind=JobKind.SHADOW,
         parent_id=job.id,
         status=JobStatus.VALIDATING,

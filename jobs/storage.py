@@ -4,7 +4,7 @@
     jobs/{job id}/manifest-{token}.parquet       the job's items, in order
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
-    jobs/{job id}/segments/{first}-{attempt}-{token}.overlays   their results drawn, end to end
+    jobs/{job id}/overlays/{first}-{attempt}-{token}            their results drawn, end to end
     jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
     jobs/{job id}/training-{attempt}-{token}.safetensors    where a training goes on
 
@@ -212,7 +212,12 @@ def segment_name(job_id: str, first: int, attempt: int) -> str:
 
 
 def overlays_name(segment: str) -> str:
-    """Name the blob of a segment's overlays, which lies beside it."""
+    """Name the blob of a segment's overlays: in another folder, for data frames read whole ones."""
+    return segment.removesuffix(".parquet").replace("/segments/", "/overlays/", 1)
+
+
+def earlier_overlays_name(segment: str) -> str:
+    """Give the name that the blob of a segment's overlays had up to version 0.3."""
     return segment.removesuffix(".parquet") + ".overlays"
 
 

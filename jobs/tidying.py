@@ -22,7 +22,7 @@ from jobs.completion import TIDY_AFTER_S
 from jobs.database import db_now
 from jobs.ids import made_at
 from jobs.manifests import Manifest
-from jobs.storage import BlobMissing, StorageError, overlays_name
+from jobs.storage import BlobMissing, StorageError, earlier_overlays_name, overlays_name
 from jobs.tables import Comparison, File, Job, ModelVersion, Shard, Tenant
 
 log = structlog.get_logger(__name__)
@@ -127,7 +127,8 @@ def _results_of(ground: Ground, job: Job) -> set[str]:
         found = select(Shard.segment).where(Shard.job_id == job.id, Shard.segment.is_not(None))
         segments = {segment for segment in session.scalars(found) if segment is not None}
         comparison = session.get(Comparison, job.id)
-    overlays = {overlays_name(segment) for segment in segments} if job.overlays else set()
+    names = (overlays_name, earlier_overlays_name) if job.overlays else ()
+    overlays = {name(segment) for segment in segments for name in names}
     changes = {comparison.changes} if comparison and comparison.changes else set()
     return segments | overlays | changes
 

@@ -12,7 +12,7 @@ version instead (jobs.canaries).
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, func, or_, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -210,16 +210,6 @@ def read_version(session: Session, name: str, version: int) -> ModelVersion:
     return found
 
 
-def versions_of(session: Session, name: str, tenant_id: str) -> list[ModelVersion]:
-    """Give every version of a model, newest first; raises UnknownModel when there is none."""
-    any_of_them = find(session, name, tenant_id).version
-    query = select(ModelVersion).where(
-        ModelVersion.name == any_of_them.name,
-        ModelVersion.state != VersionState.DELETED,
-    )
-    return list(session.scalars(query.order_by(ModelVersion.version.desc())))
-
-
 def task_of(session: Session, name: str) -> str | None:
     """Give the task that a model does, by its stored name; None for one that is not there yet."""
     record = session.scalar(
@@ -239,30 +229,6 @@ def check_task(session: Session, name: str, task: str, param: str) -> None:
             f"make one for {task} under another name.",
             param=param,
         )
-
-
-def newest_versions(session: Session, tenant_id: str) -> list[ModelVersion]:
-    """Give the newest version that is ready of every model that a tenant sees, by name."""
-    name = ModelVersion.name
-    newest = (
-        select(name, func.max(ModelVersion.version).label("version"))
-        .where(
-            ModelVersion.state == VersionState.READY,
-            or_(
-                ~name.startswith("ten_", autoescape=True),
-                name.startswith(f"{tenant_id}/", autoescape=True),
-            ),
-        )
-        .group_by(name)
-        .subquery()
-    )
-    return list(
-        session.scalars(
-            select(ModelVersion)
-            .join(newest, (newest.c.name == name) & (newest.c.version == ModelVersion.version))
-            .order_by(name)
-        )
-    )
 
 
 def _behind(alias: ModelAlias, job_id: str | None) -> tuple[int, str | None]:

@@ -16,8 +16,8 @@ from pixelmill.display import (
     timestamp,
     upload_progress,
 )
-from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job
-from pixelmill.formats import Format, outcome_text, target, write_results
+from pixelmill.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
+from pixelmill.formats import Format, form_of, outcome_text, target, write_results
 from pixelmill.options import (
     AsJson,
     JobId,
@@ -139,28 +139,34 @@ def jobs(
     """List the jobs, newest first."""
     with Client() as client:
         every = client.jobs(status=status, model=model, idempotency_key=key, tenant=tenant)
-        found = list(islice(every, limit))
+        found, more = list(islice(every, limit)), next(every, None)
     if as_json:
         print_json([job.raw for job in found])
     else:
-        header = ("JOB", "STATUS", "OUTCOME", "MODEL", "DONE", "FAILED", "CREATED")
+        header = ("JOB", "STATUS", "OUTCOME", "MODEL", "DONE", "FAILED", "CREATED", "ABOUT")
         sys.stdout.write(aligned(header, [_job_row(job) for job in found]))
+    if more is not None:
+        say(f"there are more than these {limit}; --limit N lists N of them")
 
 
 @app.command(epilog=EXIT_HELP)
 def results(
     job_id: JobId,
-    form: Annotated[Format, typer.Option("--format", "-f")] = Format.TABLE,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Else by the suffix of FILE, else a table."),
+    ] = None,
     output: Output = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on as results arrive, until the job is over.")
     ] = False,
 ) -> None:
     """Print one row for every image that is done."""
+    wanted = form_of(form, output)
     with Client() as client:
         with target(output) as out:
             live = follow or out.isatty()
-            write_results(client.results(job_id, follow=follow), form, out, live=live)
+            write_results(client.results(job_id, follow=follow), wanted, out, live=live)
         if follow:
             raise typer.Exit(code_of_job(client.job(job_id)))
 
@@ -202,11 +208,18 @@ operator_commands.add_to(app)
 
 def main() -> None:
     """Run the command line; it ends in an exit status."""
-    app(prog_name="pixelmill")
+    run(app)
 
 
 def _job_row(job: Job) -> tuple[str, ...]:
     counts = job.request_counts
     done = f"{counts.finished}/{counts.total}"
     outcome, created = job.outcome or "", timestamp(job.created_at)
-    return (job.id, job.status, outcome, str(job.model), done, str(counts.failed), created)
+    failed, about = str(counts.failed), _about(job)
+    return (job.id, job.status, outcome, str(job.model), done, failed, created, about)
+
+
+def _about(job: Job) -> str:
+    """Say what tells a job from its neighbours: the caller's own notes, and its parent."""
+    notes = [f"{name}={value}" for name, value in job.metadata.items()]
+    return ", ".join(notes + ([f"{job.kind} of {job.parent_id}"] if job.parent_id else []))

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from pixelmill.errors import NotConfigured
 
 DEFAULT_DATA = Path(".pixelmill")
@@ -65,7 +67,7 @@ def find_connection(
         )
     if not api_key:
         raise NotConfigured(f"no key for {url} is known: set PIXELMILL_API_KEY.")
-    return Connection(_checked(url, source), api_key.strip(), source)
+    return Connection(_checked(url, source), _checked_key(api_key.strip()), source)
 
 
 def read_stack(file: Path) -> dict[str, Any]:
@@ -86,7 +88,25 @@ def _stack_file(data: Path | None, env: Mapping[str, str]) -> Path:
 
 
 def _checked(url: str, source: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(url):
         raise NotConfigured(f"{url!r} ({source}) is no URL; it should look like http://host:8080.")
     return url.rstrip("/").removesuffix("/v1")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        # The client's own reading of it, which knows more faults than the library's.
+        parts, read = urlsplit(url), httpx.URL(url)
+        return parts.scheme in ("http", "https") and bool(read.host) and parts.port != 0
+    except (ValueError, httpx.InvalidURL):
+        return False
+
+
+def _checked_key(key: str) -> str:
+    """Give a key that can stand in a header; a message never shows one that cannot."""
+    if not (key.isascii() and key.isprintable()):
+        raise NotConfigured(
+            "the key has characters that no key has, such as letters outside ASCII or line ends: "
+            "set PIXELMILL_API_KEY to what `keys create` has printed."
+        )
+    return key

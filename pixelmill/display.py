@@ -24,6 +24,8 @@ _SHOWN_FAULTS = 10
 
 def say(message: str) -> None:
     """Write a message to stderr."""
+    if sys.stderr is None:
+        return
     sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
 
@@ -134,14 +136,29 @@ def job_lines(job: Job) -> str:
         ("images", f"{counts.total}: {', '.join(parts)}" if parts else str(counts.total)),
         ("created", timestamp(job.created_at)),
     ]
-    rows += [("error", _fault_text(fault)) for fault in job.errors[:_SHOWN_FAULTS]]
+    rows += [("error", fault) for fault in fault_lines(job)]
     lines = "".join(f"{name:<9}{printable(value)}\n" for name, value in rows if value)
     return lines + (f"{printable(str(job.skipped))}\n" if job.skipped.count else "")
 
 
+def fault_lines(job: Job) -> list[str]:
+    """Say what was wrong with a job's input, a line each; nothing of a job that has no such fault.
+
+    Of many faults the first are said, and how many more there are.
+    """
+    said = [_fault_text(fault) for fault in job.errors[:_SHOWN_FAULTS]]
+    more = len(job.errors) - len(said)
+    if more > 0:
+        said.append(f"and {more} more; `pixelmill status {job.id} --json` has them all")
+    return said
+
+
 def _fault_text(fault: Mapping[str, Any]) -> str:
-    where = f"line {fault['line']}: " if fault.get("line") is not None else ""
-    return f"{where}{fault.get('message') or fault.get('code')}"
+    message, line, code = str(fault.get("message") or ""), fault.get("line"), fault.get("code")
+    # The server's own words begin with the line as a rule.
+    if line is not None and not message.startswith((f"Line {line}", f"Item {line}")):
+        message = f"line {line}: {message}"
+    return f"{message} ({code})" if code else message
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

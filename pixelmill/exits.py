@@ -10,7 +10,14 @@ import typer
 from typer.core import TyperGroup
 
 from pixelmill.display import say
-from pixelmill.errors import ApiError, JobFailed, PixelmillError, ServerError, WaitTimeout
+from pixelmill.errors import (
+    ApiError,
+    InvalidInput,
+    JobFailed,
+    PixelmillError,
+    ServerError,
+    WaitTimeout,
+)
 from pixelmill.records import Job
 
 
@@ -22,13 +29,15 @@ class ExitCode(IntEnum):
     UNUSABLE = 2
     REFUSED = 3
     TIMED_OUT = 4
+    BROKEN = 70
     INTERRUPTED = 130
 
 
 EXIT_HELP = (
     "Exit status: 0 ok; 1 the job has failed items, or it failed, was cancelled or expired; "
     "2 wrong usage, unreadable input, no server or key known, server unreachable or broken; "
-    "3 not found or refused by the server; 4 timed out, the job goes on; 130 interrupted."
+    "3 not found or refused by the server; 4 timed out, the job goes on; 70 a fault of this "
+    "program; 130 interrupted."
 )
 
 
@@ -55,6 +64,9 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
+            if sys.stdout is None:
+                # Whatever is opened next would take its place, a connection for instance.
+                raise InvalidInput("stdout is closed; send it to /dev/null if it is not wanted.")
             try:
                 return super().invoke(ctx)
             finally:
@@ -75,6 +87,29 @@ class Commands(TyperGroup):
             # The reader, such as `head`, has what it wanted: that is no failure.
             _silence_stdout()
             raise typer.Exit(ExitCode.OK) from err
+        except UnicodeEncodeError as err:
+            say(f"error: {_cannot_write(err)}")
+            raise typer.Exit(ExitCode.UNUSABLE) from err
+        except OSError as err:
+            _silence_stdout()
+            say(f"error: {err.filename or 'stdout'}: {err.strerror or err}")
+            raise typer.Exit(ExitCode.UNUSABLE) from err
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line; a fault of ours shows its trace and has an exit status of its own."""
+    try:
+        app(prog_name="pixelmill")
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        raise SystemExit(ExitCode.BROKEN) from None
+
+
+def _cannot_write(err: UnicodeEncodeError) -> str:
+    return (
+        f"stdout is written as {err.encoding}, which has no {err.object[err.start]!a}; set "
+        "PYTHONIOENCODING=utf-8, or write to a file with -o, which is always UTF-8."
+    )
 
 
 def _silence_stdout() -> None:

@@ -9,13 +9,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
+import orjson
+
 from pixelmill.display import printable
+from pixelmill.errors import InvalidInput
 from pixelmill.records import Result
 from pixelmill.writing import new_text_file
 
+# Those of the server's own CSV (api.result_rows), which this is to equal letter by letter.
 CSV_COLUMNS = (
-    "index", "custom_id", "status", "class", "confidence", "predictions",
-    "error_code", "error_message", "attempts", "model", "input_sha256",
+    "index", "custom_id", "status", "model", "input_sha256", "attempts", "predictions",
+    "error_code", "error_message", "error_retryable", "warnings", "width", "height", "fps",
+    "duration_ms", "metadata",
 )  # fmt: skip
 
 # A spreadsheet runs a cell that begins with one of these as a formula; an apostrophe makes it text
@@ -35,6 +40,32 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+
+
+_BY_SUFFIX = {
+    "": Format.TABLE,
+    ".txt": Format.TABLE,
+    ".json": Format.JSON,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".csv": Format.CSV,
+}
+
+
+def form_of(asked: Format | None, output: Path | None) -> Format:
+    """Give the form that was asked for, or the one that the file's suffix names.
+
+    Raises InvalidInput for a suffix that no form has.
+    """
+    if asked is not None or output is None:
+        return asked or Format.TABLE
+    form = _BY_SUFFIX.get(output.suffix.lower())
+    if form is None:
+        raise InvalidInput(
+            f"{output} has a suffix that no form of results has; name a file in "
+            f"{' '.join(filter(None, _BY_SUFFIX))}, or say --format."
+        )
+    return form
 
 
 @contextmanager
@@ -81,7 +112,7 @@ def _write_jsonl(results: Iterable[Result], out: TextIO) -> None:
 
 
 def _write_csv(results: Iterable[Result], out: TextIO) -> None:
-    rows = csv.writer(out, lineterminator="\n")
+    rows = csv.writer(out)
     rows.writerow(CSV_COLUMNS)
     for result in results:
         rows.writerow([defused(cell) for cell in _csv_cells(result)])
@@ -103,22 +134,21 @@ def defused(cell: Any) -> Any:
     return f"'{cell}" if is_harmful else cell
 
 
-def _csv_cells(result: Result) -> list[Any]:
-    best = (result.predictions or [{}])[0]
-    error = result.error
-    return [
-        result.index,
-        result.custom_id,
-        result.status,
-        best.get("class"),
-        best.get("confidence"),
-        None if result.predictions is None else json.dumps(result.predictions),
-        error.code if error else None,
-        error.message if error else None,
-        result.attempts,
-        result.model,
-        result.input_sha256,
-    ]
+def _csv_cells(result: Result) -> list[str]:
+    raw, error = result.raw, result.raw.get("error") or {}
+    cells = {
+        **{name: raw.get(name) for name in CSV_COLUMNS},
+        **{f"error_{name}": error.get(name) for name in ("code", "message", "retryable")},
+        "predictions": _json_text(raw.get("predictions")),
+        "warnings": _json_text(raw.get("warnings") or None),
+        "metadata": _json_text(raw.get("metadata")),
+    }
+    return ["" if cell is None else str(cell) for cell in cells.values()]
+
+
+def _json_text(value: Any) -> str | None:
+    # The server's own writer: others write some numbers differently.
+    return None if value is None else orjson.dumps(value).decode()
 
 
 def outcome_text(result: Result) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from pixelmill.connection import DEFAULT_DATA
 from pixelmill.exits import Commands
+from pixelmill.local_stack import operators_environ
 
 PANEL = "Operators"
 DEFAULT_PORT = 8080
@@ -72,6 +73,6 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _run(*arguments: str) -> int:
-    """Run a Python process in this one's place, with its environment, and give its exit status."""
+    """Run a Python process in this one's place, for the local stack unless the environment says."""
     command = [sys.executable, *arguments]
-    return subprocess.run(command, check=False).returncode
+    return subprocess.run(command, env=operators_environ(), check=False).returncode

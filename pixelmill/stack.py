@@ -11,12 +11,11 @@ on the same folder goes on with whatever was unfinished:
     DIR/run/                       Redis's socket and other traces of running processes (mode 0700)
 """
 
-import fcntl
 import json
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ import redis
 
 from pixelmill.descendants import adopt_orphans, end_orphans
 from pixelmill.guard import run_guarded
+from pixelmill.local_stack import StackError, listen, lock_folder, places_of, private_folder
 from pixelmill.log_lines import say
 from pixelmill.redis_server import find_redis_server
 from pixelmill.roles import Role
@@ -38,14 +38,12 @@ DEFAULT_DATA = Path(".pixelmill")
 
 # Longest path of a unix socket on Linux, with its ending zero.
 _SOCKET_PATH = 108
+_PLAIN = re.compile(r"[\w./-]+", re.ASCII)
 _START_S = 60.0
+_WORKERS_S = 30.0
 _LOOK_S = 0.2
 # What outlives a stack that was killed has been told so, and gets this long.
 _ORPHANS_S = 5.0
-
-
-class StackError(RuntimeError):
-    """The stack cannot be started; the message is one line for the person at the terminal."""
 
 
 def find_stack(data: Path | None = None) -> dict[str, Any] | None:
@@ -93,11 +91,11 @@ class Stack:
     def __init__(self, data: Path, port: int, workers: int, gpus: str | None) -> None:
         self._data, self._workers = data, workers
         self._gpus = _gpus_here() if gpus is None else gpus
-        self._run = _private_folder(data)
-        self._lock = _lock(data)
-        self._listener = _listen(port)
+        self._run = private_folder(data)
+        self._lock = lock_folder(data)
+        self._listener = listen(port)
         self._port = self._listener.getsockname()[1]
-        self._socket = self._socket_path()
+        self._socket, self._redis_log = self._socket_path(), self._run / "redis.log"
         self._environ = self._make_environ()
         self._roles: dict[str, Role] = {}
         self._stopping = False
@@ -113,8 +111,9 @@ class Stack:
 
     def start(self) -> None:
         """Start everything in order and print the ready line; raises StackError."""
-        self._start_redis()
+        # First: it tells which setting is bad before anything runs.
         self._run_once("migrations", [sys.executable, "-m", "migrations.upgrade"])
+        self._start_redis()
         key = self._key()
         listener = self._listener.fileno()
         os.set_inheritable(listener, True)
@@ -127,6 +126,7 @@ class Stack:
         self._begin("io", [*launcher, "--io"])
         self._begin("beat", [*launcher, "--beat", str(self._run / "beat")])
         self._await_ready()
+        self._await_workers()
         self._write_stack(key)
         say("stack", f"ready {self.url}  (data in {self._data}; Ctrl-C stops)")
 
@@ -150,7 +150,8 @@ class Stack:
 
     def end(self) -> None:
         """Stop every process, callers first and Redis last, and leave no trace of running."""
-        say("stack", "stopping")
+        if self._roles:
+            say("stack", "stopping")
         for name in ("api", "beat", "launcher", "io", "redis"):
             if name in self._roles:
                 self._roles[name].end(_grace_s(self._environ))
@@ -163,15 +164,15 @@ class Stack:
 
     def _socket_path(self) -> Path:
         path = self._run / "redis.sock"
-        if len(str(path)) < _SOCKET_PATH:
+        # Those who read its URL differ in how they quote what is no letter or digit.
+        if len(str(path)) < _SOCKET_PATH and _PLAIN.fullmatch(str(path)):
             return path
         return Path(tempfile.mkdtemp(prefix="pixelmill-")) / "redis.sock"
 
     def _make_environ(self) -> dict[str, str]:
         """Set what the processes share; what the operator has set already stays as it is."""
         ours = {
-            "PIXELMILL_DATABASE_URL": f"sqlite:///{self._data / 'pixelmill.db'}",
-            "PIXELMILL_STORAGE_URL": (self._data / "blobs").as_uri(),
+            **places_of(self._data),
             "PIXELMILL_POOL_FOR_JOBS": "gpu" if self._gpus else "cpu",
         }
         return {**ours, **os.environ, "PIXELMILL_REDIS_URL": f"unix://{self._socket}?db=0"}
@@ -181,9 +182,11 @@ class Stack:
             program = find_redis_server()
         except FileNotFoundError as err:
             raise StackError(str(err)) from err
-        folder = str(self._run)
         options = ["--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
-        self._begin("redis", [program, *options, "--save", "", "--dir", folder])
+        # What it says of this machine's memory is for those who keep data in it.
+        self._redis_log.unlink(missing_ok=True)
+        options += ["--loglevel", "warning", "--logfile", str(self._redis_log)]
+        self._begin("redis", [program, *options, "--save", "", "--dir", str(self._run)])
         deadline = time.monotonic() + _START_S
         with redis.Redis(unix_socket_path=str(self._socket)) as client:
             while time.monotonic() < deadline:
@@ -194,6 +197,9 @@ class Stack:
                     return
                 except redis.ConnectionError:
                     time.sleep(0.02)
+        with suppress(OSError):
+            for line in self._redis_log.read_text(errors="replace").splitlines()[-20:]:
+                say("redis", line)
         raise StackError(f"Redis ({program}) does not start; its last lines are above.")
 
     def _key(self) -> str:
@@ -225,7 +231,10 @@ class Stack:
             command, env=self._environ, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            for line in done.stderr.strip().splitlines()[-20:]:
+            lines = done.stderr.strip().splitlines()
+            if len(lines) == 1:  # said for people, as an operator's command does
+                raise StackError(lines[0].removeprefix("pixelmill: "))
+            for line in lines[-20:]:
                 say(name, line)
             raise StackError(f"The step {name!r} failed with exit code {done.returncode}.")
         return done.stdout
@@ -243,13 +252,33 @@ class Stack:
         if not self._stopping:
             raise StackError(f"The API was not ready within {_START_S:.0f} seconds.")
 
+    def _await_workers(self) -> None:
+        """Wait until jobs are run; workers that take long, or cannot start, are told of."""
+        deadline = time.monotonic() + _WORKERS_S
+        while not self._stopping:
+            for role in self._roles.values():
+                role.look_after()
+            told = self._told_of_workers()
+            if told["pids"] and len(told["at_work"]) == len(told["pids"]):
+                return
+            if time.monotonic() > deadline:
+                say("stack", "not all workers run jobs yet; what they say is above")
+                return
+            time.sleep(0.05)
+
+    def _told_of_workers(self) -> dict[str, Any]:
+        """Read what the launcher tells of its processes."""
+        with suppress(OSError, ValueError):
+            told: dict[str, Any] = json.loads((self._run / "workers.json").read_text())
+            return told
+        return {"pids": {}, "at_work": []}
+
     def _role_pids(self) -> set[int]:
         return {role.pid for role in self._roles.values() if role.pid}
 
     def _write_stack(self, key: str) -> None:
         pids = {name: role.pid for name, role in self._roles.items() if role.pid}
-        with suppress(OSError, ValueError):
-            pids |= json.loads((self._run / "workers.json").read_text())
+        pids |= self._told_of_workers()["pids"]
         stack = {"url": self.url, "api_key": key, "pids": pids}
         if stack != find_stack(self._data):
             _write_private(self._data / "stack.json", stack)
@@ -270,50 +299,6 @@ def _gpus_here() -> str:
     query = [tool, "--query-gpu=index", "--format=csv,noheader"]
     found = subprocess.run(query, capture_output=True, text=True, check=False)
     return ",".join(found.stdout.split()) if found.returncode == 0 else ""
-
-
-def _private_folder(data: Path) -> Path:
-    run = data / "run"
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        run.chmod(0o700)
-        _close_to_others(data)
-        (run / "workers.json").unlink(missing_ok=True)
-        with tempfile.TemporaryFile(dir=data):
-            return run
-    except OSError as err:
-        raise StackError(f"Cannot write to {data}: {err.strerror}. Name another --data.") from err
-
-
-def _close_to_others(data: Path) -> None:
-    """Take from other users what a version that did not mind has made readable."""
-    for path in data.glob("pixelmill.db*"):
-        path.chmod(0o600)
-    if (blobs := data / "blobs").is_dir():
-        blobs.chmod(0o700)
-
-
-def _lock(data: Path) -> Any:
-    lock = (data / "run" / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as err:
-        raise StackError(f"Another stack runs on {data}. Stop it, or name another --data.") from err
-    return lock
-
-
-def _listen(port: int) -> socket.socket:
-    # Bound here and handed to the API, so that callers only wait while the API is restarted.
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen(1024)
-    except OSError as err:
-        raise StackError(
-            f"Port {port} cannot be used: {err.strerror}. Name another --port, or 0 for any."
-        ) from err
-    return listener
 
 
 def _grace_s(environ: dict[str, str]) -> float:

@@ -17,7 +17,13 @@ from typing import Any
 import httpx
 
 from pixelmill.connection import Connection
-from pixelmill.errors import ApiError, ConnectionFailed, UnexpectedAnswer, error_class
+from pixelmill.errors import (
+    ApiError,
+    ConnectionFailed,
+    NotConfigured,
+    UnexpectedAnswer,
+    error_class,
+)
 from pixelmill.retrying import STILL_RUNNING, TRANSIENT_STATUSES, RetryPolicy, parse_retry_after
 
 # The contract: no server holds an answer for longer.
@@ -71,15 +77,7 @@ class Transport:
         self._sleep = sleep
         self._rand = rand
         self._longest_hold_s = LONGEST_HOLD_S
-        self._http = httpx.Client(
-            base_url=connection.url,
-            headers={
-                "Authorization": f"Bearer {connection.api_key}",
-                "User-Agent": f"pixelmill-python/{installed_version()}",
-            },
-            # A proxy of the environment cannot reach this machine's own loopback.
-            trust_env=not connection.is_local,
-        )
+        self._http = _open(connection)
 
     def close(self) -> None:
         """Close the connections."""
@@ -177,6 +175,25 @@ def _key_in_doubt(call: Call, err: ApiError | ConnectionFailed) -> str | None:
     if isinstance(err, ApiError) and err.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
     return call.headers.get("Idempotency-Key")
+
+
+def _open(connection: Connection) -> httpx.Client:
+    try:
+        return httpx.Client(
+            base_url=connection.url,
+            headers={
+                "Authorization": f"Bearer {connection.api_key}",
+                "User-Agent": f"pixelmill-python/{installed_version()}",
+            },
+            # A proxy of the environment cannot reach this machine's own loopback.
+            trust_env=not connection.is_local,
+        )
+    except (ImportError, ValueError, OSError, httpx.InvalidURL) as err:
+        # What httpx reads of the environment: a proxy that it does not speak, certificates.
+        raise NotConfigured(
+            f"{connection.url} cannot be called as the environment wants it: {err} Mend or unset "
+            "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE or SSL_CERT_DIR."
+        ) from err
 
 
 def error_from(response: httpx.Response) -> ApiError:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from pixelmill.client import Client
-from pixelmill.display import job_lines, job_progress, say
+from pixelmill.display import fault_lines, job_lines, job_progress, say
 from pixelmill.errors import WaitTimeout
 from pixelmill.exits import ExitCode, code_of_job
 from pixelmill.records import Job
@@ -30,9 +30,19 @@ def finish(
         print_json(job.raw)
     elif not quiet:
         sys.stdout.write(job_lines(job))
-    elif job.skipped.count:
-        say(str(job.skipped))
+    else:
+        _say_faults(job)
+        if job.skipped.count:
+            say(str(job.skipped))
     raise typer.Exit(code_of_job(job) if code is None else code)
+
+
+def _say_faults(job: Job) -> None:
+    faults = fault_lines(job)
+    if not faults and job.status == "failed" and job.status_reason:
+        faults = [job.status_reason]
+    for fault in faults:
+        say(f"error: {fault}")
 
 
 def watch(client: Client, job: Job, timeout: float | None) -> tuple[Job, ExitCode | None]:

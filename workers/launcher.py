@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,10 +31,11 @@ from jobs.database import Database
 from jobs.hints import CPU, GPU, IO
 from jobs.logs import configure_logs
 from jobs.private_files import keep_files_private
-from jobs.settings import Settings, SettingsError, load_settings
+from jobs.settings import Settings, load_settings_or_exit
 from workers.engine.aftermath import bury
 from workers.engine.flight import read_beat, read_suspects
 from workers.engine.keeper import STALLED_EXIT_CODE
+from workers.names import held_name
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +49,8 @@ _SILENCE_S = 10.0
 # A look that comes so late comes from a machine that stood still.
 _ASLEEP_S = 2.0
 _IO_THREADS = 8
+# Celery warns superusers of pickled messages, and ours are JSON (jobs.hints).
+_QUIET = "ignore:You're running the worker with superuser privileges"
 
 # How a process that infers computes; the C library and OpenMP read it once.
 COMPUTING = {
@@ -80,11 +84,21 @@ class Slot:
     last: str = ""
     was_silent: bool = False
 
+    def is_at_work(self) -> bool:
+        """Say whether the process has shown a sign of life; those of an earlier one do not count.
 
-def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -> list[Slot]:
+        It does once it can run shards (workers.engine.keeper).
+        """
+        return self.started_at < read_beat(Path(self.environ["PIXELMILL_FLIGHT"]))
+
+
+def slots_for(
+    settings: Settings, workers: int, gpus: list[str], folder: Path, launcher: str
+) -> list[Slot]:
     """Lay out the places of a machine: a GPU each, else a share of the cores each.
 
-    A GPU that is named twice has two processes. `folder` is where the flight records lie.
+    A GPU that is named twice has two processes. `folder` is where the flight records lie, and
+    `launcher` the launcher's name (workers.names).
     """
     pool, count = (GPU, len(gpus)) if gpus else (CPU, workers)
     cores = str(max(1, (os.cpu_count() or 1) // count))
@@ -102,13 +116,12 @@ def slots_for(settings: Settings, workers: int, gpus: list[str], folder: Path) -
         threads = settings.shards_in_flight + 1
         earlier = gpus[:number].count(visible)
         place = f"{pool}{visible or number}" + (f".{earlier}" if earlier else "")
-        slots.append(slot_of(pool, place, threads, environ))
+        slots.append(slot_of(pool, f"{launcher}/{place}", threads, environ))
     return slots
 
 
-def slot_of(pool: str, place: str, threads: int, environ: dict[str, str]) -> Slot:
-    """Make a slot; its name tells the machine, and is the same after a restart."""
-    node = f"{socket.gethostname()}/{place}"
+def slot_of(pool: str, node: str, threads: int, environ: dict[str, str]) -> Slot:
+    """Make a slot, whose name is the same after a restart."""
     named = {**environ, "PIXELMILL_POOL": pool, "PIXELMILL_NODE": node}
     return Slot(pool, node, named, threads)
 
@@ -116,7 +129,7 @@ def slot_of(pool: str, place: str, threads: int, environ: dict[str, str]) -> Slo
 def command_of(slot: Slot) -> list[str]:
     """Give the command line of a slot's process; its threads are workers.pool's."""
     return [
-        sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
+        sys.executable, "-W", _QUIET, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
         "--concurrency", str(slot.threads), "--queues", slot.pool,
         "--hostname", slot.node.replace("/", "-") + "@%h", "--loglevel", "WARNING",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
@@ -148,6 +161,7 @@ class Launcher:
         self._slots, self._grace_s, self._pid_file = slots, grace_s, pid_file
         self._silence_s, self._on_death = stall_s + _SILENCE_S, on_death
         self._awake_since = 0.0
+        self._told: Mapping[str, object] = {}
         self._command = command
         self._stopping = False
 
@@ -160,6 +174,7 @@ class Launcher:
         while not self._stopping:
             for slot in self._slots:
                 self._look_after(slot)
+            self._tell_pids()
             before = time.monotonic()
             time.sleep(_LOOK_S)
             if time.monotonic() - before > _ASLEEP_S:
@@ -182,7 +197,6 @@ class Launcher:
                 self._command(slot), env=environ, preexec_fn=_die_with_parent
             )
             slot.started_at = now
-            self._write_pids()
 
     def _note_death(self, slot: Slot, code: int, *, crashed: bool) -> None:
         now = time.monotonic()
@@ -195,26 +209,25 @@ class Launcher:
         self._on_death(slot)
 
     def _is_silent(self, slot: Slot, now: float) -> bool:
-        """Say whether a process that has begun to work has not shown a sign of life for too long.
+        """Say whether a process that is at work has not shown a sign of life for too long."""
+        lately = max(read_beat(Path(slot.environ["PIXELMILL_FLIGHT"])), self._awake_since)
+        return not slot.was_silent and slot.is_at_work() and lately < now - self._silence_s
 
-        What an earlier process of the slot had written does not count.
-        """
-        beat = read_beat(Path(slot.environ["PIXELMILL_FLIGHT"]))
-        lately = max(beat, self._awake_since)
-        return not slot.was_silent and slot.started_at < beat and lately < now - self._silence_s
-
-    def _write_pids(self) -> None:
-        """Tell who watches which process fills which slot."""
-        if self._pid_file is None:
-            return
-        pids = {
-            f"worker-{number}": slot.process.pid
-            for number, slot in enumerate(self._slots)
-            if slot.process is not None
+    def _tell_pids(self) -> None:
+        """Tell who watches which process fills which slot, and which of them are at work."""
+        running = {f"worker-{n}": slot for n, slot in enumerate(self._slots) if slot.process}
+        told = {
+            "pids": {name: slot.process.pid for name, slot in running.items() if slot.process},
+            "at_work": [name for name, slot in running.items() if slot.is_at_work()],
         }
+        if self._pid_file is None or told == self._told:
+            return
         draft = self._pid_file.with_suffix(".new")
-        draft.write_text(json.dumps(pids))
-        draft.replace(self._pid_file)
+        # On a disk that is full it is tried again with the next look; the work goes on.
+        with suppress(OSError):
+            draft.write_text(json.dumps(told))
+            draft.replace(self._pid_file)
+            self._told = told
 
     def _end_all(self) -> None:
         running = [slot.process for slot in self._slots if slot.process is not None]
@@ -259,25 +272,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="workers.launcher", description=__doc__.split("\n")[0])
     parser.add_argument("--workers", type=int, default=1, help="CPU processes")
     parser.add_argument("--gpus", default="", help="GPU numbers, such as 0,1")
-    parser.add_argument("--pid-file", type=Path, help="where to write each process's id")
+    parser.add_argument("--pid-file", type=Path, help="where to tell of each process")
     parser.add_argument("--io", action="store_true", help="become an io process")
     parser.add_argument("--beat", metavar="FILE", help="become the beat; FILE keeps its times")
     given = parser.parse_args()
     keep_files_private()
     configure_logs()
-    try:
-        settings = load_settings()
-    except SettingsError as err:
-        raise SystemExit(f"{err}") from err
+    settings = load_settings_or_exit()
     if given.io:
-        slot = slot_of(IO, IO, _IO_THREADS, {})
+        # It holds nothing under its name.
+        slot = slot_of(IO, f"{socket.gethostname()}-{os.getpid()}/{IO}", _IO_THREADS, {})
         os.execve(sys.executable, command_of(slot), {**os.environ, **slot.environ})  # noqa: S606
     if given.beat:
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.main"]
         os.execv(sys.executable, [*celery, "beat", "-s", given.beat, "--pidfile="])  # noqa: S606
     gpus = [number for number in given.gpus.split(",") if number]
-    with tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder:
-        slots = slots_for(settings, given.workers, gpus, Path(folder))
+    with (
+        held_name(settings.database_url) as name,
+        tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder,
+    ):
+        slots = slots_for(settings, given.workers, gpus, Path(folder), name)
         # Celery waits for its threads; what overstays the grace time is handed back in a second.
         database = Database(settings.database_url)
         launcher = Launcher(

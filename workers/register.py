@@ -14,7 +14,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from jobs.bootstrap import Ground, open_ground
+from jobs.database import unusable
 from jobs.private_files import keep_files_private
 from jobs.settings import SettingsError, load_settings
 from jobs.tables import ModelVersion
@@ -34,10 +37,10 @@ def register_shipped(ground: Ground) -> list[ModelVersion]:
 
 def register_torchvision(ground: Ground, name: str, weights: Path | None) -> ModelVersion:
     """Register one of torchvision's networks, with published weights or those of a file."""
-    from models.networks.torchvision import torchvision_record
+    from models.networks.torchvision import record_of_file, torchvision_record
     from models.weights import convert, fetch_torchvision
 
-    record = torchvision_record(name)
+    record = torchvision_record(name) if weights is None else record_of_file(name, weights)
     data = convert(weights) if weights is not None else fetch_torchvision(name)
     return _store(ground, record, data, check=True)
 
@@ -78,6 +81,9 @@ def main() -> None:
         )
     except (ModelError, SettingsError, OSError) as err:
         print(f"pixelmill: {err}", file=sys.stderr)  # noqa: T201  # a command's own output
+        raise SystemExit(2) from err
+    except SQLAlchemyError as err:
+        print(f"pixelmill: {unusable(err)}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from err
     for version in versions:
         print(f"{version.name}@{version.version} {version.digest}")  # noqa: T201

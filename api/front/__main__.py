@@ -14,7 +14,7 @@ from uvicorn.supervisors import Multiprocess
 
 from api.front.limits import IDLE_S, LONGEST_HEAD
 from jobs.private_files import keep_files_private
-from jobs.settings import load_settings
+from jobs.settings import load_settings_or_exit
 
 _BACKLOG = 2048
 
@@ -24,7 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m api.front", description=__doc__)
     default = os.environ.get("PIXELMILL_BIND", "127.0.0.1:8080")
     parser.add_argument("--bind", default=default, help="HOST:PORT, [IPV6]:PORT or fd://N")
-    listener = _listen(parser.parse_args().bind)
+    bind = parser.parse_args().bind
+    settings = load_settings_or_exit()
+    listener = _listen(bind)
     keep_files_private()
     _raise_file_limit()
     config = uvicorn.Config(
@@ -39,10 +41,10 @@ def main() -> None:
         log_level="error",
         proxy_headers=False,
         server_header=False,
-        workers=int(os.environ.get("PIXELMILL_API_PROCESSES", "2")),
+        workers=settings.api_processes,
         backlog=_BACKLOG,
         timeout_keep_alive=IDLE_S,
-        timeout_graceful_shutdown=round(load_settings().grace_s),
+        timeout_graceful_shutdown=round(settings.grace_s),
         h11_max_incomplete_event_size=LONGEST_HEAD,
     )
     Multiprocess(config, [listener]).run()

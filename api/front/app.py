@@ -26,6 +26,7 @@ from api.listener import LISTENER, Listener
 from api.logs import HEADER, new_request_id, without_keys
 from api.problems import MEDIA_TYPE, problem_body
 from api.waiting import HELD, NOT_HELD, Held, pause_s, place_of
+from jobs.settings import load_settings
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +42,7 @@ _LAST_S = 5.0
 
 def create_front() -> "Front":
     """Make the front of the application that the settings name, for uvicorn."""
-    # Each process has a pool of 24 database connections: more threads would wait for each other.
-    return Front(create_app(), int(os.environ.get("PIXELMILL_API_THREADS", "24")))
+    return Front(create_app(), load_settings().api_threads)
 
 
 class Front:

@@ -6,43 +6,49 @@ from apiflask import APIBlueprint
 from flask import Response, jsonify
 
 from api.current import actor, changeable, ground, link, tenant_id
-from api.model_schemas import VersionCreate, VersionForm
+from api.model_schemas import ModelListQuery, VersionCreate, VersionForm
 from api.model_views import ModelList, ModelView, model_view
 from api.openapi import describe
+from api.parsing import read_query
 from api.registering import register_version
 from api.views import Deleted, listed
 from api.waiting import Wait, hold_until, wanted_wait
 from jobs.aliases import aliases_of
 from jobs.errors import InvalidRequest
+from jobs.model_lists import list_models, list_versions
 from jobs.model_names import unknown_model
 from jobs.states import VersionState
 from jobs.storage import weights_name
 from jobs.tables import ModelVersion
 from jobs.version_deletion import delete_version
-from jobs.versions import find, newest_versions, read_version, versions_of
+from jobs.versions import find, read_version
 
 models = APIBlueprint("models", __name__, url_prefix="/v1/models", tag="Models")
 
 
 @models.get("")
-@describe(models, {200: ModelList})
+@describe(models, {200: ModelList}, problems=(422,), query=ModelListQuery)
 def get_models() -> dict[str, Any]:
     """List the models that you can use, your own among them, each in its newest version."""
+    query = read_query(ModelListQuery)
     with ground().database.read() as session:
-        found = newest_versions(session, tenant_id())
+        found, has_more = list_models(session, tenant_id(), after=query.after, limit=query.limit)
         aliases = aliases_of(session, *(each.name for each in found))
-        return listed([model_view(each, aliases) for each in found])
+        return listed([model_view(each, aliases) for each in found], has_more)
 
 
 # A name may hold a slash, as "torchvision/resnet50" does; the route with more words wins.
 @models.get("/<path:name>/versions")
-@describe(models, {200: ModelList}, problems=(404,))
+@describe(models, {200: ModelList}, problems=(404, 422), query=ModelListQuery)
 def get_versions(name: str) -> dict[str, Any]:
     """List the versions of a model, newest first, also those that are not ready."""
+    query = read_query(ModelListQuery)
     with ground().database.read() as session:
-        found = versions_of(session, name, tenant_id())
-        aliases = aliases_of(session, found[0].name)
-        return listed([model_view(each, aliases) for each in found])
+        found, has_more = list_versions(
+            session, name, tenant_id(), after=query.after, limit=query.limit
+        )
+        aliases = aliases_of(session, *{each.name for each in found})
+        return listed([model_view(each, aliases) for each in found], has_more)
 
 
 @models.post("/<path:name>/versions")

@@ -21,6 +21,7 @@ from jobs.archives.members import (
     ErrorCode,
     Limits,
     Member,
+    ReaderLost,
     Skipped,
     SkipReason,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "ErrorCode",
     "Limits",
     "Member",
+    "ReaderLost",
     "SkipReason",
     "Skipped",
     "expand",

@@ -38,6 +38,10 @@ class ArchiveError(Exception):
         self.code: ErrorCode = code
 
 
+class ReaderLost(ArchiveError):
+    """The process that read the archive has died: the archive ended it, or somebody else did."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one archive may hold. Sizes are uncompressed bytes."""

@@ -46,10 +46,15 @@ def check_written(pixels: Pixels, decoder: str, pattern: Pattern = _PATTERN) -> 
     blocks = _blocks(pixels)
     looked_at = blocks[:: max(1, len(blocks) // _MOST_LOOKED_AT)]
     if bool((looked_at == pattern).any()):
-        raise DecoderFault(
-            f"The decoder ({decoder}) said that it had read this item, but had not written all of "
-            "its pixels. Save it again as JPEG, PNG or MP4."
-        )
+        raise not_written(decoder)
+
+
+def not_written(decoder: str) -> DecoderFault:
+    """Word the refusal of a picture in whose memory the pattern still stands."""
+    return DecoderFault(
+        f"The decoder ({decoder}) said that it had read this item, but had not written all of "
+        "its pixels. Save it again as JPEG, PNG or MP4."
+    )
 
 
 def _blocks(pixels: Pixels) -> NDArray[np.uint64]:

@@ -4,8 +4,11 @@ Preprocessing, category names and figures are those that torchvision publishes w
 (`get_model_weights(name)`): they come with the package and need no download.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -101,6 +104,26 @@ def torchvision_record(architecture: str, weights_name: str | None = None) -> Mo
             "parameters": int(weights.meta.get("num_params", 0)),
         },
         description=f"{architecture} of torchvision with its published weights {weights.name}.",
+    )
+
+
+def record_of_file(architecture: str, path: Path) -> ModelRecord:
+    """Describe a torchvision network with the weights of a file.
+
+    A file that torchvision has published is known by the digest in its name. Of any other nothing
+    is known: it has no published name or figures. Raises what `torchvision_record` does, OSError.
+    """
+    record = torchvision_record(architecture)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    for weights in tv.get_model_weights(_theirs(architecture)):
+        # Such as …/resnet18-f37072fd.pth (torch.hub.load_state_dict_from_url's check_hash).
+        if weights.url.endswith(f"-{digest[:8]}.pth"):
+            return torchvision_record(architecture, weights.name)
+    return replace(
+        record,
+        metrics={"parameters": record.metrics["parameters"]},
+        description=f"{architecture} of torchvision, weights of {path.name}, sha256 {digest}.",
     )
 
 

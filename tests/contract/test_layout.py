@@ -148,8 +148,8 @@ def test_no_file_names_a_package_registry_or_a_folder_of_somebodys_machine() -> 
 def test_the_launcher_serves_every_queue_that_hints_are_sent_to(tmp_path: Path) -> None:
     settings = Settings()
     slots = [
-        *slots_for(settings, 1, [], tmp_path),
-        *slots_for(settings, 1, ["0"], tmp_path),
+        *slots_for(settings, 1, [], tmp_path, "host-1"),
+        *slots_for(settings, 1, ["0"], tmp_path, "host-1"),
         slot_of(IO, IO, 1, {}),
     ]
     served = [command[command.index("--queues") + 1] for command in map(command_of, slots)]

@@ -1,11 +1,14 @@
 """The command line against a real stack, as a person or a script uses it."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.stacks import RunningStack
@@ -39,6 +42,32 @@ def test_a_folder_is_submitted_waited_for_and_read(
     assert job["id"] in run(environ, "jobs").stdout
 
 
+def test_a_csv_of_the_command_is_the_servers_own(
+    environ: dict[str, str], stack: RunningStack, digits_folder: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "some.tar"
+    names = sorted(path.name for path in digits_folder.iterdir())[:20]
+    with tarfile.open(archive, "w") as tar:
+        for name in names:
+            tar.add(digits_folder / name, name)
+        for name, content in (
+            (f"{names[0][:-4]}.json", b'{"b": 1e-7, "a": "\xc3\xa9"}'),
+            ("x.png", b"no"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    options = ("--model", "digits", "--param", "top_k=10", "--wait")
+    job = run(environ, "submit", archive, *options).stdout.strip()
+    out = tmp_path / "out.csv"
+    assert run(environ, "results", job, "-o", out).returncode == 0
+    headers = {"Authorization": f"Bearer {stack.info['api_key']}"}
+    url = f"{stack.info['url']}/v1/jobs/{job}/results?format=csv"
+    answer = httpx.get(url, headers=headers, trust_env=False)
+    assert answer.content.count(b"\n") == 22
+    assert out.read_bytes() == answer.content
+
+
 def test_models_are_listed(environ: dict[str, str]) -> None:
     assert "digits" in run(environ, "models").stdout
 
@@ -57,6 +86,20 @@ def test_a_job_with_bad_items_ends_with_exit_code_1(
     (tmp_path / "bad.png").write_bytes(b"no image")
     done = run(environ, "submit", tmp_path / "bad.png", "--model", "digits", "--wait")
     assert done.returncode == 1
+
+
+def test_a_refused_manifest_is_told_line_by_line(environ: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"input": {"url": "https://a.example/1.png"}}\nnot json\n{"input": {}}\n')
+    done = run(environ, "submit", path, "--model", "digits", "--wait")
+    assert done.returncode == 1
+    assert "error: Line 2: This is not valid JSON" in done.stderr
+    assert "error: Line 3: `input` must be" in done.stderr
+    array = tmp_path / "array.jsonl"
+    array.write_text('[{"input": {"url": "https://a.example/1.png"}}]')
+    done = run(environ, "submit", array, "--model", "digits", "--wait")
+    assert done.returncode == 1
+    assert "error: 'array.jsonl' looks like a JSON array" in done.stderr
 
 
 def test_nobody_to_talk_to_is_exit_code_2(environ: dict[str, str], tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class House:
     def leased(self, job: Job, node: str = "") -> list[Shard]:
         """Give the shards that a worker holds at this moment."""
         held = [shard for shard in self.shards(job) if shard.state is ShardState.LEASED]
-        return [shard for shard in held if (shard.owner or "").endswith(node)]
+        return [shard for shard in held if node in (shard.owner or "")]
 
     def await_takeover(self, held: list[Shard], timeout_s: float = 60) -> float:
         """Wait until others run or have run what a dead worker held; gives the seconds."""

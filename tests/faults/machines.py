@@ -86,7 +86,8 @@ class Machine:
     """A network namespace with a host name of its own, linked to the hub."""
 
     def __init__(self, name: str, number: int, holder: int, hub: int) -> None:
-        self.name, self.node = name, f"{name}/cpu0"
+        # Names of its processes begin so (workers.names).
+        self.name, self.node = name, f"{name}-"
         self.hub_address = f"10.77.{number}.1"
         self._pid, self._hub, self._link = holder, hub, f"to-{name}"
         self._join_hub(f"10.77.{number}.2")
@@ -252,7 +253,7 @@ def _start_launcher(processes: Processes, data: Path, machine: Machine) -> None:
         PIXELMILL_DATABASE_URL=f"postgresql://postgres@{machine.hub_address}:5432/pixelmill",
         PIXELMILL_REDIS_URL=f"redis://{machine.hub_address}:6379/0",
     )
-    wait_for(lambda: "worker_started" in log.read_text(errors="replace"), 90, machine.node)
+    wait_for(lambda: "worker_started" in log.read_text(errors="replace"), 90, machine.name)
 
 
 def _die_with_test() -> None:

@@ -9,11 +9,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, BinaryIO, get_args
 
-from jobs.archives import ArchiveError, ArchiveKind, Encoding, ErrorCode, Limits, Member, Skipped
+import structlog
+
+from jobs.archives import (
+    ArchiveError,
+    ArchiveKind,
+    Encoding,
+    ErrorCode,
+    Limits,
+    Member,
+    ReaderLost,
+    Skipped,
+)
 from jobs.archives.members import SkipReason
 from workers.walls import wire
 from workers.walls.arena import HEADER, PIECE, Arena
 from workers.walls.processes import DecoderProcess, ForkServer, ProcessDied, TookTooLong
+
+log = structlog.get_logger(__name__)
 
 # Between two messages an archive may be computed at for so long.
 _STEP_S = 60.0
@@ -34,7 +47,7 @@ class WalledArchives:
     def walk(
         self, kind: ArchiveKind, file: BinaryIO, limits: Limits, beat: Callable[[], None]
     ) -> Iterator[Member | Skipped]:
-        """Give every file of a zip or tar; raises ArchiveError."""
+        """Give every file of a zip or tar; raises ArchiveError, ReaderLost."""
         for found in self._asked("walk", kind, file, limits, beat):
             try:
                 files = [_file_of(fields) for fields in found]
@@ -62,7 +75,11 @@ class WalledArchives:
                 process.allow(_STEP_S)
                 process.send(question)
                 yield from _conversation(process, memory, file, limits, beat)
-            except (ProcessDied, TookTooLong, TypeError, ValueError) as err:
+            except ProcessDied as err:
+                log.warning("archive_reader_died", pid=process.pid, error=repr(err.__cause__))
+                raise ReaderLost("corrupt_archive", _BROKEN) from err
+            except (TookTooLong, TypeError, ValueError) as err:
+                log.warning("archive_reader_ended", pid=process.pid, error=repr(err))
                 raise ArchiveError("corrupt_archive", _BROKEN) from err
         finally:
             if process is not None:
@@ -94,7 +111,7 @@ def _conversation(
             given += int(told[0])
             if given > 2 * limits.max_total_bytes:
                 raise ValueError("it gives more than it may, and has not said so itself")
-            yield memory.view(HEADER, (int(told[0]),)).tobytes()
+            yield memory.piece(HEADER, int(told[0])).tobytes()
             process.send("taken")
         elif what == "found":
             yield told[0]

@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from models.media.memory import Pixels, check_written, fill, new_pattern
+from models.media.memory import Pixels, check_written, new_pattern, not_written
 
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _NUMBER = struct.Struct("<Q")
@@ -28,6 +28,11 @@ PIECE = 1024 * 1024
 # What stays for the next items when a large one is done.
 KEPT = 64 * 1024 * 1024
 
+_WORD = 8
+# How far the pattern is laid out beyond one picture; smaller ones are looked through as bytes.
+_AHEAD = 64 * 1024
+_DECODER = "a decoder process"
+
 
 class Arena:
     """A mapping of shared memory; to be closed."""
@@ -36,16 +41,23 @@ class Arena:
         self.fd, self.size = fd, size
         self._map = mmap.mmap(fd, size)
         self._bytes = np.frombuffer(self._map, np.uint8)
-        self._pattern = self._bytes[_PATTERN_AT : _PATTERN_AT + 8].view(np.uint64)[0]
+        self._words = self._bytes[: size // _WORD * _WORD].view(np.uint64)
+        self._pattern = self._words[_PATTERN_AT // _WORD]
+        # Where what was laid down last ends, and up to where the pattern stands behind it.
+        self._laid = self._filled = HEADER
 
     @classmethod
     def create(cls, name: str, size: int) -> Self:
         """Make new memory of `size` bytes; `name` is for whoever looks at the process."""
         fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, size)
-        os.pwrite(fd, new_pattern().tobytes(), _PATTERN_AT)
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
-        return cls(fd, size)
+        try:
+            os.ftruncate(fd, size)
+            os.pwrite(fd, new_pattern().tobytes(), _PATTERN_AT)
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+            return cls(fd, size)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def note(self, number: int) -> None:
         """Write a number at the beginning, for the other side to see at any time."""
@@ -64,15 +76,33 @@ class Arena:
 
     def lay_down(self, offset: int, pixels: Pixels) -> int:
         """Copy pixels over the pattern at `offset`; gives where the next may begin."""
-        place = fill(self.view(offset, pixels.shape), self._pattern)
+        place, end = self.view(offset, pixels.shape), offset + pixels.size
+        if offset < self._laid:
+            self._filled = offset
+        if end > self._filled:
+            # Further than needed: a fill costs as much as a tiny picture.
+            ahead = min(max(end, offset + _AHEAD), self.size)
+            first, last = max(offset, self._filled) // _WORD, -(-ahead // _WORD)
+            self._words[first:last] = self._pattern
+            self._filled = ahead
         place[:] = pixels
-        return -(-(offset + pixels.size) // HEADER) * HEADER
+        self._laid = -(-end // HEADER) * HEADER
+        return self._laid
 
     def pick_up(self, offset: int, shape: tuple[int, ...]) -> Pixels:
         """Give what the other side says that it has laid down; raises ValueError, DecoderFault."""
         pixels = self.view(offset, shape)
-        check_written(pixels, "a decoder process", self._pattern)
+        if pixels.size > _AHEAD:
+            check_written(pixels, _DECODER, self._pattern)
+        elif self._map.find(self._pattern.tobytes(), offset, offset + pixels.size) >= 0:
+            raise not_written(_DECODER)
         return pixels
+
+    def piece(self, offset: int, size: int) -> memoryview:
+        """Give the `size` bytes that begin at `offset`, uncopied; raises ValueError beyond."""
+        if offset < 0 or not 0 <= size <= self.size - offset:
+            raise ValueError(f"{size:,} bytes at {offset:,} do not lie in {self.size:,}")
+        return memoryview(self._map)[offset : offset + size]
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Copy bytes to `offset`; raises ValueError beyond the end."""
@@ -87,7 +117,7 @@ class Arena:
 
     def close(self) -> None:
         """Let go of it, as soon as no view of it is left."""
-        del self._bytes
+        del self._bytes, self._words, self._pattern
         with suppress(BufferError):  # somebody still looks at it: it goes with them
             self._map.close()
         os.close(self.fd)

@@ -67,9 +67,9 @@ class Film:
         self.damage: str | None = None
         self._limits, self._beat = limits, beat
         self._memory = Arena.create("pixelmill-frame", HEADER + 3 * limits.max_pixels + HEADER)
-        file.flush()
-        file.seek(0)
         try:
+            file.flush()
+            file.seek(0)
             self._process = server.fork("films", memory, [self._memory.fd, file.fileno()])
         except BaseException:
             self._memory.close()

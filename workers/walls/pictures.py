@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -182,14 +183,14 @@ class _Decoder:
         self.is_new, self.has_begun = True, False
         # The item that was seen last, and what the process had computed then.
         self._seen = (-1, 0.0)
-        self._source = Arena.create("pixelmill-source", _SOURCE_BYTES)
-        self._target = Arena.create("pixelmill-pixels", _TARGET_BYTES)
-        fds = [self._source.fd, self._target.fd]
-        try:
+        with ExitStack() as undone:
+            self._source = Arena.create("pixelmill-source", _SOURCE_BYTES)
+            undone.callback(self._source.close)
+            self._target = Arena.create("pixelmill-pixels", _TARGET_BYTES)
+            undone.callback(self._target.close)
+            fds = [self._source.fd, self._target.fd]
             self._process: DecoderProcess = server.fork("pictures", memory, fds)
-        except BaseException:
-            self._close_memory()
-            raise
+            undone.pop_all()
 
     @property
     def is_swollen(self) -> bool:
@@ -240,7 +241,8 @@ class _Decoder:
     def close(self) -> None:
         """End the process and let its memory go."""
         self._process.close()
-        self._close_memory()
+        self._source.close()
+        self._target.close()
 
     def _look(self, beat: Callable[[], None]) -> None:
         """See the process at work: what computes for long at one item steps behind the others."""
@@ -292,10 +294,6 @@ class _Decoder:
             self._target.give_back_beyond()
         if sent > KEPT:
             self._source.give_back_beyond()
-
-    def _close_memory(self) -> None:
-        self._source.close()
-        self._target.close()
 
 
 def _largest(items: Sequence[Packed]) -> int:

@@ -113,7 +113,8 @@ def test_openais_batch_form_names_its_model_in_the_file(caller: Caller, ground: 
     assert (batch["object"], batch["completion_window"]) == ("batch", "24h")
     assert batch["expires_at"] - batch["created_at"] == 86400
     assert batch["params"]["top_k"] == 3
-    assert row_of(ground, batch["id"]).requested == {"model": "digits", "params": {"top_k": 3}}
+    asked = {"model": "digits", "params": {"top_k": 3}, "from_lines": True}
+    assert row_of(ground, batch["id"]).requested == asked
     prepare_next(ground)
     assert caller.get(answer.headers["Location"]).json["status"] == "in_progress"
     assert custom_ids(ground, batch["id"]) == ["one", "two"]

@@ -249,9 +249,26 @@ def test_a_line_of_the_openai_form_need_not_repeat_the_params(
     assert walk(ground, upload(ground, tenant, lines_of(openai())))[0].url == "https://x.org/1"
 
 
-def test_the_first_request_of_what_is_no_jsonl_is_none(ground: Ground, tenant: NewKey) -> None:
-    for content in (b"\x89PNG", b"{", b"[]", b'{"input": 5}', b"[" * 100_000):
+def test_the_first_request_of_what_is_no_manifest_is_none(ground: Ground, tenant: NewKey) -> None:
+    for content in (b"\x89PNG", zipped(), b"\n" * 70_000):
         assert first_request(ground, upload(ground, tenant, content)) is None
+
+
+def test_the_first_request_may_stand_behind_blank_lines(ground: Ground, tenant: NewKey) -> None:
+    content = b"\xef\xbb\xbf\n \r\n" + lines_of(openai())
+    asked = first_request(ground, upload(ground, tenant, content))
+    assert asked is not None
+    assert asked.model == "digits"
+
+
+@pytest.mark.parametrize("bad", [b"{", b'{"input": 5}', b'{"body": []}', b'\n{"inputs": {}}'])
+def test_a_fault_of_the_first_request_is_told_with_its_line(
+    ground: Ground, tenant: NewKey, bad: bytes
+) -> None:
+    with pytest.raises(InvalidInput, match=r"Line \d: ") as caught:
+        first_request(ground, upload(ground, tenant, bad))
+    (fault,) = caught.value.lines
+    assert fault["line"] == 1 + bad.count(b"\n")
 
 
 def test_a_stored_file_has_a_name_that_every_database_takes(ground: Ground, tenant: NewKey) -> None:

@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 import pytest
 from sqlalchemy import select, update
 
+from jobs.archive_items import InProcess
+from jobs.archives import Member, ReaderLost, Skipped
 from jobs.bootstrap import Ground
 from jobs.completion import cancel
 from jobs.files import delete_file, store_file
@@ -321,6 +323,45 @@ def test_an_input_that_ends_its_workers_is_given_up_after_some_tries(
     assert prepare_next(ground) == job.id
     assert read_job(ground, job.id).status is JobStatus.FAILED
     assert "several tries" in (read_job(ground, job.id).status_reason or "")
+
+
+class Dying(InProcess):
+    """Archives whose reader dies so many times."""
+
+    def __init__(self, deaths: int) -> None:
+        self.deaths = deaths
+
+    def walk(self, *args: Any) -> Iterator[Member | Skipped]:
+        self.deaths -= 1
+        if self.deaths >= 0:
+            raise ReaderLost("corrupt_archive", "its reader died")
+        return super().walk(*args)
+
+
+def test_a_reader_that_died_is_not_held_against_a_good_archive(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_file(ground, tenant, digits_model, zipped(3))
+    archives = Dying(deaths=2)
+    for _ in range(2):
+        assert prepare_next(ground, archives=archives) == job.id
+        assert read_job(ground, job.id).status is JobStatus.VALIDATING
+        assert prepare_next(ground) is None, "there is a pause"
+        let_the_turn_run_out(ground, job)
+    assert prepare_next(ground, archives=archives) == job.id
+    assert check_job(ground, job.id).total == 3
+
+
+def test_an_archive_whose_readers_all_die_is_refused_soon(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_file(ground, tenant, digits_model, zipped(3))
+    for _ in range(3):
+        assert prepare_next(ground, archives=Dying(deaths=1)) == job.id
+        let_the_turn_run_out(ground, job)
+    found = check_job(ground, job.id)
+    assert found.status is JobStatus.FAILED
+    assert found.errors[0]["code"] == "corrupt_archive"
 
 
 def test_jobs_are_prepared_in_the_order_of_their_coming(

@@ -20,6 +20,7 @@ from jobs.settings import load_settings
 from jobs.states import ShardState
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey
+from tests.e2e.stacks import wait_for
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import shards_of
 from workers.engine.flight import FlightRecord
@@ -91,7 +92,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def slots(tmp_path: Path, workers: int = 1, gpus: str = "", **settings: Any) -> list[Slot]:
-    return slots_for(load_settings(**settings), workers, gpus.split(",") if gpus else [], tmp_path)
+    named = gpus.split(",") if gpus else []
+    return slots_for(load_settings(**settings), workers, named, tmp_path, "host-1")
 
 
 def is_alive(pid: int) -> bool:
@@ -148,7 +150,7 @@ def test_what_dies_is_started_again_under_its_name_and_told_how_its_predecessor_
     for name in ("PIXELMILL_NODE", "PIXELMILL_FLIGHT"):
         assert both[second][name] == before[name]
     assert both[second]["PIXELMILL_LAST"] == last
-    assert json.loads(pids.read_text()) == {"worker-0": second}
+    wait_for(lambda: json.loads(pids.read_text())["pids"] == {"worker-0": second}, 10, "its id")
 
 
 def test_a_process_that_has_fallen_silent_is_ended_as_one_that_crashed(
@@ -233,6 +235,37 @@ def test_a_process_that_dies_at_once_is_started_again_at_growing_distances(
     seen.wait_for(3)
     assert time.monotonic() - started > 1.4, "half a second, then a whole one"
     assert slot.wait_s >= 1
+
+
+def test_a_disk_that_is_full_ends_no_launcher_and_ids_are_told_later(
+    start: Start, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "run" / "workers.json"
+    _, thread, seen = start(slots(tmp_path), pid_file=pid_file)
+    (pid,) = seen.wait_for(1)
+    assert thread.is_alive()
+    # Where nothing could be written before.
+    pid_file.parent.mkdir()
+    wait_for(pid_file.exists, 10, "the ids")
+    assert json.loads(pid_file.read_text()) == {"pids": {"worker-0": pid}, "at_work": []}
+
+
+def test_a_worker_is_told_to_be_at_work_when_it_has_shown_a_sign_of_life(
+    start: Start, tmp_path: Path
+) -> None:
+    pid_file, (slot,) = tmp_path / "pids", slots(tmp_path)
+    _, _, seen = start([slot], pid_file=pid_file)
+    (pid,) = seen.wait_for(1)
+
+    def told() -> Any:
+        return json.loads(pid_file.read_text())
+
+    wait_for(pid_file.exists, 10, "the ids")
+    assert told() == {"pids": {"worker-0": pid}, "at_work": []}
+    record = FlightRecord(Path(slot.environ["PIXELMILL_FLIGHT"]))
+    record.beat()
+    wait_for(lambda: told()["at_work"] == ["worker-0"], 10, "the sign to be seen")
+    record.close()
 
 
 def test_stopping_ends_every_process(start: Start, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +78,7 @@ def overlay(ground: Ground, job: Job, index: int) -> Image.Image:
 
 
 def overlay_blobs(ground: Ground, job: Job) -> list[str]:
-    return [name for name in ground.storage.list(f"jobs/{job.id}/") if name.endswith(".overlays")]
+    return list(ground.storage.list(f"jobs/{job.id}/overlays/"))
 
 
 def test_every_result_is_drawn_over_its_own_picture(
@@ -182,11 +184,36 @@ def test_the_overlays_of_a_dead_attempt_are_tidied_and_those_that_count_stay(
     job, stages = submit(ground, tenant, digits_model, count=2), new_stages()
     claim_one(ground, lease_s=-1)
     expire(ground.database)
-    ground.storage.put(f"jobs/{job.id}/segments/000000000-1-dead.overlays", [b"x"])
+    ground.storage.put(f"jobs/{job.id}/overlays/000000000-1-dead", [b"x"])
     run_with(stages, claim_one(ground), Labeller())
     make_due(ground)
     assert tidy_due(ground) == 1
     assert overlay(ground, job, 0)
+
+
+def test_the_segments_of_a_job_with_overlays_are_a_data_set(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit(ground, tenant, digits_model, count=5)
+    run_with(new_stages(), claim_one(ground), Labeller())
+    assert overlay_blobs(ground, job)
+    folder = url2pathname(urlsplit(ground.settings.storage_url).path)
+    assert pq.read_table(f"{folder}/jobs/{job.id}/segments").num_rows == 5
+
+
+def test_overlays_that_lie_beside_their_segment_as_they_once_did_are_found_and_kept(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
+) -> None:
+    job = submit(ground, tenant, digits_model, count=2)
+    run_with(new_stages(), claim_one(ground), Labeller())
+    before = read_overlay(ground, read_job(ground, job.id), 0)
+    (name,) = overlay_blobs(ground, job)
+    earlier = name.replace("/overlays/", "/segments/") + ".overlays"
+    ground.storage.put(earlier, [ground.storage.get(name)])
+    ground.storage.delete([name])
+    make_due(ground)
+    assert tidy_due(ground) == 0
+    assert read_overlay(ground, read_job(ground, job.id), 0) == before
 
 
 @pytest.mark.parametrize("way", ["deleted", "expired"])

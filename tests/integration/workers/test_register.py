@@ -1,5 +1,7 @@
 """Registration takes networks of every task, with weights from a file, and tries them first."""
 
+import dataclasses
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from torchvision import models as tv
 from jobs.bootstrap import Ground
 from models.catalog import ModelRecord
 from models.errors import UnknownArchitecture, WeightsError
+from models.networks.torchvision import record_of_file
 from models.registry import load
 from workers.register import register_shipped, register_torchvision
 
@@ -40,6 +43,35 @@ def test_a_network_of_each_task_is_registered_and_can_be_loaded_again(
     record = ModelRecord.from_json(version.record)
     assert (version.name, record.task) == (name, task)
     load(record, ground.storage.get(version.weights), version.digest)
+
+
+def test_weights_of_ones_own_bear_no_published_name_or_figure(
+    ground: Ground, tmp_path: Path
+) -> None:
+    path = weights_file(tmp_path, "resnet18")
+    record = ModelRecord.from_json(
+        register_torchvision(ground, "torchvision/resnet18", path).record
+    )
+    assert not [name for name in record.metrics if name.startswith("published")]
+    assert "IMAGENET" not in record.description
+    assert "published" not in record.description
+    digest = sha256(path.read_bytes()).hexdigest()
+    assert f"weights of resnet18.pth, sha256 {digest}" in record.description
+
+
+def test_a_file_that_torchvision_has_published_is_known_by_its_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.pth"
+    path.write_bytes(b"what torchvision has published")
+    digest = sha256(path.read_bytes()).hexdigest()
+    first = tv.get_model_weights("resnet50")["IMAGENET1K_V1"]
+    url = f"https://x.org/resnet50-{digest[:8]}.pth"
+    monkeypatch.setattr(first, "_value_", dataclasses.replace(first.value, url=url))
+    record = record_of_file("torchvision/resnet50", path)
+    assert "published weights IMAGENET1K_V1" in record.description
+    assert record.preprocess["resize"] == 256
+    assert record.metrics["published_acc@1"] > 76
 
 
 def test_weights_of_another_network_and_unknown_names_are_refused(

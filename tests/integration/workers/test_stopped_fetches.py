@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from jobs.tenants import NewKey
 from tests.contract.egress.world import World
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import check_job
+from tests.integration.workers.fake_videos import PARAMS, FakeVideoNetwork
 from tests.integration.workers.fakes import FakeNetwork, manifest_of
 from workers.engine.keeper import Keeper
 from workers.engine.shard import ShardRun
@@ -28,11 +30,14 @@ ITEMS = 64
 STALL_S = 3.0
 
 
+@pytest.mark.parametrize(("network", "params"), [(FakeNetwork, {}), (FakeVideoNetwork, PARAMS)])
 def test_a_cancelled_job_of_urls_asks_for_nothing_more_and_waits_for_nobody(
     ground: Ground,
     tenant: NewKey,
     digits_model: ModelVersion,
     new_stages: Callable[..., Stages],
+    network: Callable[[], Any],
+    params: dict[str, Any],
 ) -> None:
     asked = threading.Event()
 
@@ -46,7 +51,7 @@ def test_a_cancelled_job_of_urls_asks_for_nothing_more_and_waits_for_nobody(
         server = world.server(stall)
         urls = [f"http://127.0.0.1:{server.port}/{number}" for number in range(ITEMS)]
         requests = tuple(Request(f"n{number}", url=url) for number, url in enumerate(urls))
-        job = submit_items(ground, tenant, digits_model, requests=requests)
+        job = submit_items(ground, tenant, digits_model, requests=requests, params=params)
         lease = claim_one(ground)
         run = ShardRun(new_stages(outside=world.egress(total_timeout_s=30.0)), lease)
         keeper = Keeper(ground.database, "node-1", ground.settings)
@@ -60,7 +65,7 @@ def test_a_cancelled_job_of_urls_asks_for_nothing_more_and_waits_for_nobody(
         canceller = threading.Thread(target=cancel_when_asked)
         canceller.start()
         began = time.monotonic()
-        assert run.run(FakeNetwork(), manifest_of(ground, lease))
+        assert run.run(network(), manifest_of(ground, lease))
         took_s = time.monotonic() - began
         canceller.join()
         ended = check_job(ground, job.id)

@@ -29,6 +29,9 @@ BAD = [
     ("LEASE_S", "", "number"),
     ("RENEW_S", "soon", "number"),
     ("STALL_S", "-5", "greater than 0"),
+    ("RATE_LIMIT", "foo", "1200/minute"),
+    ("API_THREADS", "none", "integer"),
+    ("GRACE_S", "abc", "number"),
     ("GRACE_S", "-1", "greater than or equal to 0"),
     ("MAX_ATTEMPTS", "0", "greater than or equal to 1"),
     ("SHARDS_IN_FLIGHT", "65", "64"),
@@ -89,3 +92,29 @@ def test_the_file_of_an_sqlite_url_is_found():
     assert str(sqlite_path("sqlite:///x.db")) == "x.db"
     assert load_settings().is_sqlite
     assert not load_settings(database_url="postgresql://host/db").is_sqlite
+    assert str(sqlite_path("sqlite:////a b/%C3%A9%3F%2541.db")) == "/a b/é?%41.db"
+
+
+@pytest.mark.parametrize("value", ["", "5/minute;100/hour", "10 per second"])
+def test_a_rate_may_be_written_in_each_of_its_ways(monkeypatch, value):
+    monkeypatch.setenv("PIXELMILL_RATE_LIMIT", value)
+    assert load_settings().rate_limit == value
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("GRACES", "GRACE_S"), ("RATE_LIMITS", "RATE_LIMIT"), ("DATABASEURL", "DATABASE_URL"),
+     ("max_item_byte", "MAX_ITEM_BYTES"), ("APIKEY", "API_KEY"),
+     ("STALL", "STALL_S")],
+)  # fmt: skip
+def test_a_misspelt_name_is_told_with_the_one_that_is_meant(monkeypatch, name, meant):
+    monkeypatch.setenv(f"PIXELMILL_{name}", "1")
+    with pytest.raises(SettingsError, match=f"PIXELMILL_{meant} meant") as caught:
+        load_settings()
+    assert f"PIXELMILL_{name} is no setting" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["FAULTS_FOLDER", "TEST_DATABASES", "MINE", "DATA", "grace_s"])
+def test_names_of_others_and_of_clients_are_left_alone(monkeypatch, name):
+    monkeypatch.setenv(f"PIXELMILL_{name}", "1")
+    assert load_settings()

@@ -124,7 +124,25 @@ def test_submit_says_what_it_did_not_send_and_at_last_what_the_server_skipped(
 def test_status_says_what_was_wrong_with_the_input(server, run, say):
     fault = {"code": "invalid_json", "message": "this is no JSON", "param": None, "line": 3}
     server.on("GET", "/v1/jobs/job_1", say.job(status="failed", errors={"data": [fault]}))
-    assert "error    line 3: this is no JSON\n" in run("status", "job_1").stdout
+    assert "error    line 3: this is no JSON (invalid_json)\n" in run("status", "job_1").stdout
+
+
+def test_submit_and_wait_says_why_a_manifest_was_refused(accepting, run, image, say):
+    faults = [
+        {"code": "invalid_request", "message": f"Line {n}: no", "param": None, "line": n}
+        for n in range(2, 15)
+    ]
+    accepting.on("GET", "/v1/jobs/job_1", say.job(status="failed", errors={"data": faults}))
+    done = run("submit", image, "-m", "digits", "--wait")
+    assert (done.exit_code, done.stdout) == (1, "job_1\n")
+    lines = done.stderr.splitlines()
+    assert "error: Line 2: no (invalid_request)" in lines
+    assert lines[-1] == "error: and 3 more; `pixelmill status job_1 --json` has them all"
+
+
+def test_submit_and_wait_says_why_a_job_failed(accepting, run, image, say):
+    accepting.on("GET", "/v1/jobs/job_1", say.job(status="failed", status_reason="No."))
+    assert "error: No.\n" in run("submit", image, "-m", "digits", "--wait").stderr
 
 
 def test_refusals_exit_3_with_the_servers_words_on_stderr(server, run, say):
@@ -195,7 +213,20 @@ def test_csv_holds_no_formula(server, run, say):
     cells = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [row["custom_id"] for row in cells[:7]] == ["'" + s for s in starts[:6]] + ["plain"]
     assert cells[7]["error_message"].startswith("'=")
-    assert cells[0]["confidence"] == "0.998"
+    assert json.loads(cells[0]["predictions"])[0]["confidence"] == 0.998
+
+
+def test_the_suffix_of_a_file_is_the_form_of_results(run, two_results, tmp_path):
+    begins = {"a.csv": "index,custom_id,", "a.json": "[\n", "a.NDJSON": '{"index"', "a": "   INDEX"}
+    for name, begin in begins.items():
+        assert run("results", "job_1", "-o", str(tmp_path / name)).exit_code == 0
+        assert (tmp_path / name).read_text().startswith(begin), name
+    asked = ("results", "job_1", "-f", "jsonl", "-o", str(tmp_path / "b.dat"))
+    assert run(*asked).exit_code == 0
+    refused = run("results", "job_1", "-o", str(tmp_path / "x.parquet"))
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert ".csv" in refused.stderr
+    assert not (tmp_path / "x.parquet").exists()
 
 
 def test_results_go_to_a_file_complete_or_not_at_all(server, run, say, two_results, tmp_path):
@@ -234,6 +265,19 @@ def test_lists_show_whole_ids_or_one_json_document(server, run, say):
     assert len(json.loads(run("jobs", "--json").stdout)) == 5
     assert "production" in run("models").stdout
     assert json.loads(run("models", "--json").stdout)[0]["id"] == "digits@1"
+
+
+def test_jobs_are_told_apart_by_what_their_callers_noted_and_more_of_them_are_told_of(
+    server, run, say
+):
+    rows = [say.job(id=f"job_{i}", metadata={"run": str(i)}).body for i in range(3)]
+    rows.append(say.job(id="job_3", kind="rerun", parent_id="job_0").body)
+    server.on("GET", "/v1/jobs", say.page(rows))
+    lines = run("jobs").stdout.splitlines()
+    assert [line.split()[-1] for line in lines[1:4]] == ["run=0", "run=1", "run=2"]
+    assert lines[4].endswith("rerun of job_0")
+    assert run("jobs").stderr == ""
+    assert "--limit N" in run("jobs", "--limit", "3").stderr
 
 
 @pytest.mark.parametrize(("erased_at", "said"), [(1, "held erased"), (None, "is being erased")])
@@ -316,16 +360,24 @@ def test_operator_commands_start_their_processes_with_their_arguments(env, tmp_p
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
         (tmp_path / package / f"{module}.py").write_text(
-            "import sys, os\nprint(sys.argv[1:], os.environ['PIXELMILL_DATA'])\nsys.exit(7)\n"
+            "import sys, os\nprint(sys.argv[1:], os.environ['PIXELMILL_DATABASE_URL'])\n"
+            "print(os.environ['PIXELMILL_STORAGE_URL'])\nsys.exit(7)\n"
         )
+    data = tmp_path / "my stack?"
+    data.mkdir()
+    (data / "pixelmill.db").touch()
+    env |= {"PIXELMILL_DATA": str(data)}
     register = start(env, "register", "digits", "--weights", "w.safetensors", cwd=tmp_path)
-    out, _ = register.communicate(timeout=10)
-    assert out == f"['digits', '--weights', 'w.safetensors'] {env['PIXELMILL_DATA']}\n"
+    out, _ = register.communicate(timeout=20)
+    database = f"sqlite:///{tmp_path}/my stack%3F/pixelmill.db"
+    passed = ["digits", "--weights", "w.safetensors"]
+    assert out == f"{passed} {database}\nfile://{tmp_path}/my%20stack%3F/blobs\n"
     assert register.returncode == 7
+    env |= {"PIXELMILL_DATABASE_URL": "postgresql://h/d", "PIXELMILL_STORAGE_URL": "s3://b"}
     keys = start(env, "keys", "create", "--tenant", "lab", "--weight", "2", cwd=tmp_path)
-    out, _ = keys.communicate(timeout=10)
-    passed = ["keys", "create", "--tenant", "lab", "--weight", "2.0"]
-    assert out.startswith(str(["--app", "api.wsgi", *passed]))
+    out, _ = keys.communicate(timeout=20)
+    passed = ["--app", "api.wsgi", "keys", "create", "--tenant", "lab", "--weight", "2.0"]
+    assert out == f"{passed} postgresql://h/d\ns3://b\n"
 
 
 def test_the_client_imports_none_of_the_server(env):

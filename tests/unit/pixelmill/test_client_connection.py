@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pixelmill import NotConfigured
+from pixelmill import Client, NotConfigured
 from pixelmill.connection import find_connection
 
 
@@ -52,7 +52,11 @@ def test_a_broken_stack_file_is_named(tmp_path):
         find_connection(data=tmp_path, env={})
 
 
-@pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    ["example.org", "ftp://example.org", "http://", "http://h:abc", "http://h:99999", "http://h:0",
+     "http://[::1", "http://\x00", "http://:80"],
+)  # fmt: skip
 def test_an_address_that_is_no_url_is_refused(url):
     with pytest.raises(NotConfigured, match="should look like"):
         find_connection(url, "key", env={})
@@ -78,3 +82,27 @@ def test_the_version_in_an_address_is_not_doubled():
 )
 def test_this_machine_itself_is_known_by_all_its_names(url, is_local):
     assert find_connection(url, "key", env={}).is_local is is_local
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines", "tab\there"])
+def test_a_key_that_cannot_stand_in_a_header_is_refused_and_not_shown(key):
+    with pytest.raises(NotConfigured, match="PIXELMILL_API_KEY") as caught:
+        find_connection("http://h", key, env={})
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTPS_PROXY", "gopher://127.0.0.1:1"),
+        ("HTTP_PROXY", "http://[::1"),
+        ("SSL_CERT_FILE", "/nowhere/at/all"),
+    ],
+)
+def test_what_the_environment_wants_and_nobody_can_do_is_told(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(NotConfigured, match=name):
+        Client("https://elsewhere.example", "key")
+    # This machine is called directly.
+    Client("http://127.0.0.1:1", "key").close()

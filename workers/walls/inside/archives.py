@@ -86,7 +86,7 @@ class _Asked:
         while wanted > 0:
             wire.send(self._own, ["read", self._at, min(wanted, PIECE)])
             got = wire.receive(self._own)
-            parts.append(self._memory.view(HEADER, (got,)).tobytes())
+            parts.append(self._memory.piece(HEADER, got).tobytes())
             self._at, wanted = self._at + got, wanted - got
             if got == 0:
                 break

@@ -56,7 +56,7 @@ class PictureServer:
         offset, length, encoding, size = item
         sha256: str | None = None
         try:
-            packed = self._source.view(offset, (length,)).data
+            packed = self._source.piece(offset, length)
             data = extract(packed, encoding, limits.max_bytes, size)
             sha256 = hashlib.sha256(data).hexdigest()
             picture = decode(data, asked["channels"], limits, asked["least"])
