@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("files", sa.Column("expires_at", sa.Float(), nullable=True))
+    op.add_column("files", sa.Column("expires_at", sa.Double(), nullable=True))
     op.create_index(
         "ix_files_expires_at",
         "files",
