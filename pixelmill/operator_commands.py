@@ -14,6 +14,8 @@ from pixelmill.local_stack import operators_environ
 PANEL = "Operators"
 DEFAULT_PORT = 8080
 
+_KEYS = ("-m", "flask", "--app", "api.wsgi", "keys")
+
 keys = typer.Typer(cls=Commands, no_args_is_help=True, help="The keys of tenants.")
 
 
@@ -58,10 +60,23 @@ def create_key(
     ] = False,
 ) -> None:
     """Create a key for a tenant, who is created as well if there is none; it is shown once."""
-    flask = ("-m", "flask", "--app", "api.wsgi")
     role = ("--admin",) if admin else ()
     share = () if weight is None else ("--weight", str(weight))
-    raise typer.Exit(_run(*flask, "keys", "create", "--tenant", tenant, *share, *role))
+    raise typer.Exit(_run(*_KEYS, "create", "--tenant", tenant, *share, *role))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the keys of all tenants, without their secrets."""
+    raise typer.Exit(_run(*_KEYS, "list"))
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", show_default=False)],
+) -> None:
+    """Revoke a key at once; its tenant's other keys, jobs and files stay."""
+    raise typer.Exit(_run(*_KEYS, "revoke", key_id))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -127,6 +127,8 @@ class Stack:
         self._begin("beat", [*launcher, "--beat", str(self._run / "beat")])
         self._await_ready()
         self._await_workers()
+        if self._stopping:
+            return
         self._write_stack(key)
         say("stack", f"ready {self.url}  (data in {self._data}; Ctrl-C stops)")
 

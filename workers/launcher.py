@@ -287,8 +287,10 @@ def main() -> None:
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.main"]
         os.execv(sys.executable, [*celery, "beat", "-s", given.beat, "--pidfile="])  # noqa: S606
     gpus = [number for number in given.gpus.split(",") if number]
+    # A stack has a folder for what lives as long as it does.
+    run = given.pid_file.parent if given.pid_file else None
     with (
-        held_name(settings.database_url) as name,
+        held_name(settings.database_url, run) as name,
         tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder,
     ):
         slots = slots_for(settings, given.workers, gpus, Path(folder), name)

@@ -16,7 +16,8 @@ from pixelmill.stack import find_stack
 
 T = TypeVar("T")
 
-START_S = 90
+# Its workers too: on a busy machine torch alone takes half a minute.
+START_S = 180
 
 
 class RunningStack:
