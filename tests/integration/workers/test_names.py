@@ -36,15 +36,16 @@ def test_launchers_that_live_at_a_time_have_names_of_their_own(tmp_path: Path) -
 
 def test_a_launcher_that_was_killed_leaves_its_name_to_the_next(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, URL, str(tmp_path)]
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    name = holder.stdout.readline().strip()
-    with held_name(URL, tmp_path) as other:
-        assert other != name
-        holder.kill()
-        holder.communicate()
-        with held_name(URL, tmp_path) as successor:
-            assert successor == name
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            name = holder.stdout.readline().strip()
+            with held_name(URL, tmp_path) as other:
+                assert other != name
+        finally:
+            holder.kill()
+    with held_name(URL, tmp_path) as successor:
+        assert successor == name
 
 
 def test_a_launcher_of_another_database_takes_nobodys_name(tmp_path: Path) -> None:
