@@ -7,7 +7,6 @@ is written with seventeen digits of which the last nine say nothing.
 from typing import Any
 
 import numpy as np
-import orjson
 import torch
 
 
@@ -21,5 +20,7 @@ def shortest(numbers: torch.Tensor) -> Any:
         # JSON has no word for what is not finite, and the printer takes no single number.
         flat = [float(str(each)) for each in array.reshape(-1)]
         return np.array(flat).reshape(array.shape).tolist()
-    # The quickest printer of float32 that there is here.
+    # The quickest printer of float32 that there is here; a machine that only measures has it not.
+    import orjson
+
     return orjson.loads(orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY))
