@@ -5,6 +5,7 @@ makes four bytes of every letter of its string. So values are counted and long s
 first (a pass of a regular expression, which takes less time than parsing).
 """
 
+import codecs
 import json
 import re
 from typing import Any, NoReturn
@@ -39,17 +40,21 @@ def read_json(text: bytes, most_values: int) -> Any:
     Raises JsonTooLargeError and RepeatedKeyError, and what `json.loads` does: ValueError, or
     RecursionError where it is nested too deeply.
     """
-    _check_values(text, most_values)
-    _check_strings(text)
-    decoded = _decoded(text)
+    # A line of a manifest is none of these.
+    if len(text) > most_values:
+        _check_values(text, most_values)
+    if len(text) > _LONGEST_TEXT:
+        _check_strings(text)
+    if len(text) > _SHORT:
+        text = _escaped(text)
+    # Quicker than the codec that passes over the mark.
+    decoded = text.removeprefix(codecs.BOM_UTF8).decode()
     del text
     return _DECODER.decode(decoded)
 
 
 def _check_values(text: bytes, most: int) -> None:
     # Each value but the first follows one of these.
-    if len(text) <= most:
-        return
     plain = _STRING.sub(b"", text)
     count = sum(plain.count(mark) for mark in (b"{", b"[", b","))
     if count > most:
@@ -57,8 +62,6 @@ def _check_values(text: bytes, most: int) -> None:
 
 
 def _check_strings(text: bytes) -> None:
-    if len(text) <= _LONGEST_TEXT:
-        return
     for found in _STRING.finditer(text):
         length = found.end() - found.start()
         if length > _LONGEST_TEXT:
@@ -70,16 +73,14 @@ def _check_strings(text: bytes) -> None:
                 )
 
 
-def _decoded(text: bytes) -> str:
-    """Decode a text; one emoji would make four bytes of each of its letters, so it is escaped."""
-    if len(text) <= _SHORT:
-        return text.decode("utf-8-sig")
+def _escaped(text: bytes) -> bytes:
+    """Escape what would make four bytes of each letter of its string; one emoji does."""
     if emoji := sum(text.count(bytes([lead])) for lead in _LEADS):
         letters = len(text.translate(None, delete=_CONTINUATIONS))
         # Unless there are so many that their escapes would take more.
         if 2 * (letters + 11 * emoji) < 4 * letters:
             text = _EMOJI.sub(lambda run: json.dumps(run[0].decode())[1:-1].encode(), text)
-    return text.decode("utf-8-sig")
+    return text
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
