@@ -12,6 +12,7 @@ from typing import Any
 
 from pixelmill import ApiError, Client, Job
 from tests.e2e.stacks import RunningStack, results_of
+from tests.loopback import serving
 from tests.odd.bomb_pictures import small_png
 from tests.odd.bombs import ANSWER, Bomb, bombs_of
 from tests.odd.leftovers import decoders_below
@@ -134,15 +135,8 @@ class Bomber:
 @contextmanager
 def slow_server() -> Iterator[str]:
     """Serve large files that come slowly and do not say how large they are; gives the root."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(_Slow) as at:
+        yield at
 
 
 class _Slow(http.server.BaseHTTPRequestHandler):

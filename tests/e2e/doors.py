@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import httpx
 
 from pixelmill import Job
 from tests.e2e.stacks import RunningStack, results_of
+from tests.loopback import serving
 
 WAIT_S = 180
 Rows = dict[str, dict[str, Any]]
@@ -30,15 +30,8 @@ Door = Callable[[RunningStack, Sequence[Path], str, Path], Rows]
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder on loopback; gives its URL."""
     handler = partial(_Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(handler) as at:
+        yield at
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

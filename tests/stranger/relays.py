@@ -6,11 +6,12 @@ it passes it on (proxy_request_buffering), and ends an answer when that connecti
 """
 
 import http.client
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from tests.loopback import serving
 
 _READ_S = 60.0
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect"}
@@ -19,15 +20,8 @@ _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect"}
 @contextmanager
 def relay_to(url: str) -> Iterator[str]:
     """Run a proxy before a server until the block ends; gives its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(urlsplit(url).netloc))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(_handler(urlsplit(url).netloc)) as at:
+        yield at
 
 
 class _Http10(http.client.HTTPConnection):
