@@ -19,6 +19,8 @@ from workers.walls.arena import HEADER, PIECE, Arena
 
 # Bytes of one message, as far as names and metadata go.
 _MOST_TOLD = 32 * 1024
+# Bytes that are asked for at a time, at least.
+_LEAST_AHEAD = 16 * 1024
 
 
 class ArchiveServer:
@@ -67,10 +69,15 @@ class ArchiveServer:
 
 
 class _Asked:
-    """A file that the other side holds: what is read is asked for."""
+    """A file that the other side holds: what is read is asked for, and some of what follows.
+
+    An archive of small members is read header by header, each a few hundred bytes behind the last.
+    The further such reading goes on, the more is asked for at a time.
+    """
 
     def __init__(self, own: socket.socket, memory: Arena, size: int) -> None:
         self._own, self._memory, self._size, self._at = own, memory, size, 0
+        self._block, self._block_at, self._ahead = b"", 0, _LEAST_AHEAD
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
@@ -84,10 +91,22 @@ class _Asked:
         wanted = left if count < 0 else min(count, left)
         parts = []
         while wanted > 0:
-            wire.send(self._own, ["read", self._at, min(wanted, PIECE)])
-            got = wire.receive(self._own)
-            parts.append(self._memory.piece(HEADER, got).tobytes())
-            self._at, wanted = self._at + got, wanted - got
-            if got == 0:
-                break
+            start = self._at - self._block_at
+            part = self._block[start : start + wanted] if start >= 0 else b""
+            if not part:
+                if not self._ask(wanted):
+                    break
+                continue
+            parts.append(part)
+            self._at, wanted = self._at + len(part), wanted - len(part)
         return b"".join(parts)
+
+    def _ask(self, wanted: int) -> int:
+        """Ask for the block that begins here; gives its length, 0 when there is nothing."""
+        skipped = self._at - (self._block_at + len(self._block))
+        follows = 0 <= skipped < self._ahead
+        self._ahead = min(2 * self._ahead, PIECE) if follows else _LEAST_AHEAD
+        wire.send(self._own, ["read", self._at, min(max(wanted, self._ahead), PIECE)])
+        got = int(wire.receive(self._own))
+        self._block, self._block_at = self._memory.piece(HEADER, got).tobytes(), self._at
+        return got

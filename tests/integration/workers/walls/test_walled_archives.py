@@ -10,6 +10,7 @@ import pytest
 from jobs.archive_items import IN_PROCESS, Archives
 from jobs.archives import ArchiveError, ArchiveKind, Limits, sniff_file
 from tests.odd import archives as odd
+from tests.odd.tars import END, entry
 from workers.walls.archives import WalledArchives
 from workers.walls.processes import ForkServer
 
@@ -53,9 +54,16 @@ def test_odd_archives_are_found_as_without_walls(walled: WalledArchives, family:
 
 def test_progress_is_what_is_read(walled: WalledArchives) -> None:
     beats: list[int] = []
-    data = (CASES / "concatenated.tar").read_bytes()
-    assert len(found(walled, data, lambda: beats.append(1))) == 4
-    assert len(beats) > 3
+    large = b"".join(entry(f"{n}.png", b"0", data=bytes(2**20)) for n in range(8)) + END
+    assert len(found(walled, large, lambda: beats.append(1))) == 8
+    assert len(beats) > 8
+
+
+def test_small_members_are_asked_for_many_at_a_time(walled: WalledArchives) -> None:
+    beats: list[int] = []
+    small = b"".join(entry(f"{n}.png", b"0", data=b"a") for n in range(2000)) + END
+    assert len(found(walled, small, lambda: beats.append(1))) == 2000
+    assert len(beats) < 40
 
 
 def test_whoever_goes_away_in_the_middle_leaves_no_process(walled: WalledArchives) -> None:
