@@ -24,10 +24,12 @@ from jobs.archives.preloading import preload as preload_archives
 from models.media.preloading import preload as preload_media
 from workers.walls import wire
 from workers.walls.confinement import confine
-from workers.walls.inside import KINDS, Server
+from workers.walls.inside import KINDS, LENGTHY, Server
 
 # Niceness: three times less of a core than those who have not stepped back.
 _STEP = 5
+# More of it for whole films and archives: pictures take milliseconds, and are waited for.
+_STEP_OF_LENGTHY = 10
 
 
 def serve(control: socket.socket, kinds: Mapping[str, Callable[..., Server]] = KINDS) -> None:
@@ -42,6 +44,8 @@ def serve(control: socket.socket, kinds: Mapping[str, Callable[..., Server]] = K
         pid = os.fork()
         if pid == 0:
             control.close()
+            if asked["kind"] in LENGTHY:
+                os.nice(_STEP_OF_LENGTHY)
             _become(kinds[asked["kind"]], asked["memory"], fds)
         for fd in fds:
             os.close(fd)

@@ -24,3 +24,6 @@ KINDS: Mapping[str, Callable[..., Server]] = {
     "films": FilmServer,
     "archives": ArchiveServer,
 }
+
+# Those that compute for long at a stretch, and give way to the others.
+LENGTHY = frozenset({"films", "archives"})

@@ -15,6 +15,7 @@ import pytest
 from models.media.opencv import cv2
 from models.record import Limits
 from tests.integration.workers.fakes import picture
+from workers.walls.arena import HEADER, Arena
 from workers.walls.pictures import Asked, Decoded, Packed, PictureDecoders
 from workers.walls.processes import ForkServer, ProcessDied
 
@@ -301,3 +302,22 @@ def test_what_computes_for_long_steps_back_behind_the_others(server: ForkServer)
     assert seen[0] == own
     assert seen[-1] == 19
     decoders.close()
+
+
+@pytest.mark.parametrize(("kind", "files"), [("films", 2), ("archives", 1)])
+def test_what_computes_for_long_gives_way_to_pictures(
+    server: ForkServer, kind: str, files: int
+) -> None:
+    memory = Arena.create("test", HEADER)
+
+    def niceness(of: str, count: int) -> int:
+        process = server.fork(of, MEMORY, [memory.fd] * count)
+        try:
+            return os.getpriority(os.PRIO_PROCESS, process.pid)
+        finally:
+            process.close()
+
+    try:
+        assert niceness(kind, files) > niceness("pictures", 2)
+    finally:
+        memory.close()
