@@ -6,6 +6,9 @@ another writer came first (https://www.sqlite.org/lang_transaction.html). So eve
 IMMEDIATE.
 """
 
+import random
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from jobs.settings import sqlite_path
 
 BUSY_TIMEOUT_S = 30
+_LOOK_AGAIN_S = (0.001, 0.004)
 
 
 class db_now(FunctionElement[float]):  # noqa: N801  # named like the SQL function that it is
@@ -145,5 +149,29 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    if not connection.get_execution_options().get("writing", False):
+        connection.exec_driver_sql("BEGIN")
+    elif not _came_in_turn(connection.connection.driver_connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _came_in_turn(raw: Any) -> bool:
+    """Begin to write as soon as nobody else does; False when that takes too long.
+
+    SQLite itself looks again after 100 ms at last, and whoever comes meanwhile goes first: beside
+    busy writers, who hold its lock for a twentieth of the time, that took up to two seconds.
+    """
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    raw.execute("PRAGMA busy_timeout = 0")
+    try:
+        while time.monotonic() < until:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return True
+            except sqlite3.OperationalError as err:
+                if err.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    return False
+            time.sleep(random.uniform(*_LOOK_AGAIN_S))  # nothing is secret about it
+        return False
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
