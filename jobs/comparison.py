@@ -91,6 +91,8 @@ def is_being_compared(database: Database, job_id: str) -> bool:
 
 def claim_next(ground: Ground) -> Turn | None:
     """Claim the comparison that has waited for longest; None when none waits."""
+    if not has_uncompared(ground.database):
+        return None
     with ground.database.write() as session:
         oldest = _waiting().with_for_update(skip_locked=True, of=Comparison).scalar_subquery()
         found = session.scalar(

@@ -162,6 +162,8 @@ def _waiting() -> Select[str]:
 
 
 def _claim(ground: Ground) -> _Turn | None:
+    if not has_unprepared(ground.database):
+        return None
     with ground.database.write() as session:
         oldest = _waiting().with_for_update(skip_locked=True).scalar_subquery()
         job = session.scalar(

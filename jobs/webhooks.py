@@ -115,6 +115,8 @@ def claim_due(database: Database, busy: Collection[str] = ()) -> Outgoing | None
 
     Those to the receivers of `busy` (such as `https://host:8443`) are left for later.
     """
+    if not has_due(database):
+        return None
     with database.write() as session:
         oldest = (
             select(Delivery.id)

@@ -4,17 +4,21 @@ Whoever needs one more raises a number here, and measures what it does to `make 
 jobs first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 
 from jobs.bootstrap import Ground
+from jobs.comparison import claim_next
 from jobs.database import Database
+from jobs.preparation import prepare_next
 from jobs.reading import is_over
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey, create_key
+from jobs.webhooks import claim_due
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import read_job
 
@@ -76,3 +80,21 @@ def test_a_commit_runs_five_statements_and_the_end_of_a_job_three_more(
     assert read_job(ground, job.id).completed == 64
     assert counts == [*[5] * (len(counts) - 1), 8], "the last one also ends the job"
     assert len(counts) > 1
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        prepare_next,
+        claim_next,
+        lambda ground: claim_due(ground.database),
+    ],
+    ids=["preparation", "comparison", "delivery"],
+)
+def test_who_finds_nothing_to_do_has_only_read(
+    ground: Ground, look: Callable[[Ground], object]
+) -> None:
+    with statements_of(ground.database) as seen:
+        assert look(ground) is None
+    assert len(seen) == 1, seen
+    assert seen[0].startswith("SELECT")
