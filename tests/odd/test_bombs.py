@@ -65,8 +65,11 @@ class Watch:
             self.note()
 
 
-def children_of(pid: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def children_of(pid: int | None) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # gone meanwhile
+        return []
 
 
 def peak_of(pid: int) -> int:
@@ -118,7 +121,8 @@ def archive_code(server: ForkServer, data: bytes) -> str:
                     picture_code(server, packed)
     except ArchiveError as err:
         return coded(err.code, str(err))
-    return ANSWER
+    # What a job without items is told (jobs.preparation).
+    return ANSWER if members else "empty_input"
 
 
 def walked(data: bytes, file: BinaryIO) -> Iterator[Member]:

@@ -158,10 +158,10 @@ class ForkServer:
                 raise ProcessDied from err
 
     @property
-    def pid(self) -> int:
-        """The id of the fork server's process, once it was started."""
-        assert self._process is not None
-        return self._process.pid
+    def pid(self) -> int | None:
+        """The id of the fork server's process; None before it was first needed."""
+        process = self._process
+        return None if process is None else process.pid
 
     def close(self) -> None:
         """End it, and every process that was forked from it."""
