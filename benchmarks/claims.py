@@ -25,6 +25,7 @@ from jobs.database import Database
 from jobs.scheduling import claim
 from jobs.states import JobStatus, ShardState
 from jobs.tables import Job, ModelVersion, Shard, Tenant
+from jobs.turns import Line
 from migrations.upgrade import upgrade
 from tests.servers import create_database, postgresql_server
 
@@ -103,11 +104,11 @@ def _job(number: int, shards: int, now: float) -> dict[str, object]:
 def measure(database: Database, claims: int) -> tuple[list[float], float]:
     """Give the seconds that each of some claims took, and this process's CPU seconds for one."""
     for _ in range(_WARM_UP):
-        claim(database, "cpu", "bench", 600)
+        claim(database, Line("cpu"), "bench", 600)
     taken, computing = [], time.process_time()
     for _ in range(claims):
         start = time.perf_counter()
-        lease = claim(database, "cpu", "bench", 600)
+        lease = claim(database, Line("cpu"), "bench", 600)
         taken.append(time.perf_counter() - start)
         assert lease is not None
     return taken, (time.process_time() - computing) / claims
@@ -129,7 +130,7 @@ def measure_together(url: str, claims: int) -> list[float]:
 
 def _claimer(url: str, claims: int, barrier: Any, results: Any) -> None:
     database = Database(url)
-    claim(database, "cpu", "bench", 600)
+    claim(database, Line("cpu"), "bench", 600)
     barrier.wait(60)
     taken, _ = measure(database, claims)
     results.put(taken)
@@ -145,7 +146,7 @@ def plans(database: Database) -> list[str]:
             seen.append((statement, parameters))
 
     event.listen(database.engine, "before_cursor_execute", note)
-    claim(database, "cpu", "bench", 600)
+    claim(database, Line("cpu"), "bench", 600)
     event.remove(database.engine, "before_cursor_execute", note)
     explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
     lines = []

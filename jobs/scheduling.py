@@ -12,8 +12,9 @@ at once is not taken for idle meanwhile; a lease that ends without a commit give
 Where a job begins that has just become runnable stands in `jobs.entering`.
 
 A job of ten images need not wait until a shard of somebody's million ends: a worker keeps one place
-for short shards. That place serves whoever's turn it is, if their shard is short, and otherwise
-nobody, so that it changes how long a turn takes to come and not how many turns one gets.
+for short shards, and some for tenants of whom it runs nothing (workers.engine.places). A place for
+short shards serves whoever's turn it is, if their shard is short, and otherwise nobody, so that it
+changes how long a turn takes to come and not how many turns one gets.
 
 Locks are always taken in the order shards, jobs, tenants (here and in `leases` and `completion`),
 and who holds a job takes of its other shards only those that nobody holds, so that no two
@@ -156,24 +157,22 @@ def has_work(database: Database, pool: str) -> bool:
 
 def claim(
     database: Database,
-    pool: str,
+    line: Line,
     owner: str,
     lease_s: float,
     held: Collection[str] = (),
     *,
     only_short: bool = False,
-    may_train: bool = True,
 ) -> Lease | None:
-    """Lease the fairest runnable shard of `pool` to `owner`; None when there is none.
+    """Lease the fairest runnable shard of those in line to `owner`; None when there is none.
 
     `held` are the models that the worker has loaded, such as `digits@3`. With `only_short` the
-    shard is the fairest all the same, and None when it is not short. Without `may_train` trainings
-    are passed over.
+    shard is the fairest all the same, and None when it is not short.
     """
     with database.write() as session:
         # Statements of tables, not of classes: nothing is loaded that has to be kept in step.
         connection = session.connection()
-        candidates = in_turn(connection, Line(pool, may_train), held)
+        candidates = in_turn(connection, line, held)
         for candidate in islice(candidates, 1) if only_short else candidates:
             within_s = SHORT_S if only_short else _NO_LIMIT_S
             shard = _take_shard(connection, candidate, owner, lease_s, within_s)

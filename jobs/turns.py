@@ -9,7 +9,17 @@ The statements are built once: putting them together anew takes longer than runn
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, ColumnElement, Connection, bindparam, case, exists, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    case,
+    exists,
+    or_,
+    select,
+)
 
 from jobs.states import JobKind
 from jobs.tables import Table
@@ -48,7 +58,7 @@ _TENANTS_IN_TURN = (
         )
     )
     .order_by(_tenants.share, _tenants.id)
-    .limit(_LOOK_AHEAD)
+    .limit(bindparam("tenants", type_=Integer()))
 )
 
 _seen = _jobs.completed + _jobs.failed
@@ -96,25 +106,31 @@ class Candidate(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Who stands in line for a worker: the jobs of a pool, trainings among them or not."""
+    """Who stands in line for a worker: the jobs of a pool, trainings among them or not.
+
+    Tenants in `passed_over` do not.
+    """
 
     pool: str
     may_train: bool = True
+    passed_over: frozenset[str] = frozenset()
 
     @property
     def bound(self) -> dict[str, Any]:
         """The same as parameters of the statements above."""
-        return {"in_pool": self.pool, "may_train": self.may_train}
+        tenants = _LOOK_AHEAD + len(self.passed_over)
+        return {"in_pool": self.pool, "may_train": self.may_train, "tenants": tenants}
 
 
 def in_turn(connection: Connection, line: Line, held: Collection[str]) -> Iterator[Candidate]:
     """Give the jobs that a claim may serve, the fairest first, unless a held model comes before."""
-    tenants = connection.execute(_TENANTS_IN_TURN, line.bound).all()
+    found = connection.execute(_TENANTS_IN_TURN, line.bound).all()
+    tenants = [tenant for tenant in found if tenant.id not in line.passed_over]
     for place, tenant in enumerate(tenants):
-        found = _candidates(connection, line, tenant.id)
-        if place == 0 and found and held and found[0].model not in held:
-            yield from _held_before(connection, line, held, tenants, found)
-        yield from found
+        theirs = _candidates(connection, line, tenant.id)
+        if place == 0 and theirs and held and theirs[0].model not in held:
+            yield from _held_before(connection, line, held, tenants, theirs)
+        yield from theirs
 
 
 def _held_before(

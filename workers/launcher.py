@@ -35,6 +35,7 @@ from jobs.settings import Settings, load_settings_or_exit
 from workers.engine.aftermath import bury
 from workers.engine.flight import read_beat, read_suspects
 from workers.engine.keeper import STALLED_EXIT_CODE
+from workers.engine.places import places
 from workers.names import held_name
 
 log = structlog.get_logger(__name__)
@@ -112,8 +113,7 @@ def slots_for(
             "OMP_NUM_THREADS": cores,
             "PIXELMILL_FLIGHT": str(folder / str(number)),
         }
-        # One more for short shards (workers.engine.engine).
-        threads = settings.shards_in_flight + 1
+        threads = places(settings.shards_in_flight)
         earlier = gpus[:number].count(visible)
         place = f"{pool}{visible or number}" + (f".{earlier}" if earlier else "")
         slots.append(slot_of(pool, f"{launcher}/{place}", threads, environ))

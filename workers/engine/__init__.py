@@ -7,6 +7,7 @@ engine ──claim──► shard ──► reader ──► decoder ──► b
 └─ post-process ─► segment ─► commit
 
 engine.py       claims shards and runs them until there is none; owns the threads
+places.py       how many shards run at a time, and whose
 hold.py         a leased shard while it runs: told to stop, seen to move, waiting out the store
 shard.py        one shard's way through the stages below, and its commit
 stages.py       what all shards of a process pass through

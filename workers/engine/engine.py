@@ -19,6 +19,7 @@ from jobs.segments import ItemError
 from jobs.states import JobKind
 from jobs.storage import BlobMissing
 from jobs.tables import ModelVersion
+from jobs.turns import Line
 from jobs.versions import read_version
 from jobs.webhooks import has_due
 from models.errors import ModelError
@@ -34,6 +35,7 @@ from workers.engine.hold import Abandoned
 from workers.engine.images import Listing
 from workers.engine.keeper import Keeper
 from workers.engine.loading import Validator, load_version
+from workers.engine.places import Place, Places, places
 from workers.engine.quiet import Quiet
 from workers.engine.reader import Reader
 from workers.engine.rest import Rest
@@ -80,20 +82,14 @@ class Engine:
         films = FilmDecoders(self._fork_server, settings.decoder_memory)
         self._stopping = threading.Event()
         # Who finds no place free leaves the work to those who are at it.
-        self._places = threading.Semaphore(settings.shards_in_flight)
-        # One more, for short shards: they need not wait until a long one ends.
-        self._place_for_short = threading.Semaphore()
+        self._places = Places(settings.shards_in_flight)
         # One network at a time: two would fill the device, and leave no place to anybody else.
         self._place_for_training = threading.Semaphore()
         self._networks = Networks(settings.model_memory)
-        # As many shards as run at a time, the short one too.
-        self._decoders = DecodeThreads(
-            settings.shards_in_flight + 1, process.decode_threads, process.step_back
-        )
+        most = places(settings.shards_in_flight)
+        self._decoders = DecodeThreads(most, process.decode_threads, process.use_one_core)
         self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, "fetch")
-        self._videos = ThreadPoolExecutor(
-            (settings.shards_in_flight + 1) * VIDEOS, "video", initializer=process.use_one_core
-        )
+        self._videos = ThreadPoolExecutor(most * VIDEOS, "video", initializer=process.use_one_core)
         self._suspects = read_suspects(process.flight)
         self._flight = FlightRecord(process.flight)
         self._quiet = Quiet()
@@ -145,10 +141,12 @@ class Engine:
 
     def drain(self) -> int:
         """Run one shard after the other until there is none; gives how many."""
-        if self._places.acquire(blocking=False):
-            return self._drain_at(self._places, only_short=False)
-        if self._place_for_short.acquire(blocking=False):
-            return self._drain_at(self._place_for_short, only_short=True)
+        tried = list[Place]()
+        while (place := self._places.take(*tried)) is not None:
+            count = self._drain_at(place)
+            if count or place.is_ordinary:
+                return count
+            tried.append(place)
         return 0
 
     def stop(self) -> None:
@@ -167,13 +165,16 @@ class Engine:
         self._batcher.close()
         self._flight.close()
 
-    def _drain_at(self, place: threading.Semaphore, *, only_short: bool) -> int:
+    def _drain_at(self, place: Place) -> int:
         # Results are put together in this thread, beside those of the other places.
         self._process.use_one_core()
         try:
             count, tried_out = 0, True
             while True:
-                lease = self._claim(only_short=only_short)
+                # Whoever was called has heard of work. What comes next is looked for: a read
+                # disturbs nobody.
+                is_there = count == 0 or has_work(self._ground.database, self._process.pool)
+                lease = self._claim(place) if is_there else None
                 if lease is not None:
                     self._run(lease)
                     count += 1
@@ -181,7 +182,7 @@ class Engine:
                     return count
                 tried_out = self._try_out_version()
         finally:
-            place.release()
+            self._places.leave(place)
 
     def _try_out_version(self) -> bool:
         """Try out one version after each shard: neither waits for an end of the other.
@@ -192,18 +193,17 @@ class Engine:
             return False
         return self._validator.validate_next()
 
-    def _claim(self, *, only_short: bool) -> Lease | None:
+    def _claim(self, place: Place) -> Lease | None:
         """Claim a shard; that of a training comes with the place for it."""
         if self._stopping.is_set():
             return None
         pool, node, held = self._process.pool, self._process.node, self._networks.held()
         database, lease_s = self._ground.database, self._ground.settings.lease_s
-        may_train = not only_short and self._place_for_training.acquire(blocking=False)
-        trains = False
+        served = self._keeper.tenants() if place.only_newcomers else frozenset()
+        may_train = place.is_ordinary and self._place_for_training.acquire(blocking=False)
+        line, trains = Line(pool, may_train, served), False
         try:
-            lease = claim(
-                database, pool, node, lease_s, held, only_short=only_short, may_train=may_train
-            )
+            lease = claim(database, line, node, lease_s, held, only_short=place.only_short)
             trains = lease is not None and lease.kind is JobKind.TRAINING
             return lease
         finally:

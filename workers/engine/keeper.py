@@ -86,6 +86,11 @@ class Keeper:
             if self._runs.get(run.lease.shard_id) is run:
                 del self._runs[run.lease.shard_id]
 
+    def tenants(self) -> frozenset[str]:
+        """Give the tenants of whom a shard runs here."""
+        with self._lock:
+            return frozenset(run.lease.tenant_id for run in self._runs.values())
+
     def hand_back_after(self, grace_s: float) -> None:
         """Tell every shard that still runs after the grace time to be handed back."""
         self._hand_back_at = time.monotonic() + grace_s

@@ -17,6 +17,7 @@ from jobs.scheduling import claim, has_work
 from jobs.states import ItemStatus
 from jobs.tables import Job
 from jobs.tenants import NewKey
+from jobs.turns import Line
 from tests.integration.api.callers import Caller, check_problem, job_body, stored
 from tests.integration.jobs.builders import claim_one, run_one
 
@@ -31,7 +32,7 @@ def finish_when_there(ground: Ground) -> None:
 
 def finish(ground: Ground, status: ItemStatus = ItemStatus.SUCCEEDED) -> None:
     """Run all shards that there are, as a worker does."""
-    while (lease := claim(ground.database, "cpu", "node-1", 30)) is not None:
+    while (lease := claim(ground.database, Line("cpu"), "node-1", 30)) is not None:
         run_one(ground, lease, status)
 
 

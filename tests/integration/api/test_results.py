@@ -18,6 +18,7 @@ from jobs.segments import ItemError, ItemWarning, Row, to_json, write_segment
 from jobs.states import ItemStatus
 from jobs.storage import segment_name
 from jobs.tables import Job
+from jobs.turns import Line
 from tests.integration.api.callers import Caller, check_problem
 from tests.integration.api.test_jobs import finish
 from tests.integration.jobs.builders import claim_one, run_one
@@ -114,7 +115,7 @@ def test_a_reader_who_follows_a_running_job_sees_every_row_once(
             query["after"] = page["last_id"]
         if page["has_more"]:
             continue
-        lease = claim(ground.database, "cpu", "node-1", 30)
+        lease = claim(ground.database, Line("cpu"), "node-1", 30)
         if lease is None:
             break
         run_one(ground, lease)

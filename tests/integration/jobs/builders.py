@@ -16,6 +16,7 @@ from jobs.storage import segment_name
 from jobs.submission import Submission, submit
 from jobs.tables import Job, ModelVersion, Tenant
 from jobs.tenants import NewKey
+from jobs.turns import Line
 from jobs.versions import register
 
 # Shards of a job of 3200 items: 32 of 100 each.
@@ -37,7 +38,7 @@ def submit_items(
 
 
 def claim_one(ground: Ground, owner: str = "node-1", lease_s: float = 30) -> Lease:
-    lease = claim(ground.database, "cpu", owner, lease_s)
+    lease = claim(ground.database, Line("cpu"), owner, lease_s)
     assert lease is not None
     return lease
 
@@ -89,7 +90,7 @@ def rerun(ground: Ground, parent: Job, version: ModelVersion) -> Job:
 def answer_all(ground: Ground, answer: Callable[[int], Any], device_s: float = 0.01) -> int:
     """Run every shard that waits; `answer` gives an item's predictions, or its ItemError."""
     count = 0
-    while (lease := claim(ground.database, "cpu", "node-1", 30)) is not None:
+    while (lease := claim(ground.database, Line("cpu"), "node-1", 30)) is not None:
         rows = [_answered(index, answer(index)) for index in range(lease.first, _stop(lease))]
         name = segment_name(lease.job_id, lease.first, lease.attempt)
         write_segment(ground.storage, name, rows)

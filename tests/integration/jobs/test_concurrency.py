@@ -28,6 +28,7 @@ from jobs.storage import segment_name
 from jobs.submission import Idempotency, Submission, submit
 from jobs.tables import IdempotencyKey, Job, ModelVersion, Shard
 from jobs.tenants import NewKey, create_key
+from jobs.turns import Line
 from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 
@@ -54,7 +55,7 @@ def test_two_workers_never_get_the_same_shard(
         submit_items(ground, tenant, digits_model, count=1000)
 
     def take_all(owner: str) -> list[int]:
-        found = iter(lambda: claim(ground.database, "cpu", owner, 30), None)
+        found = iter(lambda: claim(ground.database, Line("cpu"), owner, 30), None)
         return [lease.shard_id for lease in found]
 
     taken = at_once(lambda: take_all("a"), lambda: take_all("b"), lambda: take_all("c"))
@@ -97,7 +98,7 @@ class Crew:
             if lease is not None:
                 held.append(lease)
                 renew(database, owner, held, 30)
-            new = claim(database, "cpu", owner, chance.choice([30, 30, 0.001]))
+            new = claim(database, Line("cpu"), owner, chance.choice([30, 30, 0.001]))
             held += [new] if new else []
         elif act == "commit":
             self.commit(lease)
@@ -159,7 +160,7 @@ def test_workers_callers_and_sweepers_at_once_neither_deadlock_nor_miscount(
     expire(ground.database)
     with ground.database.write() as session:
         session.execute(update(Shard).values(not_before=0.0))
-    while (lease := claim(ground.database, "cpu", "last", 30)) is not None:
+    while (lease := claim(ground.database, Line("cpu"), "last", 30)) is not None:
         run_one(ground, lease)
     for _, job_id in crew.jobs:
         assert check_job(ground, job_id).status in TERMINAL
@@ -264,7 +265,7 @@ def test_a_cancel_does_not_wait_for_a_claim_that_waits_for_the_cancelled_job(
         with ground.database.write() as holding:
             holding.execute(select(Job).where(Job.id == job.id).with_for_update(key_share=True))
             # The claim has its shard and waits for the job's row, as it does behind any commit.
-            claiming = pool.submit(claim, ground.database, "cpu", "node", 30)
+            claiming = pool.submit(claim, ground.database, Line("cpu"), "node", 30)
             wait_for_a_lock(ground)
             holding.execute(text("SET LOCAL lock_timeout = '2s'"))
             end_early(holding, job.id, ItemStatus.CANCELLED)

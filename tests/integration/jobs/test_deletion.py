@@ -22,6 +22,7 @@ from jobs.submission import Idempotency, Submission, submit
 from jobs.tables import Delivery, Job, ModelVersion, Shard
 from jobs.tenants import NewKey, create_key
 from jobs.tidying import tidy_due
+from jobs.turns import Line
 from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import read_job
 from tests.integration.jobs.test_retention import age, has_file, submit_file, upload
@@ -107,7 +108,7 @@ def test_a_worker_that_runs_a_deleted_job_hears_of_it_and_cannot_commit(
     name = segment_name(job.id, lease.first, lease.attempt)
     write_segment(ground.storage, name, rows_of(lease))
     assert not commit(ground.database, lease, name, Tally(succeeded=lease.count), 0.1)
-    assert claim(ground.database, "cpu", "node", 30) is None
+    assert claim(ground.database, Line("cpu"), "node", 30) is None
 
 
 def test_a_late_commit_for_a_deleted_job_does_not_meet_the_next_jobs_shard(

@@ -14,6 +14,7 @@ from jobs.scheduling import claim
 from jobs.states import ItemStatus, JobStatus, Outcome, ShardState
 from jobs.tables import Delivery, Job, ModelVersion, Shard
 from jobs.tenants import NewKey
+from jobs.turns import Line
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 
 
@@ -36,7 +37,7 @@ def test_a_job_runs_from_submission_to_results(
 ) -> None:
     job = submit_items(ground, tenant, digits_model, count=250)
     assert reload(ground, job).status is JobStatus.IN_PROGRESS
-    while (lease := claim(ground.database, "cpu", "node-1", 30)) is not None:
+    while (lease := claim(ground.database, Line("cpu"), "node-1", 30)) is not None:
         assert run_one(ground, lease)
     done = reload(ground, job)
     assert (done.status, done.outcome) == (JobStatus.COMPLETED, Outcome.SUCCEEDED)
@@ -102,10 +103,10 @@ def test_a_shard_that_failed_waits_before_it_is_tried_again(
 ) -> None:
     submit_items(ground, tenant, digits_model)
     assert fail(ground.database, claim_one(ground))
-    assert claim(ground.database, "cpu", "node-1", 30) is None
+    assert claim(ground.database, Line("cpu"), "node-1", 30) is None
     with ground.database.write() as session:
         session.execute(update(Shard).values(not_before=0))
-    assert claim(ground.database, "cpu", "node-1", 30) is not None
+    assert claim(ground.database, Line("cpu"), "node-1", 30) is not None
 
 
 def test_cancel_keeps_what_is_done_and_drops_what_waits(
@@ -115,7 +116,7 @@ def test_cancel_keeps_what_is_done_and_drops_what_waits(
     run_one(ground, claim_one(ground))
     running = claim_one(ground)
     assert cancel(ground.database, tenant.tenant_id, job.id).status is JobStatus.CANCELLING
-    assert claim(ground.database, "cpu", "node-1", 30) is None
+    assert claim(ground.database, Line("cpu"), "node-1", 30) is None
     assert run_one(ground, running, ItemStatus.CANCELLED)
     ended = reload(ground, job)
     assert ended.status is JobStatus.CANCELLED
@@ -164,7 +165,7 @@ def test_pages_lose_and_repeat_nothing_while_the_job_runs(
     seen: list[int] = []
     cursor = Cursor()
     while True:
-        lease = claim(ground.database, "cpu", "node-1", 30)
+        lease = claim(ground.database, Line("cpu"), "node-1", 30)
         if lease is not None:
             run_one(ground, lease)
         page = read_page(ground, reload(ground, job), cursor, limit=7)
@@ -213,7 +214,7 @@ def test_a_cancelled_shard_is_never_claimed(
 ) -> None:
     job = submit_items(ground, tenant, digits_model, count=64)
     cancel(ground.database, tenant.tenant_id, job.id)
-    assert claim(ground.database, "cpu", "node-1", 30) is None
+    assert claim(ground.database, Line("cpu"), "node-1", 30) is None
     with ground.database.read() as session:
         states = set(session.scalars(select(Shard.state)))
     assert states == {ShardState.CANCELLED}

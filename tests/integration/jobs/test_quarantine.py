@@ -8,12 +8,13 @@ from jobs.quarantine import Suspect, is_crasher, must_run_alone
 from jobs.scheduling import Lease, claim
 from jobs.tables import ModelVersion
 from jobs.tenants import NewKey
+from jobs.turns import Line
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import check_job, shards_of
 
 
 def claim_all(ground: Ground, owner: str = "node-1") -> list[Lease]:
-    return list(iter(lambda: claim(ground.database, "cpu", owner, 30), None))
+    return list(iter(lambda: claim(ground.database, Line("cpu"), owner, 30), None))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from jobs.scheduling import claim
 from jobs.storage import Storage, StorageError
 from jobs.tables import File, Job, ModelVersion
 from jobs.tenants import NewKey
+from jobs.turns import Line
 from tests.integration.jobs.builders import run_one, submit_items
 from tests.integration.jobs.checks import read_job
 
@@ -35,7 +36,7 @@ def submit_file(
 
 
 def run_all(ground: Ground) -> None:
-    while (lease := claim(ground.database, "cpu", "node", 30)) is not None:
+    while (lease := claim(ground.database, Line("cpu"), "node", 30)) is not None:
         run_one(ground, lease)
 
 

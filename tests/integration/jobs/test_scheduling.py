@@ -13,7 +13,7 @@ from jobs.scheduling import claim, has_work, time_used
 from jobs.storage import segment_name
 from jobs.tables import Job, ModelVersion, Shard, Tenant
 from jobs.tenants import NewKey, create_key
-from jobs.turns import SHARD_S
+from jobs.turns import SHARD_S, Line
 from jobs.versions import register
 from tests.integration.jobs.builders import (
     LARGE,
@@ -108,9 +108,9 @@ def test_a_claim_finds_only_work_of_its_own_pool(
 ) -> None:
     submit_items(ground, tenant, digits_model, pool="gpu")
     assert not has_work(ground.database, "cpu")
-    assert claim(ground.database, "cpu", "node", 30) is None
+    assert claim(ground.database, Line("cpu"), "node", 30) is None
     assert has_work(ground.database, "gpu")
-    assert claim(ground.database, "gpu", "node", 30) is not None
+    assert claim(ground.database, Line("gpu"), "node", 30) is not None
     assert not has_work(ground.database, "gpu")
 
 
@@ -122,7 +122,7 @@ def test_a_job_whose_shards_wait_out_a_pause_does_not_keep_others_waiting(
         session.execute(update(Shard).values(not_before=4e9))
     ready = submit_items(ground, tenant, digits_model).id
     assert claim_one(ground).job_id == ready
-    assert claim(ground.database, "cpu", "node", 30) is None
+    assert claim(ground.database, Line("cpu"), "node", 30) is None
     for job_id in pausing:
         check_job(ground, job_id)
 
@@ -134,7 +134,7 @@ def other_model(ground: Ground, model: ModelVersion) -> ModelVersion:
 
 def claim_holding(ground: Ground, *held: str) -> str:
     """Claim as a worker that holds some models; gives the model that it is to run."""
-    lease = claim(ground.database, "cpu", "node-1", 30, held)
+    lease = claim(ground.database, Line("cpu"), "node-1", 30, held)
     assert lease is not None
     hand_back(ground.database, lease)
     return lease.model
@@ -214,7 +214,7 @@ def test_the_place_for_short_shards_serves_whose_turn_it_is_or_nobody(
     small = submit_items(ground, owner_of_little, digits_model, count=10).id
 
     def claim_short() -> str | None:
-        lease = claim(ground.database, "cpu", "node-1", 30, only_short=True)
+        lease = claim(ground.database, Line("cpu"), "node-1", 30, only_short=True)
         if lease is not None:
             hand_back(ground.database, lease)
         return lease and lease.job_id
@@ -261,3 +261,20 @@ def test_a_held_model_does_not_jump_another_tenants_own_queue(
     assert claim_holding(ground, "other@1") == "other@1"
     set_share(ground, Job, late.id, 100.0)
     assert claim_holding(ground, "other@1") == "digits@1"
+
+
+def test_tenants_that_are_passed_over_do_not_stand_in_line(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model, count=LARGE)
+    others = [create_key(ground.database, f"other {number}") for number in range(10)]
+    for other in others:
+        submit_items(ground, other, digits_model, count=LARGE)
+        set_share(ground, Tenant, other.tenant_id, 1.0)
+    set_share(ground, Tenant, tenant.tenant_id, 50.0)
+    served = frozenset(other.tenant_id for other in others)
+    lease = claim(ground.database, Line("cpu", passed_over=served), "node", 30)
+    assert lease is not None
+    assert lease.tenant_id == tenant.tenant_id
+    everyone = served | {tenant.tenant_id}
+    assert claim(ground.database, Line("cpu", passed_over=everyone), "node", 30) is None

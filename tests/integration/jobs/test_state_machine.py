@@ -38,6 +38,7 @@ from jobs.states import TERMINAL, ItemStatus, ShardState
 from jobs.storage import segment_name
 from jobs.tables import Job, ModelVersion, Shard, Table
 from jobs.tenants import NewKey, create_key
+from jobs.turns import Line
 from jobs.versions import register
 from tests.conftest import DATABASES
 from tests.integration.jobs.builders import submit_items
@@ -94,7 +95,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(target=leases, owner=st.sampled_from(NODES), lease_s=st.sampled_from([30.0, 30.0, -1.0]))
     def claim(self, owner: str, lease_s: float) -> Any:
-        lease = claim(self.database, "cpu", owner, lease_s)
+        lease = claim(self.database, Line("cpu"), owner, lease_s)
         if lease is None:
             return multiple()
         shard = self.shard_of(lease)
@@ -214,7 +215,7 @@ class Life(RuleBasedStateMachine):
             )
         expire(self.database)
         expire_overdue(self.database)
-        while (lease := claim(self.database, "cpu", "last", 30)) is not None:
+        while (lease := claim(self.database, Line("cpu"), "last", 30)) is not None:
             status = ItemStatus.ERRORED if is_crasher(lease) else ItemStatus.SUCCEEDED
             indexes = range(lease.first, lease.first + lease.count)
             name = segment_name(lease.job_id, lease.first, lease.attempt)

@@ -285,27 +285,41 @@ def test_a_shard_that_waits_for_the_store_is_handed_back_when_the_process_must_e
     check_job(ground, job.id)
 
 
-def test_no_more_shards_are_in_flight_than_were_asked_for_but_a_short_one(
+def test_no_more_shards_are_in_flight_than_were_asked_for_but_short_ones_and_newcomers(
     ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
 ) -> None:
-    long = submit_contents(ground, tenant, digits, [picture(1)] * 3, params=PARAMS)
-    with ground.database.write() as session:
-        # So slow that its next shard is not short.
-        session.execute(update(Job).values(total=4, completed=1, device_s=1.0))
+    long = submit_slow(ground, tenant, digits)
     engine = new_engine(with_(ground, shards_in_flight=1))
-    # Somebody else is at the one place.
-    assert engine._places.acquire(blocking=False)
+    # Another shard of the same tenant is at the one place.
+    place = engine._places.take()
+    assert place is not None
+    engine._keeper.hold(ShardRun(engine._stages, claim_one(ground)))
+    later = submit_slow(ground, tenant, digits)
     assert engine.drain() == 0
     other = create_key(ground.database, "other")
-    short = submit_contents(ground, other, digits, [picture(2)], params=PARAMS)
+    theirs = [
+        submit_contents(ground, other, digits, [picture(2)], params=PARAMS),
+        submit_slow(ground, other, digits),
+    ]
     with ground.database.write() as session:
         in_use = update(Tenant).where(Tenant.id == tenant.tenant_id)
         session.execute(in_use.values(share=Tenant.share + 1))
+    assert engine.drain() == 1, "a short one, by the place for it"
+    assert engine.drain() == 1, "a long one, by a place for newcomers"
+    assert all(read_job(ground, job.id).pending_shards == 0 for job in theirs)
+    assert read_job(ground, later.id).pending_shards == 1
+    engine._places.leave(place)
     assert engine.drain() == 1
-    assert read_job(ground, short.id).status is JobStatus.COMPLETED
-    assert read_job(ground, long.id).pending_shards == 1
-    engine._places.release()
-    assert engine.drain() == 1
+    assert read_job(ground, long.id).pending_shards == 0
+
+
+def submit_slow(ground: Ground, key: NewKey, digits: ModelVersion) -> Job:
+    """Submit a job that is known to be so slow that its next shard is not short."""
+    job = submit_contents(ground, key, digits, [picture(1)] * 3, params=PARAMS)
+    with ground.database.write() as session:
+        slow = update(Job).where(Job.id == job.id)
+        session.execute(slow.values(total=4, completed=1, device_s=1.0))
+    return job
 
 
 def test_a_long_video_gives_way_to_a_suspect_and_is_handed_back(

@@ -292,7 +292,7 @@ def test_the_command_starts_celery_on_the_pools_queue(tmp_path: Path) -> None:
     assert command[0] == sys.executable
     options = dict(pairwise(command))
     assert options["-m"] == "celery"
-    assert options["--concurrency"] == "5"
+    assert options["--concurrency"] == str(4 + 1 + 2), "for short shards and newcomers too"
     assert options["--queues"] == "gpu"
 
 

@@ -33,6 +33,7 @@ from jobs.tables import (
     Tenant,
 )
 from jobs.tenants import NewKey, create_key
+from jobs.turns import Line
 from tests.integration.jobs.builders import answer_all, claim_one, second_version, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.jobs.test_retention import age
@@ -172,7 +173,7 @@ def test_whoever_waits_goes_before_a_shadow(
     shadow = shadow_of(ground, job)
     claim_one(ground)
     other = submit_items(ground, tenant, digits_model, count=256)
-    leases = [claim(ground.database, "cpu", "node", 30) for _ in range(8)]
+    leases = [claim(ground.database, Line("cpu"), "node", 30) for _ in range(8)]
     assert {lease.job_id for lease in leases if lease} == {other.id}
     assert read_job(ground, shadow.id).pending_shards == 7
 
@@ -306,4 +307,4 @@ def test_a_shadow_goes_with_its_job(
     assert [row.job_id for row in rows(ground, Comparison)] == []
     assert not compare_next(ground)
     assert not has_unprepared(ground.database)
-    assert claim(ground.database, "cpu", "node", 30) is None
+    assert claim(ground.database, Line("cpu"), "node", 30) is None

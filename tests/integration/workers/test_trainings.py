@@ -16,6 +16,7 @@ from jobs.states import JobStatus, Outcome
 from jobs.tables import Job, ModelVersion, Tenant
 from jobs.tenants import NewKey
 from jobs.trainings import Turn, end_turn, read_row
+from jobs.turns import Line
 from models.contracts import check_params
 from models.record import ModelRecord
 from models.registry import load
@@ -135,9 +136,9 @@ def test_a_training_is_not_short_and_is_passed_over_by_who_trains_already(
     ground: Ground, tenant: NewKey
 ) -> None:
     submit_digits(ground, tenant)
-    assert claim(ground.database, "cpu", "node", 30, only_short=True) is None
-    assert claim(ground.database, "cpu", "node", 30, may_train=False) is None
-    assert claim(ground.database, "cpu", "node", 30) is not None
+    assert claim(ground.database, Line("cpu"), "node", 30, only_short=True) is None
+    assert claim(ground.database, Line("cpu", may_train=False), "node", 30) is None
+    assert claim(ground.database, Line("cpu"), "node", 30) is not None
 
 
 def test_trainings_keep_nobody_from_a_claim_that_passes_them_over(
@@ -149,7 +150,7 @@ def test_trainings_keep_nobody_from_a_claim_that_passes_them_over(
     other = submit_contents(ground, tenant, digits_model, [b"0"], priority="low")
     with ground.database.write() as session:
         session.execute(update(Job).where(Job.id == other.id).values(share=1e6))
-    lease = claim(ground.database, "cpu", "node", 30, may_train=False)
+    lease = claim(ground.database, Line("cpu", may_train=False), "node", 30)
     assert lease is not None
     assert lease.job_id == other.id
 
