@@ -16,10 +16,10 @@ from werkzeug.http import parse_options_header
 
 from api.current import ground, tenant_id
 from api.intake import FormIntake, Intake, RawIntake, TextIntake, close_intake, current_intake
-from jobs.errors import UnsupportedContentType
-from jobs.ids import new_id
-from jobs.settings import KIB
-from jobs.storage import input_name
+from jobs.base.errors import UnsupportedContentType
+from jobs.base.ids import new_id
+from jobs.base.settings import KIB
+from jobs.base.storage import input_name
 
 FORM, RAW, JSON = "multipart/form-data", "application/octet-stream", "application/json"
 

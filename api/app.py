@@ -34,8 +34,8 @@ from api.routes.shadows import shadows
 from api.routes.trainings import refuse_trainings, trainings
 from api.security_headers import harden
 from api.waiting import HELD, MOST_HELD, Held, hold_here
-from jobs.bootstrap import Ground, open_ground
-from jobs.settings import load_settings
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.settings import load_settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -8,8 +8,8 @@ from apiflask import APIFlask
 from flask import g, request
 
 from api.current import ground
-from jobs.errors import Unauthenticated
-from jobs.tenants import read_key
+from jobs.base.errors import Unauthenticated
+from jobs.tenants.keys import read_key
 
 OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "openapi.spec", "docs.page"})
 

@@ -9,9 +9,9 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.current import ground
-from jobs.database import unusable
-from jobs.errors import NotFound
-from jobs.tenants import LEAST_WEIGHT, MOST_WEIGHT, create_key, list_keys, revoke_key
+from jobs.base.database import unusable
+from jobs.base.errors import NotFound
+from jobs.tenants.keys import LEAST_WEIGHT, MOST_WEIGHT, create_key, list_keys, revoke_key
 
 
 class _UnusableError(click.ClickException):

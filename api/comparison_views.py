@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.current import link
 from api.result_rows import ItemFault
-from jobs.states import ItemStatus
+from jobs.base.states import ItemStatus
 from jobs.tables import Comparison
 
 

@@ -2,10 +2,10 @@
 
 from flask import current_app, g, request
 
-from jobs.audit import Actor
-from jobs.bootstrap import Ground
-from jobs.errors import NotAllowed
-from jobs.model_names import owner_of, shown_name, stored_name
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import NotAllowed
+from jobs.tenants.audit import Actor
+from jobs.versions.names import owner_of, shown_name, stored_name
 
 EXTENSION = "pixelmill"
 

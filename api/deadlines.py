@@ -9,7 +9,7 @@ import re
 from flask import request
 
 from api.schemas import seconds_of
-from jobs.errors import InvalidRequest
+from jobs.base.errors import InvalidRequest
 
 _SHORTEST_S, _LONGEST_S = 1, 30 * 86_400
 _FORM = re.compile(r"(\d{1,7})|(?=\d)(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,7})s)?", re.ASCII)

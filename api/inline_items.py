@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from jobs.errors import InvalidInput, InvalidRequest, LineError
-from jobs.requests import Request, RequestError, check_url_form, parse_request
+from jobs.base.errors import InvalidInput, InvalidRequest, LineError
+from jobs.inputs.requests import Request, RequestError, check_url_form, parse_request
 
 
 def read_requests(

@@ -18,8 +18,8 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 
 from api.file_names import upload_name
 from api.parts import Part, Parts, PartWriter
-from jobs.errors import InvalidRequest, TooLarge
-from jobs.storage import Storage
+from jobs.base.errors import InvalidRequest, TooLarge
+from jobs.base.storage import Storage
 
 # What a body may take of memory before it goes to a file, in bytes.
 _IN_MEMORY = 256 * 1024

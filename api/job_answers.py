@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from api.current import ground, link
 from api.job_views import DryRun, JobView, Kind, ModelRef, Skipped, job_view
 from api.waiting import Wait, hold, wanted_wait
-from jobs.forecast import forecast
-from jobs.model_names import shown_name
-from jobs.skipping import NOTHING
-from jobs.states import TERMINAL
-from jobs.submission import Submission, rehearse
+from jobs.base.states import TERMINAL
+from jobs.inputs.skipping import NOTHING
+from jobs.intake.submission import Submission, rehearse
+from jobs.queue.forecast import forecast
 from jobs.tables import Job
+from jobs.versions.names import shown_name
 
 # When to look again, in seconds: sooner for a job that is nearly done.
 _SOONEST_S, _LATEST_S = 1, 10

@@ -5,11 +5,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.current import link
-from jobs.forecast import Forecast
-from jobs.model_names import shown_name
-from jobs.skipping import NOTHING
-from jobs.states import JobKind, JobStatus, Outcome
+from jobs.base.states import JobKind, JobStatus, Outcome
+from jobs.inputs.skipping import NOTHING
+from jobs.queue.forecast import Forecast
 from jobs.tables import Job
+from jobs.versions.names import shown_name
 
 Kind = Literal["job", "batch"]
 

@@ -3,7 +3,7 @@
 from api.current import ground, tenant_id
 from api.intake import FormIntake, RawIntake, current_intake
 from api.parts import Part, Parts
-from jobs.files import adopt_file, store_file
+from jobs.inputs.files import adopt_file, store_file
 from jobs.tables import File
 
 

@@ -1,7 +1,7 @@
 """Wakes held answers when what they wait for moves on, so that they need not look all the time.
 
-What is heard is a hint (jobs.hints) and may be lost: who waits looks again every now and then, and
-often while nothing can be heard.
+What is heard is a hint (jobs.base.hints) and may be lost: who waits looks again every now and then,
+and often while nothing can be heard.
 """
 
 import threading
@@ -12,7 +12,7 @@ import redis
 import structlog
 from flask import current_app
 
-from jobs.hints import MOVES
+from jobs.base.hints import MOVES
 
 log = structlog.get_logger(__name__)
 

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from jobs.canaries import Figures
-from jobs.model_names import shown_name
-from jobs.states import VersionState
+from jobs.base.states import VersionState
 from jobs.tables import AuditEntry, ModelAlias, ModelVersion
+from jobs.versions.canaries import Figures
+from jobs.versions.names import shown_name
 from models.catalog import ModelRecord, params_schema, result_schema
 
 

@@ -15,9 +15,9 @@ from werkzeug.exceptions import BadRequest
 
 from api.current import ground
 from api.intake import TextIntake, current_intake
-from jobs import json_text
-from jobs.budgets import is_unseen
-from jobs.errors import InvalidRequest, TooLarge
+from jobs.base.errors import InvalidRequest, TooLarge
+from jobs.inputs import json_text
+from jobs.inputs.budgets import is_unseen
 
 Schema = TypeVar("Schema", bound=BaseModel)
 

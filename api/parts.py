@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, BinaryIO, cast
 
-from jobs.errors import InvalidRequest
-from jobs.storage import Storage
+from jobs.base.errors import InvalidRequest
+from jobs.base.storage import Storage
 
 _CHUNK = 1024 * 1024
 # A part of more bytes goes to storage while it comes.

@@ -1,6 +1,6 @@
 """How errors are told: RFC 9457 problem details, with OpenAI's `error` member beside them.
 
-PixelmillError ── its own code and status (jobs.errors)
+PixelmillError ── its own code and status (jobs.base.errors)
 HTTPException ─── what Flask itself refuses: no such path, wrong method, too large, malformed
 outage ────────── database or storage away: 503, and when to come again
 anything else ─── 500; the log has the details, the answer only the request id to find them
@@ -22,9 +22,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api.current import ground, link
 from api.logs import without_keys
-from jobs.database import is_outage
-from jobs.errors import InvalidInput, PixelmillError, TooManyRequests, Unavailable
-from jobs.storage import StorageError
+from jobs.base.database import is_outage
+from jobs.base.errors import InvalidInput, PixelmillError, TooManyRequests, Unavailable
+from jobs.base.storage import StorageError
 
 log = structlog.get_logger(__name__)
 

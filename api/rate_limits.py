@@ -9,7 +9,7 @@ from flask import g
 from flask_limiter import Limiter, RequestLimit
 
 from api.current import tenant_id
-from jobs.settings import Settings
+from jobs.base.settings import Settings
 
 # A limit that answers late is worse than one that is counted in memory for a while.
 _REDIS_OPTIONS: dict[str, str | int] = {"socket_timeout": 1, "socket_connect_timeout": 1}

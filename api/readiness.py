@@ -14,9 +14,9 @@ from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.listener import Listener
-from jobs.bootstrap import Ground
-from jobs.database import db_now
-from jobs.storage import BlobMissing, StorageError, StorageFull
+from jobs.base.bootstrap import Ground
+from jobs.base.database import db_now
+from jobs.base.storage import BlobMissing, StorageError, StorageFull
 from jobs.tables import Table
 
 log = structlog.get_logger(__name__)

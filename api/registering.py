@@ -4,7 +4,7 @@
     JSON: input_file_id, record ┴─► header and record checked ─► stored, hashed ─► validating
 
 Nothing is unpickled, built or run here: what can be told without torch is told at once, with 422,
-and the rest by a worker (jobs.validation).
+and the rest by a worker (jobs.versions.validation).
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from api.model_schemas import FramesBody, PreprocessBody, RecordBody, VersionCre
 from api.parsing import parse_json, read_body, validated
 from api.parts import StagedBlob
 from api.submitting import find_file
-from jobs.errors import InvalidRequest, TooLarge
-from jobs.model_names import check_new_name
-from jobs.states import VersionState
-from jobs.storage import weights_name
+from jobs.base.errors import InvalidRequest, TooLarge
+from jobs.base.states import VersionState
+from jobs.base.storage import weights_name
 from jobs.tables import ModelVersion
-from jobs.versions import add_version, check_task
+from jobs.versions.names import check_new_name
+from jobs.versions.registry import add_version, check_task
 from models.catalog import (
     ARCHITECTURE_TASKS,
     SHIPPED,

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from jobs.model_names import shown_name
-from jobs.results import Page
-from jobs.segments import Row, to_json
-from jobs.states import ItemStatus
+from jobs.base.states import ItemStatus
+from jobs.results.rows import Page
+from jobs.results.segments import Row, to_json
 from jobs.tables import Job
+from jobs.versions.names import shown_name
 
 _COLUMNS = (
     "index",

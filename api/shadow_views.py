@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from jobs.model_names import shown_name
 from jobs.tables import ModelShadow
+from jobs.versions.names import shown_name
 
 
 class ShadowedItems(BaseModel):

@@ -14,12 +14,12 @@ from api.parts import Part, Parts
 from api.schemas import JobOptions
 from api.submitting import checked, idempotency_key, idempotency_of, wanted_by
 from jobs.archives import sniff_file
-from jobs.budgets import fit_name
-from jobs.errors import InvalidRequest
-from jobs.files import delete_file
-from jobs.inputs import Upload
-from jobs.manifest_files import HEAD, is_meant_as_manifest
-from jobs.submission import Idempotency, Submission, submit
+from jobs.base.errors import InvalidRequest
+from jobs.inputs.budgets import fit_name
+from jobs.inputs.files import delete_file
+from jobs.inputs.items import Upload
+from jobs.inputs.manifest_files import HEAD, is_meant_as_manifest
+from jobs.intake.submission import Idempotency, Submission, submit
 from jobs.tables import Job
 
 

@@ -1,7 +1,7 @@
 """From a body that was read to a job that is stored.
 
     JSON: input_file_id, requests, urls ─┐
-    multipart: one archive or JSONL ─────┼─► model, params, webhook checked ─► jobs.submission
+    multipart: one archive or JSONL ─────┼─► model, params, webhook checked ─► jobs.intake
                images ───────────────────┘
 
 Whatever goes wrong on the way, nothing is stored: no answer but 202 leaves anything behind.
@@ -16,18 +16,18 @@ from api.current import ground, tenant_id
 from api.deadlines import cancel_after_s, seconds_to_run
 from api.inline_items import read_requests, read_urls
 from api.schemas import CommonOptions, JobCreate, JobOptions, RerunCreate, Webhook
-from jobs.addresses import UrlNotAllowed, check_url
-from jobs.children import check_rerun
-from jobs.errors import InvalidRequest, NotFound
-from jobs.files import get_file
-from jobs.ids import new_id
-from jobs.inputs import first_request
-from jobs.model_names import shown_name
-from jobs.settings import Settings
-from jobs.states import JobKind
-from jobs.submission import Idempotency, Submission, fingerprint
+from jobs.base.errors import InvalidRequest, NotFound
+from jobs.base.ids import new_id
+from jobs.base.settings import Settings
+from jobs.base.states import JobKind
+from jobs.inputs.addresses import UrlNotAllowed, check_url
+from jobs.inputs.files import get_file
+from jobs.inputs.items import first_request
+from jobs.intake.children import check_rerun
+from jobs.intake.submission import Idempotency, Submission, fingerprint
 from jobs.tables import File, Job, ModelVersion
-from jobs.versions import choose
+from jobs.versions.names import shown_name
+from jobs.versions.registry import choose
 from models.catalog import ModelRecord, check_params, inherited_params
 from models.errors import ParamsError
 
@@ -47,7 +47,7 @@ class Wanted:
     from_lines: bool = False
 
     def as_stored(self) -> dict[str, Any]:
-        """Give it as a job keeps it (jobs.inputs.Agreed)."""
+        """Give it as a job keeps it (jobs.inputs.items.Agreed)."""
         said = {"model": self.model, "params": self.params}
         return said | {"from_lines": True} if self.from_lines else said
 

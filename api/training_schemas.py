@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from api.job_views import Counts, JobErrors, ModelRef, Queue, Skipped, WebhookView
 from api.schemas import FileId, MetadataKey, MetadataValue, Webhook, check_window
-from jobs.states import JobStatus, Outcome
+from jobs.base.states import JobStatus, Outcome
 from models.training.recipes import Recipe
 
 TrainingId = Annotated[str, Field(pattern=r"^trn_[0-9a-z]{26}$")]

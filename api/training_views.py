@@ -12,10 +12,10 @@ from api.job_views import (
     times_of,
 )
 from api.training_schemas import TrainingError, TrainingProgress, TrainingView
-from jobs.forecast import forecast
-from jobs.model_names import shown_name
-from jobs.states import Outcome
+from jobs.base.states import Outcome
+from jobs.queue.forecast import forecast
 from jobs.tables import Job, ModelVersion, Training
+from jobs.versions.names import shown_name
 
 # Where no turn came so far as to say what was wrong.
 _UNKNOWN = TrainingError(

@@ -16,7 +16,7 @@ from flask import Response, current_app, request
 
 from api.current import ground, tenant_id
 from api.listener import listener
-from jobs.reading import get_job, is_over
+from jobs.queue.reading import get_job, is_over
 from jobs.tables import Job
 
 # Less than the minute after which a proxy gives an answer up (nginx: proxy_read_timeout 60s).
@@ -67,7 +67,7 @@ def wanted_wait(default: int = 0) -> Wait:
 class Held(Response):
     """An answer that is still to come: once `has_ended`, or the wait is over.
 
-    `what` is what its moves are told by (jobs.hints).
+    `what` is what its moves are told by (jobs.base.hints).
     """
 
     def __init__(

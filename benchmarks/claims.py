@@ -21,11 +21,11 @@ from typing import Any
 from sqlalchemy import event, insert, text
 
 from benchmarks.figures import Verdict, close, percentile
-from jobs.database import Database
-from jobs.scheduling import claim
-from jobs.states import JobStatus, ShardState
+from jobs.base.database import Database
+from jobs.base.states import JobStatus, ShardState
+from jobs.queue.scheduling import claim
+from jobs.queue.turns import Line
 from jobs.tables import Job, ModelVersion, Shard, Tenant
-from jobs.turns import Line
 from migrations.upgrade import upgrade
 from tests.servers import create_database, postgresql_server
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import small_jobs, weights
 from benchmarks.figures import close
-from jobs.database import Database
+from jobs.base.database import Database
 from tests.e2e.stacks import RunningStack, running_stack
 from tests.servers import create_database, postgresql_server
 

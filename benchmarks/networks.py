@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from jobs.database import Database
-from jobs.storage import Storage
-from jobs.versions import register
+from jobs.base.database import Database
+from jobs.base.storage import Storage
+from jobs.versions.registry import register
 from models.catalog import SHIPPED
 from models.weights import digest
 

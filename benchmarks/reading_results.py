@@ -14,9 +14,9 @@ from sqlalchemy import insert, select
 from benchmarks.figures import Verdict
 from benchmarks.report import Row as ReportRow
 from benchmarks.stand import Stand, standing
-from jobs.segments import Row, to_json, write_segment
-from jobs.states import ItemStatus, JobStatus, Outcome, ShardState
-from jobs.storage import segment_name
+from jobs.base.states import ItemStatus, JobStatus, Outcome, ShardState
+from jobs.base.storage import segment_name
+from jobs.results.segments import Row, to_json, write_segment
 from jobs.tables import Job, Shard, Tenant
 
 _MIB = 1024**2

@@ -16,7 +16,7 @@ from benchmarks.figures import Verdict
 from benchmarks.networks import register_paced
 from benchmarks.report import Row
 from benchmarks.stand import Stand, standing
-from jobs.states import ShardState
+from jobs.base.states import ShardState
 from jobs.tables import Shard
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import wait_for

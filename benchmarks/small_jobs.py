@@ -23,10 +23,10 @@ import httpx
 from sqlalchemy import select
 
 from benchmarks.figures import Verdict, percentile
-from jobs.database import Database
-from jobs.states import ShardState
+from jobs.base.database import Database
+from jobs.base.states import ShardState
 from jobs.tables import Shard
-from jobs.tenants import create_key
+from jobs.tenants.keys import create_key
 from models.pictures.data import encode, heldout_digits
 from pixelmill import ApiError, Client
 from tests.e2e.conftest import many_digits_zip

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from benchmarks.usage import tree
-from jobs.database import Database
-from jobs.storage import Storage
+from jobs.base.database import Database
+from jobs.base.storage import Storage
 from jobs.tables import Job, Table
 from pixelmill import Client
 from tests.e2e.stacks import RunningStack, running_stack

@@ -21,13 +21,13 @@ from safetensors.torch import save
 
 from benchmarks.figures import Verdict
 from benchmarks.report import Row
-from jobs.bootstrap import Ground, open_ground
-from jobs.inputs import Upload
-from jobs.settings import load_settings
-from jobs.submission import Submission, submit
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.settings import load_settings
+from jobs.inputs.items import Upload
+from jobs.intake.submission import Submission, submit
 from jobs.tables import Job
-from jobs.tenants import create_key
-from jobs.versions import register
+from jobs.tenants.keys import create_key
+from jobs.versions.registry import register
 from migrations.upgrade import upgrade
 from models.catalog import check_params
 from models.record import Limits, ModelRecord

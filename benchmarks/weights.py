@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 
 from benchmarks.figures import Verdict
 from benchmarks.networks import register_paced
-from jobs.database import Database
-from jobs.storage import Storage
+from jobs.base.database import Database
+from jobs.base.storage import Storage
 from jobs.tables import Job
-from jobs.tenants import create_key
+from jobs.tenants.keys import create_key
 from pixelmill import Client
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import RunningStack, wait_for

@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from jobs.database import Database
-from jobs.settings import load_settings
+from jobs.base.database import Database
+from jobs.base.settings import load_settings
 from jobs.tables import Table
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, text
 
-from jobs.database import Database
+from jobs.base.database import Database
 
 API, IO, WORKER = "pixelmill_api", "pixelmill_io", "pixelmill_worker"
 ROLES = (API, IO, WORKER)

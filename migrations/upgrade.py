@@ -6,9 +6,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from jobs.database import Database
-from jobs.private_files import keep_files_private
-from jobs.settings import load_settings_or_exit
+from jobs.base.database import Database
+from jobs.base.private_files import keep_files_private
+from jobs.base.settings import load_settings_or_exit
 from migrations.grants import grant_rights
 
 

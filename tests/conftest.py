@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from jobs.bootstrap import Ground, open_ground
-from jobs.database import Database
-from jobs.settings import load_settings
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.database import Database
+from jobs.base.settings import load_settings
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey, create_key
-from jobs.versions import register
+from jobs.tenants.keys import NewKey, create_key
+from jobs.versions.registry import register
 from migrations.upgrade import upgrade
 from tests.servers import create_database, drop_database, postgresql_server, redis_server
 

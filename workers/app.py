@@ -19,11 +19,11 @@ import structlog
 from celery import Celery, signals
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.bootstrap import Ground, open_ground
-from jobs.hints import IO, RUN_IO, RUN_SHARDS, SWEEP, new_celery
-from jobs.logs import configure_logs
-from jobs.settings import Settings, load_settings
-from jobs.tidying import delete_strays
+from jobs.aftercare.tidying import delete_strays
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.hints import IO, RUN_IO, RUN_SHARDS, SWEEP, new_celery
+from jobs.base.logs import configure_logs
+from jobs.base.settings import Settings, load_settings
 from workers.egress import Egress, EgressPolicy
 from workers.process import Process, this_process
 from workers.sweeper import sweep

@@ -11,8 +11,7 @@ from typing import Any
 
 import structlog
 
-from jobs.bootstrap import Ground
-from jobs.comparison import (
+from jobs.aftercare.comparison import (
     RESULTS_GONE,
     Change,
     Turn,
@@ -24,14 +23,15 @@ from jobs.comparison import (
     pairs,
     writing_changes,
 )
-from jobs.completion import discard
-from jobs.model_names import shown_name
-from jobs.segments import Row
-from jobs.shadows import add_figures
-from jobs.states import ItemStatus, JobKind, JobStatus
-from jobs.storage import BlobMissing, StorageError
+from jobs.base.bootstrap import Ground
+from jobs.base.states import ItemStatus, JobKind, JobStatus
+from jobs.base.storage import BlobMissing, StorageError
+from jobs.queue.completion import discard
+from jobs.queue.shadows import add_figures
+from jobs.results.segments import Row
 from jobs.tables import Job
-from jobs.versions import read_version
+from jobs.versions.names import shown_name
+from jobs.versions.registry import read_version
 from models.agreement import Measure, first_class, measure_of
 
 log = structlog.get_logger(__name__)

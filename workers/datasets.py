@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from jobs.errors import InvalidInput
-from jobs.manifests import Item
+from jobs.base.errors import InvalidInput
+from jobs.inputs.manifests import Item
 from models.errors import DatasetError
 from models.training.datasets import MOST_CLASSES, check_classes, label_of
 

@@ -7,9 +7,9 @@ from email.utils import parsedate_to_datetime
 
 import structlog
 
-from jobs.bootstrap import Ground
-from jobs.database import Database
-from jobs.webhooks import Outgoing, claim_due, record_answer, sign
+from jobs.base.bootstrap import Ground
+from jobs.base.database import Database
+from jobs.queue.webhooks import Outgoing, claim_due, record_answer, sign
 from workers.egress import Egress, EgressError, Reply
 
 log = structlog.get_logger(__name__)

@@ -7,11 +7,11 @@ import threading
 
 import structlog
 
-from jobs.bootstrap import Ground
-from jobs.comparison import has_uncompared
-from jobs.preparation import has_unprepared, prepare_next
-from jobs.storage import StorageError
-from jobs.webhooks import has_due
+from jobs.aftercare.comparison import has_uncompared
+from jobs.base.bootstrap import Ground
+from jobs.base.storage import StorageError
+from jobs.intake.preparation import has_unprepared, prepare_next
+from jobs.queue.webhooks import has_due
 from workers.comparing import compare_next
 from workers.datasets import check_dataset
 from workers.delivery import Lines, deliver_next

@@ -27,11 +27,11 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.database import Database
-from jobs.hints import CPU, GPU, IO
-from jobs.logs import configure_logs
-from jobs.private_files import keep_files_private
-from jobs.settings import Settings, load_settings_or_exit
+from jobs.base.database import Database
+from jobs.base.hints import CPU, GPU, IO
+from jobs.base.logs import configure_logs
+from jobs.base.private_files import keep_files_private
+from jobs.base.settings import Settings, load_settings_or_exit
 from workers.engine.aftermath import bury
 from workers.engine.flight import read_beat, read_suspects
 from workers.engine.keeper import STALLED_EXIT_CODE
@@ -50,7 +50,7 @@ _SILENCE_S = 10.0
 # A look that comes so late comes from a machine that stood still.
 _ASLEEP_S = 2.0
 _IO_THREADS = 8
-# Celery warns superusers of pickled messages, and ours are JSON (jobs.hints).
+# Celery warns superusers of pickled messages, and ours are JSON (jobs.base.hints).
 _QUIET = "ignore:You're running the worker with superuser privileges"
 
 # How a process that infers computes; the C library and OpenMP read it once.

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.hints import CPU, GPU, IO
-from jobs.settings import Settings
+from jobs.base.hints import CPU, GPU, IO
+from jobs.base.settings import Settings
 
 # Lanes of a GPU: while one computes, the other brings its next batch. And the most of a CPU, for
 # each that a heavy network has used keeps a thread a core.

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.bootstrap import Ground, open_ground
-from jobs.database import unusable
-from jobs.private_files import keep_files_private
-from jobs.settings import SettingsError, load_settings
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.database import unusable
+from jobs.base.private_files import keep_files_private
+from jobs.base.settings import SettingsError, load_settings
 from jobs.tables import ModelVersion
-from jobs.versions import register
+from jobs.versions.registry import register
 from models import catalog
 from models.errors import ModelError
 from models.record import ModelRecord

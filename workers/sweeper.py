@@ -9,19 +9,19 @@ import threading
 import structlog
 from sqlalchemy import func, select
 
-from jobs.bootstrap import Ground
-from jobs.canaries import judge_canaries
-from jobs.comparison import has_uncompared
-from jobs.completion import expire_overdue
-from jobs.files import erase_expired_files
-from jobs.hints import IO
-from jobs.leases import expire
-from jobs.preparation import has_unprepared
-from jobs.retention import erase_due
+from jobs.aftercare.comparison import has_uncompared
+from jobs.aftercare.retention import erase_due
+from jobs.aftercare.tidying import tidy_due
+from jobs.base.bootstrap import Ground
+from jobs.base.hints import IO
+from jobs.inputs.files import erase_expired_files
+from jobs.intake.preparation import has_unprepared
+from jobs.queue.completion import expire_overdue
+from jobs.queue.leases import expire
+from jobs.queue.webhooks import has_due
 from jobs.tables import Job
-from jobs.tidying import tidy_due
-from jobs.version_deletion import erase_versions
-from jobs.webhooks import has_due
+from jobs.versions.canaries import judge_canaries
+from jobs.versions.deletion import erase_versions
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,8 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from api.front.limits import IDLE_S, LONGEST_HEAD
-from jobs.private_files import keep_files_private
-from jobs.settings import load_settings_or_exit
+from jobs.base.private_files import keep_files_private
+from jobs.base.settings import load_settings_or_exit
 
 _BACKLOG = 2048
 

@@ -26,7 +26,7 @@ from api.listener import LISTENER, Listener
 from api.logs import HEADER, new_request_id, without_keys
 from api.problems import MEDIA_TYPE, problem_body
 from api.waiting import HELD, NOT_HELD, Held, pause_s, place_of
-from jobs.settings import load_settings
+from jobs.base.settings import load_settings
 
 log = structlog.get_logger(__name__)
 

@@ -11,10 +11,10 @@ from api.model_views import AliasList, AliasView, alias_view
 from api.openapi import describe
 from api.parsing import read_body
 from api.views import Deleted, listed
-from jobs.aliases import aliases_of, read_alias, remove_alias, set_alias
-from jobs.canaries import measure
 from jobs.tables import ModelAlias
-from jobs.versions import find
+from jobs.versions.aliases import aliases_of, read_alias, remove_alias, set_alias
+from jobs.versions.canaries import measure
+from jobs.versions.registry import find
 
 aliases = APIBlueprint("aliases", __name__, url_prefix="/v1/models", tag="Models")
 

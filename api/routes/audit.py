@@ -10,7 +10,7 @@ from api.model_views import AuditList, audit_view
 from api.openapi import describe
 from api.parsing import read_query
 from api.views import listed
-from jobs.audit import list_entries
+from jobs.tenants.audit import list_entries
 
 audit = APIBlueprint("audit", __name__, tag="Audit")
 

@@ -15,10 +15,10 @@ from api.openapi import describe
 from api.parsing import read_body, read_query
 from api.schemas import ChangesQuery, RerunCreate
 from api.submitting import idempotency_of, rerun_of
-from jobs.children import retry_of
-from jobs.comparison import get_comparison, read_changes
-from jobs.reading import get_job
-from jobs.submission import find_earlier, submit
+from jobs.aftercare.comparison import get_comparison, read_changes
+from jobs.intake.children import retry_of
+from jobs.intake.submission import find_earlier, submit
+from jobs.queue.reading import get_job
 from jobs.tables import Comparison, Job
 
 children = APIBlueprint("children", __name__, tag="Reruns and retries")

@@ -18,9 +18,9 @@ from api.parsing import check_filename, read_query, validated
 from api.parts import Part, Parts
 from api.schemas import FileListQuery, UploadForm, UploadQuery
 from api.views import Deleted, FileList, FileView, file_view, listed
-from jobs.errors import InvalidRequest, NotFound
-from jobs.files import delete_file, get_file, list_files
-from jobs.storage import BlobMissing
+from jobs.base.errors import InvalidRequest, NotFound
+from jobs.base.storage import BlobMissing
+from jobs.inputs.files import delete_file, get_file, list_files
 from jobs.tables import File
 
 files = APIBlueprint("files", __name__, url_prefix="/v1/files", tag="Files")

@@ -7,7 +7,7 @@ from apiflask import APIBlueprint
 from api.openapi import describe
 from api.readiness import readiness
 from api.views import Alive, Ready
-from jobs.errors import Unavailable
+from jobs.base.errors import Unavailable
 
 health = APIBlueprint("health", __name__, tag="Health")
 

@@ -17,12 +17,12 @@ from api.submission_form import read_form, submission_of_form, submit_form
 from api.submitting import idempotency_of, submission_of
 from api.views import listed
 from api.waiting import hold, wanted_wait
-from jobs.completion import cancel
-from jobs.deletion import delete_job
-from jobs.model_names import stored_name
-from jobs.reading import list_jobs
-from jobs.submission import find_earlier, submit
-from jobs.tenants import find_tenant, names_of_tenants
+from jobs.aftercare.deletion import delete_job
+from jobs.intake.submission import find_earlier, submit
+from jobs.queue.completion import cancel
+from jobs.queue.reading import list_jobs
+from jobs.tenants.keys import find_tenant, names_of_tenants
+from jobs.versions.names import stored_name
 
 jobs = APIBlueprint("jobs", __name__, tag="Jobs")
 

@@ -13,15 +13,15 @@ from api.parsing import read_query
 from api.registering import register_version
 from api.views import Deleted, listed
 from api.waiting import Wait, hold_until, wanted_wait
-from jobs.aliases import aliases_of
-from jobs.errors import InvalidRequest
-from jobs.model_lists import list_models, list_versions
-from jobs.model_names import unknown_model
-from jobs.states import VersionState
-from jobs.storage import weights_name
+from jobs.base.errors import InvalidRequest
+from jobs.base.states import VersionState
+from jobs.base.storage import weights_name
 from jobs.tables import ModelVersion
-from jobs.version_deletion import delete_version
-from jobs.versions import find, read_version
+from jobs.versions.aliases import aliases_of
+from jobs.versions.deletion import delete_version
+from jobs.versions.lists import list_models, list_versions
+from jobs.versions.names import unknown_model
+from jobs.versions.registry import find, read_version
 
 models = APIBlueprint("models", __name__, url_prefix="/v1/models", tag="Models")
 

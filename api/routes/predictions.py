@@ -18,10 +18,10 @@ from api.result_rows import PredictionView, prediction_json
 from api.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
 from api.submitting import checked, idempotency_of, wanted_by
 from api.waiting import Wait, hold, wanted_wait
-from jobs.inputs import Upload
-from jobs.results import Cursor, read_page
-from jobs.states import TERMINAL
-from jobs.submission import Submission, submit
+from jobs.base.states import TERMINAL
+from jobs.inputs.items import Upload
+from jobs.intake.submission import Submission, submit
+from jobs.results.rows import Cursor, read_page
 from jobs.tables import Job
 
 predictions = APIBlueprint("predictions", __name__, tag="Predictions")

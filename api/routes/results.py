@@ -12,11 +12,11 @@ from api.openapi import describe
 from api.parsing import read_query
 from api.result_rows import ResultPage, as_csv, ndjson, page_json
 from api.schemas import ResultsQuery
-from jobs.errors import InvalidRequest, NotFound
-from jobs.overlays import read_overlay
-from jobs.reading import get_job
-from jobs.results import Cursor, extent_of, parse_cursor, read_page, read_rows
-from jobs.segments import Row
+from jobs.base.errors import InvalidRequest, NotFound
+from jobs.queue.reading import get_job
+from jobs.results.overlays import read_overlay
+from jobs.results.rows import Cursor, extent_of, parse_cursor, read_page, read_rows
+from jobs.results.segments import Row
 from jobs.tables import Job
 
 results = APIBlueprint("results", __name__, tag="Results")

@@ -10,8 +10,8 @@ from api.parsing import read_body
 from api.schemas import ShadowPut
 from api.shadow_views import ShadowView, shadow_view
 from api.views import Deleted
-from jobs.model_names import stored_name
-from jobs.shadows import end_shadow, get_shadow, set_shadow
+from jobs.queue.shadows import end_shadow, get_shadow, set_shadow
+from jobs.versions.names import stored_name
 
 shadows = APIBlueprint("shadows", __name__, url_prefix="/v1/models", tag="Models")
 

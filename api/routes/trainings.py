@@ -20,20 +20,20 @@ from api.training_schemas import (
 from api.training_views import training_view
 from api.views import listed
 from api.waiting import Wait, hold, wanted_wait
-from jobs.completion import cancel
-from jobs.deletion import delete_job
-from jobs.errors import InvalidRequest, NotAllowed, NotFound
-from jobs.model_names import MINE, check_new_name, stored_name
-from jobs.states import TERMINAL
-from jobs.submission import find_earlier
-from jobs.tables import Job, Training
-from jobs.trainings import (
+from jobs.aftercare.deletion import delete_job
+from jobs.base.errors import InvalidRequest, NotAllowed, NotFound
+from jobs.base.states import TERMINAL
+from jobs.intake.submission import find_earlier
+from jobs.intake.trainings import (
     TrainingSubmission,
     get_training,
     list_trainings,
     submit_training,
 )
-from jobs.versions import check_task
+from jobs.queue.completion import cancel
+from jobs.tables import Job, Training
+from jobs.versions.names import MINE, check_new_name, stored_name
+from jobs.versions.registry import check_task
 from models.catalog import ARCHITECTURE_TASKS
 from models.errors import ParamsError
 from models.training.recipes import Recipe, read_recipe

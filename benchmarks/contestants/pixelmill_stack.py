@@ -20,9 +20,9 @@ import httpx
 
 from benchmarks.contestants.turns import few, given_work, take_turns
 from benchmarks.works import Work
-from jobs.database import Database
-from jobs.storage import Storage
-from jobs.versions import register
+from jobs.base.database import Database
+from jobs.base.storage import Storage
+from jobs.versions.registry import register
 from models.weights import digest
 from pixelmill import Client
 from tests.e2e.stacks import RunningStack, running_stack

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Enum, Integer, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase
 
-from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState, VersionState
+from jobs.base.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState, VersionState
 
 # SQLite numbers rows by itself only in a column of exactly INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
+from jobs.base.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
 from jobs.tables.bases import BigId, Table
 
 
@@ -86,7 +86,8 @@ class Job(Table):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
-    # Where it comes from; a child's items are its parent's (jobs.children), whose row never goes.
+    # Where it comes from; a child's items are its parent's (jobs.intake.children), whose
+    # row never goes.
     kind: Mapped[JobKind] = mapped_column(
         default=JobKind.SUBMITTED, server_default=JobKind.SUBMITTED.value
     )
@@ -95,7 +96,7 @@ class Job(Table):
     outcome: Mapped[Outcome | None]
     status_reason: Mapped[str | None]
     errors: Mapped[list[Any] | None]
-    # The files of the input that became no item (jobs.skipping); null where there were none.
+    # The files of the input that became no item (jobs.inputs.skipping); null where there were none.
     skipped: Mapped[dict[str, Any] | None]
     # Whether the manifest has metadata of items, for results to show.
     has_item_metadata: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -106,7 +107,8 @@ class Job(Table):
     model_name: Mapped[str]
     model_version: Mapped[int]
     model_digest: Mapped[str]
-    # The trial that it came into, whichever of the two versions it was given (jobs.canaries).
+    # The trial that it came into, whichever of the two versions it was given
+    # (jobs.versions.canaries).
     canary_id: Mapped[str | None] = mapped_column(String(32))
     pool: Mapped[str] = mapped_column(String(16))
     params: Mapped[dict[str, Any]]
@@ -120,7 +122,7 @@ class Job(Table):
     completion_window: Mapped[str | None]
     output_expires_after: Mapped[int | None]
     delete_inputs: Mapped[bool] = mapped_column(default=False)
-    # Whether each result is also to be drawn over its image or frames (jobs.overlays).
+    # Whether each result is also to be drawn over its image or frames (jobs.results.overlays).
     overlays: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     # Preparation is leased like a shard is.

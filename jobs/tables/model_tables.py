@@ -1,6 +1,6 @@
 """The tables of models: versions, the names that move between them, and who changed what.
 
-A tenant's own models bear its id in their names (jobs.model_names); all others are shared.
+A tenant's own models bear its id in their names (jobs.versions.names); all others are shared.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.states import VersionState
+from jobs.base.states import VersionState
 from jobs.tables.bases import BigId, Table
 
 

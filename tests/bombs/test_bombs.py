@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.database import Database
-from jobs.tenants import create_key
+from jobs.base.database import Database
+from jobs.tenants.keys import create_key
 from pixelmill import Client
 from tests.bombs.bombing import Bomber, Held, PeakOfDecoders, held, seconds_of_small_jobs
 from tests.e2e.stacks import RunningStack, running_stack, wait_for

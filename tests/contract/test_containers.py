@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.settings import Settings
+from jobs.base.settings import Settings
 from jobs.tables import Table
 from migrations.grants import API, GRANTS, IO, ROLES, WORKER
 from tests.compositions import ROOT, compose, make_passwords, services

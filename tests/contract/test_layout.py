@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.hints import CPU, GPU, IO, POOLS, RUN_IO, RUN_SHARDS, SWEEP
-from jobs.settings import Settings
+from jobs.base.hints import CPU, GPU, IO, POOLS, RUN_IO, RUN_SHARDS, SWEEP
+from jobs.base.settings import Settings
 from workers.launcher import command_of, slot_of, slots_for
 
 ROOT = Path(__file__).parents[2]
@@ -45,14 +45,14 @@ BAD_IMPORTS = [
     ("jobs", "import api.app"),
     ("jobs", "import models.catalog"),
     ("jobs", "import cv2"),
-    ("models", "import jobs.ids"),
+    ("models", "import jobs.base.ids"),
     ("models", "import workers.process"),
     ("api", "import workers.process"),
     ("api", "from torch import nn"),
     ("api", "import models.networks.digits"),
     ("workers", "import api.app"),
     ("workers", "import pixelmill.roles"),
-    ("pixelmill", "import jobs.settings"),
+    ("pixelmill", "import jobs.base.settings"),
     ("migrations", "import models.catalog"),
     ("migrations", "import workers.process"),
     ("jobs", "import migrations.upgrade"),

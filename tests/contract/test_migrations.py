@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from jobs.database import Database
+from jobs.base.database import Database
 from jobs.tables import Table
 from migrations.upgrade import config_for, downgrade, upgrade
 from tests.conftest import DATABASES

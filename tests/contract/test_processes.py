@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 import yaml
 
-from jobs.hints import CPU, GPU, IO, POOLS
-from jobs.settings import Settings
+from jobs.base.hints import CPU, GPU, IO, POOLS
+from jobs.base.settings import Settings
 from tests.compositions import ROOT, as_shell, command_of_service, services
 
 PACKAGES = ("pixelmill", "api", "workers", "models", "jobs", "migrations")

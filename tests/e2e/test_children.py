@@ -13,12 +13,12 @@ from PIL import Image
 from safetensors.numpy import load as read_weights
 from safetensors.numpy import save as write_weights
 
-from jobs.audit import OPERATOR
-from jobs.bootstrap import Ground, open_ground
-from jobs.settings import load_settings
-from jobs.shadows import get_shadow, set_shadow
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.settings import load_settings
+from jobs.queue.shadows import get_shadow, set_shadow
 from jobs.tables import ModelAlias, ModelShadow
-from jobs.versions import register
+from jobs.tenants.audit import OPERATOR
+from jobs.versions.registry import register
 from models.catalog import SHIPPED, shipped_weights
 from models.registry import load
 from pixelmill import NotFound

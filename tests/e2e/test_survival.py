@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.database import Database
+from jobs.base.database import Database
 from jobs.tables import Job as JobRow
 from models.pictures.data import heldout_digits
 from pixelmill import Client, Job

@@ -13,11 +13,11 @@ import httpx
 import redis
 from sqlalchemy import select
 
-from jobs.bootstrap import Ground, open_ground
-from jobs.settings import load_settings
-from jobs.states import ShardState
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.settings import load_settings
+from jobs.base.states import ShardState
 from jobs.tables import Delivery, Shard
-from jobs.versions import register
+from jobs.versions.registry import register
 from models.catalog import SHIPPED, shipped_weights
 from models.weights import digest
 from pixelmill import Client, Job

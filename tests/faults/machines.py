@@ -29,8 +29,8 @@ import psycopg
 import pytest
 import redis
 
-from jobs.bootstrap import open_ground
-from jobs.settings import load_settings
+from jobs.base.bootstrap import open_ground
+from jobs.base.settings import load_settings
 from pixelmill.redis_server import find_redis_server
 from tests.e2e.stacks import RunningStack, wait_for
 from tests.faults.houses import ENVIRON, House, register_networks

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 from standardwebhooks import Webhook
 
-from jobs.database import db_now
+from jobs.base.database import db_now
 from jobs.tables import Job as Row
 from tests.faults.conftest import Report
 from tests.faults.houses import LEASE_S, House, open_house

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import update
 
-from jobs.completion import expire_overdue
-from jobs.database import db_now
+from jobs.base.database import db_now
+from jobs.queue.completion import expire_overdue
 from jobs.tables import Job as Row
 from pixelmill import ApiError, Job
 from tests.e2e.stacks import wait_for

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from jobs.hints import CPU, IO
+from jobs.base.hints import CPU, IO
 from tests.e2e.stacks import wait_for
 from tests.faults.conftest import Report
 from tests.faults.houses import House

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobs.states import JobStatus
+from jobs.base.states import JobStatus
 from jobs.tables import Job as Row
 from pixelmill import Job
 from tests.e2e.stacks import is_alive, wait_for

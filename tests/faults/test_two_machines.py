@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.states import ShardState
+from jobs.base.states import ShardState
 from jobs.tables import Job as JobRow
 from pixelmill import Job
 from tests.e2e.stacks import wait_for

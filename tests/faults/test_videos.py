@@ -25,7 +25,7 @@ WINDOWS = MINUTES * 60 * FPS // 10
 @pytest.fixture(scope="module")
 def house(receiver: Receiver) -> Iterator[House]:
     """A house with a network for videos, and checkpoints every second."""
-    from jobs.versions import register
+    from jobs.versions.registry import register
 
     extensions = "tests.faults.networks,tests.faults.video_networks"
     environ = {"PIXELMILL_EXTENSIONS": extensions, "PIXELMILL_CHECKPOINT_S": "1"}

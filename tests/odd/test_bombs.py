@@ -121,7 +121,7 @@ def archive_code(server: ForkServer, data: bytes) -> str:
                     picture_code(server, packed)
     except ArchiveError as err:
         return coded(err.code, str(err))
-    # What a job without items is told (jobs.preparation).
+    # What a job without items is told (jobs.intake.preparation).
     return ANSWER if members else "empty_input"
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import openai
 import pytest
 
-from jobs.database import Database
-from jobs.tenants import create_key
+from jobs.base.database import Database
+from jobs.tenants.keys import create_key
 from models.pictures.data import heldout_digits, write_png_folder
 from tests.e2e.stacks import RunningStack, running_stack, wait_for
 from tests.stranger.calls import Answer, Ask, Call

@@ -1,6 +1,6 @@
 """The one room through which Pixelmill calls out: images by URL, webhooks.
 
-    url ─► jobs.addresses.check_url      what is written: scheme, host, port, odd forms
+    url ─► jobs.inputs.addresses.check_url      what is written: scheme, host, port, odd forms
         ─► addresses.Resolver            one lookup; every answer must be allowed
         ─► connections.IdleConnections   a kept connection to that host AND address, or
         ─► connections.dial              a new one, to exactly that address; TLS by the name

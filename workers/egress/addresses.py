@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Any
 
-from jobs.addresses import Address, CheckedUrl, is_allowed
+from jobs.inputs.addresses import Address, CheckedUrl, is_allowed
 from workers.egress.policy import EgressError, EgressPolicy
 from workers.egress.sockets import Deadline
 

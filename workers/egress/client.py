@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import h11
 import httpx
 
-from jobs.addresses import CheckedUrl, UrlNotAllowed, check_url
+from jobs.inputs.addresses import CheckedUrl, UrlNotAllowed, check_url
 from workers.egress.addresses import Resolve, Resolver
 from workers.egress.connections import Connection, IdleConnections, dial
 from workers.egress.messages import (

@@ -7,7 +7,7 @@ from typing import Self
 
 import h11
 
-from jobs.addresses import CheckedUrl
+from jobs.inputs.addresses import CheckedUrl
 from workers.egress.policy import EgressError
 
 REPLY_BYTES = 4096  # of a webhook's answer; enough for its log

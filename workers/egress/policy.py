@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from jobs.addresses import Network
+from jobs.inputs.addresses import Network
 
 EgressCode = Literal["url_not_allowed", "url_fetch_failed", "url_too_large", "url_timeout"]
 

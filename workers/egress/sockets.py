@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from jobs.addresses import Address, CheckedUrl
+from jobs.inputs.addresses import Address, CheckedUrl
 from workers.egress.policy import EgressError, GivenUp
 
 _READ_BYTES = 64 * 1024

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from jobs.database import Database
-from jobs.leases import take_back
-from jobs.quarantine import Suspect
+from jobs.base.database import Database
+from jobs.queue.leases import take_back
+from jobs.queue.quarantine import Suspect
 
 log = structlog.get_logger(__name__)
 

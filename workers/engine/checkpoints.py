@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from jobs.storage import BlobMissing, Storage, checkpoint_name, checkpoint_prefix
+from jobs.base.storage import BlobMissing, Storage, checkpoint_name, checkpoint_prefix
 from models.media.films import Position
 from models.tasks.task import State, Stepped, Windows
 from workers.engine.clips import Clips

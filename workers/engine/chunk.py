@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from jobs.manifests import Item
-from jobs.quarantine import Suspect
-from jobs.segments import ItemError
+from jobs.inputs.manifests import Item
+from jobs.queue.quarantine import Suspect
+from jobs.results.segments import ItemError
 from models.registry import ImageNetwork, Network
 from models.tasks.task import Outputs, Sample, Step
 from workers.walls.pictures import Packed

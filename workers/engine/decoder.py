@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 import structlog
 
-from jobs.manifests import Item
-from jobs.segments import ItemError
+from jobs.inputs.manifests import Item
+from jobs.results.segments import ItemError
 from models.errors import InputError
 from models.media.pictures import Picture
 from models.tasks.task import Sample

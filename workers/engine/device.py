@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 import torch
 
-from jobs.segments import ItemError
+from jobs.results.segments import ItemError
 from models.device_faults import is_device_lost, is_out_of_memory
 from models.halving import in_halves
 from models.registry import Network

@@ -8,20 +8,20 @@ from functools import lru_cache, partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.bootstrap import Ground
-from jobs.database import is_outage
-from jobs.hints import IO
-from jobs.leases import fail
-from jobs.manifests import Item, Manifest
-from jobs.quarantine import is_crasher, must_run_alone
-from jobs.scheduling import Lease, claim, has_work
-from jobs.segments import ItemError
-from jobs.states import JobKind
-from jobs.storage import BlobMissing
+from jobs.base.bootstrap import Ground
+from jobs.base.database import is_outage
+from jobs.base.hints import IO
+from jobs.base.states import JobKind
+from jobs.base.storage import BlobMissing
+from jobs.inputs.manifests import Item, Manifest
+from jobs.queue.leases import fail
+from jobs.queue.quarantine import is_crasher, must_run_alone
+from jobs.queue.scheduling import Lease, claim, has_work
+from jobs.queue.turns import Line
+from jobs.queue.webhooks import has_due
+from jobs.results.segments import ItemError
 from jobs.tables import ModelVersion
-from jobs.turns import Line
-from jobs.versions import read_version
-from jobs.webhooks import has_due
+from jobs.versions.registry import read_version
 from models.errors import ModelError
 from models.registry import ImageNetwork, Network, VideoNetwork
 from models.streams import use_own_stream

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 
-from jobs.segments import ItemError
+from jobs.results.segments import ItemError
 from workers.egress import Egress, EgressError, GivenUp
 
 # And at most so much again, which the oldest chunk holds.

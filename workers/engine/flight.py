@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobs.quarantine import Suspect
+from jobs.queue.quarantine import Suspect
 
 _BEAT = struct.Struct("<d")
 # Shard, first index, number of items; a place whose number is 0 is free.

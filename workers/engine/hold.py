@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import structlog
 
-from jobs.scheduling import Lease
-from jobs.states import ItemStatus
-from jobs.storage import BlobMissing, StorageError
+from jobs.base.states import ItemStatus
+from jobs.base.storage import BlobMissing, StorageError
+from jobs.queue.scheduling import Lease
 from workers.engine.keeper import Stop
 
 log = structlog.get_logger(__name__)

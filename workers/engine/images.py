@@ -7,8 +7,8 @@ from typing import get_args
 import numpy as np
 
 from jobs.archives import ArchiveError, extract
-from jobs.manifests import ROW_GROUP, Encoding, Item, Manifest
-from jobs.segments import ItemError
+from jobs.inputs.manifests import ROW_GROUP, Encoding, Item, Manifest
+from jobs.results.segments import ItemError
 from models.errors import DatasetError, InputError
 from models.training.datasets import Rows, label_of
 from workers.engine.chunk import Content

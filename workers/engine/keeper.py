@@ -19,11 +19,11 @@ from typing import Literal, Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.database import Database
-from jobs.leases import ending_of, renew
-from jobs.scheduling import Lease
-from jobs.settings import Settings
-from jobs.states import ItemStatus
+from jobs.base.database import Database
+from jobs.base.settings import Settings
+from jobs.base.states import ItemStatus
+from jobs.queue.leases import ending_of, renew
+from jobs.queue.scheduling import Lease
 
 log = structlog.get_logger(__name__)
 

@@ -13,11 +13,12 @@ import structlog
 import torch
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.bootstrap import Ground
-from jobs.model_names import shown_name
-from jobs.storage import BlobMissing, StorageError
+from jobs.base.bootstrap import Ground
+from jobs.base.storage import BlobMissing, StorageError
 from jobs.tables import ModelVersion
-from jobs.validation import (
+from jobs.versions.deletion import erased_among
+from jobs.versions.names import shown_name
+from jobs.versions.validation import (
     Turn,
     accept,
     claim_version,
@@ -26,7 +27,6 @@ from jobs.validation import (
     refuse,
     renew_turn,
 )
-from jobs.version_deletion import erased_among
 from models.device_faults import is_out_of_memory
 from models.errors import ModelError
 from models.record import ModelRecord

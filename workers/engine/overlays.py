@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 import structlog
 
-from jobs.segments import Row
-from jobs.storage import CHUNK, Storage, overlays_name
+from jobs.base.storage import CHUNK, Storage, overlays_name
+from jobs.results.segments import Row
 from models.contact_sheet import ContactSheet
 from models.drawing import draw_jpeg
 from models.media.films import Frame

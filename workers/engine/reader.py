@@ -12,9 +12,9 @@ from itertools import repeat
 from typing import Protocol, TypeVar
 
 from jobs.archives import ArchiveError, extract_stream
-from jobs.manifests import Item
-from jobs.segments import ItemError
-from jobs.storage import CHUNK, BlobMissing, Storage
+from jobs.base.storage import CHUNK, BlobMissing, Storage
+from jobs.inputs.manifests import Item
+from jobs.results.segments import ItemError
 from workers.egress import Egress
 from workers.engine.chunk import Content
 from workers.engine.fetching import FetchBudget, Fetches

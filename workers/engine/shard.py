@@ -9,14 +9,14 @@ from itertools import islice
 
 import structlog
 
-from jobs.commits import Tally, commit_surely
-from jobs.leases import hand_back
-from jobs.manifests import Item, Manifest
-from jobs.quarantine import Suspect
-from jobs.scheduling import Lease
-from jobs.segments import ItemError, Row, to_json, write_segment
-from jobs.states import ItemStatus
-from jobs.storage import StorageError, overlays_name, segment_name
+from jobs.base.states import ItemStatus
+from jobs.base.storage import StorageError, overlays_name, segment_name
+from jobs.inputs.manifests import Item, Manifest
+from jobs.queue.commits import Tally, commit_surely
+from jobs.queue.leases import hand_back
+from jobs.queue.quarantine import Suspect
+from jobs.queue.scheduling import Lease
+from jobs.results.segments import ItemError, Row, to_json, write_segment
 from models.registry import ImageNetwork, VideoNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.chunk import ImageChunk

@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from workers.engine.batcher import Batcher
 from workers.engine.decode_threads import DecodeThreads
 from workers.engine.decoder import Pictures

@@ -9,19 +9,19 @@ from typing import Any
 
 import structlog
 
-from jobs.audit import WORKER, Actor
-from jobs.bootstrap import Ground
-from jobs.errors import InvalidRequest
-from jobs.leases import hand_back
-from jobs.manifests import Item
-from jobs.model_names import shown_name
-from jobs.quarantine import Suspect
-from jobs.segments import ItemError, Row, to_json
-from jobs.states import ItemStatus
-from jobs.storage import BlobMissing, StorageError, training_name
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import InvalidRequest
+from jobs.base.states import ItemStatus
+from jobs.base.storage import BlobMissing, StorageError, training_name
+from jobs.inputs.manifests import Item
+from jobs.intake.trainings import Turn, check_wanted, end_turn_surely, note_outcome, read_row
+from jobs.queue.leases import hand_back
+from jobs.queue.quarantine import Suspect
+from jobs.results.segments import ItemError, Row, to_json
 from jobs.tables import ModelVersion
-from jobs.trainings import Turn, check_wanted, end_turn_surely, note_outcome, read_row
-from jobs.versions import Unwanted, check_task, register
+from jobs.tenants.audit import WORKER, Actor
+from jobs.versions.names import shown_name
+from jobs.versions.registry import Unwanted, check_task, register
 from models import weights as weights_file
 from models.device_faults import is_out_of_memory
 from models.errors import ModelError, TrainingFailed, WeightsError
@@ -185,7 +185,7 @@ class TrainingTurn:
         return self._training.checkpoint or ""
 
     def _delete(self, name: str) -> None:
-        """Delete a checkpoint that nobody goes on from; what stays is found by jobs.tidying."""
+        """Delete a checkpoint that nobody goes on from; jobs.aftercare.tidying finds what stays."""
         try:
             self._ground.storage.delete([name] if name else [])
         except StorageError as err:

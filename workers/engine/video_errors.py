@@ -1,8 +1,8 @@
 """What went wrong with a video, as its item's error."""
 
 from jobs.archives import ArchiveError
-from jobs.segments import ItemError
-from jobs.storage import BlobMissing
+from jobs.base.storage import BlobMissing
+from jobs.results.segments import ItemError
 from models.errors import ModelError
 from workers.egress import EgressError
 from workers.engine.spool import DiskFull

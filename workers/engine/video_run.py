@@ -19,11 +19,11 @@ from typing import TypeVar
 
 import structlog
 
-from jobs.manifests import Item
-from jobs.scheduling import Lease
-from jobs.segments import ItemError, ItemWarning, Row, to_json
-from jobs.states import ItemStatus
-from jobs.storage import StorageError
+from jobs.base.states import ItemStatus
+from jobs.base.storage import StorageError
+from jobs.inputs.manifests import Item
+from jobs.queue.scheduling import Lease
+from jobs.results.segments import ItemError, ItemWarning, Row, to_json
 from models.errors import VideoTooLarge
 from models.media.films import Facts, Frame, Position
 from models.registry import VideoNetwork

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from jobs.segments import ItemError
+from jobs.results.segments import ItemError
 
 log = structlog.get_logger(__name__)
 

@@ -38,7 +38,7 @@ _BROKEN = (
 
 
 class WalledArchives:
-    """Reads archives, each in a process of its own (`jobs.archive_items.Archives`)."""
+    """Reads archives, each in a process of its own (`jobs.inputs.archive_items.Archives`)."""
 
     def __init__(self, server: ForkServer, memory: int) -> None:
         """Fork from `server`; each process may take `memory` bytes."""

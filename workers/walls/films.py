@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, BinaryIO, Self
 
-from jobs.segments import ItemError
+from jobs.results.segments import ItemError
 from models.errors import InputError
 from models.media.films import Facts, Frame, Position
 from models.media.sampling import Sampling

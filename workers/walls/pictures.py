@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from jobs.segments import ItemError
+from jobs.results.segments import ItemError
 from models.errors import InputError
 from models.media.pictures import Picture
 from models.record import PIXEL_CEILING, Limits

@@ -9,10 +9,10 @@ from apiflask import APIFlask
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from jobs.tables import File, IdempotencyKey, Job, Shard
-from jobs.tenants import NewKey
-from jobs.validation import accept, claim_version, refuse
+from jobs.tenants.keys import NewKey
+from jobs.versions.validation import accept, claim_version, refuse
 from tests.weights_files import RECORD
 
 IMAGE = b"\x89PNG not really"

@@ -8,9 +8,9 @@ from apiflask import APIFlask
 
 from api.app import create_app
 from api.listener import LISTENER
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey, create_key
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.api.callers import Caller
 from tests.integration.api.fronts import Front, running_front
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 
-from jobs.bootstrap import Ground
-from jobs.tenants import NewKey
+from jobs.base.bootstrap import Ground
+from jobs.tenants.keys import NewKey
 from tests.e2e.stacks import is_alive, wait_for
 
 START_S = 60.0

@@ -6,10 +6,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from api.app import create_app
-from jobs.bootstrap import Ground
-from jobs.settings import SettingsError, load_settings
+from jobs.base.bootstrap import Ground
+from jobs.base.settings import SettingsError, load_settings
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.api.callers import Caller, check_problem, job_body, with_settings
 from tests.integration.api.fronts import Front, read_all
 from tests.integration.api.test_jobs import finish

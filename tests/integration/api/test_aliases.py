@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.canaries import is_chosen, judge_canaries
+from jobs.base.bootstrap import Ground
 from jobs.tables import Job, ModelAlias
+from jobs.versions.canaries import is_chosen, judge_canaries
 from tests.integration.api.callers import Caller, check_problem, try_out
 from tests.weights_files import noisy_digits
 

@@ -6,8 +6,8 @@ import pytest
 from apiflask import APIFlask
 
 from api.auth import OPEN_ENDPOINTS
-from jobs.bootstrap import Ground
-from jobs.tenants import NewKey, create_key, revoke_key
+from jobs.base.bootstrap import Ground
+from jobs.tenants.keys import NewKey, create_key, revoke_key
 from tests.integration.api.callers import Caller, check_problem
 
 OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs"}

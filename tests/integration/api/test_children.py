@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.preparation import prepare_next
-from jobs.segments import ItemError
+from jobs.base.bootstrap import Ground
+from jobs.intake.preparation import prepare_next
+from jobs.results.segments import ItemError
 from jobs.tables import Job, ModelVersion
 from tests.integration.api.callers import Caller, check_problem
 from tests.integration.jobs.builders import answer_all, second_version

@@ -7,7 +7,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from jobs.tables import ApiKey, Tenant
 
 

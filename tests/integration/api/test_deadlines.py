@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from tests.integration.api.callers import DATA, Caller, check_problem, job_body, stored
 from tests.integration.jobs.checks import read_job
 

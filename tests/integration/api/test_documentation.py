@@ -8,7 +8,7 @@ from apiflask import APIFlask
 from openapi_spec_validator import validate
 
 from api.app import create_app
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 
 
 @pytest.fixture

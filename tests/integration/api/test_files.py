@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from tests.integration.api.callers import Caller, check_problem, chunked, stored
 
 MIB = 1024 * 1024

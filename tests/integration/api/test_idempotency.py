@@ -9,9 +9,9 @@ from typing import Any
 from apiflask import APIFlask
 from sqlalchemy import select
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from jobs.tables import Job
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.api.callers import Caller, check_problem, job_body, stored
 from tests.integration.api.test_submission import zip_of
 

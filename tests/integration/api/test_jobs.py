@@ -11,13 +11,13 @@ from apiflask import APIFlask
 from sqlalchemy import update
 
 from api.waiting import HELD, Wait, wanted_wait
-from jobs.bootstrap import Ground
-from jobs.completion import expire_overdue
-from jobs.scheduling import claim, has_work
-from jobs.states import ItemStatus
+from jobs.base.bootstrap import Ground
+from jobs.base.states import ItemStatus
+from jobs.queue.completion import expire_overdue
+from jobs.queue.scheduling import claim, has_work
+from jobs.queue.turns import Line
 from jobs.tables import Job
-from jobs.tenants import NewKey
-from jobs.turns import Line
+from jobs.tenants.keys import NewKey
 from tests.integration.api.callers import Caller, check_problem, job_body, stored
 from tests.integration.jobs.builders import claim_one, run_one
 

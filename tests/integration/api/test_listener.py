@@ -13,10 +13,10 @@ from apiflask import APIFlask
 
 from api import waiting
 from api.listener import LISTENER, Listener
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.hints import MOVES, Hints
-from jobs.tenants import NewKey
+from jobs.base.bootstrap import Ground
+from jobs.base.hints import MOVES, Hints
+from jobs.queue.completion import cancel
+from jobs.tenants.keys import NewKey
 from tests.e2e.stacks import wait_for
 from tests.integration.api.callers import Caller
 from tests.servers import redis_server

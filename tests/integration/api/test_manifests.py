@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.preparation import prepare_next
+from jobs.base.bootstrap import Ground
+from jobs.intake.preparation import prepare_next
 from tests.integration.api.callers import DATA, Caller, check_problem
 
 

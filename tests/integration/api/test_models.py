@@ -2,9 +2,9 @@
 
 import pytest
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from jobs.tables import ModelAlias, ModelVersion
-from jobs.versions import register
+from jobs.versions.registry import register
 from tests.integration.api.callers import Caller, check_problem
 
 

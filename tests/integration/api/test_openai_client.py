@@ -8,12 +8,12 @@ from openai import OpenAI, UnprocessableEntityError
 from openai.types import Batch, FileDeleted, FileObject
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.files import erase_expired_files
-from jobs.preparation import prepare_next
+from jobs.base.bootstrap import Ground
+from jobs.inputs.files import erase_expired_files
+from jobs.intake.preparation import prepare_next
+from jobs.queue.completion import cancel
 from jobs.tables import File
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.api.callers import DATA
 from tests.integration.api.fronts import Front
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from jobs.bootstrap import Ground
-from jobs.commits import Tally, commit
-from jobs.segments import write_segment
-from jobs.storage import overlays_name, segment_name
+from jobs.base.bootstrap import Ground
+from jobs.base.storage import overlays_name, segment_name
+from jobs.queue.commits import Tally, commit
+from jobs.results.segments import write_segment
 from jobs.tables import ModelVersion
 from models.catalog import SHIPPED
 from tests.integration.api.callers import Caller, check_problem, job_body

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
+from jobs.base.bootstrap import Ground
+from jobs.queue.completion import cancel
 from jobs.tables import Job
 from tests.integration.api.callers import DATA, Caller, check_problem, stored
 from tests.integration.api.test_jobs import finish

@@ -12,11 +12,11 @@ from apiflask import APIFlask
 from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
-from jobs.bootstrap import Ground
-from jobs.database import Database
-from jobs.storage import Storage, StorageError
+from jobs.base.bootstrap import Ground
+from jobs.base.database import Database
+from jobs.base.storage import Storage, StorageError
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.api.callers import Caller, check_problem, chunked, stored, with_settings
 
 

@@ -8,9 +8,9 @@ import redis
 
 from api.app import create_app
 from api.rate_limits import storage_uri
-from jobs.bootstrap import Ground
-from jobs.hints import Hints
-from jobs.tenants import NewKey, create_key
+from jobs.base.bootstrap import Ground
+from jobs.base.hints import Hints
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.api.callers import Caller, check_problem, with_settings
 
 NOBODY = "redis://127.0.0.1:1/0"

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from api.app import create_app
 from api.listener import LISTENER, Listener
 from api.readiness import READINESS, Readiness
-from jobs.bootstrap import Ground
-from jobs.database import Database
-from jobs.storage import Storage
+from jobs.base.bootstrap import Ground
+from jobs.base.database import Database
+from jobs.base.storage import Storage
 from tests.e2e.stacks import wait_for
 from tests.faults.stores import filled, object_store, small_room
 from tests.integration.api.callers import check_problem

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from api.schemas import Event
-from jobs.bootstrap import Ground
-from jobs.preparation import prepare_next
-from jobs.versions import register
-from jobs.webhooks import EVENTS
+from jobs.base.bootstrap import Ground
+from jobs.intake.preparation import prepare_next
+from jobs.queue.webhooks import EVENTS
+from jobs.versions.registry import register
 from models.catalog import SHIPPED, ModelRecord
 from tests.integration.api.callers import DATA, Caller, check_problem, job_body, stored
 from tests.integration.api.test_submission import batch_line, zip_of

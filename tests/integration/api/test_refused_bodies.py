@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from tests.integration.api.fronts import Front, read_all
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

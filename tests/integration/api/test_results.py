@@ -11,14 +11,14 @@ from openapi_schema_validator import OAS31Validator
 from sqlalchemy import update
 
 from api.result_rows import _harmless
-from jobs.bootstrap import Ground
-from jobs.commits import Tally, commit
-from jobs.scheduling import claim
-from jobs.segments import ItemError, ItemWarning, Row, to_json, write_segment
-from jobs.states import ItemStatus
-from jobs.storage import segment_name
+from jobs.base.bootstrap import Ground
+from jobs.base.states import ItemStatus
+from jobs.base.storage import segment_name
+from jobs.queue.commits import Tally, commit
+from jobs.queue.scheduling import claim
+from jobs.queue.turns import Line
+from jobs.results.segments import ItemError, ItemWarning, Row, to_json, write_segment
 from jobs.tables import Job
-from jobs.turns import Line
 from tests.integration.api.callers import Caller, check_problem
 from tests.integration.api.test_jobs import finish
 from tests.integration.jobs.builders import claim_one, run_one
@@ -237,7 +237,7 @@ def test_a_query_that_makes_no_sense_is_refused_by_name(caller: Caller, query: s
 def test_a_job_that_has_not_begun_or_was_refused_has_no_results(
     caller: Caller, ground: Ground
 ) -> None:
-    from jobs.preparation import prepare_next
+    from jobs.intake.preparation import prepare_next
 
     file = caller.upload(b'{"broken', "x.jsonl")
     answer = caller.post("/v1/jobs", json={"model": "digits", "input_file_id": file})

@@ -4,8 +4,8 @@ import pytest
 from apiflask import APIFlask
 from flask import g
 
-from jobs.bootstrap import Ground
-from jobs.preparation import prepare_next
+from jobs.base.bootstrap import Ground
+from jobs.intake.preparation import prepare_next
 from jobs.tables import ModelAlias, ModelVersion
 from tests.integration.api.callers import Caller, check_problem
 from tests.integration.jobs.builders import answer_all, second_version

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from api.front.limits import HEADER_S
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.tenants import NewKey
+from jobs.base.bootstrap import Ground
+from jobs.queue.completion import cancel
+from jobs.tenants.keys import NewKey
 from tests.e2e.stacks import is_alive, wait_for
 from tests.integration.api.callers import job_body
 from tests.integration.api.fronts import Front, read_all, stop

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.tenants import NewKey
+from jobs.base.bootstrap import Ground
+from jobs.queue.completion import cancel
+from jobs.tenants.keys import NewKey
 from pixelmill import Client, ConnectionFailed
 from tests.integration.api.callers import Caller, job_body
 from tests.integration.api.fronts import Front, read_all

@@ -12,11 +12,11 @@ from openapi_schema_validator import OAS31Validator
 from sqlalchemy import select
 
 from api.app import create_app
-from jobs.bootstrap import Ground
-from jobs.manifests import Manifest
-from jobs.preparation import prepare_next
+from jobs.base.bootstrap import Ground
+from jobs.inputs.manifests import Manifest
+from jobs.intake.preparation import prepare_next
 from jobs.tables import Job
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.api.callers import (
     DATA,
     Caller,

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.preparation import prepare_next
-from jobs.trainings import Turn, end_turn, note_outcome
-from jobs.versions import register
+from jobs.base.bootstrap import Ground
+from jobs.intake.preparation import prepare_next
+from jobs.intake.trainings import Turn, end_turn, note_outcome
+from jobs.versions.registry import register
 from models.catalog import shipped_weights
 from tests.integration.api.callers import Caller, check_problem, stored
 from tests.integration.api.test_versions import MOTION

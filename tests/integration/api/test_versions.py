@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from api.app import create_app
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
-from jobs.validation import has_unvalidated
+from jobs.tenants.keys import NewKey
+from jobs.versions.validation import has_unvalidated
 from models.catalog import SHIPPED, shipped_weights
 from tests.integration.api.callers import Caller, check_problem, try_out, with_settings
 from tests.weights_files import DIGITS, RECORD, hostile_files, noisy_digits

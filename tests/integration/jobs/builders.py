@@ -5,19 +5,19 @@ from typing import Any
 
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.commits import Tally, commit
-from jobs.preparation import prepare_next
-from jobs.requests import Request
-from jobs.scheduling import Lease, claim
-from jobs.segments import ItemError, Row, to_json, write_segment
-from jobs.states import ItemStatus, JobKind
-from jobs.storage import segment_name
-from jobs.submission import Submission, submit
+from jobs.base.bootstrap import Ground
+from jobs.base.states import ItemStatus, JobKind
+from jobs.base.storage import segment_name
+from jobs.inputs.requests import Request
+from jobs.intake.preparation import prepare_next
+from jobs.intake.submission import Submission, submit
+from jobs.queue.commits import Tally, commit
+from jobs.queue.scheduling import Lease, claim
+from jobs.queue.turns import Line
+from jobs.results.segments import ItemError, Row, to_json, write_segment
 from jobs.tables import Job, ModelVersion, Tenant
-from jobs.tenants import NewKey
-from jobs.turns import Line
-from jobs.versions import register
+from jobs.tenants.keys import NewKey
+from jobs.versions.registry import register
 
 # Shards of a job of 3200 items: 32 of 100 each.
 LARGE = 3200

@@ -2,9 +2,9 @@
 
 from sqlalchemy import select
 
-from jobs.bootstrap import Ground
-from jobs.results import read_rows
-from jobs.states import TERMINAL, ItemStatus, JobStatus, ShardState
+from jobs.base.bootstrap import Ground
+from jobs.base.states import TERMINAL, ItemStatus, JobStatus, ShardState
+from jobs.results.rows import read_rows
 from jobs.tables import Job, Shard
 
 ENDED = ("completed", "failed", "cancelled", "expired")

@@ -14,19 +14,19 @@ from typing import Any, BinaryIO
 import pytest
 from sqlalchemy import update
 
-from jobs.archive_items import InProcess
+from jobs.aftercare.retention import erase_due
 from jobs.archives import ArchiveKind, Limits, Member, Skipped, extract
-from jobs.bootstrap import Ground
-from jobs.budgets import LONGEST_FAULT, LONGEST_ID, LONGEST_METADATA
-from jobs.completion import cancel
-from jobs.files import store_file
-from jobs.manifests import Item, Manifest
-from jobs.preparation import prepare_next
-from jobs.results import read_rows
-from jobs.retention import erase_due
-from jobs.states import JobStatus
+from jobs.base.bootstrap import Ground
+from jobs.base.states import JobStatus
+from jobs.inputs.archive_items import InProcess
+from jobs.inputs.budgets import LONGEST_FAULT, LONGEST_ID, LONGEST_METADATA
+from jobs.inputs.files import store_file
+from jobs.inputs.manifests import Item, Manifest
+from jobs.intake.preparation import prepare_next
+from jobs.queue.completion import cancel
+from jobs.results.rows import read_rows
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey, create_key
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.jobs.builders import claim_one, rerun, run_one, second_version, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.jobs.test_preparation import (

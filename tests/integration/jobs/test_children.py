@@ -2,20 +2,20 @@
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.children import check_rerun, retry_of
-from jobs.completion import cancel
-from jobs.deletion import delete_job
-from jobs.errors import Conflict, InvalidRequest
-from jobs.files import delete_file
-from jobs.manifests import Manifest
-from jobs.preparation import prepare_next
-from jobs.retention import erase_due
-from jobs.segments import ItemError
-from jobs.states import JobKind, JobStatus
-from jobs.submission import submit
+from jobs.aftercare.deletion import delete_job
+from jobs.aftercare.retention import erase_due
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import Conflict, InvalidRequest
+from jobs.base.states import JobKind, JobStatus
+from jobs.inputs.files import delete_file
+from jobs.inputs.manifests import Manifest
+from jobs.intake.children import check_rerun, retry_of
+from jobs.intake.preparation import prepare_next
+from jobs.intake.submission import submit
+from jobs.queue.completion import cancel
+from jobs.results.segments import ItemError
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import (
     answer_all,
     claim_one,

@@ -14,21 +14,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from sqlalchemy import select, text, update
 
-from jobs.bootstrap import Ground
-from jobs.commits import Tally, commit
-from jobs.completion import cancel, end_early, expire_overdue
-from jobs.errors import Conflict, IdempotencyMismatch
-from jobs.leases import expire, fail, hand_back, renew, take_back
-from jobs.quarantine import Suspect
-from jobs.requests import Request
-from jobs.scheduling import Lease, claim
-from jobs.segments import write_segment
-from jobs.states import TERMINAL, ItemStatus, JobStatus, ShardState
-from jobs.storage import segment_name
-from jobs.submission import Idempotency, Submission, submit
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import Conflict, IdempotencyMismatch
+from jobs.base.states import TERMINAL, ItemStatus, JobStatus, ShardState
+from jobs.base.storage import segment_name
+from jobs.inputs.requests import Request
+from jobs.intake.submission import Idempotency, Submission, submit
+from jobs.queue.commits import Tally, commit
+from jobs.queue.completion import cancel, end_early, expire_overdue
+from jobs.queue.leases import expire, fail, hand_back, renew, take_back
+from jobs.queue.quarantine import Suspect
+from jobs.queue.scheduling import Lease, claim
+from jobs.queue.turns import Line
+from jobs.results.segments import write_segment
 from jobs.tables import IdempotencyKey, Job, ModelVersion, Shard
-from jobs.tenants import NewKey, create_key
-from jobs.turns import Line
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import func, select
 
-from jobs.bootstrap import Ground
-from jobs.commits import Tally, commit
-from jobs.completion import cancel
-from jobs.deletion import delete_job
-from jobs.errors import Conflict, NotFound
-from jobs.leases import renew
-from jobs.reading import get_job, list_jobs
-from jobs.retention import erase_due
-from jobs.scheduling import claim
-from jobs.segments import write_segment
-from jobs.states import JobStatus
-from jobs.storage import Storage, StorageError, segment_name
-from jobs.submission import Idempotency, Submission, submit
+from jobs.aftercare.deletion import delete_job
+from jobs.aftercare.retention import erase_due
+from jobs.aftercare.tidying import tidy_due
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import Conflict, NotFound
+from jobs.base.states import JobStatus
+from jobs.base.storage import Storage, StorageError, segment_name
+from jobs.intake.submission import Idempotency, Submission, submit
+from jobs.queue.commits import Tally, commit
+from jobs.queue.completion import cancel
+from jobs.queue.leases import renew
+from jobs.queue.reading import get_job, list_jobs
+from jobs.queue.scheduling import claim
+from jobs.queue.turns import Line
+from jobs.results.segments import write_segment
 from jobs.tables import Delivery, Job, ModelVersion, Shard
-from jobs.tenants import NewKey, create_key
-from jobs.tidying import tidy_due
-from jobs.turns import Line
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import read_job
 from tests.integration.jobs.test_retention import age, has_file, submit_file, upload

@@ -5,11 +5,11 @@ from collections import Counter
 import pytest
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.commits import Tally, commit
-from jobs.storage import segment_name
+from jobs.base.bootstrap import Ground
+from jobs.base.storage import segment_name
+from jobs.queue.commits import Tally, commit
 from jobs.tables import ModelVersion, Tenant
-from jobs.tenants import NewKey, create_key
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.jobs.builders import LARGE, claim_one, serve, submit_items, tenant_share
 from tests.integration.jobs.checks import read_job
 

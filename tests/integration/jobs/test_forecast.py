@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.forecast import forecast
+from jobs.base.bootstrap import Ground
+from jobs.queue.forecast import forecast
 from jobs.tables import Job, ModelVersion, Tenant
-from jobs.tenants import NewKey, create_key
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.jobs.builders import claim_one, serve, set_share, submit_items
 
 

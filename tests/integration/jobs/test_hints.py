@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from jobs.bootstrap import Ground
-from jobs.hints import CPU, GPU, IO, RUN_IO, RUN_SHARDS, WINDOW, Hints, broker_url
+from jobs.base.bootstrap import Ground
+from jobs.base.hints import CPU, GPU, IO, RUN_IO, RUN_SHARDS, WINDOW, Hints, broker_url
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import submit_items
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -3,18 +3,18 @@
 import pytest
 from sqlalchemy import func, select, update
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel, expire_overdue
-from jobs.errors import Conflict, InvalidInput
-from jobs.leases import expire, fail, hand_back, renew, take_back
-from jobs.reading import get_job
-from jobs.requests import Request
-from jobs.results import Cursor, read_page, read_rows
-from jobs.scheduling import claim
-from jobs.states import ItemStatus, JobStatus, Outcome, ShardState
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import Conflict, InvalidInput
+from jobs.base.states import ItemStatus, JobStatus, Outcome, ShardState
+from jobs.inputs.requests import Request
+from jobs.queue.completion import cancel, expire_overdue
+from jobs.queue.leases import expire, fail, hand_back, renew, take_back
+from jobs.queue.reading import get_job
+from jobs.queue.scheduling import claim
+from jobs.queue.turns import Line
+from jobs.results.rows import Cursor, read_page, read_rows
 from jobs.tables import Delivery, Job, ModelVersion, Shard
-from jobs.tenants import NewKey
-from jobs.turns import Line
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.errors import InvalidInput
-from jobs.files import store_file
-from jobs.inputs import Agreed, items_of_file
-from jobs.manifests import Item
-from jobs.packs import Pack
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import InvalidInput
+from jobs.inputs.files import store_file
+from jobs.inputs.items import Agreed, items_of_file
+from jobs.inputs.manifests import Item
+from jobs.inputs.packs import Pack
 from jobs.tables import File
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

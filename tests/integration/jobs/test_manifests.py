@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.errors import InvalidInput
-from jobs.manifests import ROW_GROUP, Item, Manifest, write_manifest
-from jobs.storage import Storage, StorageError
+from jobs.base.errors import InvalidInput
+from jobs.base.storage import Storage, StorageError
+from jobs.inputs.manifests import ROW_GROUP, Item, Manifest, write_manifest
 
 MANY = 100_000
 

@@ -13,19 +13,19 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from jobs.bootstrap import Ground
-from jobs.commits import Tally, commit_surely
-from jobs.database import Database, is_outage
-from jobs.leases import expire
-from jobs.manifests import Manifest
-from jobs.preparation import prepare_next
-from jobs.scheduling import Lease
-from jobs.segments import write_segment
-from jobs.states import JobStatus
-from jobs.storage import segment_name
-from jobs.submission import Idempotency, submit
+from jobs.base.bootstrap import Ground
+from jobs.base.database import Database, is_outage
+from jobs.base.states import JobStatus
+from jobs.base.storage import segment_name
+from jobs.inputs.manifests import Manifest
+from jobs.intake.preparation import prepare_next
+from jobs.intake.submission import Idempotency, submit
+from jobs.queue.commits import Tally, commit_surely
+from jobs.queue.leases import expire
+from jobs.queue.scheduling import Lease
+from jobs.results.segments import write_segment
 from jobs.tables import Job, ModelVersion, Shard
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.jobs.test_concurrency import submission, wait_for_a_lock

@@ -14,17 +14,17 @@ from typing import Any, BinaryIO
 import pytest
 from sqlalchemy import select, update
 
-from jobs.archive_items import InProcess
 from jobs.archives import Member, ReaderLost, Skipped
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.files import delete_file, store_file
-from jobs.preparation import has_unprepared, prepare_next
-from jobs.settings import load_settings
-from jobs.states import JobStatus
-from jobs.storage import Storage, StorageError
+from jobs.base.bootstrap import Ground
+from jobs.base.settings import load_settings
+from jobs.base.states import JobStatus
+from jobs.base.storage import Storage, StorageError
+from jobs.inputs.archive_items import InProcess
+from jobs.inputs.files import delete_file, store_file
+from jobs.intake.preparation import has_unprepared, prepare_next
+from jobs.queue.completion import cancel
 from jobs.tables import Delivery, Job, ModelVersion, Shard
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 

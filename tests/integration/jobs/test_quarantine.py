@@ -2,13 +2,13 @@
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.leases import expire, take_back
-from jobs.quarantine import Suspect, is_crasher, must_run_alone
-from jobs.scheduling import Lease, claim
+from jobs.base.bootstrap import Ground
+from jobs.queue.leases import expire, take_back
+from jobs.queue.quarantine import Suspect, is_crasher, must_run_alone
+from jobs.queue.scheduling import Lease, claim
+from jobs.queue.turns import Line
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
-from jobs.turns import Line
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import check_job, shards_of
 

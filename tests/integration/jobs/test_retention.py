@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.errors import NotFound
-from jobs.files import get_file, store_file
-from jobs.preparation import prepare_next
-from jobs.retention import erase_due
-from jobs.scheduling import claim
-from jobs.storage import Storage, StorageError
+from jobs.aftercare.retention import erase_due
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import NotFound
+from jobs.base.storage import Storage, StorageError
+from jobs.inputs.files import get_file, store_file
+from jobs.intake.preparation import prepare_next
+from jobs.queue.scheduling import claim
+from jobs.queue.turns import Line
 from jobs.tables import File, Job, ModelVersion
-from jobs.tenants import NewKey
-from jobs.turns import Line
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import run_one, submit_items
 from tests.integration.jobs.checks import read_job
 

@@ -5,16 +5,16 @@ from collections import Counter
 import pytest
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.commits import Tally, commit
-from jobs.errors import InvalidRequest
-from jobs.leases import expire, fail, hand_back, take_back
-from jobs.scheduling import claim, has_work, time_used
-from jobs.storage import segment_name
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import InvalidRequest
+from jobs.base.storage import segment_name
+from jobs.queue.commits import Tally, commit
+from jobs.queue.leases import expire, fail, hand_back, take_back
+from jobs.queue.scheduling import claim, has_work, time_used
+from jobs.queue.turns import SHARD_S, Line
 from jobs.tables import Job, ModelVersion, Shard, Tenant
-from jobs.tenants import NewKey, create_key
-from jobs.turns import SHARD_S, Line
-from jobs.versions import register
+from jobs.tenants.keys import NewKey, create_key
+from jobs.versions.registry import register
 from tests.integration.jobs.builders import (
     LARGE,
     claim_one,

@@ -25,21 +25,21 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text, update
 
-from jobs.bootstrap import Ground, open_ground
-from jobs.commits import Tally, commit, commit_surely
-from jobs.completion import cancel, expire_overdue
-from jobs.errors import Conflict
-from jobs.leases import expire, fail, hand_back, renew, take_back
-from jobs.quarantine import Suspect, is_crasher
-from jobs.scheduling import Lease, claim
-from jobs.segments import Row, write_segment
-from jobs.settings import load_settings
-from jobs.states import TERMINAL, ItemStatus, ShardState
-from jobs.storage import segment_name
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.errors import Conflict
+from jobs.base.settings import load_settings
+from jobs.base.states import TERMINAL, ItemStatus, ShardState
+from jobs.base.storage import segment_name
+from jobs.queue.commits import Tally, commit, commit_surely
+from jobs.queue.completion import cancel, expire_overdue
+from jobs.queue.leases import expire, fail, hand_back, renew, take_back
+from jobs.queue.quarantine import Suspect, is_crasher
+from jobs.queue.scheduling import Lease, claim
+from jobs.queue.turns import Line
+from jobs.results.segments import Row, write_segment
 from jobs.tables import Job, ModelVersion, Shard, Table
-from jobs.tenants import NewKey, create_key
-from jobs.turns import Line
-from jobs.versions import register
+from jobs.tenants.keys import NewKey, create_key
+from jobs.versions.registry import register
 from tests.conftest import DATABASES
 from tests.integration.jobs.builders import submit_items
 from tests.integration.jobs.checks import ENDED, check_job, read_job

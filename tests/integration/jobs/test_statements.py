@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from jobs.bootstrap import Ground
-from jobs.comparison import claim_next
-from jobs.database import Database
-from jobs.preparation import prepare_next
-from jobs.reading import is_over
+from jobs.aftercare.comparison import claim_next
+from jobs.base.bootstrap import Ground
+from jobs.base.database import Database
+from jobs.intake.preparation import prepare_next
+from jobs.queue.reading import is_over
+from jobs.queue.webhooks import claim_due
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey, create_key
-from jobs.webhooks import claim_due
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import read_job
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.deletion import delete_job
-from jobs.files import store_file
-from jobs.ids import made_at, new_id
-from jobs.leases import hand_back
-from jobs.preparation import prepare_next
-from jobs.segments import write_segment
-from jobs.storage import input_name, manifest_name, pack_name, segment_name
+from jobs.aftercare.deletion import delete_job
+from jobs.aftercare.tidying import delete_strays, tidy_due
+from jobs.base.bootstrap import Ground
+from jobs.base.ids import made_at, new_id
+from jobs.base.storage import input_name, manifest_name, pack_name, segment_name
+from jobs.inputs.files import store_file
+from jobs.intake.preparation import prepare_next
+from jobs.queue.completion import cancel
+from jobs.queue.leases import hand_back
+from jobs.results.segments import write_segment
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
-from jobs.tidying import delete_strays, tidy_due
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import check_results, read_job
 from tests.integration.jobs.test_retention import run_all, upload

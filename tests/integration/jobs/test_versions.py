@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from jobs import versions
-from jobs.aliases import set_alias
-from jobs.audit import OPERATOR
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.errors import Conflict, InvalidRequest, ModelNotReady, UnknownModel
-from jobs.states import VersionState
-from jobs.storage import Storage, StorageError, weights_name
+from jobs.aftercare.tidying import delete_strays
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import Conflict, InvalidRequest, ModelNotReady, UnknownModel
+from jobs.base.states import VersionState
+from jobs.base.storage import Storage, StorageError, weights_name
+from jobs.queue.completion import cancel
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
-from jobs.tidying import delete_strays
-from jobs.validation import accept, claim_version, has_unvalidated, postpone, refuse
-from jobs.version_deletion import delete_version, erase_versions
-from jobs.versions import add_version, find, hold_version, register, resolve
+from jobs.tenants.audit import OPERATOR
+from jobs.tenants.keys import NewKey
+from jobs.versions import registry
+from jobs.versions.aliases import set_alias
+from jobs.versions.deletion import delete_version, erase_versions
+from jobs.versions.registry import add_version, find, hold_version, register, resolve
+from jobs.versions.validation import accept, claim_version, has_unvalidated, postpone, refuse
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import read_job
 
@@ -48,7 +48,7 @@ def test_equal_weights_that_come_between_two_looks_make_no_second_version(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On SQLite nobody comes between: whoever writes is alone."""
-    find_equal, came = versions._find_equal, []
+    find_equal, came = registry._find_equal, []
 
     def overtaken(*given: Any) -> ModelVersion | None:
         found = find_equal(*given)
@@ -57,7 +57,7 @@ def test_equal_weights_that_come_between_two_looks_make_no_second_version(
             came.append(validating(ground))
         return found
 
-    monkeypatch.setattr(versions, "_find_equal", overtaken)
+    monkeypatch.setattr(registry, "_find_equal", overtaken)
     mine = validating(ground)
     assert mine.version == came[1].version == 1
     with ground.database.read() as session:

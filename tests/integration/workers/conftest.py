@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from jobs.bootstrap import Ground
-from jobs.settings import load_settings
-from jobs.storage import Storage
+from jobs.base.bootstrap import Ground
+from jobs.base.settings import load_settings
+from jobs.base.storage import Storage
 from tests.integration.workers.fakes import PLAIN_BYTES
 from workers.egress import Egress, EgressPolicy
 from workers.engine.batcher import Batcher

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from jobs.bootstrap import Ground
-from jobs.files import store_file
-from jobs.preparation import prepare_next
+from jobs.base.bootstrap import Ground
+from jobs.inputs.files import store_file
+from jobs.intake.preparation import prepare_next
+from jobs.intake.trainings import TrainingSubmission, read_row, submit_training
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
-from jobs.trainings import TrainingSubmission, read_row, submit_training
+from jobs.tenants.keys import NewKey
 from models.pictures.data import encode, train_digits
 from models.training.recipes import read_recipe
 from tests.integration.jobs.checks import read_job

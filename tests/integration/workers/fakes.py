@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 
 from jobs.archives import extract
-from jobs.bootstrap import Ground
-from jobs.manifests import Manifest
-from jobs.requests import Request
-from jobs.results import read_rows
-from jobs.scheduling import Lease
-from jobs.segments import Row
+from jobs.base.bootstrap import Ground
+from jobs.inputs.manifests import Manifest
+from jobs.inputs.requests import Request
+from jobs.queue.scheduling import Lease
+from jobs.results.rows import read_rows
+from jobs.results.segments import Row
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from models.errors import ImageDecodeFailed
 from models.media.pictures import Picture
 from models.record import ModelRecord

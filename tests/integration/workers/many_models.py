@@ -15,15 +15,15 @@ from typing import Any
 import torch
 from sqlalchemy import select
 
-from jobs.audit import OPERATOR
-from jobs.bootstrap import Ground, open_ground
-from jobs.database import Database
-from jobs.settings import load_settings
-from jobs.states import VersionState
-from jobs.storage import weights_name
+from jobs.base.bootstrap import Ground, open_ground
+from jobs.base.database import Database
+from jobs.base.settings import load_settings
+from jobs.base.states import VersionState
+from jobs.base.storage import weights_name
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import create_key
-from jobs.versions import add_version
+from jobs.tenants.audit import OPERATOR
+from jobs.tenants.keys import create_key
+from jobs.versions.registry import add_version
 from migrations.upgrade import upgrade
 from models import weights as weights_file
 from models.record import ModelRecord

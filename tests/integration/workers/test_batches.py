@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from jobs.bootstrap import Ground
-from jobs.scheduling import Lease
+from jobs.base.bootstrap import Ground
+from jobs.queue.scheduling import Lease
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
-from jobs.versions import register
+from jobs.tenants.keys import NewKey
+from jobs.versions.registry import register
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job
 from tests.integration.workers.fakes import (

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.deletion import delete_job
-from jobs.retention import erase_due
-from jobs.states import JobStatus
+from jobs.aftercare.deletion import delete_job
+from jobs.aftercare.retention import erase_due
+from jobs.base.bootstrap import Ground
+from jobs.base.states import JobStatus
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, rerun
 from tests.integration.jobs.checks import check_job
 from tests.integration.jobs.test_retention import age

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.comparison import (
+from jobs.aftercare.comparison import (
     TurnLost,
     claim_next,
     end_comparison,
@@ -16,17 +15,18 @@ from jobs.comparison import (
     new_changes_name,
     read_changes,
 )
-from jobs.completion import cancel
-from jobs.deletion import delete_job
-from jobs.errors import NotFound
-from jobs.retention import erase_due
-from jobs.segments import ItemError, Row, to_json
-from jobs.states import ItemStatus
-from jobs.storage import Storage, StorageError
+from jobs.aftercare.deletion import delete_job
+from jobs.aftercare.retention import erase_due
+from jobs.aftercare.tidying import tidy_due
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import NotFound
+from jobs.base.states import ItemStatus
+from jobs.base.storage import Storage, StorageError
+from jobs.queue.completion import cancel
+from jobs.results.segments import ItemError, Row, to_json
 from jobs.tables import Comparison, Job, ModelVersion
-from jobs.tenants import NewKey
-from jobs.tidying import tidy_due
-from jobs.versions import register
+from jobs.tenants.keys import NewKey
+from jobs.versions.registry import register
 from models.agreement import measure_of
 from tests.integration.jobs.builders import (
     answer_all,

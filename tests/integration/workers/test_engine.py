@@ -9,14 +9,14 @@ import pytest
 import torch
 from sqlalchemy import select, update
 
-from jobs.bootstrap import Ground
-from jobs.leases import take_back
-from jobs.quarantine import Suspect
-from jobs.states import JobStatus, Outcome, ShardState
-from jobs.storage import Storage, StorageError
+from jobs.base.bootstrap import Ground
+from jobs.base.states import JobStatus, Outcome, ShardState
+from jobs.base.storage import Storage, StorageError
+from jobs.queue.leases import take_back
+from jobs.queue.quarantine import Suspect
 from jobs.tables import Job, ModelVersion, Shard, Tenant
-from jobs.tenants import NewKey, create_key
-from jobs.versions import register
+from jobs.tenants.keys import NewKey, create_key
+from jobs.versions.registry import register
 from models.catalog import SHIPPED, shipped_weights
 from models.registry import ImageNetwork, Network, VideoNetwork, load
 from tests.integration.jobs.builders import claim_one

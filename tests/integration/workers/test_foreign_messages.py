@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from jobs.bootstrap import Ground
-from jobs.files import store_file
-from jobs.hints import IO
-from jobs.states import JobStatus
-from jobs.submission import Submission, submit
+from jobs.base.bootstrap import Ground
+from jobs.base.hints import IO
+from jobs.base.states import JobStatus
+from jobs.inputs.files import store_file
+from jobs.intake.submission import Submission, submit
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.e2e.stacks import wait_for
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.database import Database
-from jobs.leases import expire
-from jobs.scheduling import Lease
-from jobs.states import ItemStatus
+from jobs.base.bootstrap import Ground
+from jobs.base.database import Database
+from jobs.base.states import ItemStatus
+from jobs.queue.completion import cancel
+from jobs.queue.leases import expire
+from jobs.queue.scheduling import Lease
 from jobs.tables import ModelVersion, Shard
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.workers.conftest import with_
 from workers.engine.keeper import STALLED_EXIT_CODE, Keeper

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.database import Database
-from jobs.quarantine import Suspect
-from jobs.settings import load_settings
-from jobs.states import ShardState
+from jobs.base.bootstrap import Ground
+from jobs.base.database import Database
+from jobs.base.settings import load_settings
+from jobs.base.states import ShardState
+from jobs.queue.quarantine import Suspect
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.e2e.stacks import wait_for
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import shards_of

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.states import ShardState
+from jobs.base.bootstrap import Ground
+from jobs.base.states import ShardState
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.e2e.stacks import wait_for
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import shards_of

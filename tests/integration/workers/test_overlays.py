@@ -15,19 +15,19 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.deletion import delete_job
-from jobs.errors import Conflict, NotFound
-from jobs.leases import expire
-from jobs.overlays import read_overlay
-from jobs.retention import erase_due
-from jobs.segments import SCHEMA, read_segment
-from jobs.states import JobStatus, ShardState
-from jobs.storage import overlays_name
+from jobs.aftercare.deletion import delete_job
+from jobs.aftercare.retention import erase_due
+from jobs.aftercare.tidying import tidy_due
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import Conflict, NotFound
+from jobs.base.states import JobStatus, ShardState
+from jobs.base.storage import overlays_name
+from jobs.queue.completion import cancel
+from jobs.queue.leases import expire
+from jobs.results.overlays import read_overlay
+from jobs.results.segments import SCHEMA, read_segment
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
-from jobs.tidying import tidy_due
+from jobs.tenants.keys import NewKey
 from models.media.pictures import Picture
 from models.tasks.task import Sample
 from tests.integration.jobs.builders import claim_one

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from jobs.archives import ArchiveError, Limits, Member, extract, walk, walk_zip
-from jobs.bootstrap import Ground
-from jobs.manifests import Item
-from jobs.segments import ItemError
-from jobs.storage import BlobMissing
+from jobs.base.bootstrap import Ground
+from jobs.base.storage import BlobMissing
+from jobs.inputs.manifests import Item
+from jobs.results.segments import ItemError
 from models.errors import VideoTooLarge
 from workers.egress import Egress
 from workers.engine.reader import Reader

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision import models as tv
 
-from jobs.bootstrap import Ground
+from jobs.base.bootstrap import Ground
 from models.catalog import ModelRecord
 from models.errors import UnknownArchitecture, WeightsError
 from models.networks.torchvision import record_of_file

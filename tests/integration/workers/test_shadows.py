@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from jobs.audit import OPERATOR
-from jobs.bootstrap import Ground
-from jobs.database import db_now
-from jobs.deletion import delete_job
-from jobs.errors import InvalidRequest, NotFound, UnknownModel
-from jobs.manifests import Manifest
-from jobs.preparation import has_unprepared, prepare_next
-from jobs.reading import list_jobs
-from jobs.requests import Request
-from jobs.retention import erase_due
-from jobs.scheduling import claim
-from jobs.segments import ItemError
-from jobs.shadows import get_shadow, is_sampled, set_shadow
-from jobs.states import JobKind, JobStatus
-from jobs.storage import Storage, StorageError
+from jobs.aftercare.deletion import delete_job
+from jobs.aftercare.retention import erase_due
+from jobs.base.bootstrap import Ground
+from jobs.base.database import db_now
+from jobs.base.errors import InvalidRequest, NotFound, UnknownModel
+from jobs.base.states import JobKind, JobStatus
+from jobs.base.storage import Storage, StorageError
+from jobs.inputs.manifests import Manifest
+from jobs.inputs.requests import Request
+from jobs.intake.preparation import has_unprepared, prepare_next
+from jobs.queue.reading import list_jobs
+from jobs.queue.scheduling import claim
+from jobs.queue.shadows import get_shadow, is_sampled, set_shadow
+from jobs.queue.turns import Line
+from jobs.results.segments import ItemError
 from jobs.tables import (
     Comparison,
     Delivery,
@@ -32,8 +32,8 @@ from jobs.tables import (
     Shard,
     Tenant,
 )
-from jobs.tenants import NewKey, create_key
-from jobs.turns import Line
+from jobs.tenants.audit import OPERATOR
+from jobs.tenants.keys import NewKey, create_key
 from tests.integration.jobs.builders import answer_all, claim_one, second_version, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.jobs.test_retention import age

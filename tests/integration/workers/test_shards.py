@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel, expire_overdue
-from jobs.database import Database
-from jobs.leases import expire, hand_back
-from jobs.requests import Request
-from jobs.scheduling import Lease
-from jobs.states import ItemStatus, JobStatus, ShardState
-from jobs.storage import Storage, StorageError
+from jobs.base.bootstrap import Ground
+from jobs.base.database import Database
+from jobs.base.states import ItemStatus, JobStatus, ShardState
+from jobs.base.storage import Storage, StorageError
+from jobs.inputs.requests import Request
+from jobs.queue.completion import cancel, expire_overdue
+from jobs.queue.leases import expire, hand_back
+from jobs.queue.scheduling import Lease
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.fakes import (

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.requests import Request
-from jobs.states import JobStatus
+from jobs.base.bootstrap import Ground
+from jobs.base.states import JobStatus
+from jobs.inputs.requests import Request
+from jobs.queue.completion import cancel
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.contract.egress.world import World
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import check_job

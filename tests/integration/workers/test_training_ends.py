@@ -9,19 +9,19 @@ import pytest
 import torch
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.deletion import delete_job
-from jobs.files import delete_file
-from jobs.leases import expire, take_back
-from jobs.quarantine import Suspect, must_run_alone
-from jobs.retention import erase_due
-from jobs.states import JobStatus, Outcome, ShardState
-from jobs.storage import Storage, training_name
+from jobs.aftercare.deletion import delete_job
+from jobs.aftercare.retention import erase_due
+from jobs.aftercare.tidying import tidy_due
+from jobs.base.bootstrap import Ground
+from jobs.base.states import JobStatus, Outcome, ShardState
+from jobs.base.storage import Storage, training_name
+from jobs.inputs.files import delete_file
+from jobs.intake.trainings import Turn, end_turn, end_turn_surely, note_outcome, read_row
+from jobs.queue.completion import cancel
+from jobs.queue.leases import expire, take_back
+from jobs.queue.quarantine import Suspect, must_run_alone
 from jobs.tables import Job, Shard, Training
-from jobs.tenants import NewKey
-from jobs.tidying import tidy_due
-from jobs.trainings import Turn, end_turn, end_turn_surely, note_outcome, read_row
+from jobs.tenants.keys import NewKey
 from models.training.fitting import Fit
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from jobs.bootstrap import Ground
-from jobs.leases import take_back
-from jobs.manifests import Manifest
-from jobs.scheduling import claim
-from jobs.states import JobStatus, Outcome
+from jobs.base.bootstrap import Ground
+from jobs.base.states import JobStatus, Outcome
+from jobs.inputs.manifests import Manifest
+from jobs.intake.trainings import Turn, end_turn, read_row
+from jobs.queue.leases import take_back
+from jobs.queue.scheduling import claim
+from jobs.queue.turns import Line
 from jobs.tables import Job, ModelVersion, Tenant
-from jobs.tenants import NewKey
-from jobs.trainings import Turn, end_turn, read_row
-from jobs.turns import Line
+from jobs.tenants.keys import NewKey
 from models.contracts import check_params
 from models.record import ModelRecord
 from models.registry import load

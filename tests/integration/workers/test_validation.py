@@ -10,14 +10,14 @@ from typing import Any, BinaryIO
 import pytest
 import torch
 
-from jobs.audit import OPERATOR
-from jobs.bootstrap import Ground
-from jobs.states import Outcome, VersionState
-from jobs.storage import Storage, StorageError, weights_name
+from jobs.base.bootstrap import Ground
+from jobs.base.states import Outcome, VersionState
+from jobs.base.storage import Storage, StorageError, weights_name
 from jobs.tables import ModelVersion
-from jobs.tenants import NewKey
-from jobs.version_deletion import delete_version, erase_versions
-from jobs.versions import add_version
+from jobs.tenants.audit import OPERATOR
+from jobs.tenants.keys import NewKey
+from jobs.versions.deletion import delete_version, erase_versions
+from jobs.versions.registry import add_version
 from models import weights as weights_file
 from models.catalog import SHIPPED
 from tests.integration.jobs.checks import check_job, shards_of

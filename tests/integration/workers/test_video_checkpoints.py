@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.leases import expire
-from jobs.storage import Storage, StorageError
+from jobs.base.bootstrap import Ground
+from jobs.base.storage import Storage, StorageError
+from jobs.queue.leases import expire
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job
 from tests.integration.workers.conftest import with_

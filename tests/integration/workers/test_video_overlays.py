@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.errors import NotFound
-from jobs.overlays import read_overlay
-from jobs.states import ItemStatus
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import NotFound
+from jobs.base.states import ItemStatus
+from jobs.queue.completion import cancel
+from jobs.results.overlays import read_overlay
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.drawing import colour_of
 from models.media.sampling import Sampling

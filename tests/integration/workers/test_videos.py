@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from jobs.bootstrap import Ground
-from jobs.completion import cancel
-from jobs.requests import Request
-from jobs.scheduling import Lease
-from jobs.states import ItemStatus, ShardState
+from jobs.base.bootstrap import Ground
+from jobs.base.states import ItemStatus, ShardState
+from jobs.inputs.requests import Request
+from jobs.queue.completion import cancel
+from jobs.queue.scheduling import Lease
 from jobs.tables import Job, ModelVersion
-from jobs.tenants import NewKey
+from jobs.tenants.keys import NewKey
 from models.record import Limits
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import check_job, shards_of

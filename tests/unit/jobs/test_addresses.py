@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from jobs.addresses import MAX_URL_CHARS, UrlNotAllowed, check_url, is_allowed, is_public
+from jobs.inputs.addresses import MAX_URL_CHARS, UrlNotAllowed, check_url, is_allowed, is_public
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 

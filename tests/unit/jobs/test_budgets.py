@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.budgets import LONGEST_ID, NAMELESS, fit_name, is_unseen, visible
+from jobs.inputs.budgets import LONGEST_ID, NAMELESS, fit_name, is_unseen, visible
 
 
 @pytest.mark.parametrize(

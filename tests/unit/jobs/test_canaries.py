@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.canaries import Figures, is_chosen, verdict
+from jobs.versions.canaries import Figures, is_chosen, verdict
 
 LIMITS = {"min_items": 100, "max_error_rate": 0.01, "max_latency_ratio": 2.0}
 GOOD = Figures(items=1000, faults=0, device_s=1.0)

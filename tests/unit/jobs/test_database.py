@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-import jobs.database
-from jobs.database import Database, is_outage
+import jobs.base.database
+from jobs.base.database import Database, is_outage
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_writer_looks_again_every_few_milliseconds(
         # Without this the test would look again without end.
         threading.Event().wait(0.001)
 
-    monkeypatch.setattr(jobs.database.time, "sleep", sleep)
+    monkeypatch.setattr(jobs.base.database.time, "sleep", sleep)
     with database.write() as session:
         session.execute(text("INSERT INTO counts VALUES (1)"))
         other = threading.Thread(target=write_one, args=[database])
@@ -48,7 +48,7 @@ def test_a_writer_looks_again_every_few_milliseconds(
 def test_a_writer_whose_turn_does_not_come_is_told_of_an_outage(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs.database, "BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr(jobs.base.database, "BUSY_TIMEOUT_S", 0)
     with database.write() as session:
         session.execute(text("INSERT INTO counts VALUES (1)"))
         with pytest.raises(OperationalError, match="locked") as caught:

@@ -4,7 +4,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from jobs import ids
+from jobs.base import ids
 
 
 def test_an_id_is_its_prefix_and_26_characters_of_crockfords_base_32():

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.errors import Unauthenticated
-from jobs.tenants import _checksum, _parse
+from jobs.base.errors import Unauthenticated
+from jobs.tenants.keys import _checksum, _parse
 
 SECRET = "s" * 32
 KEY = f"pm_live_abc123_{SECRET}{_checksum('abc123' + SECRET)}"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.errors import InvalidRequest, UnknownModel
-from jobs.model_names import check_alias, check_new_name, owner_of, shown_name, stored_name
+from jobs.base.errors import InvalidRequest, UnknownModel
+from jobs.versions.names import check_alias, check_new_name, owner_of, shown_name, stored_name
 
 ACME, OTHER = "ten_01m86gam5zgqe760bb05rp3mmr", "ten_01m86gam5z8gt59yrr453cdm8f"
 

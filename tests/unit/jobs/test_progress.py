@@ -2,7 +2,7 @@
 
 import io
 
-from jobs.progress import Progress
+from jobs.inputs.progress import Progress
 
 
 def test_a_beat_is_passed_on_only_if_something_was_read_since():

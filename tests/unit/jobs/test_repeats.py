@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.budgets import LONGEST_ID
-from jobs.repeats import Names, Numbering
+from jobs.inputs.budgets import LONGEST_ID
+from jobs.inputs.repeats import Names, Numbering
 
 
 def told_apart(names, at_once=3):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobs.budgets import LONGEST_ID, LONGEST_URL
-from jobs.requests import Request, RequestError, parse_request
+from jobs.inputs.budgets import LONGEST_ID, LONGEST_URL
+from jobs.inputs.requests import Request, RequestError, parse_request
 
 PICTURE = base64.b64encode(b"picture").decode()
 BODY = {"model": "digits", "input": {"url": "https://x.org/1"}}

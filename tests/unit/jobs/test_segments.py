@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.segments import SCHEMA, ItemError, ItemWarning, Row, read_segment, write_segment
-from jobs.states import ItemStatus
-from jobs.storage import Storage
+from jobs.base.states import ItemStatus
+from jobs.base.storage import Storage
+from jobs.results.segments import SCHEMA, ItemError, ItemWarning, Row, read_segment, write_segment
 
 ROWS = [
     Row(0, "a.mp4", ItemStatus.SUCCEEDED, "ab" * 32, 1, '[{"class":"7 left"}]'),

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from jobs.settings import Settings, SettingsError, load_settings, sqlite_path
+from jobs.base.settings import Settings, SettingsError, load_settings, sqlite_path
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """All that was skipped is counted, and little of it is kept."""
 
-from jobs.budgets import LISTED_SKIPS, LONGEST_ID, MOST_REASONS
-from jobs.skipping import Skips
+from jobs.inputs.budgets import LISTED_SKIPS, LONGEST_ID, MOST_REASONS
+from jobs.inputs.skipping import Skips
 
 
 def test_files_are_counted_by_reason_and_the_first_named():

@@ -1,11 +1,11 @@
-"""The diagrams of jobs.states: every arrow that is drawn, and no other."""
+"""The diagrams of jobs.base.states: every arrow that is drawn, and no other."""
 
 from itertools import product
 
 import pytest
 
-from jobs.errors import IllegalTransition
-from jobs.states import (
+from jobs.base.errors import IllegalTransition
+from jobs.base.states import (
     TERMINAL,
     ItemStatus,
     JobStatus,

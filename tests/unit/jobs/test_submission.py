@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.errors import InvalidRequest
-from jobs.results import Cursor, parse_cursor
-from jobs.submission import cut_shards, fingerprint
+from jobs.base.errors import InvalidRequest
+from jobs.intake.submission import cut_shards, fingerprint
+from jobs.results.rows import Cursor, parse_cursor
 
 
 def covered(shards, total):

@@ -1,6 +1,6 @@
 """How a shard's items are put into chunks."""
 
-from jobs.manifests import Item
+from jobs.inputs.manifests import Item
 from workers.engine.shard import CHUNK_BYTES, CHUNK_ITEMS, SMALL_CHUNK_BYTES, leading
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from jobs.manifests import Item
-from jobs.segments import ItemError
+from jobs.inputs.manifests import Item
+from jobs.results.segments import ItemError
 from models.media.pictures import Picture
 from models.record import Limits
 from models.tasks.task import Sample

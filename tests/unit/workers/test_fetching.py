@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jobs.segments import ItemError
+from jobs.results.segments import ItemError
 from workers.egress import EgressError
 from workers.engine.fetching import FetchBudget, Fetches
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import load_settings
+from jobs.base.settings import load_settings
 from workers.process import Process, this_process
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.archive_items import IN_PROCESS, Archives
 from jobs.archives import ArchiveError, ArchiveKind, Limits, sniff_file
+from jobs.inputs.archive_items import IN_PROCESS, Archives
 from tests.odd import archives as odd
 from tests.odd.tars import END, entry
 from workers.walls.archives import WalledArchives

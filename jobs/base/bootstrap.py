@@ -1,0 +1,33 @@
+"""Opens what every process of Pixelmill stands on: settings, database, storage, hints."""
+
+from dataclasses import dataclass
+
+from jobs.base.database import Database
+from jobs.base.hints import Hints
+from jobs.base.settings import Settings
+from jobs.base.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The ground floor, opened; safe to share between threads, not across a fork."""
+
+    settings: Settings
+    database: Database
+    storage: Storage
+    hints: Hints
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.hints.close()
+        self.database.close()
+
+
+def open_ground(settings: Settings) -> Ground:
+    """Open the ground floor; nothing is connected until it is first used."""
+    return Ground(
+        settings=settings,
+        database=Database(settings.database_url),
+        storage=Storage(settings.storage_url),
+        hints=Hints(settings.redis_url),
+    )

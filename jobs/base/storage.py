@@ -1,0 +1,276 @@
+"""Blobs: a local folder by default, or any object store that obstore knows by URL.
+
+    inputs/{tenant}/{file id}                    what a tenant uploaded
+    jobs/{job id}/manifest-{token}.parquet       the job's items, in order
+    jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
+    jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
+    jobs/{job id}/overlays/{first}-{attempt}-{token}            their results drawn, end to end
+    jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
+    jobs/{job id}/training-{attempt}-{token}.safetensors    where a training goes on
+
+
+    jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
+    models/{weights id}.safetensors              the weights of one version of a model
+    probes/readyz                                written again and again (api.readiness)
+    installations/{id}                           whose store this is (jobs.aftercare.tidying)
+
+Every name is made here, never from a caller's words. A blob is written whole or not at all, and
+never changed afterwards: whoever repeats work writes under a new name.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import RawIOBase
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import from_url
+
+from jobs.base.ids import new_id, new_token
+
+CHUNK = 8 * 1024 * 1024
+
+# As Rust tells of ENOSPC and EDQUOT on Linux.
+_NO_ROOM = ("(os error 28)", "(os error 122)")
+
+
+class StorageError(OSError):
+    """The store does not answer, is full, or refuses; the same call may succeed later."""
+
+
+class BlobMissing(StorageError):
+    """There is no blob of this name (any more)."""
+
+
+class StorageFull(StorageError):
+    """There is no room for what was to be written."""
+
+
+class Storage:
+    """Read, write and delete blobs; safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._store = _open_store(url)
+
+    def put(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write a blob from a stream of chunks, in bounded memory; nothing is left if it fails."""
+        with self.create(name) as sink:
+            for chunk in chunks:
+                sink.write(chunk)
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[BinaryIO]:
+        """Write a blob piece by piece; it exists once the block has ended without an exception."""
+        with _translated(name):
+            # Two parts on their way at a time: obstore's twelve would hold 96 MiB for each upload.
+            writer = obstore.open_writer(self._store, name, buffer_size=CHUNK, max_concurrency=2)
+        yield _BlobSink(writer, name)  # type: ignore[misc]  # see open()
+        # Only on success: a writer that is dropped unclosed leaves no blob behind.
+        with _translated(name):
+            writer.close()
+
+    def get(self, name: str) -> bytes:
+        """Read a whole blob."""
+        with _translated(name):
+            return bytes(obstore.get(self._store, name).bytes())
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """Read a whole blob in chunks, in bounded memory."""
+        with _translated(name):
+            yield from (bytes(part) for part in obstore.get(self._store, name).stream(CHUNK))
+
+    def ranges(self, name: str, starts: Sequence[int], lengths: Sequence[int]) -> list[memoryview]:
+        """Read several runs of bytes of one blob; those that lie near each other in one request."""
+        # An empty run is no request that a store would answer.
+        wanted = [number for number, length in enumerate(lengths) if length]
+        parts = [memoryview(b"")] * len(lengths)
+        if wanted:
+            with _translated(name):
+                found = obstore.get_ranges(
+                    self._store,
+                    name,
+                    starts=[starts[number] for number in wanted],
+                    lengths=[lengths[number] for number in wanted],
+                )
+            for number, part in zip(wanted, found, strict=True):
+                parts[number] = memoryview(part)
+        return parts
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a blob as a seekable, read-only binary file."""
+        with _translated(name):
+            reader = obstore.open_reader(self._store, name, buffer_size=1024 * 1024)
+        # RawIOBase has all of BinaryIO's methods but is not its subclass.
+        return _BlobFile(reader, name)  # type: ignore[return-value]
+
+    def size(self, name: str) -> int:
+        """Give a blob's size in bytes."""
+        with _translated(name):
+            return int(obstore.head(self._store, name)["size"])
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete blobs; one that is gone already is no error."""
+        for name in names:
+            try:
+                with _translated(name):
+                    obstore.delete(self._store, name)
+            except BlobMissing:
+                continue
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """List the names of the blobs under a prefix."""
+        with _translated(prefix):
+            for page in obstore.list(self._store, prefix):
+                yield from (entry["path"] for entry in page)
+
+    def delete_staged(self, prefix: str, older_than_s: float) -> int:
+        """Delete what writers that were killed have left half-written; gives the number of files.
+
+        In a folder these are files that no listing shows; an object store keeps parts of uploads,
+        which it deletes by a rule of its own (AbortIncompleteMultipartUpload).
+        """
+        if not self.url.startswith("file://"):
+            return 0
+        latest, count = time.time() - older_than_s, 0
+        folder = Path(url2pathname(urlsplit(_file_url(self.url)).path)) / prefix
+        for path in folder.rglob("*#*"):
+            with suppress(FileNotFoundError):
+                if path.is_file() and path.stat().st_mtime < latest:
+                    path.unlink()
+                    count += 1
+        return count
+
+
+class _BlobSink(RawIOBase):
+    """A blob being written, as a file; `Storage.create` alone decides whether it comes to exist."""
+
+    def __init__(self, writer: Any, name: str) -> None:
+        self._writer, self._name = writer, name
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        with _translated(self._name):
+            self._writer.write(bytes(data))
+        return len(data)
+
+
+class _BlobFile(RawIOBase):
+    """A blob as a file, for libraries that want to seek: zipfile, tarfile, pyarrow."""
+
+    def __init__(self, reader: Any, name: str) -> None:
+        self._reader, self._name = reader, name
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return int(self._reader.tell())
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        with _translated(self._name):
+            return int(self._reader.seek(offset, whence))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with _translated(self._name):
+            return bytes(self._reader.read(None if size is None or size < 0 else size))
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def input_name(tenant_id: str, file_id: str) -> str:
+    """Name the blob of an uploaded file."""
+    return f"inputs/{tenant_id}/{file_id}"
+
+
+def manifest_name(job_id: str) -> str:
+    """Name a manifest; each try to prepare a job writes its own."""
+    return f"jobs/{job_id}/manifest-{new_token()}.parquet"
+
+
+def pack_name(job_id: str) -> str:
+    """Name the blob that holds inputs which came inside the request."""
+    return f"jobs/{job_id}/pack-{new_token()}"
+
+
+def segment_name(job_id: str, first: int, attempt: int) -> str:
+    """Name a segment; each attempt at a shard writes its own."""
+    return f"jobs/{job_id}/segments/{first:09d}-{attempt}-{new_token()}.parquet"
+
+
+def overlays_name(segment: str) -> str:
+    """Name the blob of a segment's overlays: in another folder, for data frames read whole ones."""
+    return segment.removesuffix(".parquet").replace("/segments/", "/overlays/", 1)
+
+
+def earlier_overlays_name(segment: str) -> str:
+    """Give the name that the blob of a segment's overlays had up to version 0.3."""
+    return segment.removesuffix(".parquet") + ".overlays"
+
+
+def changes_name(job_id: str) -> str:
+    """Name the changes of a comparison; each try to compute it writes its own."""
+    return f"jobs/{job_id}/changes-{new_token()}.parquet"
+
+
+def training_name(job_id: str, attempt: int) -> str:
+    """Name what a training needs to go on; each turn writes its own."""
+    return f"jobs/{job_id}/training-{attempt}-{new_token()}.safetensors"
+
+
+def checkpoint_prefix(job_id: str, index: int) -> str:
+    """Name the folder of the places that one video of a job has been left at."""
+    return f"jobs/{job_id}/checkpoints/{index:09d}/"
+
+
+def checkpoint_name(job_id: str, index: int, windows: int, attempt: int, digest: str) -> str:
+    """Name a checkpoint after so many windows; in the order of names the furthest comes last."""
+    name = f"{windows:09d}-{attempt}-{digest}.safetensors"
+    return checkpoint_prefix(job_id, index) + name
+
+
+def weights_name() -> str:
+    """Name the weights of a version; each registration writes its own."""
+    return f"models/{new_id('wgt')}.safetensors"
+
+
+def _open_store(url: str) -> Any:
+    if url.startswith("file://"):
+        return from_url(_file_url(url), mkdir=True)
+    return from_url(url)
+
+
+def _file_url(url: str) -> str:
+    """Make a folder's URL absolute: `file://blobs` is one below the working folder."""
+    if url.startswith("file:///"):
+        return url
+    return Path(url.removeprefix("file://")).resolve().as_uri()
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Turn what obstore raises into our errors."""
+    try:
+        yield
+    except FileNotFoundError as err:
+        raise BlobMissing(f"blob {name} does not exist") from err
+    except (BaseError, OSError) as err:
+        kind = StorageFull if any(sign in str(err) for sign in _NO_ROOM) else StorageError
+        raise kind(f"storage failed on blob {name}: {_first_line(err)}") from err
+
+
+def _first_line(err: BaseException) -> str:
+    return (str(err).splitlines() or [type(err).__name__])[0]

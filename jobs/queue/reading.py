@@ -1,0 +1,71 @@
+"""Reading jobs for their owner: one, or a page of them, newest first."""
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from jobs.base.database import Database
+from jobs.base.errors import NotFound
+from jobs.base.states import JobKind, JobStatus
+from jobs.tables import IdempotencyKey, Job, Table
+
+_jobs = Table.metadata.tables["jobs"].c
+# Built once: who waits for a job asks it whenever that has moved.
+_OPEN = select(_jobs.id).where(
+    _jobs.id == bindparam("this_job"),
+    _jobs.tenant_id == bindparam("of_tenant"),
+    _jobs.ended_at.is_(None),
+)
+
+
+def get_job(session: Session, tenant_id: str, job_id: str) -> Job:
+    """Give a tenant's job; raises NotFound, also when it is another's or was deleted."""
+    job = session.get(Job, job_id)
+    if job is None or job.tenant_id != tenant_id or job.deleted_at is not None:
+        raise NotFound(f"There is no job {job_id!r}.")
+    return job
+
+
+def is_over(database: Database, tenant_id: str, job_id: str) -> bool:
+    """Say whether a tenant's job runs no more, or is not there; of its row nothing else is read."""
+    wanted = {"this_job": job_id, "of_tenant": tenant_id}
+    with database.read() as session:
+        return session.connection().scalar(_OPEN, wanted) is None
+
+
+def list_jobs(
+    session: Session,
+    tenant_id: str | None,
+    *,
+    after: str | None,
+    limit: int,
+    status: JobStatus | None = None,
+    model: str | None = None,
+    idempotency_key: str | None = None,
+    oldest_first: bool = False,
+) -> list[Job]:
+    """Give up to `limit` jobs that come after `after`, newest first or oldest first.
+
+    Those of a tenant, or with None of all; what the system runs for itself is left out.
+
+    Ids sort by time. Under an `idempotency_key` there is one at most.
+    """
+    query = select(Job).where(
+        Job.deleted_at.is_(None), Job.kind.not_in((JobKind.TRAINING, JobKind.SHADOW))
+    )
+    if tenant_id is not None:
+        query = query.where(Job.tenant_id == tenant_id)
+    query = query.order_by(Job.id.asc() if oldest_first else Job.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(Job.id > after if oldest_first else Job.id < after)
+    if status is not None:
+        query = query.where(Job.status == status)
+    if model is not None:
+        query = query.where(Job.model_name == model)
+    if idempotency_key is not None:
+        under_key = select(IdempotencyKey.job_id).where(
+            IdempotencyKey.tenant_id == Job.tenant_id,
+            IdempotencyKey.job_id == Job.id,
+            IdempotencyKey.key == idempotency_key,
+        )
+        query = query.where(under_key.exists())
+    return list(session.scalars(query))
