@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator
 
 from jobs.base.states import ItemStatus, JobStatus
-from jobs.queue.webhooks import is_secret
+from jobs.tenants.signing import is_secret
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400}
 _SHORTEST_WINDOW_S, _LONGEST_WINDOW_S = 60, 30 * 86400

@@ -9,7 +9,8 @@ import structlog
 
 from jobs.base.bootstrap import Ground
 from jobs.base.database import Database
-from jobs.queue.webhooks import Outgoing, claim_due, record_answer, sign
+from jobs.queue.webhooks import Outgoing, claim_due, record_answer
+from jobs.tenants.signing import sign
 from workers.egress import Egress, EgressError, Reply
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""What every room stands on: settings, clock, database, store, hints, logs; nothing of what they mean.
+"""What every room stands on: settings, states, database, store, hints, logs, errors.
 
 Imports no other room.
 """

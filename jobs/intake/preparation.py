@@ -29,10 +29,10 @@ from jobs.inputs.manifests import Item, Repeats, write_manifest
 from jobs.inputs.packs import Pack
 from jobs.inputs.skipping import Skips
 from jobs.intake.children import items_of_parent
-from jobs.intake.submission import cut_shards, insert_shards
 from jobs.intake.trainings import only_shard
 from jobs.queue.commits import through_outages
 from jobs.queue.completion import close
+from jobs.queue.shards import cut_shards, insert_shards
 from jobs.tables import Job, ModelVersion
 
 log = structlog.get_logger(__name__)

@@ -13,31 +13,22 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Session
 
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
 from jobs.base.errors import Conflict, IdempotencyMismatch
 from jobs.base.hints import IO
 from jobs.base.ids import new_id
-from jobs.base.states import JobKind, JobStatus, ShardState
+from jobs.base.states import JobKind, JobStatus
 from jobs.base.storage import manifest_name
 from jobs.inputs.items import Agreed, Upload, items_of_requests, items_of_uploads
 from jobs.inputs.manifests import Item, write_manifest
 from jobs.inputs.packs import Pack
 from jobs.inputs.requests import Request
-from jobs.queue.entering import enter, raise_tenant
-from jobs.tables import Comparison, IdempotencyKey, Job, ModelVersion, Table
+from jobs.queue.shadows import compared_with_parent
+from jobs.queue.shards import cut_shards, insert_shards
+from jobs.tables import IdempotencyKey, Job, ModelVersion, Table
 from jobs.versions.registry import hold_version
-
-_INSERT_SHARD = Table.metadata.tables["shards"].insert()
-
-# Shards are at least so large in a job of many items, so that tables grow with shards alone.
-_SMALLEST_OF_MANY = 256
-_MANY = 50_000
-# A small job is cut into about so many, so that its progress shows and several workers share it.
-_SHARDS_OF_FEW = 8
-_SMALLEST_OF_FEW = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,33 +139,6 @@ def rehearse(ground: Ground, submission: Submission) -> int | None:
     return job.total
 
 
-def cut_shards(job_id: str, total: int, preferred: int) -> list[dict[str, Any]]:
-    """Cut a job's items into shards; `preferred` is the model's number of items for one."""
-    size = min(preferred, max(_SMALLEST_OF_FEW, -(-total // _SHARDS_OF_FEW)))
-    if total > _MANY:
-        size = max(size, _SMALLEST_OF_MANY)
-    return [
-        {
-            "job_id": job_id,
-            "first": first,
-            "count": min(size, total - first),
-            "state": ShardState.PENDING,
-        }
-        for first in range(0, total, size)
-    ]
-
-
-def insert_shards(session: Session, job: Job, shards: list[dict[str, Any]]) -> None:
-    """Insert the shards of a job that begins to run, and give it its place among the others."""
-    floor = enter(session, job)
-    job.pending_shards = len(shards)
-    session.flush()  # a new job has to be there before its shards
-    for start in range(0, len(shards), 1000):
-        session.connection().execute(_INSERT_SHARD, shards[start : start + 1000])
-    if floor is not None:
-        raise_tenant(session, job.tenant_id, floor)
-
-
 def find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None) -> Job | None:
     """Give the job of an earlier, equal request.
 
@@ -282,11 +246,6 @@ def _store(
             )
         if job.kind is JobKind.RERUN:
             session.add(compared_with_parent(job))
-
-
-def compared_with_parent(job: Job) -> Comparison:
-    """Give the comparison that a rerun or shadow is stored with, due when both jobs are over."""
-    return Comparison(job_id=job.id, parent_id=job.parent_id, created_at=job.created_at)
 
 
 def _discard(ground: Ground, job: Job) -> None:

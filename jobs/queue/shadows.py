@@ -25,8 +25,8 @@ from jobs.base.database import Database, db_now
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.ids import new_id
 from jobs.base.states import JobKind, JobStatus, VersionState
-from jobs.intake.submission import compared_with_parent, cut_shards
-from jobs.tables import Job, ModelAlias, ModelShadow, ModelVersion
+from jobs.queue.shards import cut_shards
+from jobs.tables import Comparison, Job, ModelAlias, ModelShadow, ModelVersion
 from jobs.tenants.audit import Actor, write_entry
 from jobs.tenants.keys import shadow_tenant
 from jobs.versions.names import shown_name
@@ -102,6 +102,11 @@ def cast_shadow(session: Session, job: Job) -> None:
     session.add(shadow)
     session.flush()
     session.add(compared_with_parent(shadow))
+
+
+def compared_with_parent(job: Job) -> Comparison:
+    """Give the comparison that a rerun or shadow is stored with, due when both jobs are over."""
+    return Comparison(job_id=job.id, parent_id=job.parent_id, created_at=job.created_at)
 
 
 def alias_of(job: Job) -> str | None:

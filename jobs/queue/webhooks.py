@@ -12,12 +12,8 @@ A crash while sending leaves it pending and due again: a receiver may see an eve
 same `webhook-id`, and never not at all.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import random
-import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,27 +51,6 @@ class Outgoing:
     secret: str
     attempt: int
     sent_at: float
-
-
-def new_secret() -> str:
-    """Give a fresh signing secret: `whsec_` and 32 random bytes in base64."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def sign(secret: str, event_id: str, timestamp: int, body: str) -> str:
-    """Give the `webhook-signature` of a body: HMAC-SHA256 over `{id}.{timestamp}.{body}`."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = f"{event_id}.{timestamp}.{body}".encode()
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-
-
-def is_secret(secret: str) -> bool:
-    """Say whether a caller's own secret has the form that receivers' libraries read."""
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        return False
-    return secret.startswith("whsec_") and 24 <= len(key) <= 64
 
 
 def record_event(session: Session, job: Job) -> None:

@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 from jobs.base.database import Database, db_now
 from jobs.base.errors import InvalidRequest, NotFound, Unauthenticated
 from jobs.base.ids import new_id
-from jobs.queue.webhooks import new_secret
 from jobs.tables import ApiKey, Table, Tenant
 from jobs.tenants.audit import OPERATOR, write_entry
+from jobs.tenants.signing import new_secret
 
 # Beyond these the shares of tenants could no longer be told apart.
 LEAST_WEIGHT, MOST_WEIGHT = 0.001, 1000.0

@@ -14,9 +14,10 @@ from standardwebhooks import Webhook
 from jobs.base.bootstrap import Ground
 from jobs.base.hints import IO
 from jobs.queue.completion import cancel
-from jobs.queue.webhooks import claim_due, has_due, new_secret, record_answer
+from jobs.queue.webhooks import claim_due, has_due, record_answer
 from jobs.tables import Delivery, ModelVersion
 from jobs.tenants.keys import NewKey
+from jobs.tenants.signing import new_secret
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.workers.conftest import with_
 from workers.app import policy_of

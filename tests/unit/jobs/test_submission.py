@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.base.errors import InvalidRequest
-from jobs.intake.submission import cut_shards, fingerprint
+from jobs.intake.submission import fingerprint
+from jobs.queue.shards import cut_shards
 from jobs.results.rows import Cursor, parse_cursor
 
 

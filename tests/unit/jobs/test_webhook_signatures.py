@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from jobs.queue.webhooks import Outgoing, is_secret, new_secret, sign
+from jobs.queue.webhooks import Outgoing
+from jobs.tenants.signing import is_secret, new_secret, sign
 from workers.delivery import headers_of
 
 BODY = json.dumps({"type": "job.completed", "data": {"id": "job_1"}, "note": "größer"})
