@@ -11,7 +11,7 @@ from benchmarks.figures import Verdict, percentile
 from benchmarks.report import Row
 from benchmarks.stand import standing
 from benchmarks.works import photos
-from pixelmill.records import Result
+from pixelmill.client.records import Result
 
 _WARM_UP = 5
 _MOST_MS = 40.0

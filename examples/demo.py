@@ -18,7 +18,7 @@ from rich.table import Table
 
 from models.pictures.data import heldout_digits, write_png_folder
 from pixelmill import Client, Result
-from pixelmill.stack import find_stack
+from pixelmill.stack.stack import find_stack
 
 DATA = Path(".pixelmill/demo")
 EXPECTED_ACCURACY = 0.97

@@ -1,7 +1,10 @@
 """Pixelmill: batch image inference as a service. This package is what callers import and type."""
 
-from pixelmill.client import Client
-from pixelmill.errors import (
+from pixelmill.client.client import Client
+from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
+from pixelmill.client.skipping import Skipped
+from pixelmill.client.trainings import Training
+from pixelmill.wire.errors import (
     ApiError,
     AuthenticationError,
     Conflict,
@@ -19,10 +22,7 @@ from pixelmill.errors import (
     UnexpectedAnswer,
     WaitTimeout,
 )
-from pixelmill.records import Alias, Comparison, File, Job, Model, Result
-from pixelmill.retrying import RetryPolicy
-from pixelmill.skipping import Skipped
-from pixelmill.trainings import Training
+from pixelmill.wire.retrying import RetryPolicy
 
 __all__ = [
     "Alias",

@@ -1,5 +1,5 @@
 """`python -m pixelmill` is the command `pixelmill`."""
 
-from pixelmill.cli import main
+from pixelmill.cli.commands import main
 
 main()

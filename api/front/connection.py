@@ -26,7 +26,7 @@ from api.problems import MEDIA_TYPE, problem_body
 log = structlog.get_logger(__name__)
 
 # In the lifespan's state, and in a scope's extensions.
-HOUSE, CONNECTION = "pixelmill.house", "pixelmill.connection"
+HOUSE, CONNECTION = "pixelmill.house", "pixelmill.wire.connection"
 
 _CODES = {
     400: ("malformed_request", "The request is not HTTP/1.1 that can be read: {reason}."),

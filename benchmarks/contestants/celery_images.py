@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contestants.turns import WARM_UP, given_work, take_turns
-from pixelmill.redis_server import find_redis_server
+from pixelmill.stack.redis_server import find_redis_server
 
 
 def main() -> None:

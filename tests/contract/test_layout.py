@@ -51,12 +51,12 @@ BAD_IMPORTS = [
     ("api", "from torch import nn"),
     ("api", "import models.networks.digits"),
     ("workers", "import api.app"),
-    ("workers", "import pixelmill.roles"),
+    ("workers", "import pixelmill.stack.roles"),
     ("pixelmill", "import jobs.base.settings"),
     ("migrations", "import models.catalog"),
     ("migrations", "import workers.process"),
     ("jobs", "import migrations.upgrade"),
-    ("models", "import pixelmill.roles"),
+    ("models", "import pixelmill.stack.roles"),
 ]
 
 # Of the machine that something was written on, or of where its packages came from. The brackets

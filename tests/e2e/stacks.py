@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pixelmill import Client
-from pixelmill.stack import find_stack
+from pixelmill.stack.stack import find_stack
 
 T = TypeVar("T")
 

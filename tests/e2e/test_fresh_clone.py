@@ -13,7 +13,7 @@ import torch
 from torchvision.models import mobilenet_v3_small
 
 from models.pictures.data import heldout_digits, write_png_folder
-from pixelmill.stack import find_stack
+from pixelmill.stack.stack import find_stack
 from tests.e2e.stacks import wait_for
 
 ROOT = Path(__file__).parents[2]

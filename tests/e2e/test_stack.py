@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.stack import find_stack
+from pixelmill.stack.stack import find_stack
 from tests.e2e.stacks import RunningStack, is_alive, results_of, running_stack, wait_for
 
 

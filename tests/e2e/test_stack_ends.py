@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pixelmill.stack import find_stack
+from pixelmill.stack.stack import find_stack
 from tests.e2e.stacks import RunningStack, is_alive, running_stack, wait_for
 
 # Roles are ended one after the other.

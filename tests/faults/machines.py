@@ -31,7 +31,7 @@ import redis
 
 from jobs.base.bootstrap import open_ground
 from jobs.base.settings import load_settings
-from pixelmill.redis_server import find_redis_server
+from pixelmill.stack.redis_server import find_redis_server
 from tests.e2e.stacks import RunningStack, wait_for
 from tests.faults.houses import ENVIRON, House, register_networks
 from tests.receivers import Receiver

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.tables import File, IdempotencyKey, Job
-from pixelmill.records import Job as Shown
+from pixelmill.client.records import Job as Shown
 from tests.e2e.stacks import is_alive, wait_for
 from tests.faults.conftest import Report
 from tests.faults.houses import House

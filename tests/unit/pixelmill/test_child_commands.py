@@ -3,9 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
-from pixelmill.child_commands import comparison_lines
-from pixelmill.cli import app
-from pixelmill.records import Comparison
+from pixelmill.cli.child_commands import comparison_lines
+from pixelmill.cli.commands import app
+from pixelmill.client.records import Comparison
 from tests.unit.pixelmill.conftest import Answer
 
 JOB = "/v1/jobs/job_1"

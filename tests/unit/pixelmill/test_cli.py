@@ -11,10 +11,10 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from pixelmill.cli import app
+from pixelmill.cli.commands import app
 
 RESULTS = "/v1/jobs/job_1/results"
-COMMAND = [sys.executable, "-c", "from pixelmill.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from pixelmill.cli.commands import main; main()"]
 
 
 @pytest.fixture
@@ -382,7 +382,7 @@ def test_operator_commands_start_their_processes_with_their_arguments(env, tmp_p
 
 def test_the_client_imports_none_of_the_server(env):
     code = (
-        "import sys, pixelmill, pixelmill.cli\n"
+        "import sys, pixelmill, pixelmill.cli.commands\n"
         "print({'api', 'jobs', 'models', 'workers', 'torch', 'cv2', 'flask'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pixelmill import Client, NotConfigured
-from pixelmill.connection import find_connection
+from pixelmill.wire.connection import find_connection
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 import pixelmill
 from pixelmill import ApiError, Job, JobFailed, Result, UnexpectedAnswer
-from pixelmill.connection import find_connection
+from pixelmill.wire.connection import find_connection
 
 CASES = [
     (400, pixelmill.InvalidRequest),

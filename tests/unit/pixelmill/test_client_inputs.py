@@ -8,8 +8,8 @@ import tracemalloc
 import pytest
 
 from pixelmill import File, InvalidInput
-from pixelmill.inputs import Gathered, Listed, Upload, plan_inputs
-from pixelmill.tarstream import read_blocks, tar_stream
+from pixelmill.client.inputs import Gathered, Listed, Upload, plan_inputs
+from pixelmill.wire.tarstream import read_blocks, tar_stream
 
 MIB = 1024 * 1024
 

@@ -11,7 +11,7 @@ from pixelmill import (
     RetryPolicy,
     ServerError,
 )
-from pixelmill.retrying import parse_retry_after
+from pixelmill.wire.retrying import parse_retry_after
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

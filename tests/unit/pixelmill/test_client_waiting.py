@@ -3,9 +3,9 @@
 import pytest
 
 from pixelmill import ConnectionFailed, Job, NotFound, RetryPolicy, WaitTimeout
-from pixelmill.connection import find_connection
-from pixelmill.transport import Transport
-from pixelmill.waiting import Poller, wait_until_over
+from pixelmill.client.waiting import Poller, wait_until_over
+from pixelmill.wire.connection import find_connection
+from pixelmill.wire.transport import Transport
 
 JOB = "/v1/jobs/job_1"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pixelmill.log_lines import LogLines, say
+from pixelmill.stack.log_lines import LogLines, say
 
 
 class Pieces(io.StringIO):

@@ -7,7 +7,7 @@ import tarfile
 import pytest
 from typer.testing import CliRunner
 
-from pixelmill.cli import app
+from pixelmill.cli.commands import app
 
 PATH = "/v1/trainings"
 ONE = "/v1/trainings/trn_1"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.errors import InvalidInput
-from pixelmill.writing import new_text_file
+from pixelmill.cli.writing import new_text_file
+from pixelmill.wire.errors import InvalidInput
 
 
 def write(path: Path, text: str = "rows\n") -> None:

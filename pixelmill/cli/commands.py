@@ -1,0 +1,225 @@
+"""The command line: `pixelmill submit photos/ --model digits --wait`."""
+
+import sys
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from pixelmill.cli import child_commands, model_commands, operator_commands, training_commands
+from pixelmill.cli.display import (
+    aligned,
+    job_lines,
+    say,
+    say_left_out,
+    timestamp,
+    upload_progress,
+)
+from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
+from pixelmill.cli.formats import Format, form_of, outcome_text, target, write_results
+from pixelmill.cli.options import (
+    AsJson,
+    JobId,
+    ModelName,
+    Output,
+    ParamList,
+    Timeout,
+    Wait,
+    read_metadata,
+    read_params,
+)
+from pixelmill.cli.watching import finish, how_to_resume, print_json
+from pixelmill.client.client import Client
+from pixelmill.client.records import Job
+from pixelmill.wire.transport import installed_version
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    # A traceback with values of variables could show a key.
+    pretty_exceptions_show_locals=False,
+    help="Batch image inference as a service. The server and key are those of PIXELMILL_URL and "
+    "PIXELMILL_API_KEY, else of the local stack in PIXELMILL_DATA (./.pixelmill).",
+    epilog=EXIT_HELP,
+)
+
+
+@app.command(epilog=EXIT_HELP)
+def submit(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Files and folders, or one archive or JSONL file, or URLs.",
+            show_default=False,
+        ),
+    ],
+    model: ModelName,
+    param: ParamList = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option("--metadata", metavar="NAME=VALUE", help="A note of yours; repeatable."),
+    ] = None,
+    priority: Annotated[str | None, typer.Option("--priority", help="high, normal or low.")] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option("--webhook-url", help="Who is called when the job is over.")
+    ] = None,
+    overlays: Annotated[
+        bool, typer.Option("--overlays", help="Draw each result over its image as well.")
+    ] = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a batch; its job's id goes to stdout."""
+    with Client() as client:
+        with upload_progress() as on_upload:
+            job = client.submit(
+                paths,
+                model=model,
+                params=read_params(param),
+                metadata=read_metadata(metadata),
+                priority=priority,
+                webhook=webhook_url,
+                overlays=overlays or None,
+                on_upload=on_upload,
+            )
+        if not as_json:
+            # At once: whoever interrupts the wait needs it to find the job again.
+            typer.echo(job.id)
+        say_left_out(job)
+        finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
+
+
+@app.command(epilog=EXIT_HELP)
+def status(
+    job_id: JobId, wait: Wait = False, timeout: Timeout = None, as_json: AsJson = False
+) -> None:
+    """Show how far a job is."""
+    with Client() as client:
+        finish(client, client.job(job_id), wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command(epilog=EXIT_HELP)
+def predict(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="One image: a file or a URL.")],
+    model: ModelName,
+    param: ParamList = None,
+    wait: Annotated[float, typer.Option("--timeout", help="Seconds to wait for it.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Predict for one image and print what was found."""
+    with Client() as client:
+        answer = client.predict(path, model=model, params=read_params(param), wait=wait)
+    if as_json:
+        print_json(answer.raw)
+    if isinstance(answer, Job):
+        say(f"not there within {wait:g} s; it goes on. To resume: {how_to_resume(answer)}")
+        raise typer.Exit(ExitCode.TIMED_OUT)
+    if not as_json:
+        typer.echo(outcome_text(answer))
+    raise typer.Exit(ExitCode.OK if answer.succeeded else ExitCode.JOB_FAILED)
+
+
+@app.command()
+def jobs(
+    status: Annotated[str | None, typer.Option("--status", help="Only those.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Only its jobs.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--idempotency-key", help="Only the one submitted under it."),
+    ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option("--tenant", help="With an operator's key: of this tenant, or * for all."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs, newest first."""
+    with Client() as client:
+        every = client.jobs(status=status, model=model, idempotency_key=key, tenant=tenant)
+        found, more = list(islice(every, limit)), next(every, None)
+    if as_json:
+        print_json([job.raw for job in found])
+    else:
+        header = ("JOB", "STATUS", "OUTCOME", "MODEL", "DONE", "FAILED", "CREATED", "ABOUT")
+        sys.stdout.write(aligned(header, [_job_row(job) for job in found]))
+    if more is not None:
+        say(f"there are more than these {limit}; --limit N lists N of them")
+
+
+@app.command(epilog=EXIT_HELP)
+def results(
+    job_id: JobId,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Else by the suffix of FILE, else a table."),
+    ] = None,
+    output: Output = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on as results arrive, until the job is over.")
+    ] = False,
+) -> None:
+    """Print one row for every image that is done."""
+    wanted = form_of(form, output)
+    with Client() as client:
+        with target(output) as out:
+            live = follow or out.isatty()
+            write_results(client.results(job_id, follow=follow), wanted, out, live=live)
+        if follow:
+            raise typer.Exit(code_of_job(client.job(job_id)))
+
+
+@app.command()
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel a job; results that are there stay."""
+    with Client() as client:
+        job = client.cancel(job_id)
+    if as_json:
+        print_json(job.raw)
+    else:
+        sys.stdout.write(job_lines(job))
+
+
+@app.command()
+def delete(job_id: JobId, as_json: AsJson = False) -> None:
+    """Delete a job with its results and all that it holds."""
+    with Client() as client:
+        receipt = client.delete(job_id)
+    if as_json:
+        print_json(receipt)
+    else:
+        erased = "erased" if receipt.get("erased_at") else "is being erased"
+        typer.echo(f"{job_id} deleted; what it held {erased}")
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version of this program."""
+    typer.echo(installed_version())
+
+
+child_commands.add_to(app)
+model_commands.add_to(app)
+training_commands.add_to(app)
+operator_commands.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; it ends in an exit status."""
+    run(app)
+
+
+def _job_row(job: Job) -> tuple[str, ...]:
+    counts = job.request_counts
+    done = f"{counts.finished}/{counts.total}"
+    outcome, created = job.outcome or "", timestamp(job.created_at)
+    failed, about = str(counts.failed), _about(job)
+    return (job.id, job.status, outcome, str(job.model), done, failed, created, about)
+
+
+def _about(job: Job) -> str:
+    """Say what tells a job from its neighbours: the caller's own notes, and its parent."""
+    notes = [f"{name}={value}" for name, value in job.metadata.items()]
+    return ", ".join(notes + ([f"{job.kind} of {job.parent_id}"] if job.parent_id else []))

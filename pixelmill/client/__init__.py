@@ -1,0 +1,4 @@
+"""The Python client: what callers import as `pixelmill`.
+
+Imports wire.
+"""

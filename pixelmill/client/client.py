@@ -1,0 +1,265 @@
+"""The Python client: submit a batch, wait for it, read one result for every image.
+
+with Client() as client:
+    job = client.submit("photos/", model="digits")
+    for result in client.results(job, follow=True):
+        print(result.custom_id, result.predictions)
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from pixelmill.client.calls import create, job_path, results_path
+from pixelmill.client.child_calls import ChildCalls
+from pixelmill.client.inputs import Delivered, Gathered, Inputs, PathLike, Upload, plan_inputs
+from pixelmill.client.model_calls import ModelCalls
+from pixelmill.client.records import File, Job, Result
+from pixelmill.client.single import predict_body
+from pixelmill.client.trainings import Trainings
+from pixelmill.client.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
+from pixelmill.wire.connection import find_connection
+from pixelmill.wire.pages import pages
+from pixelmill.wire.retrying import RetryPolicy
+from pixelmill.wire.row_stream import whole_rows
+from pixelmill.wire.tarstream import tar_stream
+from pixelmill.wire.transport import Call, Transport, json_object
+from pixelmill.wire.uploads import OnUpload, file_upload, path_upload, upload_call
+
+# As many rows as one page of results holds: large enough that the round trip does not matter.
+PAGE = 1000
+
+
+class Client(ChildCalls, ModelCalls):
+    """Speaks to one Pixelmill server; safe to share between threads; close it after use.
+
+    Server and key are looked for in the arguments, then in PIXELMILL_URL and PIXELMILL_API_KEY,
+    then in the local stack that `pixelmill up` runs (`data` or PIXELMILL_DATA, ./.pixelmill).
+    `timeout` is in seconds and for one exchange, not for a job. Requests that broke, or that the
+    server could not take just then, are repeated up to `retry.attempts` times where that is safe.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        *,
+        data: PathLike | None = None,
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        connection = find_connection(url, api_key, Path(data) if data is not None else None)
+        self._sleep = sleep
+        self._transport = Transport(connection, timeout, retry or RetryPolicy(), sleep)
+        self.trainings = Trainings(self._transport, self._deliver, sleep)
+
+    def __enter__(self) -> Self:
+        """Give the client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def upload(
+        self,
+        file: PathLike | BinaryIO,
+        filename: str | None = None,
+        *,
+        on_upload: OnUpload | None = None,
+    ) -> File:
+        """Upload a file, or what a binary file object holds from its position on.
+
+        It is read as it is sent. An upload that broke is begun anew where the source can be read
+        again; in the worst case an unused second copy stays with the server.
+        """
+        if isinstance(file, str | os.PathLike):
+            call = path_upload(Path(file), filename, on_upload)
+        else:
+            call = file_upload(file, filename, on_upload)
+        return File.from_raw(self._json(call))
+
+    def submit(
+        self,
+        inputs: Inputs,
+        *,
+        model: str,
+        params: Mapping[str, Any] | None = None,
+        priority: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        webhook: str | Mapping[str, Any] | None = None,
+        completion_window: str | None = None,
+        output_expires_after: int | None = None,
+        delete_inputs: bool | None = None,
+        overlays: bool | None = None,
+        idempotency_key: str | None = None,
+        on_upload: OnUpload | None = None,
+    ) -> Job:
+        """Submit a batch and give its job at once.
+
+        `inputs` is a path (image, folder, archive, JSONL file), a list of paths, a list of URLs, a
+        list of request dicts, or a File uploaded before. A folder goes as a tar that is made on the
+        way: each file's `custom_id` is its path in the folder. The job's `left_out` says what was
+        not sent, such as hidden files and plain text; every other file is, whatever its suffix.
+        `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
+        drawn over its image.
+
+        With an `idempotency_key` of your own, repeat a submission of local files by their File:
+        a second upload is another file, and so another request.
+        """
+        body = {
+            "model": model,
+            "params": params,
+            "priority": priority,
+            "metadata": metadata,
+            "webhook": {"url": webhook} if isinstance(webhook, str) else webhook,
+            "completion_window": completion_window,
+            "output_expires_after": output_expires_after,
+            "delete_inputs": delete_inputs,
+            "overlays": overlays,
+        }
+        member, left_out = self._deliver(inputs, on_upload)
+        job = Job.from_raw(self._json(create("/v1/jobs", body | member, idempotency_key)))
+        return replace(job, left_out=left_out)
+
+    def _deliver(self, inputs: Inputs, on_upload: OnUpload | None = None) -> Delivered:
+        """Bring inputs to the server; gives the member of the submission that names them."""
+        plan = plan_inputs(inputs)
+        if isinstance(plan, Upload):
+            file = self.upload(plan.path, on_upload=on_upload)
+            return Delivered({"input_file_id": file.id})
+        if isinstance(plan, Gathered):
+            name = f"{plan.roots[0].absolute().name or 'inputs'}.tar"
+            call = upload_call(name, lambda: tar_stream(plan), on_upload, repeatable=True)
+            file = File.from_raw(self._json(call))
+            return Delivered({"input_file_id": file.id}, plan.skips.total())
+        return Delivered({plan.member: plan.value})
+
+    def predict(
+        self,
+        input: PathLike | bytes | File | Mapping[str, Any],  # noqa: A002  # the contract's word
+        *,
+        model: str,
+        params: Mapping[str, Any] | None = None,
+        wait: float = 10,
+    ) -> Result | Job:
+        """Predict for one image: a path, URL, the image's bytes, a File or an `input` object.
+
+        Gives the Result, or the Job if it is not there within `wait` seconds.
+        """
+        body = {"model": model, "input": predict_body(input), "params": params}
+        call = create("/v1/predictions", body, None, hold_s=wait)
+        response = self._transport.send(call)
+        answer = json_object(response)
+        return Job.from_raw(answer) if response.status_code == 202 else Result.from_raw(answer)
+
+    def job(self, job: str | Job, wait: float | None = None) -> Job:
+        """Give a job; with `wait`, the server holds the answer up to so many seconds (≤ 50)."""
+        call = Call("GET", job_path(job), repeatable=True, hold_s=wait)
+        return Job.from_raw(self._json(call))
+
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        model: str | None = None,
+        idempotency_key: str | None = None,
+        tenant: str | None = None,
+    ) -> Iterator[Job]:
+        """Give the tenant's jobs, newest first, fetching pages as they are needed.
+
+        With an `idempotency_key`, give the one that was submitted under it, if it was stored: an
+        error after which nobody knows has that key. With an operator's key, `tenant` names another
+        tenant, or is `*` for all of them.
+        """
+        query = {
+            "status": status,
+            "model": model,
+            "idempotency_key": idempotency_key,
+            "tenant": tenant,
+        }
+        for page in pages(self._transport, "/v1/jobs", query):
+            yield from map(Job.from_raw, page.rows)
+
+    def wait(
+        self,
+        job: str | Job,
+        timeout: float | None = None,
+        on_progress: Progress | None = None,
+    ) -> Job:
+        """Wait until a job is over and give it, however it ended (`.check()` raises if badly).
+
+        `on_progress` is called with the job about every two seconds. Raises WaitTimeout after
+        `timeout` seconds. A server that is away for a short while does not end the wait.
+        """
+        return wait_until_over(self._poller(job), timeout, on_progress)
+
+    def cancel(self, job: str | Job) -> Job:
+        """Cancel a job: what runs already is finished and counted, the rest never starts."""
+        # Cancelling twice is cancelling once, so it may be repeated.
+        call = Call("POST", job_path(job) + "/cancel", repeatable=True)
+        return Job.from_raw(self._json(call))
+
+    def delete(self, job: str | Job) -> Mapping[str, Any]:
+        """Delete a job with its results, cancelling it if it runs; gives the receipt.
+
+        `erased_at` of the receipt is None while the server is still erasing; ask again to see.
+        """
+        return self._json(Call("DELETE", job_path(job), repeatable=True))
+
+    def results(
+        self, job: str | Job, *, follow: bool = False, status: str | None = None
+    ) -> Iterator[Result]:
+        """Give the results there are, in the order of their commit, none lost and none repeated.
+
+        With `follow`, go on as more arrive, until the job is over.
+        """
+        rows = self._follow_rows(job, status) if follow else self._rows(job, status)
+        return map(Result.from_raw, rows)
+
+    def results_ndjson(self, job: str | Job) -> Iterator[bytes]:
+        """Give the results there are as raw NDJSON blocks; memory stays bounded.
+
+        Raises ConnectionFailed if the stream breaks, or ends before all the rows that the server
+        has told of: `results` goes on where it was, this cannot.
+        """
+        call = Call("GET", results_path(job), params={"format": "ndjson"}, repeatable=True)
+        with self._transport.stream(call) as response:
+            yield from whole_rows(response)
+
+    def _rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
+        for page in pages(self._transport, results_path(job), {"limit": PAGE, "status": status}):
+            yield from page.rows
+
+    def _follow_rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
+        poller, after = self._poller(job), None
+        while True:
+            # Read before the rows: rows of a job that was over then are all there.
+            is_last_round = poller.job.is_terminal
+            params = {"limit": PAGE, "status": status}
+            for page in pages(self._transport, results_path(job), params, after):
+                yield from page.rows
+                after = page.cursor
+            if is_last_round:
+                return
+            poller.next(WATCHED_HOLD_S)
+
+    def _poller(self, job: str | Job) -> Poller[Job]:
+        return Poller(self._transport, job_path(job), Job.from_raw, sleep=self._sleep)
+
+    def _json(self, call: Call) -> dict[str, Any]:
+        return json_object(self._transport.send(call))

@@ -1,0 +1,128 @@
+"""The client's calls about models: their versions and aliases, and the log of changes."""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pixelmill.client.records import Alias, Model
+from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.pages import pages
+from pixelmill.wire.tarstream import file_size, read_blocks
+from pixelmill.wire.transport import Call, Transport, json_object
+
+_NEW_LINE = b"\r\n"
+
+
+class ModelCalls:
+    """What a client can do with models; part of `pixelmill.Client`."""
+
+    _transport: Transport
+
+    def models(self) -> list[Model]:
+        """Give the models that jobs can name, each in its newest version."""
+        return self._models("/v1/models")
+
+    def versions(self, name: str) -> list[Model]:
+        """Give the versions of a model, newest first, also those that are not ready."""
+        return self._models(_path(name) + "/versions")
+
+    def version(self, name: str, version: int) -> Model:
+        """Give one version of a model, whatever its state."""
+        call = Call("GET", f"{_path(name)}/versions/{version}", repeatable=True)
+        return Model.from_raw(self._answer(call))
+
+    def push(
+        self, name: str, weights: Path | str, record: Mapping[str, Any], *, wait: float = 0
+    ) -> Model:
+        """Register safetensors weights as a version of a model, `my/cats` or one of all tenants'.
+
+        A worker tries it out: `state` is "validating" until it has, then "ready"; the server holds
+        the answer for that up to `wait` seconds (≤ 50). Raises InvalidRequest if it is refused.
+        """
+        call = _push_call(_path(name) + "/versions", Path(weights), record, wait)
+        return Model.from_raw(self._answer(call))
+
+    def delete_version(self, name: str, version: int) -> Mapping[str, Any]:
+        """Delete a version; jobs that run it already go on. Gives the receipt."""
+        call = Call("DELETE", f"{_path(name)}/versions/{version}", repeatable=True)
+        return self._answer(call)
+
+    def aliases(self, name: str) -> list[Alias]:
+        """Give the aliases of a model, with their canaries."""
+        found = pages(self._transport, _path(name) + "/aliases", {})
+        return [Alias.from_raw(row) for page in found for row in page.rows]
+
+    def set_alias(
+        self, name: str, alias: str, version: int, canary: Mapping[str, Any] | None = None
+    ) -> Alias:
+        """Make an alias name a version; with `canary`, `{version, percent, …}`, one on trial."""
+        body = {"version": version} | ({} if canary is None else {"canary": canary})
+        call = Call("PUT", _alias_path(name, alias), json=body, repeatable=True)
+        return Alias.from_raw(self._answer(call))
+
+    def remove_alias(self, name: str, alias: str) -> Mapping[str, Any]:
+        """Remove an alias; gives the receipt."""
+        return self._answer(Call("DELETE", _alias_path(name, alias), repeatable=True))
+
+    def audit(self) -> Iterator[Mapping[str, Any]]:
+        """Give who changed what, newest first; needs an operator's key."""
+        for page in pages(self._transport, "/v1/audit", {}):
+            yield from page.rows
+
+    def _models(self, path: str) -> list[Model]:
+        found = pages(self._transport, path, {})
+        return [Model.from_raw(row) for page in found for row in page.rows]
+
+    def _answer(self, call: Call) -> dict[str, Any]:
+        return json_object(self._transport.send(call))
+
+
+def _path(name: str) -> str:
+    # A name may hold slashes; what else somebody typed must not reach another call.
+    return "/v1/models/" + quote(name, safe="/")
+
+
+def _alias_path(name: str, alias: str) -> str:
+    return f"{_path(name)}/aliases/{quote(alias, safe='')}"
+
+
+def _push_call(path: str, weights: Path, record: Mapping[str, Any], wait: float) -> Call:
+    """Give the registration as a form whose weights are read while they are sent."""
+    if not weights.is_file():
+        raise InvalidInput(f"{weights} is no file; push takes one file of safetensors.")
+    size, boundary = file_size(weights), uuid.uuid4().hex
+    head = _NEW_LINE.join(
+        [
+            f"--{boundary}".encode(),
+            b'Content-Disposition: form-data; name="record"',
+            b"",
+            json.dumps(dict(record)).encode(),
+            f"--{boundary}".encode(),
+            b'Content-Disposition: form-data; name="weights"; filename="weights.safetensors"',
+            b"Content-Type: application/octet-stream",
+            b"",
+            b"",
+        ]
+    )
+    foot = f"\r\n--{boundary}--\r\n".encode()
+
+    def body() -> Iterator[bytes]:
+        yield head
+        yield from read_blocks(weights, size)
+        yield foot
+
+    return Call(
+        "POST",
+        path,
+        body=body,
+        headers={
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + size + len(foot)),
+        },
+        # Equal weights and record give the version that they have.
+        repeatable=True,
+        hold_s=wait,
+    )
