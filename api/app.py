@@ -8,32 +8,32 @@ from apiflask import APIFlask
 from flask.ctx import RequestContext
 from flask.typing import ResponseReturnValue
 
-from api.admission import admit_bodies
-from api.auth import SCHEME, protect
+from api.bodies.admission import admit_bodies
+from api.bodies.intake import close_intake
 from api.commands import keys
 from api.current import EXTENSION
-from api.intake import close_intake
-from api.listener import LISTENER, Listener
-from api.logs import configure_logging, log_requests
-from api.openapi import add_components
-from api.parsing import refuse_nul
-from api.problems import handle_errors
-from api.rate_limits import limit_requests
-from api.readiness import READINESS, Readiness
-from api.routes.aliases import aliases
-from api.routes.audit import audit
-from api.routes.children import children
-from api.routes.docs import docs
-from api.routes.files import files
-from api.routes.health import health
-from api.routes.jobs import jobs
-from api.routes.models import models
-from api.routes.predictions import predictions
-from api.routes.results import results
-from api.routes.shadows import shadows
-from api.routes.trainings import refuse_trainings, trainings
-from api.security_headers import harden
-from api.waiting import HELD, MOST_HELD, Held, hold_here
+from api.files.routes import files
+from api.jobs.children import children
+from api.jobs.predictions import predictions
+from api.jobs.routes import jobs
+from api.models.aliases import aliases
+from api.models.audit import audit
+from api.models.routes import models
+from api.models.shadows import shadows
+from api.results.routes import results
+from api.system.docs import docs
+from api.system.health import health
+from api.system.readiness import READINESS, Readiness
+from api.trainings.routes import refuse_trainings, trainings
+from api.web.auth import SCHEME, protect
+from api.web.listener import LISTENER, Listener
+from api.web.logs import configure_logging, log_requests
+from api.web.openapi import add_components
+from api.web.parsing import refuse_nul
+from api.web.problems import handle_errors
+from api.web.rate_limits import limit_requests
+from api.web.security_headers import harden
+from api.web.waiting import HELD, MOST_HELD, Held, hold_here
 from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.settings import load_settings
 
@@ -54,7 +54,7 @@ class Application(APIFlask):
         return super().request_context(environ)
 
     def call_view(self) -> ResponseReturnValue:
-        """Call the view; its answer may be one that is still to come (api.waiting.Held)."""
+        """Call the view; its answer may be one that is still to come (api.web.waiting.Held)."""
         try:
             return super().dispatch_request()
         finally:

@@ -22,10 +22,10 @@ from api.front.environ import environ_of
 from api.front.exchange import Answer, Exchange, Outcome, WantsBody
 from api.front.limits import LONGEST_TARGET, MOST_HEADERS, SENT
 from api.front.peer import GoneError, Peer
-from api.listener import LISTENER, Listener
-from api.logs import HEADER, new_request_id, without_keys
-from api.problems import MEDIA_TYPE, problem_body
-from api.waiting import HELD, NOT_HELD, Held, pause_s, place_of
+from api.web.listener import LISTENER, Listener
+from api.web.logs import HEADER, new_request_id, without_keys
+from api.web.problems import MEDIA_TYPE, problem_body
+from api.web.waiting import HELD, NOT_HELD, Held, pause_s, place_of
 from jobs.base.settings import load_settings
 
 log = structlog.get_logger(__name__)

@@ -20,8 +20,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.front.limits import HEADER_S, MOST_CONNECTIONS, UNSENT
 from api.front.lingering import LingeringTransport
-from api.logs import HEADER, new_request_id
-from api.problems import MEDIA_TYPE, problem_body
+from api.web.logs import HEADER, new_request_id
+from api.web.problems import MEDIA_TYPE, problem_body
 
 log = structlog.get_logger(__name__)
 

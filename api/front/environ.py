@@ -5,7 +5,7 @@ import sys
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from api.admission import IS_FED
+from api.bodies.admission import IS_FED
 
 
 def environ_of(scope: Any) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from flask import Response
 from flask.typing import ResponseReturnValue
 
-from api.admission import feed
 from api.app import Application
-from api.intake import current_intake
-from api.waiting import Held, Wait
+from api.bodies.admission import feed
+from api.bodies.intake import current_intake
+from api.web.waiting import Held, Wait
 
 Result = TypeVar("Result")
 

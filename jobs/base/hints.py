@@ -5,7 +5,7 @@ who gets none looks there every few seconds anyway. So a hint that cannot be sen
 forgotten, and Redis may lose everything it holds.
 
 Work is hinted at by Celery messages, each for one worker; moves are published to all who wait for
-that job, or for that version of a model (api.listener).
+that job, or for that version of a model (api.web.listener).
 """
 
 import time

@@ -11,7 +11,7 @@
 
     jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
     models/{weights id}.safetensors              the weights of one version of a model
-    probes/readyz                                written again and again (api.readiness)
+    probes/readyz                                written again and again (api.system.readiness)
     installations/{id}                           whose store this is (jobs.aftercare.tidying)
 
 Every name is made here, never from a caller's words. A blob is written whole or not at all, and

@@ -16,7 +16,7 @@ from pixelmill.cli.writing import new_text_file
 from pixelmill.client.records import Result
 from pixelmill.wire.errors import InvalidInput
 
-# Those of the server's own CSV (api.result_rows), which this is to equal letter by letter.
+# Those of the server's own CSV (api.results.rows), which this is to equal letter by letter.
 CSV_COLUMNS = (
     "index", "custom_id", "status", "model", "input_sha256", "attempts", "predictions",
     "error_code", "error_message", "error_retryable", "warnings", "width", "height", "fps",

@@ -7,7 +7,7 @@ import pytest
 from apiflask import APIFlask
 
 from api.app import create_app
-from api.listener import LISTENER
+from api.web.listener import LISTENER
 from jobs.base.bootstrap import Ground
 from jobs.tables import ModelVersion
 from jobs.tenants.keys import NewKey, create_key

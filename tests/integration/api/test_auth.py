@@ -5,7 +5,7 @@ import re
 import pytest
 from apiflask import APIFlask
 
-from api.auth import OPEN_ENDPOINTS
+from api.web.auth import OPEN_ENDPOINTS
 from jobs.base.bootstrap import Ground
 from jobs.tenants.keys import NewKey, create_key, revoke_key
 from tests.integration.api.callers import Caller, check_problem

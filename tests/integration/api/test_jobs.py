@@ -10,7 +10,7 @@ import pytest
 from apiflask import APIFlask
 from sqlalchemy import update
 
-from api.waiting import HELD, Wait, wanted_wait
+from api.web.waiting import HELD, Wait, wanted_wait
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
 from jobs.queue.completion import expire_overdue

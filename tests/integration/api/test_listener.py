@@ -11,8 +11,8 @@ import pytest
 import redis
 from apiflask import APIFlask
 
-from api import waiting
-from api.listener import LISTENER, Listener
+from api.web import waiting
+from api.web.listener import LISTENER, Listener
 from jobs.base.bootstrap import Ground
 from jobs.base.hints import MOVES, Hints
 from jobs.queue.completion import cancel

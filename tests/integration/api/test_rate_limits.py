@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from api.app import create_app
-from api.rate_limits import storage_uri
+from api.web.rate_limits import storage_uri
 from jobs.base.bootstrap import Ground
 from jobs.base.hints import Hints
 from jobs.tenants.keys import NewKey, create_key

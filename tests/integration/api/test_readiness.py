@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from api.app import create_app
-from api.listener import LISTENER, Listener
-from api.readiness import READINESS, Readiness
+from api.system.readiness import READINESS, Readiness
+from api.web.listener import LISTENER, Listener
 from jobs.base.bootstrap import Ground
 from jobs.base.database import Database
 from jobs.base.storage import Storage

@@ -10,7 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from sqlalchemy import update
 
-from api.result_rows import _harmless
+from api.results.rows import _harmless
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
 from jobs.base.storage import segment_name

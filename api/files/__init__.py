@@ -1,0 +1,4 @@
+"""Files that callers upload.
+
+Imports web and what it stands on.
+"""

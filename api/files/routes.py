@@ -1,0 +1,146 @@
+"""Files: uploaded as a stream, listed, read back, deleted."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+from urllib.parse import quote
+
+from apiflask import APIBlueprint
+from flask import Response
+from werkzeug.http import dump_options_header
+
+from api.bodies.admission import is_form
+from api.bodies.file_names import last_part
+from api.bodies.kept_files import body_part, body_parts, keep_as_file
+from api.bodies.parts import Part, Parts
+from api.current import ground, link, tenant_id
+from api.web.openapi import describe
+from api.web.parsing import check_filename, read_query, validated
+from api.web.schemas import FileListQuery, UploadForm, UploadQuery
+from api.web.views import Deleted, FileList, FileView, file_view, listed
+from jobs.base.errors import InvalidRequest, NotFound
+from jobs.base.storage import BlobMissing
+from jobs.inputs.files import delete_file, get_file, list_files
+from jobs.tables import File
+
+files = APIBlueprint("files", __name__, url_prefix="/v1/files", tag="Files")
+
+_LONGEST_FIELD = 1024
+
+
+@files.post("")
+@describe(
+    files,
+    {201: FileView},
+    problems=(400, 408, 413, 415, 422),
+    body={"multipart/form-data": UploadForm, "application/octet-stream": "binary"},
+    query=UploadQuery,
+)
+def upload_file() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Upload an image, an archive (zip, tar, tar.gz, .bz2, .xz, .zst, 7z), or a JSONL file.
+
+    Send multipart/form-data with a part `file` (and `purpose`), or the bytes themselves as the body
+    with their name as `?filename=`. The body is streamed to storage; there is no need to know its
+    length beforehand. `expires_after[seconds]` has it erased by itself.
+    """
+    query = read_query(UploadQuery)
+    file = _upload_part() if is_form() else _upload_body(query)
+    return file_view(file).model_dump(), 201, {"Location": link(f"/v1/files/{file.id}")}
+
+
+@files.get("")
+@describe(files, {200: FileList}, problems=(422,), query=FileListQuery)
+def get_files() -> dict[str, Any]:
+    """List files, newest first unless `order` says otherwise."""
+    query = read_query(FileListQuery)
+    with ground().database.read() as session:
+        found = list_files(
+            session,
+            tenant_id(),
+            after=query.after,
+            limit=query.limit + 1,
+            purpose=query.purpose,
+            oldest_first=query.order == "asc",
+        )
+    return listed([file_view(file) for file in found[: query.limit]], len(found) > query.limit)
+
+
+@files.get("/<file_id>")
+@describe(files, {200: FileView}, problems=(404,))
+def get_one_file(file_id: str) -> dict[str, Any]:
+    """Show a file's name, size and sha256."""
+    return file_view(_find(file_id)).model_dump()
+
+
+@files.delete("/<file_id>")
+@describe(files, {200: Deleted}, problems=(404,))
+def remove_file(file_id: str) -> dict[str, Any]:
+    """Delete a file and its bytes. Items of running jobs that still need it will fail."""
+    delete_file(ground(), tenant_id(), file_id)
+    return Deleted(id=file_id, object="file").model_dump()
+
+
+@files.get("/<file_id>/content")
+@describe(files, {200: {"application/octet-stream": "binary"}}, problems=(404,))
+def get_content(file_id: str) -> Response:
+    """Read a file's bytes back, as a download."""
+    file = _find(file_id)
+    # Never the type that the bytes claim to be: an uploaded page must not run in a browser.
+    headers = {
+        "Content-Length": str(file.bytes),
+        "Content-Disposition": _attachment(file.filename),
+    }
+    return Response(_begun(file), headers=headers, content_type="application/octet-stream")
+
+
+def _upload_body(query: UploadQuery) -> File:
+    if not query.filename:
+        raise InvalidRequest(
+            "The file has no name: add ?filename=photos.zip, or send multipart/form-data.",
+            param="filename",
+        )
+    return _keep(body_part(), query.filename, query.purpose)
+
+
+def _upload_part() -> File:
+    parts = body_parts()
+    file = parts.only("file", "with a filename")
+    purpose = parts.named("purpose")
+    text = purpose[0].text(_LONGEST_FIELD) if purpose else "batch"
+    return _keep(file, file.filename or "file", text, _lifetime_s(parts))
+
+
+def _lifetime_s(parts: Parts) -> int | None:
+    names = ("expires_after[anchor]", "expires_after[seconds]")
+    told = {name: part.text(_LONGEST_FIELD) for name in names for part in parts.named(name)}
+    lifetime_s = validated(UploadForm, {"file": "", **told}).seconds
+    if told and lifetime_s is None:
+        raise InvalidRequest(f"`{names[1]}` is missing beside `{names[0]}`.", param=names[1])
+    return lifetime_s
+
+
+def _keep(part: Part, filename: str, purpose: str, lifetime_s: int | None = None) -> File:
+    check_filename(filename)
+    return keep_as_file(part, last_part(filename), purpose, lifetime_s)
+
+
+def _find(file_id: str) -> File:
+    with ground().database.read() as session:
+        return get_file(session, tenant_id(), file_id)
+
+
+def _attachment(filename: str) -> str:
+    """Name a download in both forms of RFC 6266: for old readers, and for all of Unicode."""
+    plain = filename.encode("ascii", "replace").decode()
+    names = {"filename": plain, "filename*": f"UTF-8''{quote(filename, safe='')}"}
+    return dump_options_header("attachment", names)
+
+
+def _begun(file: File) -> Iterator[bytes]:
+    """Read the first bytes now, while an error can still be told as one."""
+    chunks = ground().storage.stream(file.blob)
+    try:
+        first = next(chunks, b"")
+    except BlobMissing as err:
+        raise NotFound(f"The bytes of file {file.id!r} have been erased.") from err
+    return chain([first], chunks)

@@ -1,0 +1,98 @@
+"""The answers that tell of a job: 200, 202 and 304, with their headers."""
+
+import hashlib
+import json
+
+from flask import Response, jsonify, request
+from sqlalchemy.orm import Session
+
+from api.current import ground, link
+from api.jobs.views import DryRun, JobView, Kind, ModelRef, Skipped, job_view
+from api.web.waiting import Wait, hold, wanted_wait
+from jobs.base.states import TERMINAL
+from jobs.inputs.skipping import NOTHING
+from jobs.intake.submission import Submission, rehearse
+from jobs.queue.forecast import forecast
+from jobs.tables import Job
+from jobs.versions.names import shown_name
+
+# When to look again, in seconds: sooner for a job that is nearly done.
+_SOONEST_S, _LATEST_S = 1, 10
+
+
+def view_of(session: Session, job: Job) -> JobView:
+    """Show a job under the name that the caller used: a job, or OpenAI's batch."""
+    return job_view(job, kind_of_view(), forecast(session, job))
+
+
+def shown(job: Job, wait: Wait | None = None) -> Response:
+    """Answer 200 with a job, or 304 when the caller has seen it like this."""
+    response = _answer(job, 200, wait)
+    etag, _ = response.get_etag()
+    if etag is not None and request.if_none_match.contains_weak(etag):
+        response.status_code = 304
+        response.set_data(b"")
+    return response
+
+
+def accepted(job: Job, wait: Wait, *, is_new: bool) -> Response:
+    """Answer 202 with a job, and say whether it is that of an earlier request."""
+    response = _answer(job, 202, wait)
+    response.headers["Location"] = location(job)
+    if not is_new:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def accepted_after_wait(job: Job, *, is_new: bool) -> Response:
+    """Answer 202 with a job, once it is over if the caller prefers to wait for that."""
+    wait = wanted_wait()
+    if not wait.seconds:
+        return accepted(job, wait, is_new=is_new)
+    return hold(job.id, wait, lambda job, wait: accepted(job, wait, is_new=is_new))
+
+
+def rehearsed(submission: Submission) -> Response:
+    """Answer 200 with what a submission would have run."""
+    model, total = submission.model, rehearse(ground(), submission)
+    view = DryRun(
+        model=ModelRef(name=shown_name(model.name), version=model.version, digest=model.digest),
+        params=submission.params,
+        total=total,
+        # Every item that comes inside a request is run: there are no files around them.
+        skipped=None if total is None else Skipped(**NOTHING),
+    )
+    return jsonify(view.model_dump(mode="json"))
+
+
+def location(job: Job) -> str:
+    """Give the path of a job under the name that the caller used."""
+    return link(f"/v1/{'batches' if kind_of_view() == 'batch' else 'jobs'}/{job.id}")
+
+
+def _answer(job: Job, status: int, wait: Wait | None) -> Response:
+    with ground().database.read() as session:
+        view = view_of(session, job)
+    response = jsonify(view.model_dump(mode="json"))
+    response.status_code = status
+    response.set_etag(_digest(view), weak=True)
+    response.headers.update(wait.headers if wait else {})
+    if job.status not in TERMINAL:
+        response.headers["Retry-After"] = str(_look_again_s(view))
+    return response
+
+
+def _digest(view: JobView) -> str:
+    """Name a state of a job; the estimate is left out, for it changes while nothing happens."""
+    seen = view.model_dump(mode="json", exclude={"queue": {"eta_seconds"}})
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _look_again_s(view: JobView) -> int:
+    eta = view.queue.eta_seconds
+    return _SOONEST_S if eta is None else max(_SOONEST_S, min(eta // 10, _LATEST_S))
+
+
+def kind_of_view() -> Kind:
+    """Say under which name the caller asks."""
+    return "batch" if (request.blueprint or "").startswith("batches") else "job"

@@ -1,0 +1,198 @@
+"""From a body that was read to a job that is stored.
+
+    JSON: input_file_id, requests, urls ─┐
+    multipart: one archive or JSONL ─────┼─► model, params, webhook checked ─► jobs.intake
+               images ───────────────────┘
+
+Whatever goes wrong on the way, nothing is stored: no answer but 202 leaves anything behind.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flask import request
+
+from api.current import ground, tenant_id
+from api.jobs.inline_items import read_requests, read_urls
+from api.web.deadlines import cancel_after_s, seconds_to_run
+from api.web.schemas import CommonOptions, JobCreate, JobOptions, RerunCreate, Webhook
+from jobs.base.errors import InvalidRequest, NotFound
+from jobs.base.ids import new_id
+from jobs.base.settings import Settings
+from jobs.base.states import JobKind
+from jobs.inputs.addresses import UrlNotAllowed, check_url
+from jobs.inputs.files import get_file
+from jobs.inputs.items import first_request
+from jobs.intake.children import check_rerun
+from jobs.intake.submission import Idempotency, Submission, fingerprint
+from jobs.tables import File, Job, ModelVersion
+from jobs.versions.names import shown_name
+from jobs.versions.registry import choose
+from models.catalog import ModelRecord, check_params, inherited_params
+from models.errors import ParamsError
+
+_LONGEST_KEY = 255
+# An embedding has nothing to show.
+DRAWN_TASKS = ("classification", "detection", "segmentation", "video-classification")
+_INPUTS = ("input_file_id", "requests", "urls")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A model and parameters in the caller's words."""
+
+    model: str
+    params: dict[str, Any]
+    # Whether the first line of a manifest says both, for all its lines.
+    from_lines: bool = False
+
+    def as_stored(self) -> dict[str, Any]:
+        """Give it as a job keeps it (jobs.inputs.items.Agreed)."""
+        said = {"model": self.model, "params": self.params}
+        return said | {"from_lines": True} if self.from_lines else said
+
+
+def submission_of(body: JobCreate) -> Submission:
+    """Turn a JSON body into a job to be stored; raises what is wrong with it."""
+    given = [name for name in _INPUTS if getattr(body, name) is not None]
+    if len(given) != 1:
+        found = f"here are {' and '.join(given)}" if given else "here is none"
+        raise InvalidRequest(
+            f"A job takes its items from exactly one of {', '.join(_INPUTS)}; {found}.",
+            param=given[1] if given else "input_file_id",
+        )
+    if body.input_file_id is not None:
+        file = find_file(body.input_file_id)
+        return replace(checked(body, wanted_by(body, file)), input_file_id=file.id)
+    submission = checked(body, wanted_by(body, None))
+    if body.urls is not None:
+        return replace(submission, requests=read_urls(body.urls, _most_faults()))
+    longest = ground().settings.max_item_bytes
+    requests = read_requests(body.requests or [], _most_faults(), longest)
+    return replace(submission, requests=requests)
+
+
+def rerun_of(parent: Job, body: RerunCreate) -> Submission:
+    """Turn a body into a job over the items of another; raises what is wrong with it."""
+    params = parent.requested.get("params", {}) if body.params is None else body.params
+    submission = checked(body, Wanted(body.model, params))
+    with ground().database.read() as session:
+        check_rerun(session, parent, submission.model)
+    kept = inherited_params(submission.model.record["task"], parent.params)
+    return replace(
+        submission,
+        params=submission.params | {name: kept[name] for name in kept.keys() - params.keys()},
+        kind=JobKind.RERUN,
+        parent_id=parent.id,
+        input_file_id=parent.input_file_id,
+    )
+
+
+def wanted_by(options: JobOptions, file: File | None) -> Wanted:
+    """Say what a job is to run; in OpenAI's form its file says so, in the first line.
+
+    Raises InvalidInput when that line, or the file, is at fault.
+    """
+    if options.model is not None:
+        return Wanted(options.model, options.params or {})
+    first = first_request(ground(), file) if file is not None else None
+    if first is None or first.model is None:
+        where = "" if first is None else ", which the first line of this one does not"
+        raise InvalidRequest(
+            "`model` is missing: name one that GET /v1/models lists. It may be left out only when "
+            f"input_file_id is a JSONL file whose every line names it in `body.model`{where}.",
+            param="model",
+        )
+    if options.params is not None:
+        return Wanted(first.model, options.params)
+    return Wanted(first.model, first.params or {}, from_lines=True)
+
+
+def checked(options: CommonOptions, wanted: Wanted) -> Submission:
+    """Check all that a job says of itself; gives it without its items."""
+    settings, job_id = ground().settings, new_id("job")
+    with ground().database.read() as session:
+        version, canary_id = choose(session, wanted.model, tenant_id(), job_id)
+    return Submission(
+        job_id=job_id,
+        tenant_id=tenant_id(),
+        model=version,
+        canary_id=canary_id,
+        params=_checked_params(version, wanted.params),
+        requested=wanted.as_stored(),
+        pool=settings.pool_for_jobs,
+        priority=options.priority,
+        metadata=options.metadata,
+        webhook=checked_webhook(options.webhook, settings),
+        completion_window=options.completion_window,
+        completion_window_s=seconds_to_run(options.completion_window, settings.completion_window_s),
+        output_expires_after=options.lifetime_s,
+        delete_inputs=isinstance(options, JobOptions) and options.delete_inputs,
+        overlays=_checked_overlays(options.overlays, version),
+    )
+
+
+def find_file(file_id: str) -> File:
+    """Give one of the tenant's files; raises NotFound naming the member of the body."""
+    with ground().database.read() as session:
+        try:
+            return get_file(session, tenant_id(), file_id)
+        except NotFound as err:
+            text = f"{err.message} Upload it with POST /v1/files first."
+            raise NotFound(text, param="input_file_id") from err
+
+
+def idempotency_key() -> str | None:
+    """Read the Idempotency-Key; raises InvalidRequest when it cannot be stored."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (1 <= len(key) <= _LONGEST_KEY and key.isprintable()):
+        raise InvalidRequest(
+            f"The Idempotency-Key must have 1 to {_LONGEST_KEY} printable characters.",
+            param="Idempotency-Key",
+        )
+    return key
+
+
+def idempotency_of(*parts: object) -> Idempotency | None:
+    """Say what a repetition of this request must have in common with it, if it has a key."""
+    key = idempotency_key()
+    if key is None:
+        return None
+    deadline = cancel_after_s()
+    asked = parts if deadline is None else (*parts, {"Cancel-After": deadline})
+    return Idempotency(key, fingerprint(request.path, *asked))
+
+
+def _checked_params(version: ModelVersion, params: dict[str, Any]) -> dict[str, Any]:
+    record = ModelRecord.from_json(version.record)
+    try:
+        return check_params(record.task, params, record.labels, record.preprocess)
+    except ParamsError as err:
+        raise InvalidRequest(str(err), param=f"params.{err.param}") from err
+
+
+def _checked_overlays(wanted: bool, version: ModelVersion) -> bool:
+    record = ModelRecord.from_json(version.record)
+    if wanted and record.task not in DRAWN_TASKS:
+        raise InvalidRequest(
+            f"`overlays` cannot be had of {shown_name(version.name)}@{version.version}: drawn are "
+            f"results of {', '.join(DRAWN_TASKS)}.",
+            param="overlays",
+        )
+    return wanted
+
+
+def checked_webhook(webhook: Webhook | None, settings: Settings) -> dict[str, Any] | None:
+    """Give a webhook as it is stored; raises InvalidRequest for a URL that may not be called."""
+    if webhook is None:
+        return None
+    try:
+        check_url(webhook.url, allow_networks=settings.egress_allow)
+    except UrlNotAllowed as err:
+        text = f"`webhook.url` is refused: {str(err).rstrip('.')}."
+        raise InvalidRequest(text, param="webhook.url") from err
+    return webhook.model_dump(exclude_none=True)
+
+
+def _most_faults() -> int:
+    return ground().settings.max_line_errors

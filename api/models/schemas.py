@@ -1,0 +1,171 @@
+"""What callers may send about models: versions to register, aliases to move.
+
+A record comes from a stranger and is run by a worker that others share, so every size in it has a
+bound here.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    Tag,
+)
+
+from api.web.schemas import Binary, FileId
+from models.catalog import VIDEO_LIMITS, Limits
+from models.options import NetworkOptions
+from models.windows import MAX_WINDOW
+
+_DEFAULTS = Limits()
+
+Side = Annotated[StrictInt, Field(ge=1, le=4096)]
+WindowLength = Annotated[StrictInt, Field(ge=1, le=MAX_WINDOW)]
+Scale = Annotated[list[FiniteFloat], Field(min_length=1, max_length=3)]
+VersionNumber = Annotated[StrictInt, Field(ge=1, le=99_999_999)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PreprocessBody(_Strict):
+    """How images are brought to the network's form; which members belong to which task: docs."""
+
+    channels: Literal[1, 3]
+    mean: Scale
+    std: Scale
+    antialias: StrictBool = True
+    resize: Side | None = Field(None, description="Pixels of the shorter side, before the crop.")
+    crop: Side | None = Field(None, description="Pixels of the centred square.")
+    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
+    shorter: Side | None = Field(None, description="Of whole pictures: the shorter side.")
+    longer: Side | None = Field(None, description="Of whole pictures: at most so long.")
+    fixed: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="Of whole pictures: height and width, whatever their proportions."
+    )
+
+
+class FramesBody(_Strict):
+    """How a video's frames are brought to the network's form, and how many make a window."""
+
+    channels: Literal[1, 3]
+    mean: Scale
+    std: Scale
+    antialias: StrictBool = False
+    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
+    resize: Annotated[list[Side], Field(min_length=1, max_length=2)] = Field(
+        description="Height and width, or the pixels of the shorter side alone."
+    )
+    crop: Annotated[list[Side], Field(min_length=2, max_length=2)] = Field(
+        description="Height and width of the centre."
+    )
+    fps: FiniteFloat = Field(gt=0, le=240, description="Frames a second that are looked at.")
+    window: WindowLength = Field(description="Frames that are answered for at a time.")
+    windows: Annotated[list[WindowLength], Field(min_length=2, max_length=2)] = Field(
+        description="The fewest and the most that the network can take."
+    )
+    carries: StrictBool = Field(False, description="Whether it remembers earlier windows.")
+
+
+def _form_of(given: Any) -> str:
+    """Say which form of preprocessing is meant: only that of videos speaks of windows."""
+    is_frames = isinstance(given, FramesBody) or (isinstance(given, dict) and "window" in given)
+    return "(frames)" if is_frames else "(pictures)"
+
+
+Preprocess = Annotated[
+    Annotated[PreprocessBody, Tag("(pictures)")] | Annotated[FramesBody, Tag("(frames)")],
+    Discriminator(_form_of),
+]
+
+
+class LimitsBody(_Strict):
+    """What one item may be at most."""
+
+    max_pixels: StrictInt = Field(_DEFAULTS.max_pixels, ge=1, le=_DEFAULTS.max_pixels)
+    max_bytes: StrictInt = Field(_DEFAULTS.max_bytes, ge=1, le=VIDEO_LIMITS.max_bytes)
+
+
+class RecordBody(_Strict):
+    """All that is needed to run a version, except its weights."""
+
+    architecture: str = Field(
+        min_length=1,
+        max_length=128,
+        description="Such as `digits` or `torchvision/resnet18`; the weights must be its.",
+    )
+    labels: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=32_768, description="One name a class, in the network's order."
+    )
+    task: str | None = Field(None, description="Left out: the architecture's.")
+    preprocess: Preprocess | None = Field(
+        None, description="Left out: that of the network that we ship with this architecture."
+    )
+    options: NetworkOptions | None = Field(
+        None, description="Of an architecture that has some: how its convolutions are made."
+    )
+    limits: LimitsBody | None = None
+    max_batch: StrictInt | None = Field(None, ge=1, le=256)
+    shard_items: StrictInt | None = Field(None, ge=1, le=10_000)
+    metrics: dict[Annotated[str, Field(max_length=64)], FiniteFloat] = Field({}, max_length=64)
+    description: str = Field("", max_length=2000)
+
+
+class VersionCreate(_Strict):
+    """A version whose weights were uploaded as a file before."""
+
+    input_file_id: FileId = Field(description="A safetensors file.")
+    record: RecordBody
+
+
+class VersionForm(BaseModel):
+    """The parts of a multipart registration."""
+
+    weights: Binary
+    record: RecordBody
+
+
+class CanaryBody(_Strict):
+    """A version that gets a part of the alias's new jobs, and ends when it does badly."""
+
+    version: VersionNumber
+    percent: float = Field(gt=0, lt=100, description="Of new jobs that name the alias.")
+    max_error_rate: float = Field(
+        0.01, ge=0, le=1, description="Of its items, those that fail with no fault of their own."
+    )
+    max_latency_ratio: float = Field(
+        2.0, gt=0, le=1000, description="Device time an item, over the stable version's."
+    )
+    min_items: StrictInt = Field(100, ge=1, description="Run by a version before it is judged.")
+
+
+class AliasPut(_Strict):
+    """Where an alias is to point."""
+
+    version: VersionNumber
+    canary: CanaryBody | None = None
+
+
+class ModelListQuery(_Strict):
+    """Which models or versions to list. A page of large records may hold fewer than `limit`."""
+
+    after: str | None = Field(None, max_length=512, description="`last_id` of the page before.")
+    limit: int = Field(20, ge=1, le=100)
+
+
+class AuditQuery(_Strict):
+    """Which entries of the log to list, newest first."""
+
+    after: int | None = Field(None, ge=0, le=2**63 - 1)
+    limit: int = Field(20, ge=1, le=100)
+
+
+def plain(body: BaseModel) -> dict[str, Any]:
+    """Give what was said, without what was left out."""
+    return body.model_dump(exclude_none=True)

@@ -1,0 +1,104 @@
+"""A job's results, live: in the order of commits, by a cursor that loses and repeats nothing."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from api.current import ground, tenant_id
+from api.results.rows import ResultPage, as_csv, ndjson, page_json
+from api.web.openapi import describe
+from api.web.parsing import read_query
+from api.web.schemas import ResultsQuery
+from jobs.base.errors import InvalidRequest, NotFound
+from jobs.queue.reading import get_job
+from jobs.results.overlays import read_overlay
+from jobs.results.rows import Cursor, extent_of, parse_cursor, read_page, read_rows
+from jobs.results.segments import Row
+from jobs.tables import Job
+
+results = APIBlueprint("results", __name__, tag="Results")
+
+_ROWS_A_PAGE = 100
+_STREAMS = {"ndjson": (ndjson, "application/x-ndjson"), "csv": (as_csv, "text/csv; charset=utf-8")}
+# HTTP/1.0, which a default nginx speaks to us, ends a stream that broke like one that is whole.
+ROWS = "Pixelmill-Rows"
+_FORMATS = ("json", *_STREAMS)
+_INDEX = re.compile(r"\d{1,9}", re.ASCII)
+
+
+@results.get("/<job_id>/results")
+@describe(
+    results,
+    {200: {"application/json": ResultPage, "application/x-ndjson": "binary", "text/csv": "binary"}},
+    problems=(404, 422),
+    query=ResultsQuery,
+)
+def get_results(job_id: str) -> Response:
+    """Read the results that there are by now, while the job runs and afterwards.
+
+    `json` gives pages: pass `last_id` as `after` to go on, also when a page was empty at the time.
+    `ndjson` and `csv` stream every row after `after` that is there when they begin, or the first
+    `limit` of them. The header `Pixelmill-Rows` tells how many that are (a CSV has one line more):
+    whoever gets fewer has not got all, however well the stream seemed to end.
+    """
+    query = read_query(ResultsQuery)
+    if query.format not in _FORMATS:
+        raise InvalidRequest(
+            f"There is no format {query.format!r}; use one of {', '.join(_FORMATS)}.",
+            param="format",
+        )
+    job = _find(job_id)
+    after = Cursor() if query.after is None else parse_cursor(query.after)
+    return _page(job, after, query) if query.format == "json" else _stream(job, after, query)
+
+
+@results.get("/<job_id>/results/<index>/overlay")
+@describe(results, {200: {"image/jpeg": "binary"}}, problems=(404, 409))
+def get_overlay(job_id: str, index: str) -> Response:
+    """Show an item's image with its result drawn over it, of a job submitted with `overlays`.
+
+    Of a video, at most 16 of its frames are shown in order, with their classes and times.
+    409 while the item has not run, 404 when it did not succeed or the job has no overlays.
+    """
+    job = _find(job_id)
+    if not _INDEX.fullmatch(index):
+        raise NotFound(f"Job {job_id!r} has no item {index!r}: items are counted from 0.")
+    response = Response(read_overlay(ground(), job, int(index)), content_type="image/jpeg")
+    # It never changes; nobody but its tenant may keep it.
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def _find(job_id: str) -> Job:
+    with ground().database.read() as session:
+        job = get_job(session, tenant_id(), job_id)
+    if job.outputs_erased_at is not None:
+        raise NotFound(f"The results of job {job_id!r} were erased, as it was agreed.")
+    return job
+
+
+def _page(job: Job, after: Cursor, query: ResultsQuery) -> Response:
+    page = read_page(ground(), job, after, query.limit or _ROWS_A_PAGE, query.status)
+    return Response(page_json(job, page, query.after), content_type="application/json")
+
+
+def _stream(job: Job, after: Cursor, query: ResultsQuery) -> Response:
+    extent = extent_of(ground(), job, after, query.status)
+    told = extent.rows if query.limit is None else min(extent.rows, query.limit)
+    wanted = (
+        row
+        for _, row in read_rows(ground(), job, after, extent.until)
+        if query.status is None or row.status is query.status
+    )
+    write, media_type = _STREAMS[query.format]
+    content = write(job, _begun(islice(wanted, told)))
+    return Response(content, headers={ROWS: str(told)}, content_type=media_type)
+
+
+def _begun(rows: Iterable[Row]) -> Iterator[Row]:
+    """Read the first row now, while an error can still be told as one."""
+    rows = iter(rows)
+    return chain(list(islice(rows, 1)), rows)

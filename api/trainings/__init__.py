@@ -1,0 +1,4 @@
+"""Trainings: begun, shown, ended.
+
+Imports jobs and what it stands on.
+"""

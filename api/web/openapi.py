@@ -1,0 +1,216 @@
+"""How routes are described: decorators here, one document at /openapi.json.
+
+Bodies and queries are read in `api.web.parsing`, not by APIFlask, so the document is told of their
+schemas here; both use the same classes, and so cannot disagree.
+"""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from apiflask import APIBlueprint, APIFlask
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.bodies.admission import FORM, Takes, part_names
+from api.jobs.views import DryRun, JobDeleted, JobList, JobView, LineFault
+from api.models.schemas import AliasPut, RecordBody, VersionCreate, VersionForm
+from api.models.shadow_views import ShadowView
+from api.models.views import AliasList, AliasView, AuditList, ModelList, ModelView
+from api.results.comparisons import ChangePage, ComparisonView
+from api.results.rows import PredictionView, ResultItem, ResultPage
+from api.trainings.schemas import (
+    TrainingCreate,
+    TrainingDeleted,
+    TrainingList,
+    TrainingParams,
+    TrainingView,
+)
+from api.web.auth import SCHEME
+from api.web.problems import MEDIA_TYPE
+from api.web.schemas import (
+    JobCreate,
+    JobForm,
+    JobOptions,
+    PredictionCreate,
+    PredictionForm,
+    RerunCreate,
+    ShadowPut,
+    UploadForm,
+)
+from api.web.views import Alive, Deleted, FileList, FileView, Ready
+
+View = TypeVar("View", bound=Callable[..., Any])
+Schema = type[BaseModel]
+# By media type: a schema, or the text of a string format such as "binary".
+Content = Mapping[str, Schema | str]
+
+_REF = "#/components/schemas/{model}"
+_ALL_PROBLEMS = (401, 429, 500, 503)
+_HEADERS = {
+    "Idempotency-Key": "Repeats of a request under one key, up to 255 characters, make one job.",
+    "Prefer": "`wait=N`: hold the answer until the job is over, at most N (up to 50) seconds.",
+    "Cancel-After": "`90`, `30s`, `5m` or `1h30m`: what has not run by then expires.",
+    "If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",
+}
+
+
+class ProblemError(BaseModel):
+    """The same problem as OpenAI's clients read it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ProblemLines(BaseModel):
+    """Every fault of an input."""
+
+    object: str
+    data: list[LineFault]
+
+
+class Problem(BaseModel):
+    """What went wrong, where, and what to do (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    error: ProblemError
+    request_id: str | None
+    errors: ProblemLines | None = None
+
+
+# Every schema that a route may name; a test finds references to what is missing here.
+COMPONENTS: tuple[Schema, ...] = (
+    AliasList,
+    AliasPut,
+    AliasView,
+    Alive,
+    ChangePage,
+    ComparisonView,
+    AuditList,
+    Deleted,
+    DryRun,
+    FileList,
+    FileView,
+    JobCreate,
+    JobDeleted,
+    JobForm,
+    JobList,
+    JobOptions,
+    JobView,
+    ModelList,
+    ModelView,
+    PredictionCreate,
+    PredictionForm,
+    PredictionView,
+    Problem,
+    Ready,
+    RerunCreate,
+    RecordBody,
+    ResultItem,
+    ResultPage,
+    ShadowPut,
+    ShadowView,
+    TrainingCreate,
+    TrainingDeleted,
+    TrainingList,
+    TrainingParams,
+    TrainingView,
+    UploadForm,
+    VersionCreate,
+    VersionForm,
+)
+
+
+def describe(
+    blueprint: APIBlueprint,
+    answers: Mapping[int, Schema | Content | None],
+    *,
+    problems: tuple[int, ...] = (),
+    body: Content | None = None,
+    query: Schema | None = None,
+    headers: tuple[str, ...] = (),
+    is_open: bool = False,
+    blob_name: Callable[[], str] | None = None,
+) -> Callable[[View], View]:
+    """Describe a view's request and answers; its docstring says the rest.
+
+    The bodies that are described are those that are let in (api.bodies.admission); `blob_name` names
+    what a long part of one is stored as.
+    """
+    everywhere = (500, 503) if is_open else _ALL_PROBLEMS
+    responses: dict[int | str, Any] = {}
+    for status, answer in answers.items():
+        responses[status] = _answer(status, answer)
+    for status in sorted({*problems, *everywhere}):
+        responses[status] = _response(status, {MEDIA_TYPE: Problem})
+    extensions: dict[str, Any] = {"parameters": _parameters(query, headers)}
+    if body is not None:
+        extensions["requestBody"] = {"required": True, "content": _content(body)}
+    security = None if is_open else SCHEME
+    documented = blueprint.doc(responses=responses, extensions=extensions, security=security)
+
+    def decorate(view: View) -> View:
+        decorated: View = documented(view)
+        if body is not None:
+            form = body.get(FORM)
+            names = part_names(form) if isinstance(form, type) else {}
+            Takes(frozenset(body), names, blob_name).note_on(decorated)
+        return decorated
+
+    return decorate
+
+
+def add_components(app: APIFlask, prefix: str) -> None:
+    """Have every schema that a route names appear in the document, and where its paths begin."""
+
+    @app.spec_processor
+    def add(spec: dict[str, Any] | str) -> dict[str, Any] | str:
+        assert isinstance(spec, dict), "SPEC_FORMAT is json"
+        _, definitions = models_json_schema(
+            [(schema, "validation") for schema in COMPONENTS], ref_template=_REF
+        )
+        components = spec.setdefault("components", {})
+        components["schemas"] = definitions["$defs"]
+        if prefix:
+            spec["servers"] = [{"url": prefix}]
+        # Blueprints that are registered under two names would name their tags twice.
+        spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())
+        return spec
+
+
+def _answer(status: int, answer: Schema | Content | None) -> dict[str, Any]:
+    if isinstance(answer, type):
+        answer = {"application/json": answer}
+    return _response(status, answer or {})
+
+
+def _response(status: int, content: Content) -> dict[str, Any]:
+    return {"description": HTTPStatus(status).phrase, "content": _content(content)}
+
+
+def _content(content: Content) -> dict[str, Any]:
+    return {kind: {"schema": _reference(schema)} for kind, schema in content.items()}
+
+
+def _reference(schema: Schema | str) -> dict[str, Any]:
+    if isinstance(schema, str):
+        return {"type": "string", "format": schema}
+    return {"$ref": _REF.format(model=schema.__name__)}
+
+
+def _parameters(query: Schema | None, headers: tuple[str, ...]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"in": "header", "name": name, "description": _HEADERS[name], "schema": {"type": "string"}}
+        for name in headers
+    ]
+    if query is not None:
+        schema = query.model_json_schema(ref_template=_REF)
+        for name, detail in schema["properties"].items():
+            found.append({"in": "query", "name": name, "schema": detail})
+    return found
