@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.current import link
+from api.web.openapi import LineFault
 from jobs.base.states import JobKind, JobStatus, Outcome
 from jobs.inputs.skipping import NOTHING
 from jobs.queue.forecast import Forecast
@@ -40,15 +41,6 @@ class Queue(BaseModel):
     eta_seconds: int | None = Field(
         description="From throughput: its own, else that of jobs like it."
     )
-
-
-class LineFault(BaseModel):
-    """One fault of an input, with its line where it has one."""
-
-    code: str
-    message: str
-    param: str | None
-    line: int | None
 
 
 class JobErrors(BaseModel):

@@ -12,11 +12,12 @@ from api.trainings.schemas import (
     TrainingDeleted,
     TrainingList,
     TrainingListQuery,
+    TrainingParams,
     TrainingView,
 )
 from api.trainings.views import training_view
 from api.web.deadlines import seconds_to_run
-from api.web.openapi import describe
+from api.web.openapi import describe, show
 from api.web.parsing import read_body, read_query
 from api.web.views import listed
 from api.web.waiting import Wait, hold, wanted_wait
@@ -39,6 +40,9 @@ from models.errors import ParamsError
 from models.training.recipes import Recipe, read_recipe
 
 trainings = APIBlueprint("trainings", __name__, url_prefix="/v1/trainings", tag="Trainings")
+
+# What `params` may be: a recipe reads it, not the body's schema.
+show(TrainingParams)
 
 _LOOK_AGAIN_S = 2
 

@@ -13,32 +13,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.bodies.admission import FORM, Takes, part_names
-from api.jobs.views import DryRun, JobDeleted, JobList, JobView, LineFault
-from api.models.schemas import AliasPut, RecordBody, VersionCreate, VersionForm
-from api.models.shadow_views import ShadowView
-from api.models.views import AliasList, AliasView, AuditList, ModelList, ModelView
-from api.results.comparisons import ChangePage, ComparisonView
-from api.results.rows import PredictionView, ResultItem, ResultPage
-from api.trainings.schemas import (
-    TrainingCreate,
-    TrainingDeleted,
-    TrainingList,
-    TrainingParams,
-    TrainingView,
-)
 from api.web.auth import SCHEME
 from api.web.problems import MEDIA_TYPE
-from api.web.schemas import (
-    JobCreate,
-    JobForm,
-    JobOptions,
-    PredictionCreate,
-    PredictionForm,
-    RerunCreate,
-    ShadowPut,
-    UploadForm,
-)
-from api.web.views import Alive, Deleted, FileList, FileView, Ready
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = type[BaseModel]
@@ -53,6 +29,15 @@ _HEADERS = {
     "Cancel-After": "`90`, `30s`, `5m` or `1h30m`: what has not run by then expires.",
     "If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",
 }
+
+
+class LineFault(BaseModel):
+    """One fault of an input, with its line where it has one."""
+
+    code: str
+    message: str
+    param: str | None
+    line: int | None
 
 
 class ProblemError(BaseModel):
@@ -84,47 +69,14 @@ class Problem(BaseModel):
     errors: ProblemLines | None = None
 
 
-# Every schema that a route may name; a test finds references to what is missing here.
-COMPONENTS: tuple[Schema, ...] = (
-    AliasList,
-    AliasPut,
-    AliasView,
-    Alive,
-    ChangePage,
-    ComparisonView,
-    AuditList,
-    Deleted,
-    DryRun,
-    FileList,
-    FileView,
-    JobCreate,
-    JobDeleted,
-    JobForm,
-    JobList,
-    JobOptions,
-    JobView,
-    ModelList,
-    ModelView,
-    PredictionCreate,
-    PredictionForm,
-    PredictionView,
-    Problem,
-    Ready,
-    RerunCreate,
-    RecordBody,
-    ResultItem,
-    ResultPage,
-    ShadowPut,
-    ShadowView,
-    TrainingCreate,
-    TrainingDeleted,
-    TrainingList,
-    TrainingParams,
-    TrainingView,
-    UploadForm,
-    VersionCreate,
-    VersionForm,
-)
+# Every schema that a route has named, by its name in the document.
+_named: dict[str, Schema] = {}
+
+
+def show(schema: Schema) -> None:
+    """Have a schema appear in the document; those that a route names appear by themselves."""
+    if _named.setdefault(schema.__name__, schema) is not schema:
+        raise TypeError(f"two schemas are called {schema.__name__}")
 
 
 def describe(
@@ -140,8 +92,8 @@ def describe(
 ) -> Callable[[View], View]:
     """Describe a view's request and answers; its docstring says the rest.
 
-    The bodies that are described are those that are let in (api.bodies.admission); `blob_name` names
-    what a long part of one is stored as.
+    The bodies that are described are those that are let in (api.bodies.admission);
+    `blob_name` names what a long part of one is stored as.
     """
     everywhere = (500, 503) if is_open else _ALL_PROBLEMS
     responses: dict[int | str, Any] = {}
@@ -173,7 +125,7 @@ def add_components(app: APIFlask, prefix: str) -> None:
     def add(spec: dict[str, Any] | str) -> dict[str, Any] | str:
         assert isinstance(spec, dict), "SPEC_FORMAT is json"
         _, definitions = models_json_schema(
-            [(schema, "validation") for schema in COMPONENTS], ref_template=_REF
+            [(_named[name], "validation") for name in sorted(_named)], ref_template=_REF
         )
         components = spec.setdefault("components", {})
         components["schemas"] = definitions["$defs"]
@@ -201,6 +153,7 @@ def _content(content: Content) -> dict[str, Any]:
 def _reference(schema: Schema | str) -> dict[str, Any]:
     if isinstance(schema, str):
         return {"type": "string", "format": schema}
+    show(schema)
     return {"$ref": _REF.format(model=schema.__name__)}
 
 
