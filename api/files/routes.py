@@ -14,10 +14,11 @@ from api.bodies.file_names import last_part
 from api.bodies.kept_files import body_part, body_parts, keep_as_file
 from api.bodies.parts import Part, Parts
 from api.current import ground, link, tenant_id
+from api.files.schemas import FileListQuery, UploadForm, UploadQuery
+from api.files.views import FileList, FileView, file_view
 from api.web.openapi import describe
 from api.web.parsing import check_filename, read_query, validated
-from api.web.schemas import FileListQuery, UploadForm, UploadQuery
-from api.web.views import Deleted, FileList, FileView, file_view, listed
+from api.web.views import Deleted, listed
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.storage import BlobMissing
 from jobs.inputs.files import delete_file, get_file, list_files

@@ -8,13 +8,14 @@ from flask import Response, jsonify
 
 from api.current import ground, tenant_id
 from api.jobs.answers import accepted_after_wait
+from api.jobs.schemas import RerunCreate
 from api.jobs.submitting import idempotency_of, rerun_of
 from api.jobs.views import JobView
 from api.results.comparisons import ChangePage, ComparisonView, change_page, comparison_view
+from api.results.schemas import ChangesQuery
 from api.web.deadlines import seconds_to_run
 from api.web.openapi import describe
 from api.web.parsing import read_body, read_query
-from api.web.schemas import ChangesQuery, RerunCreate
 from jobs.aftercare.comparison import get_comparison, read_changes
 from jobs.intake.children import retry_of
 from jobs.intake.submission import find_earlier, submit

@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from api.bodies.kept_files import body_parts, keep_as_file
 from api.bodies.parts import Part, Parts
 from api.current import ground, tenant_id
+from api.jobs.schemas import JobOptions
 from api.jobs.submitting import checked, idempotency_key, idempotency_of, wanted_by
 from api.web.parsing import parse_json, validated
-from api.web.schemas import JobOptions
 from jobs.archives import sniff_file
 from jobs.base.errors import InvalidRequest
 from jobs.inputs.budgets import fit_name

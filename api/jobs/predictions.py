@@ -11,12 +11,12 @@ from api.bodies.kept_files import body_parts
 from api.current import ground, link
 from api.jobs.answers import accepted
 from api.jobs.inline_items import read_input
+from api.jobs.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
 from api.jobs.submitting import checked, idempotency_of, wanted_by
 from api.jobs.views import JobView
 from api.results.rows import PredictionView, prediction_json
 from api.web.openapi import describe
 from api.web.parsing import parse_json, read_body, validated
-from api.web.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
 from api.web.waiting import Wait, hold, wanted_wait
 from jobs.base.states import TERMINAL
 from jobs.inputs.items import Upload

@@ -10,11 +10,11 @@ from api.bodies.admission import is_form
 from api.current import ground, require_admin, tenant_id
 from api.jobs.answers import accepted_after_wait, kind_of_view, rehearsed, shown, view_of
 from api.jobs.form import read_form, submission_of_form, submit_form
+from api.jobs.schemas import JobCreate, JobForm, JobListQuery
 from api.jobs.submitting import idempotency_of, submission_of
 from api.jobs.views import DryRun, JobDeleted, JobList, JobView, job_deleted
 from api.web.openapi import describe
 from api.web.parsing import read_body, read_query
-from api.web.schemas import JobCreate, JobForm, JobListQuery
 from api.web.views import listed
 from api.web.waiting import hold, wanted_wait
 from jobs.aftercare.deletion import delete_job

@@ -14,8 +14,8 @@ from flask import request
 
 from api.current import ground, tenant_id
 from api.jobs.inline_items import read_requests, read_urls
+from api.jobs.schemas import CommonOptions, JobCreate, JobOptions, RerunCreate, Webhook
 from api.web.deadlines import cancel_after_s, seconds_to_run
-from api.web.schemas import CommonOptions, JobCreate, JobOptions, RerunCreate, Webhook
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.ids import new_id
 from jobs.base.settings import Settings

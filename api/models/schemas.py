@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     FiniteFloat,
@@ -17,7 +16,7 @@ from pydantic import (
     Tag,
 )
 
-from api.web.schemas import Binary, FileId
+from api.web.schemas import Binary, FileId, Strict
 from models.catalog import VIDEO_LIMITS, Limits
 from models.options import NetworkOptions
 from models.windows import MAX_WINDOW
@@ -30,11 +29,7 @@ Scale = Annotated[list[FiniteFloat], Field(min_length=1, max_length=3)]
 VersionNumber = Annotated[StrictInt, Field(ge=1, le=99_999_999)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class PreprocessBody(_Strict):
+class PreprocessBody(Strict):
     """How images are brought to the network's form; which members belong to which task: docs."""
 
     channels: Literal[1, 3]
@@ -51,7 +46,7 @@ class PreprocessBody(_Strict):
     )
 
 
-class FramesBody(_Strict):
+class FramesBody(Strict):
     """How a video's frames are brought to the network's form, and how many make a window."""
 
     channels: Literal[1, 3]
@@ -85,14 +80,14 @@ Preprocess = Annotated[
 ]
 
 
-class LimitsBody(_Strict):
+class LimitsBody(Strict):
     """What one item may be at most."""
 
     max_pixels: StrictInt = Field(_DEFAULTS.max_pixels, ge=1, le=_DEFAULTS.max_pixels)
     max_bytes: StrictInt = Field(_DEFAULTS.max_bytes, ge=1, le=VIDEO_LIMITS.max_bytes)
 
 
-class RecordBody(_Strict):
+class RecordBody(Strict):
     """All that is needed to run a version, except its weights."""
 
     architecture: str = Field(
@@ -117,7 +112,7 @@ class RecordBody(_Strict):
     description: str = Field("", max_length=2000)
 
 
-class VersionCreate(_Strict):
+class VersionCreate(Strict):
     """A version whose weights were uploaded as a file before."""
 
     input_file_id: FileId = Field(description="A safetensors file.")
@@ -131,7 +126,7 @@ class VersionForm(BaseModel):
     record: RecordBody
 
 
-class CanaryBody(_Strict):
+class CanaryBody(Strict):
     """A version that gets a part of the alias's new jobs, and ends when it does badly."""
 
     version: VersionNumber
@@ -145,21 +140,21 @@ class CanaryBody(_Strict):
     min_items: StrictInt = Field(100, ge=1, description="Run by a version before it is judged.")
 
 
-class AliasPut(_Strict):
+class AliasPut(Strict):
     """Where an alias is to point."""
 
     version: VersionNumber
     canary: CanaryBody | None = None
 
 
-class ModelListQuery(_Strict):
+class ModelListQuery(Strict):
     """Which models or versions to list. A page of large records may hold fewer than `limit`."""
 
     after: str | None = Field(None, max_length=512, description="`last_id` of the page before.")
     limit: int = Field(20, ge=1, le=100)
 
 
-class AuditQuery(_Strict):
+class AuditQuery(Strict):
     """Which entries of the log to list, newest first."""
 
     after: int | None = Field(None, ge=0, le=2**63 - 1)
@@ -169,3 +164,10 @@ class AuditQuery(_Strict):
 def plain(body: BaseModel) -> dict[str, Any]:
     """Give what was said, without what was left out."""
     return body.model_dump(exclude_none=True)
+
+
+class ShadowPut(Strict):
+    """Which version to try on how many of the shards."""
+
+    version: StrictInt = Field(ge=1)
+    percent: StrictInt = Field(10, ge=1, le=100, description="Of the shards, at random.")

@@ -5,10 +5,10 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from api.current import actor, ground, require_admin, tenant_id
+from api.models.schemas import ShadowPut
 from api.models.shadow_views import ShadowView, shadow_view
 from api.web.openapi import describe
 from api.web.parsing import read_body
-from api.web.schemas import ShadowPut
 from api.web.views import Deleted
 from jobs.queue.shadows import end_shadow, get_shadow, set_shadow
 from jobs.versions.names import stored_name

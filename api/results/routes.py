@@ -9,9 +9,9 @@ from flask import Response
 
 from api.current import ground, tenant_id
 from api.results.rows import ResultPage, as_csv, ndjson, page_json
+from api.results.schemas import ResultsQuery
 from api.web.openapi import describe
 from api.web.parsing import read_query
-from api.web.schemas import ResultsQuery
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.queue.reading import get_job
 from jobs.results.overlays import read_overlay

@@ -5,8 +5,8 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from api.system.readiness import readiness
+from api.system.views import Alive, Ready
 from api.web.openapi import describe
-from api.web.views import Alive, Ready
 from jobs.base.errors import Unavailable
 
 health = APIBlueprint("health", __name__, tag="Health")

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
+from api.jobs.schemas import Webhook
 from api.jobs.views import Counts, JobErrors, ModelRef, Queue, Skipped, WebhookView
-from api.web.schemas import FileId, MetadataKey, MetadataValue, Webhook, check_window
+from api.web.schemas import FileId, MetadataKey, MetadataValue, Strict, check_window
 from jobs.base.states import JobStatus, Outcome
 from models.training.recipes import Recipe
 
@@ -16,10 +17,8 @@ class TrainingParams(Recipe):
     """The recipe, all but its architecture."""
 
 
-class TrainingCreate(BaseModel):
+class TrainingCreate(Strict):
     """A training: a data set, and the name of the model that gets a version more."""
-
-    model_config = ConfigDict(extra="forbid")
 
     input_file_id: FileId = Field(
         description="An uploaded zip, tar or tar.gz with a folder for each class."
@@ -38,10 +37,8 @@ class TrainingCreate(BaseModel):
     delete_inputs: StrictBool = False
 
 
-class TrainingListQuery(BaseModel):
+class TrainingListQuery(Strict):
     """Which trainings to list, newest first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     after: TrainingId | None = None
     limit: int = Field(20, ge=1, le=100)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.web.schemas import Event
+from api.jobs.schemas import Event
 from jobs.base.bootstrap import Ground
 from jobs.intake.preparation import prepare_next
 from jobs.queue.webhooks import EVENTS

@@ -1,0 +1,38 @@
+"""What callers may send with a file."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from api.web.schemas import Binary, FileId, Order, Strict
+
+
+class UploadForm(BaseModel):
+    """The parts of a multipart upload."""
+
+    file: Binary
+    purpose: str = "batch"
+    seconds: int | None = Field(
+        None,
+        alias="expires_after[seconds]",
+        ge=3600,
+        le=30 * 86400,
+        description="Erase it so many seconds from now; it stays while a job that runs needs it.",
+    )
+    anchor: Literal["created_at"] = Field("created_at", alias="expires_after[anchor]")
+
+
+class UploadQuery(Strict):
+    """How a raw body is to be called."""
+
+    filename: str | None = Field(None, max_length=1024)
+    purpose: str = Field("batch", min_length=1, max_length=64)
+
+
+class FileListQuery(Strict):
+    """Which files to list, newest first."""
+
+    after: FileId | None = None
+    limit: int = Field(20, ge=1, le=100)
+    order: Order = "desc"
+    purpose: str | None = None

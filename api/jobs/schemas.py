@@ -1,0 +1,148 @@
+"""What callers may send for a job or a prediction, member by member."""
+
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, Field, StrictBool, field_validator
+
+from api.web.schemas import (
+    Binary,
+    FileId,
+    JobId,
+    Lifetime,
+    MetadataKey,
+    MetadataValue,
+    ModelName,
+    Order,
+    Strict,
+    check_window,
+)
+from jobs.base.states import JobStatus
+from jobs.tenants.signing import is_secret
+
+# Spelled out for the type checker and the OpenAPI document; a test holds it against EVENTS.
+Event = Literal["job.completed", "job.failed", "job.cancelled", "job.expired"]
+
+
+class Webhook(Strict):
+    """Whom to call when the job is over, and of what."""
+
+    url: str
+    events: list[Event] = Field(list(get_args(Event)), min_length=1)
+    secret: str | None = Field(None, description="Yours to sign with: `whsec_` and base64.")
+
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, secret: str | None) -> str | None:
+        if secret is not None and not is_secret(secret):
+            raise ValueError("must be `whsec_` and 24 to 64 bytes in base64")
+        return secret
+
+
+class OutputExpiry(Strict):
+    """OpenAI's form of `output_expires_after`."""
+
+    seconds: Lifetime
+    anchor: Literal["created_at"] = "created_at"
+
+
+class CommonOptions(Strict):
+    """What any job may say of itself, a rerun too."""
+
+    params: dict[str, Any] | None = None
+    priority: Literal["high", "normal", "low"] = "normal"
+    metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16)
+    webhook: Webhook | None = None
+    completion_window: str | None = Field(None, description="`30m`, `24h` or `7d`; at most 30 days")
+    output_expires_after: Lifetime | OutputExpiry | None = None
+    overlays: StrictBool = Field(
+        False,
+        description="Draw each result over its image, or a video's on some of its frames, in one "
+        "picture: …/results/{index}/overlay. Like the results, and with them, these pictures stay "
+        "when `delete_inputs` erases the inputs.",
+    )
+
+    @field_validator("completion_window")
+    @classmethod
+    def _check_window(cls, window: str | None) -> str | None:
+        return None if window is None else check_window(window)
+
+    @property
+    def lifetime_s(self) -> int | None:
+        """How long the results are to be kept, in seconds; None if the caller does not say."""
+        wanted = self.output_expires_after
+        return wanted.seconds if isinstance(wanted, OutputExpiry) else wanted
+
+
+class JobOptions(CommonOptions):
+    """All that a job may say of itself except where its items are."""
+
+    model: ModelName | None = None
+    delete_inputs: StrictBool = False
+    dry_run: StrictBool = Field(False, description="Check everything and store nothing.")
+    endpoint: Literal["/v1/predictions"] = "/v1/predictions"
+
+
+class RerunCreate(CommonOptions):
+    """A job over the items of another: its model; `params` are the other's unless given."""
+
+    model: ModelName
+
+
+class JobCreate(JobOptions):
+    """A job: its model, and its items in exactly one of three forms."""
+
+    input_file_id: FileId | None = Field(
+        None,
+        description="An uploaded image, archive (zip, tar, tar.gz, .bz2, .xz, .zst, 7z) or JSONL "
+        "file.",
+    )
+    requests: list[dict[str, Any]] | None = Field(
+        None, description="Items: `{custom_id, input: {url | file_id | data}}`."
+    )
+    urls: list[str] | None = Field(None, description="Items that are URLs and nothing else.")
+
+
+class JobForm(BaseModel):
+    """The parts of a multipart submission: images, or one archive or JSONL file."""
+
+    files: list[Binary]
+    job: JobOptions
+
+
+class JobListQuery(Strict):
+    """Which jobs to list, newest first."""
+
+    after: JobId | None = None
+    limit: int = Field(20, ge=1, le=100)
+    order: Order = "desc"
+    status: JobStatus | None = None
+    model: str | None = Field(None, description="A model's name, without a version.")
+    idempotency_key: str | None = Field(
+        None, max_length=255, description="Of the one job that was submitted under this key."
+    )
+    tenant: str | None = Field(
+        None,
+        description="With an operator's key: the name of another tenant, or `*` for all of them. "
+        "Otherwise the list has the jobs of the key's own tenant, an operator's too.",
+    )
+
+
+class PredictionFields(Strict):
+    """What to predict with."""
+
+    model: ModelName
+    params: dict[str, Any] | None = None
+
+
+class PredictionCreate(PredictionFields):
+    """One item to predict for, now."""
+
+    input: dict[str, Any] = Field(description="`{url}`, `{file_id}` or `{data}` (base64).")
+
+
+class PredictionForm(BaseModel):
+    """The parts of a multipart prediction."""
+
+    file: Binary
+    model: ModelName
+    params: str | None = Field(None, description="A JSON object.")
