@@ -24,15 +24,15 @@ from torchvision.transforms import InterpolationMode
 
 from benchmarks.figures import Verdict, close, percentile
 from benchmarks.photos import Photo, crops, photos, with_digits
-from models import rle
+from models.answers import rle
+from models.answers.measures import box_iou
 from models.contracts import check_params
-from models.decoding import EXACT, FAST
-from models.measuring.measures import box_iou
 from models.media.pictures import decode
-from models.preprocess import Preprocessing, normalise, to_sample
-from models.record import Limits
-from models.registry import ImageNetwork, load
-from models.shipped import SHIPPED, shipped_weights
+from models.preprocessing.preprocess import Preprocessing, normalise, to_sample
+from models.records.decoding import EXACT, FAST
+from models.records.record import Limits
+from models.records.shipped import SHIPPED, shipped_weights
+from models.runtime.registry import ImageNetwork, load
 
 _LIMITS = Limits()
 _WEIGHTS = "models/efficientnet-lite0-57934424.pth"

@@ -19,12 +19,12 @@ import torch
 from torchvision.transforms import functional as tv
 
 from benchmarks.seeded import seeded_weights
-from models.halving import in_halves
 from models.networks.torchvision import torchvision_record
-from models.preprocess import Preprocessing, normalise, to_sample
-from models.record import Limits, ModelRecord
-from models.registry import Network, load
-from models.streams import use_own_stream
+from models.preprocessing.preprocess import Preprocessing, normalise, to_sample
+from models.records.record import Limits, ModelRecord
+from models.runtime.halving import in_halves
+from models.runtime.registry import Network, load
+from models.runtime.streams import use_own_stream
 from models.tasks.task import Sample, stack
 
 Figures = Mapping[str, float | str]

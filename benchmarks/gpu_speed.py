@@ -1,9 +1,10 @@
 """ResNet-50 at 224 on a GPU: what decoding and the network can do alone, and both together.
 
 Run by `make bench-gpu`; needs what `benchmarks.gpu_check` needs. JPEGs are decoded by a thread a
-core, and two lanes (models.streams) stack, copy and infer with the network that a worker loads, in
-half precision. Then once more with JPEGs decoded and resized on the device (nvJPEG), which no
-worker does, to tell whether it would pay. Threads, lanes and kernels are warm before a clock runs.
+core, and two lanes (models.runtime.streams) stack, copy and infer with the network that a worker
+loads, in half precision. Then once more with JPEGs decoded and resized on the device (nvJPEG),
+which no worker does, to tell whether it would pay. Threads, lanes and kernels are warm before a
+clock runs.
 
 The device is busy from when a batch is there until its classes are (CUDA events around each): what
 it waits for between two kernels counts as well.
@@ -28,9 +29,9 @@ from benchmarks.gpu_proofs import pictures
 from benchmarks.seeded import seeded_weights
 from models.media.opencv import cv2
 from models.networks.torchvision import torchvision_record
-from models.preprocess import Preprocessing, normalise
-from models.registry import ImageNetwork, load
-from models.streams import use_own_stream
+from models.preprocessing.preprocess import Preprocessing, normalise
+from models.runtime.registry import ImageNetwork, load
+from models.runtime.streams import use_own_stream
 from models.tasks.task import Sample, stack
 
 _LEAST, _LEAST_BUSY = 0.90, 0.90

@@ -16,7 +16,7 @@ from jobs.base.database import Database
 from jobs.base.storage import Storage
 from jobs.versions.registry import register
 from models.catalog import SHIPPED
-from models.weights import digest
+from models.runtime.weights import digest
 
 
 class Paced(nn.Module):

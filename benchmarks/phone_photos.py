@@ -10,7 +10,7 @@ from benchmarks.contest import OURS, Contestant, Turns, hold
 from benchmarks.figures import Verdict
 from benchmarks.report import Row, spread
 from benchmarks.works import phone_photos
-from models.decoding import EXACT, FAST
+from models.records.decoding import EXACT, FAST
 
 _ROUNDS, _QUICK_ROUNDS = 5, 2
 _PHOTOS, _QUICK_PHOTOS = 120, 32

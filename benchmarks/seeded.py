@@ -4,8 +4,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from models.record import ModelRecord
-from models.registry import build
+from models.records.record import ModelRecord
+from models.runtime.registry import build
 
 _SEED = 7
 _PICTURES, _SIDE = 8, 224

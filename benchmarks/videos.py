@@ -30,9 +30,9 @@ from jobs.tenants.keys import create_key
 from jobs.versions.registry import register
 from migrations.upgrade import upgrade
 from models.catalog import check_params
-from models.record import Limits, ModelRecord
-from models.registry import build
-from models.weights import digest
+from models.records.record import Limits, ModelRecord
+from models.runtime.registry import build
+from models.runtime.weights import digest
 from workers.egress import Egress, EgressPolicy
 from workers.engine.engine import Engine
 from workers.launcher import COMPUTING

@@ -20,8 +20,8 @@ from benchmarks.seeded import seeded_weights
 from models.catalog import SHIPPED, shipped_weights
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import encode, heldout_digits, make_photos
-from models.record import ModelRecord
-from models.registry import Network, load
+from models.records.record import ModelRecord
+from models.runtime.registry import Network, load
 
 # The setting of our workers, which all contestants follow.
 PRECISION = "PIXELMILL_PRECISION"

@@ -7,9 +7,9 @@ and shown here.
 from collections.abc import Mapping
 
 from models.contracts import check_params, inherited_params, params_schema, result_schema
-from models.record import VIDEO_LIMITS, Limits, ModelRecord
-from models.shipped import SHIPPED, shipped_weights
-from models.torchvision_names import (
+from models.records.record import VIDEO_LIMITS, Limits, ModelRecord
+from models.records.shipped import SHIPPED, shipped_weights
+from models.records.torchvision_names import (
     CLASSIFIERS,
     RECURRENT_CELLS,
     RECURRENT_PREFIX,
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # Every architecture that can be built here, and the task that it does; an operator's extensions
-# (models.registry.extend) come on top, in the workers alone.
+# (models.runtime.registry.extend) come on top, in the workers alone.
 ARCHITECTURE_TASKS: Mapping[str, str] = {
     **{record.architecture: record.task for record in SHIPPED.values()},
     **TORCHVISION_TASKS,

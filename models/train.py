@@ -14,17 +14,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.answers.confusion import confusion_table
 from models.catalog import SHIPPED
-from models.measuring.card import confusion_table, digits_card
+from models.measuring.card import digits_card
 from models.measuring.clip_card import clip_card
 from models.measuring.evaluation import evaluate
 from models.measuring.scene_card import scene_card
 from models.pictures.data import heldout_digits, train_digits
+from models.runtime.weights import write
 from models.training.clip_training import ClipRecipe, train_on_clips
 from models.training.digits_training import Recipe, train
 from models.training.folder_training import add_arguments, train_folder
 from models.training.scene_training import RECIPES, SceneRecipe, train_on_scenes
-from models.weights import write
 
 AnyRecipe = Recipe | SceneRecipe | ClipRecipe
 # A trained network and its card.

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from models import weights as weights_file
 from models.catalog import SHIPPED, shipped_weights
+from models.runtime import weights as weights_file
 
 Tensors = dict[str, torch.Tensor]
 

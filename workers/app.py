@@ -177,7 +177,7 @@ def _open_work(ground: Ground, process: Process, egress: Egress) -> Work:
         return Errands(ground, egress)
     # torch is imported only where networks run, and only now: the launcher has set up its threads.
     os.environ.setdefault("OMP_NUM_THREADS", str(process.cores))
-    from models import registry
+    from models.runtime import registry
     from workers.engine.engine import Engine
 
     for name in ground.settings.extensions:

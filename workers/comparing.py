@@ -1,7 +1,7 @@
 """Compares what two versions made of the same items, and writes the report: an io worker's errand.
 
-What both could run is held against each other by the task's measure (models.agreement). What one of
-them could not run is counted apart. What was cancelled, expired or erased before it ran says
+What both could run is held against each other by the task's measure
+(models.answers.agreement). What one of them could not run is counted apart. What was cancelled, expired or erased before it ran says
 nothing of a version, nor does a URL that gave another image the second time: these are left out.
 """
 
@@ -32,7 +32,7 @@ from jobs.results.segments import Row
 from jobs.tables import Job
 from jobs.versions.names import shown_name
 from jobs.versions.registry import read_version
-from models.agreement import Measure, first_class, measure_of
+from models.answers.agreement import Measure, first_class, measure_of
 
 log = structlog.get_logger(__name__)
 

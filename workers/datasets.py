@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from jobs.base.errors import InvalidInput
 from jobs.inputs.manifests import Item
-from models.errors import DatasetError
+from models.records.errors import DatasetError
 from models.training.datasets import MOST_CLASSES, check_classes, label_of
 
 # Members that cannot be read, or not by their place alone (workers.engine.images).

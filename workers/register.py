@@ -23,8 +23,8 @@ from jobs.base.settings import SettingsError, load_settings
 from jobs.tables import ModelVersion
 from jobs.versions.registry import register
 from models import catalog
-from models.errors import ModelError
-from models.record import ModelRecord
+from models.records.errors import ModelError
+from models.records.record import ModelRecord
 
 
 def register_shipped(ground: Ground) -> list[ModelVersion]:
@@ -38,7 +38,7 @@ def register_shipped(ground: Ground) -> list[ModelVersion]:
 def register_torchvision(ground: Ground, name: str, weights: Path | None) -> ModelVersion:
     """Register one of torchvision's networks, with published weights or those of a file."""
     from models.networks.torchvision import record_of_file, torchvision_record
-    from models.weights import convert, fetch_torchvision
+    from models.runtime.weights import convert, fetch_torchvision
 
     record = torchvision_record(name) if weights is None else record_of_file(name, weights)
     data = convert(weights) if weights is not None else fetch_torchvision(name)
@@ -48,7 +48,7 @@ def register_torchvision(ground: Ground, name: str, weights: Path | None) -> Mod
 def _store(ground: Ground, record: ModelRecord, weights: bytes, *, check: bool) -> ModelVersion:
     if check:
         # What cannot be loaded here is refused here, not in the middle of somebody's job.
-        from models.registry import load
+        from models.runtime.registry import load
 
         load(record, weights).warm_up()
     return register(

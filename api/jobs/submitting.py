@@ -29,7 +29,7 @@ from jobs.tables import File, Job, ModelVersion
 from jobs.versions.names import shown_name
 from jobs.versions.registry import choose
 from models.catalog import ModelRecord, check_params, inherited_params
-from models.errors import ParamsError
+from models.records.errors import ParamsError
 
 _LONGEST_KEY = 255
 # An embedding has nothing to show.

@@ -35,8 +35,8 @@ from models.catalog import (
     ModelRecord,
     params_schema,
 )
-from models.errors import ModelError
-from models.weights_header import Read, check_header
+from models.records.errors import ModelError
+from models.records.weights_header import Read, check_header
 
 # A batch of larger pictures would take gigabytes of everybody's memory.
 _MOST_BATCH_PIXELS = 16_000_000

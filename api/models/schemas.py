@@ -18,8 +18,8 @@ from pydantic import (
 
 from api.web.schemas import Binary, FileId, Strict
 from models.catalog import VIDEO_LIMITS, Limits
-from models.options import NetworkOptions
-from models.windows import MAX_WINDOW
+from models.records.options import NetworkOptions
+from models.records.windows import MAX_WINDOW
 
 _DEFAULTS = Limits()
 

@@ -36,7 +36,7 @@ from jobs.tables import Job, Training
 from jobs.versions.names import MINE, check_new_name, stored_name
 from jobs.versions.registry import check_task
 from models.catalog import ARCHITECTURE_TASKS
-from models.errors import ParamsError
+from models.records.errors import ParamsError
 from models.training.recipes import Recipe, read_recipe
 
 trainings = APIBlueprint("trainings", __name__, url_prefix="/v1/trainings", tag="Trainings")

@@ -23,7 +23,7 @@ from benchmarks.works import Work
 from jobs.base.database import Database
 from jobs.base.storage import Storage
 from jobs.versions.registry import register
-from models.weights import digest
+from models.runtime.weights import digest
 from pixelmill import Client
 from tests.e2e.stacks import RunningStack, running_stack
 

@@ -16,7 +16,7 @@ from torchvision.models import get_model, get_model_weights
 
 from benchmarks.contestants.turns import few, given_work, take_turns
 from benchmarks.works import Work
-from models.weights import read
+from models.runtime.weights import read
 
 _PROCESSES = 2
 

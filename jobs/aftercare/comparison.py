@@ -5,7 +5,7 @@
                                                      └──────┘ it died, or the store was away
 
 A comparison is leased like a preparation is: claimed with a number, renewed on the way, and ended
-only under that number. What similar answers are is not known here (models.agreement,
+only under that number. What similar answers are is not known here (models.answers.agreement,
 workers.comparing). The report is some figures; the items that changed are a blob, as many as they
 may be, beside the results of the later job.
 """

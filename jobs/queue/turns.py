@@ -26,7 +26,7 @@ from jobs.tables import Table
 
 PRIORITY_WEIGHTS = {"high": 16.0, "normal": 4.0, "low": 1.0}
 
-# What a shard is cut to take, about (models.record, `shard_items`).
+# What a shard is cut to take, about (models.records.record, `shard_items`).
 SHARD_S = 3.0
 # What a turn of a training takes, about (Settings.training_turn_s).
 TRAINING_TURN_S = 20.0

@@ -16,9 +16,9 @@ from models.contracts.detection import BoxPrediction, DetectionParams
 from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
 from models.contracts.segmentation import MaskPrediction, SegmentationParams
 from models.contracts.video_classification import VideoClassificationParams, VideoPrediction
-from models.decoding import EXACT
-from models.errors import ParamsError, RecordError
-from models.windows import window_of
+from models.records.decoding import EXACT
+from models.records.errors import ParamsError, RecordError
+from models.records.windows import window_of
 
 
 @dataclass(frozen=True)

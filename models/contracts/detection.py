@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from models.contracts.pictures import PictureParams
-from models.decoding import FAST
+from models.records.decoding import FAST
 
 ClassNames = Annotated[list[str], Field(min_length=1, max_length=1000)]
 

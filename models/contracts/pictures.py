@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.decoding import EXACT
+from models.records.decoding import EXACT
 
 
 class PictureParams(BaseModel):

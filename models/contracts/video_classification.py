@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from models.windows import MAX_WINDOW
+from models.records.windows import MAX_WINDOW
 
 
 class VideoClassificationParams(BaseModel):

@@ -1,9 +1,7 @@
 """A model card: what a shipped network is, how it came about and what was measured, as Markdown."""
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.record import ModelRecord
+from models.answers.confusion import confusion_table
+from models.records.record import ModelRecord
 from models.training.digits_training import Recipe, Trained
 
 _CARD = """\
@@ -82,12 +80,3 @@ def digits_card(
         loss=trained.losses[-1],
         torch_version=torch_version,
     )
-
-
-def confusion_table(confusion: NDArray[np.int64], labels: tuple[str, ...]) -> str:
-    """Return the counts as a Markdown table."""
-    rows = [["", *labels], ["---"] * (len(labels) + 1)]
-    rows += [
-        [f"**{name}**", *map(str, counts)] for name, counts in zip(labels, confusion, strict=True)
-    ]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -3,7 +3,7 @@
 from models.measuring.evaluation import Figures
 from models.measuring.scene_card import wrapped
 from models.pictures.clips import LATENCY
-from models.record import ModelRecord
+from models.records.record import ModelRecord
 from models.training.clip_training import ClipRecipe, ClipTrained
 
 _CARD = """\

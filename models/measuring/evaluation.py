@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import rle
+from models.answers import rle
+from models.answers.measures import Boxes, mean_average_precision, mean_iou
 from models.contracts import check_params
 from models.measuring.clip_evaluation import measure_motion
-from models.measuring.measures import Boxes, mean_average_precision, mean_iou
 from models.pictures.data import Labels, Pixels, encode, heldout_digits
 from models.pictures.scenes import Scene, heldout_scenes
-from models.record import ModelRecord
-from models.registry import ImageNetwork, load
+from models.records.record import ModelRecord
+from models.runtime.registry import ImageNetwork, load
 from models.tasks.task import Predictions
 
 Figures = Mapping[str, float]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from textwrap import fill
 
 from models.measuring.evaluation import Figures
-from models.record import ModelRecord
+from models.records.record import ModelRecord
 from models.training.scene_training import RECIPES, SceneRecipe, SceneTrained
 
 _CARD = """\

@@ -12,9 +12,9 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
-from models.errors import VideoDecodeFailed
 from models.media.film_ends import asf_is_cut, flv_is_cut, ps_is_cut, ts_is_cut
 from models.media.mp4_index import MAX_INDEX_BYTES, MAX_INDEX_ENTRIES, claimed_entries
+from models.records.errors import VideoDecodeFailed
 
 # Real files have some hundred parts, fragmented ones thousands; more is work for work's sake.
 _MAX_PARTS = 200_000

@@ -9,7 +9,7 @@ ISO/IEC 13818-1 (MPEG), Adobe's FLV 10.1, the Blu-ray Disc Association's BDAV (1
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from models.errors import UnsupportedMedia
+from models.records.errors import UnsupportedMedia
 
 # The fifth to eighth byte of an MP4 or QuickTime file: old ones do not begin with `ftyp`.
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")

@@ -8,11 +8,11 @@ costs microseconds. The still formats that are let through, each by its magic by
 import struct
 from collections.abc import Callable
 
-from models.errors import ImageDecodeFailed, ImageTooLarge, UnsupportedMedia
 from models.media.recognition import check_is_no_raw, describe
 from models.media.stills.still import Still
 from models.media.stills.table import STILLS
-from models.record import Limits
+from models.records.errors import ImageDecodeFailed, ImageTooLarge, UnsupportedMedia
+from models.records.record import Limits
 
 
 def open_still(data: bytes, limits: Limits) -> tuple[str, Still]:

@@ -11,7 +11,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import DecoderFault
+from models.records.errors import DecoderFault
 
 Pixels = NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ already set wins, so that whoever starts the process can choose.
 
 import os
 
-from models.record import PIXEL_CEILING
+from models.records.record import PIXEL_CEILING
 
 # A second wall behind the header check of models/media/formats.py.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXEL_CEILING))

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.errors import ImageDecodeFailed
 from models.media.formats import open_still
 from models.media.memory import Pixels
 from models.media.opencv import cv2
 from models.media.stills.still import Still, undecodable
-from models.record import Limits
+from models.records.errors import ImageDecodeFailed
+from models.records.record import Limits
 
 # The orientations of EXIF that swap width and height.
 _SIDEWAYS = (5, 6, 7, 8)

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.media import films
 from models.media.pictures import decode
-from models.record import Limits
+from models.records.record import Limits
 
 # What Pillow can write and we can read, each by its own decoder.
 _WRITTEN: tuple[tuple[str, str, dict[str, str]], ...] = (

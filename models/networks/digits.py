@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.options import NetworkOptions, read_options
+from models.records.options import NetworkOptions, read_options
 
 # In place: nothing else needs what a layer gave before them.
 _ACTIVATIONS = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": torch.sigmoid_}

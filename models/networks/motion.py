@@ -30,7 +30,7 @@ al. (2000); Donahue et al. "Long-term Recurrent Convolutional Networks" (2015).
 import torch
 from torch import nn
 
-from models.errors import RecordError
+from models.records.errors import RecordError
 
 DIRECTIONS = 4
 # Numbers that say what is seen in a frame, and where.

@@ -29,14 +29,14 @@ from torch import nn
 from models.networks import digits
 from models.networks.torchvision import build_classifier, torchvision_record
 from models.networks.torchvision_embedders import as_encoder
-from models.shipped import SHIPPED
-from models.torchvision_names import (
+from models.records.shipped import SHIPPED
+from models.records.torchvision_names import (
     CLASSIFIERS,
     RECURRENT_CELLS,
     RECURRENT_PREFIX,
     TORCHVISION_PREFIX,
 )
-from models.windows import MAX_WINDOW
+from models.records.windows import MAX_WINDOW
 
 _HIDDEN = 256
 # Frames that are encoded at once when nothing is to be learned from them: a window of hundreds must

@@ -14,15 +14,15 @@ from typing import Any
 from torch import nn
 from torchvision import models as tv
 
-from models.errors import RecordError, UnknownArchitecture
 from models.networks.torchvision_detectors import build_detector, detector_preprocess
 from models.networks.torchvision_embedders import without_last_layer
 from models.networks.torchvision_videos import (
     build_video_classifier,
     video_preprocess,
 )
-from models.record import VIDEO_LIMITS, Limits, ModelRecord
-from models.torchvision_names import (
+from models.records.errors import RecordError, UnknownArchitecture
+from models.records.record import VIDEO_LIMITS, Limits, ModelRecord
+from models.records.torchvision_names import (
     CLASSIFIERS,
     DETECTORS,
     EMBEDDING_SUFFIX,

@@ -2,7 +2,7 @@
 
 They are built by torchvision; only the first of their parts is another: torchvision's own resizes
 each picture and pads a batch to its largest, and at the end pastes masks into pictures as large as
-the originals. Here pictures are resized before they come (models/whole_pictures.py) and masks stay
+the originals. Here pictures are resized before they come (models.preprocessing) and masks stay
 small until they are encoded (models/tasks/segmentation.py), so that memory is bounded and no
 picture's result depends on its neighbours in the batch.
 """

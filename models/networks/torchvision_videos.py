@@ -49,7 +49,7 @@ def build_video_classifier(name: str, classes: int) -> nn.Module:
 
 
 def video_preprocess(name: str, published: Any) -> dict[str, Any]:
-    """Turn torchvision's published transforms into the record's plain data (models/frames.py)."""
+    """Turn torchvision's published transforms into the record's plain data."""
     size = CLIP_SIZES[name]
     return {
         "resize": list(published.resize_size),

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.errors import RecordError
+from models.answers.numbers import shortest
 from models.media.pictures import Picture
-from models.numbers import shortest
-from models.preprocess import Preprocessing, normalise, to_sample
-from models.record import ModelRecord
+from models.preprocessing.preprocess import Preprocessing, normalise, to_sample
+from models.records.errors import RecordError
+from models.records.record import ModelRecord
 from models.tasks.task import Predictions, Sample, Task, stack
 
 

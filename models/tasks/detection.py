@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torchvision.ops import batched_nms
 
-from models.numbers import shortest
-from models.record import ModelRecord
+from models.answers.numbers import shortest
+from models.records.record import ModelRecord
 from models.tasks.task import Predictions, Sample, Task
 from models.tasks.whole_pictures import (
     blank,

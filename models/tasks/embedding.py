@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.numbers import shortest
-from models.record import ModelRecord
+from models.answers.numbers import shortest
+from models.records.record import ModelRecord
 from models.tasks.classification import blank, channels, check, infer, least, prepare
 from models.tasks.task import Predictions, Task
 

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torchvision.models.detection.roi_heads import expand_boxes, expand_masks, paste_mask_in_image
 
-from models import rle
-from models.numbers import shortest
-from models.record import ModelRecord
+from models.answers import rle
+from models.answers.numbers import shortest
+from models.records.record import ModelRecord
 from models.tasks.detection import Found, choose, describe, read_output
 from models.tasks.task import Predictions, Sample, Task
 from models.tasks.whole_pictures import (

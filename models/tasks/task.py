@@ -10,7 +10,7 @@ from torch import nn
 from models.media.memory import Pixels
 from models.media.pictures import Picture
 from models.media.sampling import Sampling
-from models.record import ModelRecord
+from models.records.record import ModelRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.errors import RecordError
-from models.frames import FramePreprocessing, to_frame
+from models.answers.numbers import shortest
 from models.media.memory import Pixels
 from models.media.sampling import Sampling
-from models.numbers import shortest
-from models.preprocess import normalise
-from models.record import ModelRecord
+from models.preprocessing.frames import FramePreprocessing, to_frame
+from models.preprocessing.preprocess import normalise
+from models.records.errors import RecordError
+from models.records.record import ModelRecord
+from models.records.windows import window_of
 from models.tasks.task import (
     Clip,
     Predictions,
@@ -29,7 +30,6 @@ from models.tasks.task import (
     VideoTask,
     Windows,
 )
-from models.windows import window_of
 
 
 def check(record: ModelRecord) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from models.errors import RecordError
 from models.media.pictures import Picture
-from models.preprocess import normalise
-from models.record import ModelRecord
+from models.preprocessing.preprocess import normalise
+from models.preprocessing.whole_pictures import resize_whole, spec_of
+from models.records.errors import RecordError
+from models.records.record import ModelRecord
 from models.tasks.task import Sample, stack
-from models.whole_pictures import resize_whole, spec_of
 
 
 def check(record: ModelRecord) -> None:

@@ -22,9 +22,9 @@ from torch import nn
 
 from models.networks.motion import WHAT, WHERE, Motion, State
 from models.pictures.clips import CLIP_FRAMES, CLIP_SIZE, Film, Stream
-from models.preprocess import normalise
-from models.record import ModelRecord
-from models.registry import build
+from models.preprocessing.preprocess import normalise
+from models.records.record import ModelRecord
+from models.runtime.registry import build
 from models.tasks.video_classification import spec_of
 from models.training.scene_training import adam
 

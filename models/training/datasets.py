@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import DatasetError, InputError
+from models.records.errors import DatasetError, InputError
 
 Rows = NDArray[np.int64]
 

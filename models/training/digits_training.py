@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.preprocess import Preprocessing, normalise
-from models.record import ModelRecord
-from models.registry import build
+from models.preprocessing.preprocess import Preprocessing, normalise
+from models.records.record import ModelRecord
+from models.runtime.registry import build
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]

@@ -15,13 +15,13 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from models.frames import FramePreprocessing
 from models.media.films import Frame, open_video
 from models.media.pictures import Picture, decode
 from models.media.sampling import Sampling
-from models.preprocess import Preprocessing, Scale, normalise
-from models.record import Limits, ModelRecord
-from models.registry import TASKS, VIDEO_TASKS
+from models.preprocessing.frames import FramePreprocessing
+from models.preprocessing.preprocess import Preprocessing, Scale, normalise
+from models.records.record import Limits, ModelRecord
+from models.runtime.registry import TASKS, VIDEO_TASKS
 from models.tasks.video_classification import pad
 
 # Windows of a video that are looked at.

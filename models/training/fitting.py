@@ -20,10 +20,10 @@ import torch
 from torch import nn
 from torchvision.transforms import functional as tv
 
-from models import weights as weights_file
-from models.errors import DatasetError, InputError, TrainingFailed, WeightsError
-from models.record import ModelRecord
-from models.registry import build, in_native_order
+from models.records.errors import DatasetError, InputError, TrainingFailed, WeightsError
+from models.records.record import ModelRecord
+from models.runtime import weights as weights_file
+from models.runtime.registry import build, in_native_order
 from models.training.augmentation import augment
 from models.training.datasets import Images, Rows, split
 from models.training.examples import Decoders, DecodersHere, examples_of

@@ -16,8 +16,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from models.errors import ModelError
-from models.measuring.card import confusion_table
+from models.answers.confusion import confusion_table
+from models.records.errors import ModelError
 from models.training.datasets import open_images
 from models.training.fitting import Fit
 from models.training.new_records import new_record

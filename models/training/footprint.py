@@ -8,9 +8,9 @@ torch's `meta` device, where tensors have shapes and no numbers.
 import torch
 from torch import nn
 
-from models.errors import TrainingFailed
-from models.record import ModelRecord
-from models.registry import TASKS, VIDEO_TASKS, build
+from models.records.errors import TrainingFailed
+from models.records.record import ModelRecord
+from models.runtime.registry import TASKS, VIDEO_TASKS, build
 from models.training.examples import DecodersHere, examples_of
 from models.training.recipes import Recipe
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from models.catalog import SHIPPED
 from models.networks.recurrent import recurrent_preprocess
 from models.networks.torchvision import torchvision_record
-from models.record import VIDEO_LIMITS, ModelRecord
-from models.torchvision_names import RECURRENT_PREFIX, TORCHVISION_PREFIX
+from models.records.record import VIDEO_LIMITS, ModelRecord
+from models.records.torchvision_names import RECURRENT_PREFIX, TORCHVISION_PREFIX
 from models.training.recipes import Recipe
 
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.errors import ParamsError
-from models.options import CONFIGURABLE, Activation, KernelSize, NetworkOptions, Pooling
-from models.torchvision_names import (
+from models.records.errors import ParamsError
+from models.records.options import CONFIGURABLE, Activation, KernelSize, NetworkOptions, Pooling
+from models.records.torchvision_names import (
     CLASSIFIERS,
     RECURRENT_CELLS,
     RECURRENT_PREFIX,

@@ -16,10 +16,10 @@ from torch import nn
 
 from models.networks import scenes_detector, scenes_segmenter
 from models.pictures.scenes import SCENE_SIZE, Scene, make_scenes
-from models.preprocess import normalise
-from models.record import ModelRecord
-from models.registry import build
-from models.whole_pictures import spec_of
+from models.preprocessing.preprocess import normalise
+from models.preprocessing.whole_pictures import spec_of
+from models.records.record import ModelRecord
+from models.runtime.registry import build
 
 _WARM_UP_STEPS = 50
 _REPORT_STEPS = 50

@@ -20,7 +20,7 @@ from jobs.tables import ModelAlias, ModelShadow
 from jobs.tenants.audit import OPERATOR
 from jobs.versions.registry import register
 from models.catalog import SHIPPED, shipped_weights
-from models.registry import load
+from models.runtime.registry import load
 from pixelmill import NotFound
 from tests.e2e.stacks import RunningStack, results_of, wait_for
 from tests.e2e.test_command_line import environ as environ

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from models.answers.measures import Boxes, mean_average_precision, mean_iou
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.measuring.evaluation import boxes_of, class_map_of
-from models.measuring.measures import Boxes, mean_average_precision, mean_iou
 from models.pictures.data import encode
 from models.pictures.scenes import Scene, heldout_scenes
-from models.registry import load
+from models.runtime.registry import load
 from pixelmill import InvalidRequest
 from tests.e2e.stacks import RunningStack, results_of
 

@@ -19,7 +19,7 @@ from jobs.base.states import ShardState
 from jobs.tables import Delivery, Shard
 from jobs.versions.registry import register
 from models.catalog import SHIPPED, shipped_weights
-from models.weights import digest
+from models.runtime.weights import digest
 from pixelmill import Client, Job
 from tests.e2e.stacks import RunningStack, running_stack, wait_for
 from tests.faults.networks import ARCHITECTURES, hurry_file

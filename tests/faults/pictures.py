@@ -10,7 +10,7 @@ import numpy as np
 
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.pictures.data import encode, heldout_digits
-from models.registry import load
+from models.runtime.registry import load
 from tests.faults.decoders import DEADLY
 from tests.faults.networks import MARKED
 

@@ -8,7 +8,7 @@ import pytest
 
 from models.catalog import SHIPPED, shipped_weights
 from models.pictures.data import heldout_digits
-from models.weights import digest
+from models.runtime.weights import digest
 from pixelmill import Job
 from tests.e2e.stacks import results_of, wait_for
 from tests.faults.conftest import Report

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from models.errors import InputError
 from models.media.films import open_video
 from models.media.sampling import Sampling
-from models.record import VIDEO_LIMITS
+from models.records.errors import InputError
+from models.records.record import VIDEO_LIMITS
 from tests.odd.ffmpeg import Shown
 from tests.odd.film_frames import read_number
 from tests.odd.films import OddFilm

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from models.errors import InputError
 from models.media import pictures
 from models.media.films import open_video
 from models.media.sampling import Sampling
-from models.record import VIDEO_LIMITS, Limits
+from models.records.errors import InputError
+from models.records.record import VIDEO_LIMITS, Limits
 from tests.odd.damage import damaged, sound_files
 from tests.odd.films import make_films
 from tests.odd.pictures import FAMILIES, pictures_of

@@ -16,7 +16,7 @@ import pytest
 from jobs.archives import ArchiveError, Member, expand, sniff_file, walk
 from jobs.archives import Limits as ArchiveLimits
 from models.media.sampling import Sampling
-from models.record import VIDEO_LIMITS, Limits
+from models.records.record import VIDEO_LIMITS, Limits
 from tests.odd.bombs import ANSWER, FAMILIES, Bomb, bombs_of
 from workers.walls.films import FilmDecoders, FilmError, spooled_film
 from workers.walls.pictures import Asked, Packed, PictureDecoders

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.errors import InputError
 from models.media import pictures
 from models.media.films import open_video
 from models.media.sampling import Sampling
-from models.record import VIDEO_LIMITS
+from models.records.errors import InputError
+from models.records.record import VIDEO_LIMITS
 from tests.odd.archives import read_archive
 from tests.odd.scene import OddPicture
 from tests.odd.verdicts import LIMITS, fault

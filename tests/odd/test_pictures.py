@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from models.errors import InputError, UnsupportedMedia
 from models.media import pictures
+from models.records.errors import InputError, UnsupportedMedia
 from tests.odd.children import hashes_in_children
 from tests.odd.damage import damaged, sound_files
 from tests.odd.pictures import FAMILIES, pictures_of

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from models.errors import InputError
 from models.media import pictures
-from models.record import Limits
+from models.records.errors import InputError
+from models.records.record import Limits
 from tests.odd.scene import OddPicture, Pixels
 
 LIMITS = Limits()

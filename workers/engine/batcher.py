@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-from models.registry import Network
+from models.runtime.registry import Network
 from models.tasks.task import Outputs
 from workers.engine.chunk import Chunk, Piece
 from workers.engine.device import OUT_OF_MEMORY, infer

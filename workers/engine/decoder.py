@@ -12,8 +12,8 @@ import structlog
 
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
-from models.errors import InputError
 from models.media.pictures import Picture
+from models.records.errors import InputError
 from models.tasks.task import Sample
 from workers.engine.chunk import Content, ImageChunk
 from workers.walls.pictures import Asked, Decoded, Packed

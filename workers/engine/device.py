@@ -13,9 +13,9 @@ import structlog
 import torch
 
 from jobs.results.segments import ItemError
-from models.device_faults import is_device_lost, is_out_of_memory
-from models.halving import in_halves
-from models.registry import Network
+from models.runtime.device_faults import is_device_lost, is_out_of_memory
+from models.runtime.halving import in_halves
+from models.runtime.registry import Network
 from models.tasks.task import Sample, Step
 from workers.engine.chunk import Piece
 
@@ -149,7 +149,7 @@ class Networks:
 def infer(network: Network, samples: Sequence[Sample | Step]) -> list[Piece]:
     """Run a network on samples; gives pieces that together cover them in order.
 
-    A batch that fails is run again in halves (models.halving).
+    A batch that fails is run again in halves (models.runtime.halving).
     """
     model = network.record.name
 

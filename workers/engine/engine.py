@@ -22,9 +22,9 @@ from jobs.queue.webhooks import has_due
 from jobs.results.segments import ItemError
 from jobs.tables import ModelVersion
 from jobs.versions.registry import read_version
-from models.errors import ModelError
-from models.registry import ImageNetwork, Network, VideoNetwork
-from models.streams import use_own_stream
+from models.records.errors import ModelError
+from models.runtime.registry import ImageNetwork, Network, VideoNetwork
+from models.runtime.streams import use_own_stream
 from workers.egress import Egress
 from workers.engine.aftermath import bury
 from workers.engine.batcher import Batcher

@@ -9,7 +9,7 @@ import numpy as np
 from jobs.archives import ArchiveError, extract
 from jobs.inputs.manifests import ROW_GROUP, Encoding, Item, Manifest
 from jobs.results.segments import ItemError
-from models.errors import DatasetError, InputError
+from models.records.errors import DatasetError, InputError
 from models.training.datasets import Rows, label_of
 from workers.engine.chunk import Content
 

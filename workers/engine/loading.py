@@ -1,8 +1,8 @@
 """From a version in the database to a network that runs; versions that are new are tried out.
 
 A version that came over HTTP is loaded as any other would be, with every check that this makes (see
-models.registry), within the same memory, and is run once. What goes wrong then is its own fault and
-told as the reason why it is refused.
+models.runtime.registry), within the same memory, and is run once. What goes wrong then is its own
+fault and told as the reason why it is refused.
 """
 
 import threading
@@ -27,10 +27,10 @@ from jobs.versions.validation import (
     refuse,
     renew_turn,
 )
-from models.device_faults import is_out_of_memory
-from models.errors import ModelError
-from models.record import ModelRecord
-from models.registry import Network, load
+from models.records.errors import ModelError
+from models.records.record import ModelRecord
+from models.runtime.device_faults import is_out_of_memory
+from models.runtime.registry import Network, load
 from workers.engine.device import MakeRoom, Networks, end_if_device_lost
 
 log = structlog.get_logger(__name__)

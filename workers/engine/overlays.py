@@ -15,8 +15,8 @@ import structlog
 
 from jobs.base.storage import CHUNK, Storage, overlays_name
 from jobs.results.segments import Row
-from models.contact_sheet import ContactSheet
-from models.drawing import draw_jpeg
+from models.answers.contact_sheet import ContactSheet
+from models.answers.drawing import draw_jpeg
 from models.media.films import Frame
 from models.tasks.task import Predictions
 from workers.engine.chunk import ImageChunk

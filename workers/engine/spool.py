@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from models.errors import VideoTooLarge
+from models.records.errors import VideoTooLarge
 
 
 class DiskFull(Exception):

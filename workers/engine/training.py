@@ -22,11 +22,11 @@ from jobs.tables import ModelVersion
 from jobs.tenants.audit import WORKER, Actor
 from jobs.versions.names import shown_name
 from jobs.versions.registry import Unwanted, check_task, register
-from models import weights as weights_file
-from models.device_faults import is_out_of_memory
-from models.errors import ModelError, TrainingFailed, WeightsError
-from models.record import ModelRecord
-from models.registry import load
+from models.records.errors import ModelError, TrainingFailed, WeightsError
+from models.records.record import ModelRecord
+from models.runtime import weights as weights_file
+from models.runtime.device_faults import is_out_of_memory
+from models.runtime.registry import load
 from models.training.examples import Decoders
 from models.training.fitting import Fit
 from models.training.footprint import check_footprint

@@ -24,11 +24,11 @@ from jobs.base.storage import StorageError
 from jobs.inputs.manifests import Item
 from jobs.queue.scheduling import Lease
 from jobs.results.segments import ItemError, ItemWarning, Row, to_json
-from models.errors import VideoTooLarge
 from models.media.films import Facts, Frame, Position
-from models.registry import VideoNetwork
+from models.records.errors import VideoTooLarge
+from models.records.windows import most_windows
+from models.runtime.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
-from models.windows import most_windows
 from workers.egress import GivenUp
 from workers.engine.checkpoints import Checkpoints, Progress
 from workers.engine.chunk import Chunk

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Generator
 
-from models.errors import InputError
 from models.media.films import Frame
 from models.media.memory import Pixels
 from models.media.pictures import Picture
 from models.media.sampling import Sampling
-from models.record import Limits
+from models.records.errors import InputError
+from models.records.record import Limits
 from workers.engine.decoder import Pictures
 from workers.walls.films import FilmDecoders, FilmError, spooled_film
 from workers.walls.pictures import Asked, Packed

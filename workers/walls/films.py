@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Any, BinaryIO, Self
 
 from jobs.results.segments import ItemError
-from models.errors import InputError
 from models.media.films import Facts, Frame, Position
 from models.media.sampling import Sampling
-from models.record import Limits
+from models.records.errors import InputError
+from models.records.record import Limits
 from workers.walls.answers import CRASHED, TOO_LONG, as_error
 from workers.walls.arena import HEADER, Arena
 from workers.walls.processes import ForkServer, ProcessDied, TookTooLong

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from jobs.results.segments import ItemError
-from models.errors import InputError
 from models.media.pictures import Picture
-from models.record import PIXEL_CEILING, Limits
+from models.records.errors import InputError
+from models.records.record import PIXEL_CEILING, Limits
 from workers.walls.answers import CRASHED, TOO_LONG, as_error
 from workers.walls.arena import HEADER, KEPT, Arena
 from workers.walls.processes import DecoderProcess, ForkServer, ProcessDied, TookTooLong

@@ -4,8 +4,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from models.errors import UnsupportedMedia
 from models.media.films.source import could_not_be_opened
+from models.records.errors import UnsupportedMedia
 
 # Pictures that stand beside the film: a cover, thumbnails to leaf through, layers of another track.
 _BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent

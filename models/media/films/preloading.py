@@ -10,7 +10,7 @@ import pkgutil
 
 from models.media.films.video import open_video
 from models.media.sampling import Sampling
-from models.record import Limits
+from models.records.record import Limits
 
 # Matroska of three interlaced frames of MPEG-2, 16 x 16 and grey.
 _FILM = (

@@ -24,7 +24,7 @@ from models.media.films.sizes import SizeQuestions, check_size, decoder_options
 from models.media.films.source import open_container
 from models.media.films.turning import Turn, read_turn
 from models.media.memory import Pixels
-from models.record import Limits
+from models.records.record import Limits
 
 # Containers whose times may start anew in the middle.
 _MAY_JUMP = ("MPEG-TS", "MPEG-PS")

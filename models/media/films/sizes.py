@@ -13,8 +13,8 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from models.errors import VideoTooLarge
-from models.record import Limits
+from models.records.errors import VideoTooLarge
+from models.records.record import Limits
 
 # FFmpeg's and dav1d's words. Only the wording of an error stands on them, no limit does.
 _EXCEEDS = re.compile(r"(\d+)x(\d+) exceeds")

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, NoReturn
 import av
 from av.container import InputContainer
 
-from models.errors import VideoDecodeFailed
 from models.media.film_formats import DEMUXERS
 from models.media.films.sizes import decoder_options
-from models.record import Limits
+from models.records.errors import VideoDecodeFailed
+from models.records.record import Limits
 
 # Bytes that FFmpeg asks for at once.
 _BUFFER = 1 << 17

@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from models.errors import VideoDecodeFailed, VideoTooLarge
 from models.media.containers import Claims, read_claims
 from models.media.film_formats import VIDEO_HEAD, video_format
 from models.media.films.frame import Facts, Frame, Position
 from models.media.memory import Pixels
 from models.media.mp4_index import MAX_INDEX_ENTRIES
 from models.media.sampling import Sampling
-from models.record import VIDEO_LIMITS, Limits
+from models.records.errors import VideoDecodeFailed, VideoTooLarge
+from models.records.record import VIDEO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from models.media.films.reel import Shot

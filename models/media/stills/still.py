@@ -6,9 +6,9 @@ from typing import cast
 
 import numpy as np
 
-from models.errors import ImageDecodeFailed
 from models.media.memory import Pixels
 from models.media.opencv import cv2
+from models.records.errors import ImageDecodeFailed
 
 
 @dataclass(frozen=True, slots=True)

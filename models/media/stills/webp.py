@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.errors import ImageDecodeFailed
 from models.media.memory import Pixels
 from models.media.stills.by_opencv import decode_with_opencv
 from models.media.stills.exif import orientation_of
 from models.media.stills.still import Still, as_channels, undecodable
+from models.records.errors import ImageDecodeFailed
 
 _MAX_CHUNKS = 10_000
 _FRAME_HEADER = 16

@@ -18,9 +18,9 @@ from jobs.results.rows import read_rows
 from jobs.results.segments import Row
 from jobs.tables import Job, ModelVersion
 from jobs.tenants.keys import NewKey
-from models.errors import ImageDecodeFailed
 from models.media.pictures import Picture
-from models.record import ModelRecord
+from models.records.errors import ImageDecodeFailed
+from models.records.record import ModelRecord
 from models.tasks.task import Sample
 from tests.integration.jobs.builders import submit_items
 from tests.integration.jobs.checks import read_job

@@ -25,9 +25,9 @@ from jobs.tenants.audit import OPERATOR
 from jobs.tenants.keys import create_key
 from jobs.versions.registry import add_version
 from migrations.upgrade import upgrade
-from models import weights as weights_file
-from models.record import ModelRecord
-from models.registry import build
+from models.records.record import ModelRecord
+from models.runtime import weights as weights_file
+from models.runtime.registry import build
 from tests.integration.workers.fakes import picture, submit_contents
 from workers.egress import Egress, EgressPolicy
 from workers.engine.engine import Engine

@@ -27,7 +27,7 @@ from jobs.results.segments import ItemError, Row, to_json
 from jobs.tables import Comparison, Job, ModelVersion
 from jobs.tenants.keys import NewKey
 from jobs.versions.registry import register
-from models.agreement import measure_of
+from models.answers.agreement import measure_of
 from tests.integration.jobs.builders import (
     answer_all,
     claim_one,

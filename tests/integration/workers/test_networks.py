@@ -157,7 +157,7 @@ def test_a_load_that_fails_leaves_nothing_behind_and_may_be_tried_again() -> Non
 def test_one_that_refers_to_itself_is_gone_at_once(leaves: str) -> None:
     networks, loader = Networks(100), Loader()
     network = networks.borrow("a", loader("a"))
-    network.itself = network  # as flattened ones do (models/flattening.py)
+    network.itself = network  # as flattened ones do (models/runtime/flattening.py)
     gone = weakref.ref(network)
     del network
     networks.give_back("a")

@@ -14,7 +14,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.storage import BlobMissing
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
-from models.errors import VideoTooLarge
+from models.records.errors import VideoTooLarge
 from workers.egress import Egress
 from workers.engine.reader import Reader
 

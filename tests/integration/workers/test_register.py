@@ -10,9 +10,9 @@ from torchvision import models as tv
 
 from jobs.base.bootstrap import Ground
 from models.catalog import ModelRecord
-from models.errors import UnknownArchitecture, WeightsError
 from models.networks.torchvision import record_of_file
-from models.registry import load
+from models.records.errors import UnknownArchitecture, WeightsError
+from models.runtime.registry import load
 from workers.register import register_shipped, register_torchvision
 
 

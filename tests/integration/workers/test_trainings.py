@@ -18,8 +18,8 @@ from jobs.queue.turns import Line
 from jobs.tables import Job, ModelVersion, Tenant
 from jobs.tenants.keys import NewKey
 from models.contracts import check_params
-from models.record import ModelRecord
-from models.registry import load
+from models.records.record import ModelRecord
+from models.runtime.registry import load
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.workers.datasets import (

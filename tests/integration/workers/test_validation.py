@@ -18,8 +18,8 @@ from jobs.tenants.audit import OPERATOR
 from jobs.tenants.keys import NewKey
 from jobs.versions.deletion import delete_version, erase_versions
 from jobs.versions.registry import add_version
-from models import weights as weights_file
 from models.catalog import SHIPPED
+from models.runtime import weights as weights_file
 from tests.integration.jobs.checks import check_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents

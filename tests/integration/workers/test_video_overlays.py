@@ -16,11 +16,11 @@ from jobs.queue.completion import cancel
 from jobs.results.overlays import read_overlay
 from jobs.tables import Job, ModelVersion
 from jobs.tenants.keys import NewKey
+from models.answers.drawing import colour_of
 from models.catalog import SHIPPED, check_params, shipped_weights
-from models.drawing import colour_of
 from models.media.sampling import Sampling
 from models.pictures.clips import heldout_streams
-from models.registry import VideoNetwork, load
+from models.runtime.registry import VideoNetwork, load
 from models.tasks.task import Clip
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import read_job

@@ -17,7 +17,7 @@ from jobs.queue.completion import cancel
 from jobs.queue.scheduling import Lease
 from jobs.tables import Job, ModelVersion
 from jobs.tenants.keys import NewKey
-from models.record import Limits
+from models.records.record import Limits
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import check_job, shards_of
 from tests.integration.workers.fake_videos import PARAMS, FakeVideoNetwork, clips_of

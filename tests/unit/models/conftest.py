@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from models.catalog import SHIPPED, shipped_weights
-from models.registry import Network, load
+from models.runtime.registry import Network, load
 
 
 @pytest.fixture(scope="session", autouse=True)

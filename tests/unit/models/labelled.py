@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.errors import InputError
 from models.pictures.data import encode, train_digits
+from models.records.errors import InputError
 from models.training.datasets import Rows
 
 

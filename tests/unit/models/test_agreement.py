@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models import rle
-from models.agreement import MEASURES, measure_of
+from models.answers import rle
+from models.answers.agreement import MEASURES, measure_of
 from models.contracts import CONTRACTS
 
 

@@ -14,7 +14,7 @@ from models.catalog import (
     result_schema,
     shipped_weights,
 )
-from models.errors import ParamsError, RecordError, UnknownArchitecture
+from models.records.errors import ParamsError, RecordError, UnknownArchitecture
 
 
 def test_the_catalogue_needs_neither_torch_nor_opencv_nor_numpy():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.errors import InputError
-from models.registry import VideoNetwork, load
+from models.records.errors import InputError
+from models.runtime.registry import VideoNetwork, load
 from models.tasks.task import Step
 from models.training.augmentation import augment
 from models.training.datasets import Rows

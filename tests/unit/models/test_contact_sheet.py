@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from models.contact_sheet import MOST_FRAMES, ContactSheet
-from models.drawing import FRAME_SIDE, colour_of
+from models.answers.contact_sheet import MOST_FRAMES, ContactSheet
+from models.answers.drawing import FRAME_SIDE, colour_of
 from models.media.films import Frame, Position
 from models.media.pictures import decode
-from models.record import Limits
+from models.records.record import Limits
 
 NOTHING = {"segments": []}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from models.catalog import check_params, params_schema, result_schema
-from models.errors import ParamsError
+from models.records.errors import ParamsError
 
 LABELS = ("cat", "dog", "N/A", "N/A", "fire hydrant")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import DatasetError, InputError
+from models.records.errors import DatasetError, InputError
 from models.training.datasets import Images, arrange, label_of, open_images, split
 
 NAMES = ["set/cats/1.jpg", "set/cats/2.jpg", "set/dogs/1.jpg", "set/dogs/2.jpg", "set/dogs/3.jpg"]

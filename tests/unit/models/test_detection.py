@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from models.catalog import ModelRecord, check_params
-from models.errors import ImageTooLarge, RecordError
 from models.media.pictures import decode
 from models.pictures.data import encode
+from models.preprocessing.whole_pictures import WholePicture, resize_whole
+from models.records.errors import ImageTooLarge, RecordError
 from models.tasks import detection
 from models.tasks.detection import Found
-from models.whole_pictures import WholePicture, resize_whole
 
 RECORD = ModelRecord(
     name="boxes",

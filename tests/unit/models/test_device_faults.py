@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.device_faults import is_device_lost, is_out_of_memory
+from models.runtime.device_faults import is_device_lost, is_out_of_memory
 
 NO_MEMORY = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),

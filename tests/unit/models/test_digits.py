@@ -9,12 +9,12 @@ import torch
 
 from models import evaluate, train
 from models.catalog import SHIPPED, check_params, shipped_weights
-from models.errors import ImageDecodeFailed
 from models.pictures.data import encode, heldout_digits, make_photos, train_digits, write_png_folder
-from models.registry import load
+from models.records.errors import ImageDecodeFailed
+from models.runtime.registry import load
+from models.runtime.weights import digest, read, write
 from models.training.digits_training import Recipe
 from models.training.digits_training import train as train_network
-from models.weights import digest, read, write
 
 RECORD = SHIPPED["digits"]
 

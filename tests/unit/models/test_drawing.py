@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from models import rle
-from models.drawing import colour_of, draw, draw_frame, label_of, time_of
-from models.errors import UnsupportedMedia
+from models.answers import rle
+from models.answers.drawing import colour_of, draw, draw_frame, label_of, time_of
 from models.media.pictures import decode
 from models.pictures.data import encode
-from models.record import Limits
+from models.records.errors import UnsupportedMedia
+from models.records.record import Limits
 
 GREY = np.full((500, 600, 3), 100, np.uint8)
 
@@ -123,6 +123,7 @@ def test_what_is_no_image_is_refused():
 
 def test_drawing_needs_no_training_data():
     # scikit-learn comes with the training extra, which workers go without.
-    code = "import sys, models.drawing, models.registry; print('sklearn' in sys.modules)"
+    rooms = "models.answers.drawing, models.runtime.registry"
+    code = f"import sys, {rooms}; print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

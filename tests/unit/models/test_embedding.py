@@ -10,10 +10,10 @@ from models.catalog import TORCHVISION_TASKS, ModelRecord, check_params
 from models.networks.torchvision import torchvision_record
 from models.networks.torchvision_embedders import Unused, without_last_layer
 from models.pictures.data import make_photos
-from models.registry import ARCHITECTURES, load
+from models.records.torchvision_names import CLASSIFIERS
+from models.runtime.registry import ARCHITECTURES, load
+from models.runtime.weights import write
 from models.tasks import embedding
-from models.torchvision_names import CLASSIFIERS
-from models.weights import write
 
 PHOTOS = list(make_photos(3, seed=7))
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from models.errors import DatasetError, TrainingFailed, WeightsError
-from models.registry import load
+from models.records.errors import DatasetError, TrainingFailed, WeightsError
+from models.runtime.registry import load
 from models.training.fitting import Fit
 from models.training.new_records import new_record
 from models.training.recipes import read_recipe

@@ -9,10 +9,10 @@ from torch import fx, nn
 from torchvision import models as tv
 
 from models.catalog import SHIPPED, shipped_weights
-from models.flattening import flattened
-from models.folding import fold_norms
 from models.networks import digits
-from models.registry import load
+from models.runtime.flattening import flattened
+from models.runtime.folding import fold_norms
+from models.runtime.registry import load
 from tests.unit.models.test_folding import trained
 
 NAMES = (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from models.record import ModelRecord
-from models.registry import load
+from models.records.record import ModelRecord
+from models.runtime.registry import load
 from models.train import main
 from tests.unit.models.labelled import DigitImages
 

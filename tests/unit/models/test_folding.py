@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchvision import models as tv
 
-from models.folding import fold_norms
+from models.runtime.folding import fold_norms
 
 
 def trained(module: nn.Module) -> nn.Module:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.errors import TrainingFailed
-from models.record import ModelRecord
-from models.registry import build
+from models.records.errors import TrainingFailed
+from models.records.record import ModelRecord
+from models.runtime.registry import build
 from models.training.footprint import check_footprint, training_bytes
 from models.training.new_records import new_record
 from models.training.recipes import Recipe, read_recipe

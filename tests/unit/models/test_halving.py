@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from models.halving import in_halves
+from models.runtime.halving import in_halves
 
 
 def test_a_batch_that_is_too_large_is_run_in_halves_that_fit() -> None:

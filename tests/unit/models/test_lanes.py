@@ -11,8 +11,8 @@ import torch
 
 from models.catalog import SHIPPED, shipped_weights
 from models.networks.torchvision import torchvision_record
-from models.registry import Network, VideoNetwork, build, load
-from models.weights import write
+from models.runtime.registry import Network, VideoNetwork, build, load
+from models.runtime.weights import write
 
 LANES, BATCHES, SIZE = 2, 4, 2
 

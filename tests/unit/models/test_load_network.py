@@ -10,11 +10,11 @@ import zipfile
 import pytest
 import torch
 
-from models import weights as weights_file
 from models.catalog import SHIPPED, ModelRecord, shipped_weights
-from models.errors import RecordError, UnknownArchitecture, WeightsError, WeightsUnavailable
-from models.registry import build, load, table
-from models.weights_header import MAX_HEADER_BYTES
+from models.records.errors import RecordError, UnknownArchitecture, WeightsError, WeightsUnavailable
+from models.records.weights_header import MAX_HEADER_BYTES
+from models.runtime import weights as weights_file
+from models.runtime.registry import build, load, table
 
 RECORD = SHIPPED["digits"]
 WEIGHTS = shipped_weights("digits").read_bytes()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.measuring.measures import (
+from models.answers.measures import (
     Boxes,
     average_precision,
     box_iou,

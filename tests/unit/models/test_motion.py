@@ -6,15 +6,15 @@ import torch
 
 from models import train
 from models.catalog import SHIPPED, check_params, shipped_weights
-from models.errors import RecordError
 from models.measuring.clip_evaluation import answers
 from models.measuring.evaluation import evaluate
 from models.networks import motion
 from models.pictures.clips import CLIP_FRAMES, heldout_clips, heldout_streams
-from models.registry import VideoNetwork, build, load
+from models.records.errors import RecordError
+from models.runtime.registry import VideoNetwork, build, load
+from models.runtime.weights import digest, write
 from models.tasks.task import Clip, Step
 from models.training.clip_training import ClipRecipe, train_on_clips
-from models.weights import digest, write
 
 RECORD = SHIPPED["motion"]
 WEIGHTS = shipped_weights("motion").read_bytes()

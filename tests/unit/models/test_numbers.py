@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import torch
 
-from models.numbers import shortest
+from models.answers.numbers import shortest
 
 
 def test_a_number_is_the_shortest_that_names_its_float32() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from models.errors import RecordError
-from models.options import NetworkOptions, read_options
+from models.records.errors import RecordError
+from models.records.options import NetworkOptions, read_options
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"kernel": 3}, "kernel"),

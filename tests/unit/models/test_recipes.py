@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from models.errors import ParamsError, RecordError
 from models.networks import digits
-from models.record import ModelRecord
-from models.registry import ARCHITECTURES, build
+from models.records.errors import ParamsError, RecordError
+from models.records.record import ModelRecord
+from models.runtime.registry import ARCHITECTURES, build
 from models.training.new_records import new_record
 from models.training.recipes import TRAINABLE, read_recipe
 

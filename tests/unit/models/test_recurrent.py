@@ -7,10 +7,10 @@ from torch import nn
 
 from models.catalog import ModelRecord
 from models.networks.recurrent import Recurrent, recurrent_preprocess
-from models.registry import ARCHITECTURES, VideoNetwork, build, load
+from models.records.torchvision_names import CLASSIFIERS
+from models.runtime.registry import ARCHITECTURES, VideoNetwork, build, load
+from models.runtime.weights import write
 from models.tasks.task import Step
-from models.torchvision_names import CLASSIFIERS
-from models.weights import write
 
 LABELS = ("jump", "run", "sit")
 

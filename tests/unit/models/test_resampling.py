@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
-from models import resampling
-from models.resampling import Size, by_shorter_side, resize_and_crop
+from models.preprocessing import resampling
+from models.preprocessing.resampling import Size, by_shorter_side, resize_and_crop
 
 BILINEAR, BICUBIC = InterpolationMode.BILINEAR, InterpolationMode.BICUBIC
 # In a picture of one pixel's width torch gives the first line for every other (2.15).

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from models import rle, train
+from models import train
+from models.answers import rle
+from models.answers.measures import box_iou
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.measuring.evaluation import boxes_of, class_map_of, evaluate
-from models.measuring.measures import box_iou
 from models.media.opencv import cv2
 from models.networks import scenes_detector, scenes_segmenter
 from models.pictures.data import encode
 from models.pictures.scenes import heldout_scenes
-from models.registry import build, load
+from models.runtime.registry import build, load
+from models.runtime.weights import digest, write
 from models.training.scene_training import SceneRecipe, train_on_scenes
-from models.weights import digest, write
 
 MARKS = {
     "scenes-detector": {"heldout_map50": 0.90, "heldout_map75": 0.85},

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from models import rle
+from models.answers import rle
 from models.catalog import ModelRecord, check_params
-from models.errors import ImageTooLarge
 from models.media.pictures import decode
 from models.pictures.data import encode
+from models.records.errors import ImageTooLarge
 from models.tasks import segmentation
 from models.tasks.detection import Found
 from models.tasks.segmentation import Layers

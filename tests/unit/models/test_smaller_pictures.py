@@ -8,18 +8,18 @@ import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode
 
-from models import rle
+from models.answers import rle
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.contracts import inherited_params
-from models.decoding import EXACT, FAST
 from models.media.pictures import Picture, decode
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import encode, sample_photos
 from models.pictures.scenes import heldout_scenes
-from models.preprocess import Preprocessing
-from models.record import Limits, ModelRecord
-from models.registry import TASKS, load
-from models.whole_pictures import WholePicture, resize_whole
+from models.preprocessing.preprocess import Preprocessing
+from models.preprocessing.whole_pictures import WholePicture, resize_whole
+from models.records.decoding import EXACT, FAST
+from models.records.record import Limits, ModelRecord
+from models.runtime.registry import TASKS, load
 
 LIMITS = Limits()
 SCALE = {"channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3}

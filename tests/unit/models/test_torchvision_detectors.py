@@ -8,16 +8,16 @@ import torch
 from torch import nn
 from torchvision import models as tv
 
-from models import rle
+from models.answers import rle
 from models.catalog import ModelRecord, check_params
 from models.media.pictures import decode
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import make_photos
-from models.record import Limits
-from models.registry import ARCHITECTURES, load
-from models.torchvision_names import DETECTORS, INSTANCE_SEGMENTERS
-from models.weights import write
-from models.whole_pictures import WholePicture
+from models.preprocessing.whole_pictures import WholePicture
+from models.records.record import Limits
+from models.records.torchvision_names import DETECTORS, INSTANCE_SEGMENTERS
+from models.runtime.registry import ARCHITECTURES, load
+from models.runtime.weights import write
 
 PHOTOS = list(make_photos(3, seed=7))
 PIXELS = [decode(photo, 3, Limits()).pixels for photo in PHOTOS]

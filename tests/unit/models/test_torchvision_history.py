@@ -8,8 +8,8 @@ from torchvision import models as tv
 
 from models.networks.torchvision import torchvision_record
 from models.networks.torchvision_history import with_modern_names
-from models.registry import ARCHITECTURES, load
-from models.weights import write
+from models.runtime.registry import ARCHITECTURES, load
+from models.runtime.weights import write
 
 
 def aged(name):

@@ -13,15 +13,15 @@ from models.catalog import (
     ModelRecord,
     check_params,
 )
-from models.errors import ImageTooLarge, RecordError, UnknownArchitecture
 from models.media.pictures import decode
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import make_photos
-from models.preprocess import Preprocessing, normalise, to_sample
-from models.record import Limits
-from models.registry import build, load
-from models.torchvision_names import CLASSIFIERS
-from models.weights import write
+from models.preprocessing.preprocess import Preprocessing, normalise, to_sample
+from models.records.errors import ImageTooLarge, RecordError, UnknownArchitecture
+from models.records.record import Limits
+from models.records.torchvision_names import CLASSIFIERS
+from models.runtime.registry import build, load
+from models.runtime.weights import write
 
 PHOTOS = list(make_photos(12, seed=7))
 ARCHITECTURES = ["resnet18", "mobilenet_v3_small"]

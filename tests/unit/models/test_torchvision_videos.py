@@ -12,14 +12,14 @@ from torchvision.models.video.mvit import MSBlockConfig
 from torchvision.transforms._presets import VideoClassification
 
 from models.catalog import TORCHVISION_TASKS, ModelRecord, check_params
-from models.frames import FramePreprocessing
 from models.networks.torchvision import torchvision_record
 from models.networks.torchvision_videos import CLIP_SIZES
 from models.pictures.data import sample_photos
-from models.registry import ARCHITECTURES, VideoNetwork, build, load
+from models.preprocessing.frames import FramePreprocessing
+from models.records.torchvision_names import VIDEO_CLASSIFIERS
+from models.runtime.registry import ARCHITECTURES, VideoNetwork, build, load
+from models.runtime.weights import write
 from models.tasks.task import Clip, Step
-from models.torchvision_names import VIDEO_CLASSIFIERS
-from models.weights import write
 
 # One of each family; the frames of a clip, few where the network takes few, and of S3D less than it
 # takes; the side of a frame, small where the network takes other sides than its own.

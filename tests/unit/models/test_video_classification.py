@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from models.catalog import ModelRecord, check_params, params_schema, result_schema
-from models.errors import ImageTooLarge, ParamsError, RecordError
-from models.frames import FramePreprocessing, to_frame
 from models.media.sampling import Sampling
-from models.record import Limits
+from models.preprocessing.frames import FramePreprocessing, to_frame
+from models.records.errors import ImageTooLarge, ParamsError, RecordError
+from models.records.record import Limits
 from models.tasks.task import Clip, Step, Windows
 from models.tasks.video_classification import TASK, pad
 

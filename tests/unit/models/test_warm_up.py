@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from models import registry
 from models.catalog import SHIPPED, shipped_weights
-from models.registry import ImageNetwork, load
+from models.runtime import registry
+from models.runtime.registry import ImageNetwork, load
 from models.tasks.task import Outputs, Sample
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import WeightsError
-from models.weights_header import check_header
+from models.records.errors import WeightsError
+from models.records.weights_header import check_header
 from tests.weights_files import DIGITS, bare_bomb, hostile_files, safetensors
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from models.errors import DecoderFault
+from models.records.errors import DecoderFault
 from workers.walls.arena import HEADER, Arena
 
 SIZE = 1_000_000

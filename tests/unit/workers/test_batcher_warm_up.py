@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.errors import WeightsError
+from models.records.errors import WeightsError
 from workers.engine.batcher import Batcher
 from workers.engine.flight import FlightRecord
 

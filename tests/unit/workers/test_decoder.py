@@ -9,7 +9,7 @@ import torch
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
 from models.media.pictures import Picture
-from models.record import Limits
+from models.records.record import Limits
 from models.tasks.task import Sample
 from tests.integration.workers.fakes import PLAIN_BYTES, FakeNetwork, PlainBytes
 from workers.engine.chunk import Content, ImageChunk

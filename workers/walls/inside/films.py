@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from models.errors import InputError
 from models.media.films import Frame, Position, Video, open_video
 from models.media.sampling import Sampling
-from models.record import Limits
+from models.records.errors import InputError
+from models.records.record import Limits
 from workers.walls import wire
 from workers.walls.arena import HEADER, Arena
 

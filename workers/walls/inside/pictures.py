@@ -12,9 +12,9 @@ import time
 from typing import Any
 
 from jobs.archives import ArchiveError, extract
-from models.errors import InputError
 from models.media.pictures import Picture, decode
-from models.record import Limits
+from models.records.errors import InputError
+from models.records.record import Limits
 from workers.walls import wire
 from workers.walls.arena import HEADER, KEPT, Arena
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from models.errors import ImageDecodeFailed
 from models.media.memory import Pixels
 from models.media.stills.still import undecodable, unsupported
 from models.media.stills.tiff.fax import unpack_group_3, unpack_group_4, unpack_run_lengths
 from models.media.stills.tiff.layout import Layout
+from models.records.errors import ImageDecodeFailed
 
 # (packed bytes, bytes that must come out, layout) -> those bytes
 Unpacker = Callable[[bytes, int, Layout], bytes]

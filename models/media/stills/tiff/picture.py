@@ -11,7 +11,6 @@ from functools import partial
 
 import numpy as np
 
-from models.errors import ImageDecodeFailed
 from models.media.memory import Pixels, check_written, unwritten
 from models.media.stills.jpeg import samples_of_stream
 from models.media.stills.still import Still, as_channels, undecodable
@@ -28,6 +27,7 @@ from models.media.stills.tiff.layout import (
 from models.media.stills.tiff.packing import check_packing, unpack
 from models.media.stills.tiff.raw import check_is_no_camera_raw
 from models.media.stills.tiff.samples import colours_of, samples_of
+from models.records.errors import ImageDecodeFailed
 
 _NEW_SUBFILE, _SUBFILE, _ORIENTATION, _JPEG_TABLES = 254, 255, 274, 347
 _REDUCED_OR_MASK, _REDUCED = 0b101, 2

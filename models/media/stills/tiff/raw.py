@@ -5,8 +5,8 @@ Sources: Adobe's DNG specification 1.7; TIFF/EP (ISO 12234-2).
 
 import itertools
 
-from models.errors import UnsupportedMedia
 from models.media.stills.tiff.directory import Directory, directories, sub_directories
+from models.records.errors import UnsupportedMedia
 
 _NEW_SUBFILE, _PACKING, _PHOTOMETRIC, _MAKE, _SUB_DIRECTORIES = 254, 259, 262, 271, 330
 _DNG_VERSION, _CFA_PATTERN, _EP_PATTERN = 50706, 33421, 33422

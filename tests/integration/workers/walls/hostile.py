@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from jobs.archives import Member
-from models.errors import InputError
 from models.media.pictures import Picture, decode
+from models.records.errors import InputError
 from workers.walls import fork_server
 from workers.walls.inside import archives, pictures
 

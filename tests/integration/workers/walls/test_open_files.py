@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from models.record import Limits
+from models.records.record import Limits
 from workers.walls.arena import Arena
 from workers.walls.films import FilmDecoders
 from workers.walls.pictures import Asked, Packed, PictureDecoders

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from models.media.opencv import cv2
-from models.record import Limits
+from models.records.record import Limits
 from tests.integration.workers.fakes import picture
 from workers.walls.arena import HEADER, Arena
 from workers.walls.pictures import Asked, Decoded, Packed, PictureDecoders
@@ -239,7 +239,7 @@ def test_pictures_that_fill_the_shared_memory_are_decoded_once_and_by_one_proces
 
 PARENT = """
 import sys
-from models.record import Limits
+from models.records.record import Limits
 from workers.walls.pictures import Asked, Packed, PictureDecoders
 from workers.walls.processes import ForkServer
 

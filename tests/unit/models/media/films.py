@@ -8,7 +8,7 @@ import numpy as np
 
 from models.media.films import Facts, Frame, open_video
 from models.media.sampling import Sampling
-from models.record import Limits
+from models.records.record import Limits
 
 ALL = Sampling(every_nth=1)
 LIMITS = Limits(max_pixels=1_000_000)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import InputError, UnsupportedMedia, VideoDecodeFailed, VideoTooLarge
 from models.media.containers import Claims
 from models.media.films import Frame, Position, Video, open_video
 from models.media.sampling import Sampling
-from models.record import Limits
+from models.records.errors import InputError, UnsupportedMedia, VideoDecodeFailed, VideoTooLarge
+from models.records.record import Limits
 from tests.videos import film, grey, jpeg, levels, movie, written
 
 ALL = Sampling(every_nth=1)

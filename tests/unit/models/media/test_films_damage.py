@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import VideoDecodeFailed
+from models.records.errors import VideoDecodeFailed
 from tests.unit.models.media.films import seen
 from tests.videos import ffmpeg, scene
 

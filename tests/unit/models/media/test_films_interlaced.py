@@ -11,7 +11,7 @@ import pytest
 
 from models.media.films import open_video
 from models.media.sampling import Sampling
-from models.record import Limits
+from models.records.record import Limits
 from tests.videos import ffmpeg, scene, seen_by_ffmpeg
 
 LIMITS = Limits(max_pixels=1_000_000)

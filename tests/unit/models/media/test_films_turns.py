@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import UnsupportedMedia
+from models.records.errors import UnsupportedMedia
 from tests.unit.models.media.films import apart, seen
 from tests.videos import ffmpeg, scene, seen_by_ffmpeg
 

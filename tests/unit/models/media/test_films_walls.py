@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import UnsupportedMedia, VideoDecodeFailed, VideoTooLarge
 from models.media.film_formats import video_format
 from models.media.mp4_index import MAX_INDEX_ENTRIES
-from models.record import Limits
+from models.records.errors import UnsupportedMedia, VideoDecodeFailed, VideoTooLarge
+from models.records.record import Limits
 from tests.unit.models.media.films import seen
 from tests.videos import ffmpeg, film, scene
 

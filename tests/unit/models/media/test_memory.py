@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.errors import DecoderFault
 from models.media.memory import check_written, unwritten
+from models.records.errors import DecoderFault
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 3), (100, 333, 3), (2000, 3000, 3)])

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.errors import ImageDecodeFailed, ImageTooLarge, UnsupportedMedia
 from models.media import pictures
 from models.media.opencv import cv2
-from models.record import Limits
+from models.records.errors import ImageDecodeFailed, ImageTooLarge, UnsupportedMedia
+from models.records.record import Limits
 
 LIMITS = Limits()
 

@@ -13,8 +13,8 @@ CHILD = """
 import hashlib, sys
 from models.media.preloading import preload
 from models.media.pictures import decode
-from models.errors import InputError
-from models.record import Limits
+from models.records.errors import InputError
+from models.records.record import Limits
 
 preload()
 files = [open(name, "rb").read() for name in sys.argv[1:]]

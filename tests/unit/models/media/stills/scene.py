@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from models.media import pictures
-from models.record import Limits
+from models.records.record import Limits
 
 LIMITS = Limits()
 _DOWN, _RIGHT = np.mgrid[0:121, 0:203]

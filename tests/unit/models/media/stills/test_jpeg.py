@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.errors import ImageDecodeFailed
 from models.media.pictures import decode
+from models.records.errors import ImageDecodeFailed
 from tests.unit.models.media.stills.scene import (
     LIMITS,
     SCENE,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.errors import ImageDecodeFailed, ImageTooLarge
 from models.media.pictures import decode
-from models.record import Limits
+from models.records.errors import ImageDecodeFailed, ImageTooLarge
+from models.records.record import Limits
 from tests.unit.models.media.stills.scene import (
     GREY,
     SCENE,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from models.errors import ImageDecodeFailed
+from models.records.errors import ImageDecodeFailed
 from tests.unit.models.media.stills.scene import GREY, SCENE, pixels_of, steps_off, written
 
 PLAIN = written("PNG")

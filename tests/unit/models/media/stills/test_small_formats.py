@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.errors import ImageDecodeFailed
+from models.records.errors import ImageDecodeFailed
 from tests.unit.models.media.stills.scene import (
     GREY,
     SCENE,

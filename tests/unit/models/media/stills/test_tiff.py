@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from models.errors import ImageDecodeFailed, UnsupportedMedia
+from models.records.errors import ImageDecodeFailed, UnsupportedMedia
 from tests.unit.models.media.stills.scene import (
     GREY,
     SCENE,

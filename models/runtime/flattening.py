@@ -12,8 +12,8 @@ import torch
 from torch import fx, nn
 from torchvision import models as tv
 
-from models.known import is_known
 from models.networks.digits import Digits
+from models.runtime.known import is_known
 
 # Networks whose way does not depend on what they are given, each held by a test.
 _STRAIGHT = (
@@ -55,7 +55,7 @@ class _Recorder(fx.proxy.GraphAppendingTracer):
 def flattened(module: nn.Module) -> nn.Module:
     """Give a network that calls what `module` would, on its weights, and is no more than that.
 
-    `module` must be in eval mode and its normalisations folded (models/folding.py). It is
+    `module` must be in eval mode and its normalisations folded (models/runtime/folding.py). It is
     given back as it is where its kind is not known to go straight, or has parts that do not.
     """
     if type(module) not in _STRAIGHT or not is_known(module):

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 from torchvision.transforms import InterpolationMode
 
-from models.errors import ImageTooLarge, RecordError
 from models.media.memory import Pixels
 from models.media.opencv import cv2
-from models.preprocess import MAX_RESIZED_PIXELS, check_channels
-from models.record import Limits
-from models.resampling import by_shorter_side, resize_and_crop
-from models.windows import MAX_WINDOW
+from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
+from models.preprocessing.resampling import by_shorter_side, resize_and_crop
+from models.records.errors import ImageTooLarge, RecordError
+from models.records.record import Limits
+from models.records.windows import MAX_WINDOW
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, TypeVar
 
-from models.errors import RecordError
+from models.records.errors import RecordError
 
 Spec = TypeVar("Spec")
 
@@ -35,14 +35,14 @@ VIDEO_LIMITS = Limits(max_pixels=36_000_000, max_bytes=4 * 2**30)
 class ModelRecord:
     """What a version of a model is.
 
-    `preprocess` is plain JSON data. Where an image is cropped (models/preprocess.py): `resize`
+    `preprocess` is plain JSON data. Where an image is cropped (models.preprocessing): `resize`
     (pixels of the shorter side), `crop` (pixels of the centred square), `interpolation`
     ("bilinear", "bicubic" or "nearest"), `antialias`, `channels` (1 or 3), `mean` and `std` (one
-    number a channel, for values in [0, 1]). Where the whole image counts: models/whole_pictures.py;
-    for videos: models/frames.py. `input_kind` is "image" or "video".
+    number a channel, for values in [0, 1]). Where the whole image counts, `whole_pictures` there;
+    for videos, `frames`. `input_kind` is "image" or "video".
     `max_batch` is the batch that the engine starts with. `shard_items` is how many items take
     about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures. `options` is
-    what was chosen of an architecture that leaves a choice (models/options.py).
+    what was chosen of an architecture that leaves a choice (models/records/options.py).
     """
 
     name: str

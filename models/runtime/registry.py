@@ -15,12 +15,6 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from models import weights as weights_file
-from models.decoding import FAST
-from models.device_faults import is_out_of_memory
-from models.errors import RecordError, UnknownArchitecture, WeightsError
-from models.flattening import flattened
-from models.folding import fold_norms
 from models.media.memory import Pixels
 from models.media.pictures import Picture, decode
 from models.media.sampling import Sampling
@@ -32,8 +26,14 @@ from models.networks import (
     scenes_segmenter,
     torchvision,
 )
-from models.options import CONFIGURABLE
-from models.record import ModelRecord
+from models.records.decoding import FAST
+from models.records.errors import RecordError, UnknownArchitecture, WeightsError
+from models.records.options import CONFIGURABLE
+from models.records.record import ModelRecord
+from models.runtime import weights as weights_file
+from models.runtime.device_faults import is_out_of_memory
+from models.runtime.flattening import flattened
+from models.runtime.folding import fold_norms
 from models.tasks import (
     classification,
     detection,
@@ -79,7 +79,7 @@ VIDEO_TASKS: Mapping[str, VideoTask] = table(
 )
 
 # Each builder takes the number of classes, and options where its architecture has some
-# (models/options.py), and gives a network with untrained weights.
+# (models/records/options.py), and gives a network with untrained weights.
 ARCHITECTURES: dict[str, Builder] = table(
     [
         ("digits", digits.build),

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.errors import ImageTooLarge, RecordError
 from models.media.memory import Pixels
-from models.preprocess import MAX_RESIZED_PIXELS, check_channels
-from models.record import Limits, ModelRecord
-from models.resampling import Size, by_shorter_side, resize_and_crop
+from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
+from models.preprocessing.resampling import Size, by_shorter_side, resize_and_crop
+from models.records.errors import ImageTooLarge, RecordError
+from models.records.record import Limits, ModelRecord
 
 # A sample may have so many times the pixels of a usual one: a panorama of five to one passes, and a
 # strip of one pixel's width that would be blown up to a thousand times its size does not.

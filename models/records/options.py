@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
-from models.errors import RecordError
+from models.records.errors import RecordError
 
 KernelSize = Literal[3, 5, 7]
 Activation = Literal["relu", "tanh", "sigmoid"]

@@ -16,7 +16,7 @@ from torchvision.models.inception import BasicConv2d as InceptionConv2d
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from torchvision.models.video.resnet import Conv3DNoTemporal, Conv3DSimple
 
-from models.known import is_known
+from models.runtime.known import is_known
 
 _NORM_OF: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv2d: nn.BatchNorm2d,

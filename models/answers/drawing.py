@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import rle
+from models.answers import rle
 from models.media.memory import Pixels
 from models.media.opencv import cv2
 from models.media.pictures import decode
-from models.record import Limits
+from models.records.record import Limits
 
 Colour = tuple[int, int, int]
 

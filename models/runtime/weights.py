@@ -18,10 +18,10 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from models.errors import WeightsError, WeightsUnavailable
 from models.networks.torchvision import published_weights
 from models.networks.torchvision_history import with_modern_names
-from models.weights_header import check_header, looks_pickled
+from models.records.errors import WeightsError, WeightsUnavailable
+from models.records.weights_header import check_header, looks_pickled
 
 # Auxiliary classifiers of GoogLeNet, Inception and the segmenters: used in training only, so never
 # built.

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import rle
-from models.measuring.measures import box_iou
+from models.answers import rle
+from models.answers.measures import box_iou
 
 Answer = Sequence[Mapping[str, Any]]
 

@@ -1,6 +1,6 @@
 """Pixels to what a network takes, as torchvision does it.
 
-`to_sample` resizes and crops uint8 pixels (models/resampling.py), and `normalise` does the rest on
+`to_sample` resizes and crops uint8 pixels (`resampling`), and `normalise` does the rest on
 whole batches where the network runs, so that only a quarter of the bytes travels to the device.
 Together they are `weights.transforms()` on a uint8 tensor.
 """
@@ -12,10 +12,10 @@ from typing import Any, Protocol, Self
 import torch
 from torchvision.transforms import InterpolationMode
 
-from models.errors import ImageTooLarge, RecordError
 from models.media.memory import Pixels
-from models.record import Limits
-from models.resampling import Size, by_shorter_side, can_filter, resize_and_crop
+from models.preprocessing.resampling import Size, by_shorter_side, can_filter, resize_and_crop
+from models.records.errors import ImageTooLarge, RecordError
+from models.records.record import Limits
 
 # torch takes about 24 bytes a pixel while it resizes: a strip of 1 x 15,000 pixels, enlarged to 256
 # on its shorter side, ended a process at 24 GB. This many pixels stay under 0.4 GB a thread.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
-from models.errors import WeightsError
+from models.records.errors import WeightsError
 
 # The largest network of torchvision (vit_h_14 at 518 pixels) has 2.5 GB.
 MAX_BYTES = 8 * 2**30
@@ -49,7 +49,7 @@ def check_header(size: int, read: Read) -> None:
     if looks_pickled(read(0, min(_LENGTH.size + 1, size))):
         raise WeightsError(
             "The weights are a Python pickle (.pth, .pt), which could run code. Convert them to "
-            "safetensors with models.weights.convert and register those."
+            "safetensors with models.runtime.weights.convert and register those."
         )
     if size > MAX_BYTES:
         raise WeightsError(f"The weights have {size:,} bytes; at most {MAX_BYTES:,} are read.")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.errors import UnknownArchitecture
-from models.record import VIDEO_LIMITS, Limits, ModelRecord
-from models.windows import MAX_WINDOW
+from models.records.errors import UnknownArchitecture
+from models.records.record import VIDEO_LIMITS, Limits, ModelRecord
+from models.records.windows import MAX_WINDOW
 
 # Figures: models/weights/digits.md, which `python -m models.train` wrote and
 # `python -m models.evaluate` measures again.
@@ -113,4 +113,4 @@ def shipped_weights(name: str) -> Path:
         raise UnknownArchitecture(
             f"No network {name!r} is shipped; there are: {', '.join(SHIPPED)}."
         )
-    return Path(__file__).parent / "weights" / f"{name}.safetensors"
+    return Path(__file__).parents[1] / "weights" / f"{name}.safetensors"

@@ -6,7 +6,7 @@ Needs neither torch nor pydantic: callers' parameters and networks are both held
 from collections.abc import Mapping
 from typing import Any
 
-from models.errors import ParamsError
+from models.records.errors import ParamsError
 
 # Frames of a window, for any network: a window lies in memory as a whole.
 MAX_WINDOW = 512

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from models.drawing import FRAME_SIDE, draw_frame, jpeg_of, resized
+from models.answers.drawing import FRAME_SIDE, draw_frame, jpeg_of, resized
 from models.media.films import Frame
 from models.media.memory import Pixels
 
