@@ -1,8 +1,9 @@
 """Compares what two versions made of the same items, and writes the report: an io worker's errand.
 
 What both could run is held against each other by the task's measure
-(models.answers.agreement). What one of them could not run is counted apart. What was cancelled, expired or erased before it ran says
-nothing of a version, nor does a URL that gave another image the second time: these are left out.
+(models.answers.agreement). What one of them could not run is counted apart. What was cancelled,
+expired or erased before it ran says nothing of a version, nor does a URL that gave another image
+the second time: these are left out.
 """
 
 from collections import Counter
