@@ -25,8 +25,8 @@ from jobs.base.hints import IO, RUN_IO, RUN_SHARDS, SWEEP, new_celery
 from jobs.base.logs import configure_logs
 from jobs.base.settings import Settings, load_settings
 from workers.egress import Egress, EgressPolicy
+from workers.errands.sweeper import sweep
 from workers.process import Process, this_process
-from workers.sweeper import sweep
 
 log = structlog.get_logger(__name__)
 
@@ -172,7 +172,7 @@ def create_app() -> Celery:
 
 def _open_work(ground: Ground, process: Process, egress: Egress) -> Work:
     if process.pool == IO:
-        from workers.errands import Errands
+        from workers.errands.errands import Errands
 
         return Errands(ground, egress)
     # torch is imported only where networks run, and only now: the launcher has set up its threads.

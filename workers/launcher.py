@@ -32,10 +32,10 @@ from jobs.base.hints import CPU, GPU, IO
 from jobs.base.logs import configure_logs
 from jobs.base.private_files import keep_files_private
 from jobs.base.settings import Settings, load_settings_or_exit
-from workers.engine.aftermath import bury
-from workers.engine.flight import read_beat, read_suspects
-from workers.engine.keeper import STALLED_EXIT_CODE
-from workers.engine.places import places
+from workers.engine.holding.aftermath import bury
+from workers.engine.holding.flight import read_beat, read_suspects
+from workers.engine.holding.keeper import STALLED_EXIT_CODE
+from workers.engine.holding.places import places
 from workers.names import held_name
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,8 @@ _LOOK_S = 0.2
 _LONG_LIFE_S = 10.0
 # Shorter than a lease by far: the next process takes back what the launcher could not.
 _LONGEST_WAIT_S = 5.0
-# A process that has stalled ends itself (workers.engine.keeper); one that cannot is ended here.
+# A process that has stalled ends itself (workers.engine.holding.keeper); one that cannot is
+# ended here.
 _SILENCE_S = 10.0
 # A look that comes so late comes from a machine that stood still.
 _ASLEEP_S = 2.0
@@ -88,7 +89,7 @@ class Slot:
     def is_at_work(self) -> bool:
         """Say whether the process has shown a sign of life; those of an earlier one do not count.
 
-        It does once it can run shards (workers.engine.keeper).
+        It does once it can run shards (workers.engine.holding.keeper).
         """
         return self.started_at < read_beat(Path(self.environ["PIXELMILL_FLIGHT"]))
 

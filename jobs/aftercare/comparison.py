@@ -6,8 +6,8 @@
 
 A comparison is leased like a preparation is: claimed with a number, renewed on the way, and ended
 only under that number. What similar answers are is not known here (models.answers.agreement,
-workers.comparing). The report is some figures; the items that changed are a blob, as many as they
-may be, beside the results of the later job.
+workers.errands.comparing). The report is some figures; the items that changed are a blob, as many
+as they may be, beside the results of the later job.
 """
 
 import json

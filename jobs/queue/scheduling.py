@@ -12,7 +12,7 @@ at once is not taken for idle meanwhile; a lease that ends without a commit give
 Where a job begins that has just become runnable stands in `jobs.queue.entering`.
 
 A job of ten images need not wait until a shard of somebody's million ends: a worker keeps one place
-for short shards, and some for tenants of whom it runs nothing (workers.engine.places). A place for
+for short shards, and some for tenants of whom it runs nothing (workers.engine.holding). A place for
 short shards serves whoever's turn it is, if their shard is short, and otherwise nobody, so that it
 changes how long a turn takes to come and not how many turns one gets.
 

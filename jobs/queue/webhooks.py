@@ -3,7 +3,8 @@
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
 A delivery is inserted in the transaction that causes its event, so that neither can be without the
-other; an io worker sends it (`workers.delivery`) until a receiver answers 2xx or the retries end.
+other; an io worker sends it (`workers.errands.delivery`) until a receiver answers 2xx or the
+retries end.
 
     pending ──2xx──► delivered
        └──no retry left, or 410──► failed

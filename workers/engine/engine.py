@@ -26,23 +26,23 @@ from models.records.errors import ModelError
 from models.runtime.registry import ImageNetwork, Network, VideoNetwork
 from models.runtime.streams import use_own_stream
 from workers.egress import Egress
-from workers.engine.aftermath import bury
-from workers.engine.batcher import Batcher
-from workers.engine.decode_threads import DecodeThreads
-from workers.engine.device import MakeRoom, Networks, trim
-from workers.engine.flight import FlightRecord, read_suspects
-from workers.engine.hold import Abandoned
-from workers.engine.images import Listing
-from workers.engine.keeper import Keeper
-from workers.engine.loading import Validator, load_version
-from workers.engine.places import Place, Places, places
-from workers.engine.quiet import Quiet
-from workers.engine.reader import Reader
-from workers.engine.rest import Rest
+from workers.engine.decoding.threads import DecodeThreads
+from workers.engine.decoding.walled import WalledDecoders
+from workers.engine.device.batcher import Batcher
+from workers.engine.device.loading import Validator, load_version
+from workers.engine.device.networks import MakeRoom, Networks, trim
+from workers.engine.holding.aftermath import bury
+from workers.engine.holding.flight import FlightRecord, read_suspects
+from workers.engine.holding.hold import Abandoned
+from workers.engine.holding.keeper import Keeper
+from workers.engine.holding.places import Place, Places, places
+from workers.engine.holding.quiet import Quiet
+from workers.engine.holding.rest import Rest
+from workers.engine.reading.reader import Reader
 from workers.engine.shard import VIDEOS, ShardRun
 from workers.engine.stages import Stages
-from workers.engine.training import TrainingTurn
-from workers.engine.walled import WalledDecoders
+from workers.engine.trainings.images import Listing
+from workers.engine.trainings.turn import TrainingTurn
 from workers.process import Process
 from workers.walls.films import FilmDecoders
 from workers.walls.pictures import PictureDecoders

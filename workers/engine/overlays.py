@@ -19,8 +19,8 @@ from models.answers.contact_sheet import ContactSheet
 from models.answers.drawing import draw_jpeg
 from models.media.films import Frame
 from models.tasks.task import Predictions
-from workers.engine.chunk import ImageChunk
-from workers.engine.decoder import Pictures
+from workers.engine.decoding.decoder import Pictures
+from workers.engine.reading.chunk import ImageChunk
 from workers.walls.pictures import Asked
 
 log = structlog.get_logger(__name__)

@@ -19,12 +19,12 @@ from jobs.queue.scheduling import Lease
 from jobs.results.segments import ItemError, Row, to_json, write_segment
 from models.runtime.registry import ImageNetwork, VideoNetwork
 from models.tasks.task import Outputs, Predictions
-from workers.engine.chunk import ImageChunk
-from workers.engine.decoder import decode
-from workers.engine.hold import Hold
+from workers.engine.decoding.decoder import decode
+from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
+from workers.engine.reading.chunk import ImageChunk
 from workers.engine.stages import Stages
-from workers.engine.video_run import Outcome, VideoRun, batch_key
+from workers.engine.videos.run import Outcome, VideoRun, batch_key
 from workers.walls.pictures import Asked
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ CHUNK_BYTES = 16 * 1024 * 1024
 # Of small ones up to a whole batch, as long as it has no more bytes than this.
 SMALL_CHUNK_BYTES = 128 * 1024
 # Nobody knows what lies behind a URL: as much as lets so many be fetched at once. How much memory
-# they may take together, workers.engine.fetching says.
+# they may take together, workers.engine.reading.fetching says.
 _URLS = 8
 
 # Videos of one shard that are under way at a time: while one decodes, another may infer.

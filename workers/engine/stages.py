@@ -4,11 +4,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from jobs.base.bootstrap import Ground
-from workers.engine.batcher import Batcher
-from workers.engine.decode_threads import DecodeThreads
-from workers.engine.decoder import Pictures
-from workers.engine.flight import FlightRecord
-from workers.engine.reader import Reader
+from workers.engine.decoding.decoder import Pictures
+from workers.engine.decoding.threads import DecodeThreads
+from workers.engine.device.batcher import Batcher
+from workers.engine.holding.flight import FlightRecord
+from workers.engine.reading.reader import Reader
 from workers.walls.films import FilmDecoders
 
 

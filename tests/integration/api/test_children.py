@@ -10,7 +10,7 @@ from jobs.results.segments import ItemError
 from jobs.tables import Job, ModelVersion
 from tests.integration.api.callers import Caller, check_problem
 from tests.integration.jobs.builders import answer_all, second_version
-from workers.comparing import compare_next
+from workers.errands.comparing import compare_next
 
 BROKEN = ItemError("image_decode_failed", "It is broken.")
 

@@ -9,7 +9,7 @@ from jobs.intake.preparation import prepare_next
 from jobs.tables import ModelAlias, ModelVersion
 from tests.integration.api.callers import Caller, check_problem
 from tests.integration.jobs.builders import answer_all, second_version
-from workers.comparing import compare_next
+from workers.errands.comparing import compare_next
 
 PATH = "/v1/models/digits/aliases/production/shadow"
 

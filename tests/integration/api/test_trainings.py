@@ -13,7 +13,7 @@ from tests.integration.api.callers import Caller, check_problem, stored
 from tests.integration.api.test_versions import MOTION
 from tests.integration.jobs.builders import claim_one, run_one
 from tests.integration.workers.datasets import digit_files, zip_of
-from workers.datasets import check_dataset
+from workers.errands.datasets import check_dataset
 
 PROGRESS = {
     "epoch": 1,

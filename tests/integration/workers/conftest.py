@@ -15,11 +15,11 @@ from jobs.base.settings import load_settings
 from jobs.base.storage import Storage
 from tests.integration.workers.fakes import PLAIN_BYTES
 from workers.egress import Egress, EgressPolicy
-from workers.engine.batcher import Batcher
-from workers.engine.decode_threads import DecodeThreads
+from workers.engine.decoding.threads import DecodeThreads
+from workers.engine.device.batcher import Batcher
 from workers.engine.engine import Engine
-from workers.engine.flight import FlightRecord
-from workers.engine.reader import Reader
+from workers.engine.holding.flight import FlightRecord
+from workers.engine.reading.reader import Reader
 from workers.engine.stages import Stages
 from workers.process import Process
 from workers.walls.films import FilmDecoders

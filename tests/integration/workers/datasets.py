@@ -17,7 +17,7 @@ from models.pictures.data import encode, train_digits
 from models.training.recipes import read_recipe
 from tests.integration.jobs.checks import read_job
 from tests.integration.workers.conftest import with_
-from workers.datasets import check_dataset
+from workers.errands.datasets import check_dataset
 
 RECIPE = {"epochs": 3, "batch": 8, "learning_rate": 3e-3}
 

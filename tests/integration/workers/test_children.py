@@ -15,8 +15,8 @@ from tests.integration.jobs.checks import check_job
 from tests.integration.jobs.test_retention import age
 from tests.integration.workers.fakes import FakeNetwork, answers_of, submit_numbers
 from tests.integration.workers.test_shards import run_with
-from workers.comparing import compare_next
 from workers.engine.shard import Stages
+from workers.errands.comparing import compare_next
 
 
 @pytest.mark.parametrize("way", ["deleted", "expired"])

@@ -39,7 +39,7 @@ from tests.integration.jobs.builders import (
 from tests.integration.jobs.checks import read_job
 from tests.integration.jobs.test_retention import age
 from tests.integration.jobs.test_tidying import make_due
-from workers.comparing import Tally, compare_next
+from workers.errands.comparing import Tally, compare_next
 
 BROKEN = ItemError("image_decode_failed", "It is broken.")
 MISSING = ItemError("input_missing", "It is gone.")

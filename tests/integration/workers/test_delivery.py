@@ -21,9 +21,9 @@ from jobs.tenants.signing import new_secret
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.workers.conftest import with_
 from workers.app import policy_of
-from workers.delivery import Lines, deliver_next
 from workers.egress import Egress
-from workers.errands import Errands
+from workers.errands.delivery import Lines, deliver_next
+from workers.errands.errands import Errands
 
 DELAYS = (5.0, 300.0)
 

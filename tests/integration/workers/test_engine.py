@@ -23,8 +23,8 @@ from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
+from workers.engine.device.loading import load_version
 from workers.engine.engine import Engine
-from workers.engine.loading import load_version
 from workers.engine.shard import ShardRun
 from workers.register import register_shipped
 

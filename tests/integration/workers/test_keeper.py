@@ -19,7 +19,7 @@ from jobs.tables import ModelVersion, Shard
 from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.workers.conftest import with_
-from workers.engine.keeper import STALLED_EXIT_CODE, Keeper
+from workers.engine.holding.keeper import STALLED_EXIT_CODE, Keeper
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -23,8 +23,8 @@ from jobs.tenants.keys import NewKey
 from tests.e2e.stacks import wait_for
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import shards_of
-from workers.engine.flight import FlightRecord
-from workers.engine.keeper import STALLED_EXIT_CODE
+from workers.engine.holding.flight import FlightRecord
+from workers.engine.holding.keeper import STALLED_EXIT_CODE
 from workers.launcher import Launcher, Slot, burial, command_of, has_crashed, slots_for
 
 # Stands in for a worker: says what it sees, and stays until it is ended.
@@ -34,7 +34,7 @@ if sys.argv[2] == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if sys.argv[2] == "silent" and os.environ["PIXELMILL_LAST"] == "":
     from pathlib import Path
-    from workers.engine.flight import FlightRecord
+    from workers.engine.holding.flight import FlightRecord
     FlightRecord(Path(os.environ["PIXELMILL_FLIGHT"])).beat()
     # A process that is stopped dies of nothing less than SIGKILL.
     os.kill(os.getpid(), signal.SIGSTOP)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.stacks import wait_for
 from tests.integration.workers.fakes import FakeNetwork
-from workers.engine.device import MakeRoom, Networks
+from workers.engine.device.networks import MakeRoom, Networks
 
 
 class Loader:
@@ -52,7 +52,7 @@ def test_the_least_recently_used_leaves_first() -> None:
 def test_one_in_use_never_leaves_and_another_waits_until_it_is_given_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("workers.engine.device._CLOSED_S", 0.1)
+    monkeypatch.setattr("workers.engine.device.networks._CLOSED_S", 0.1)
     networks, loader = Networks(100), Loader()
     held = networks.borrow("a", loader("a"))
     waiting = threading.Thread(target=lambda: use(networks, loader, "b"))

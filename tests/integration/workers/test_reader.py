@@ -16,7 +16,7 @@ from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
 from models.records.errors import VideoTooLarge
 from workers.egress import Egress
-from workers.engine.reader import Reader
+from workers.engine.reading.reader import Reader
 
 CONTENT = random.Random(1).randbytes(20_000_000)
 

@@ -37,7 +37,7 @@ from jobs.tenants.keys import NewKey, create_key
 from tests.integration.jobs.builders import answer_all, claim_one, second_version, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.jobs.test_retention import age
-from workers.comparing import compare_next
+from workers.errands.comparing import compare_next
 
 BROKEN = ItemError("image_decode_failed", "It is broken.")
 MISSING = ItemError("input_missing", "It is gone.")

@@ -33,7 +33,7 @@ from tests.integration.workers.fakes import (
     submit_numbers,
 )
 from workers.egress import EgressError
-from workers.engine.keeper import Keeper
+from workers.engine.holding.keeper import Keeper
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
 

@@ -33,7 +33,7 @@ from tests.integration.workers.datasets import (
     versions_of,
 )
 from workers.engine.engine import Engine
-from workers.engine.flight import read_suspects
+from workers.engine.holding.flight import read_suspects
 
 NewEngine = Callable[..., Engine]
 PARAMS = {"top_k": 1, "min_confidence": 0.0}

@@ -33,10 +33,10 @@ from tests.integration.workers.datasets import (
 from tests.integration.workers.fakes import answers_of, picture, submit_contents
 from tests.walks import walk
 from workers.engine.engine import Engine
-from workers.engine.images import Listing
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
-from workers.engine.training import _StoredImages
+from workers.engine.trainings.images import Listing
+from workers.engine.trainings.turn import _StoredImages
 from workers.register import register_shipped
 
 NewEngine = Callable[..., Engine]

@@ -24,7 +24,7 @@ from tests.integration.jobs.checks import check_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
 from tests.weights_files import DIGITS, Tensors, bomb, changed_digits, noisy_digits
-from workers.engine import loading
+from workers.engine.device import loading
 from workers.engine.engine import Engine
 
 NewEngine = Callable[..., Engine]

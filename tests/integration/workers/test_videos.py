@@ -25,11 +25,11 @@ from tests.integration.workers.fakes import rows_of_job, submit_contents
 from tests.integration.workers.test_shards import Told, manifest_of
 from tests.videos import film, grey, levels, movie
 from workers.egress import EgressError
-from workers.engine.decode_threads import DecodeThreads
-from workers.engine.keeper import Keeper
+from workers.engine.decoding.threads import DecodeThreads
+from workers.engine.holding.keeper import Keeper
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
-from workers.engine.video_run import _SLICE_S
+from workers.engine.videos.run import _SLICE_S
 from workers.walls.films import Film, FilmDecoders
 from workers.walls.processes import ForkServer
 

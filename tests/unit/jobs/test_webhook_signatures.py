@@ -11,7 +11,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from jobs.queue.webhooks import Outgoing
 from jobs.tenants.signing import is_secret, new_secret, sign
-from workers.delivery import headers_of
+from workers.errands.delivery import headers_of
 
 BODY = json.dumps({"type": "job.completed", "data": {"id": "job_1"}, "note": "größer"})
 

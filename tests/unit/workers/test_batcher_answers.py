@@ -14,10 +14,10 @@ from tests.unit.workers.test_batcher_lanes import (
     announce,
     put,
 )
-from workers.engine import batcher as batchers
-from workers.engine.batcher import _HEAVY_S, Batcher
-from workers.engine.chunk import Chunk
-from workers.engine.flight import FlightRecord
+from workers.engine.device import batcher as batchers
+from workers.engine.device.batcher import _HEAVY_S, Batcher
+from workers.engine.holding.flight import FlightRecord
+from workers.engine.reading.chunk import Chunk
 
 
 @pytest.fixture

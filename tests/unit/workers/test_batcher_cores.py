@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from models.tasks.task import Sample
-from workers.engine.batcher import _HEAVY_S, _REMEMBERED_KEYS, Batcher
-from workers.engine.chunk import Chunk
-from workers.engine.flight import FlightRecord
+from workers.engine.device.batcher import _HEAVY_S, _REMEMBERED_KEYS, Batcher
+from workers.engine.holding.flight import FlightRecord
+from workers.engine.reading.chunk import Chunk
 
 CORES = 4
 

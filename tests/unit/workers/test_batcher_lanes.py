@@ -11,9 +11,9 @@ import torch
 
 from models.tasks.task import Sample
 from tests.e2e.stacks import wait_for
-from workers.engine.batcher import _HEAVY_S, _WARMING_UP, Batcher
-from workers.engine.chunk import Chunk
-from workers.engine.flight import FlightRecord
+from workers.engine.device.batcher import _HEAVY_S, _WARMING_UP, Batcher
+from workers.engine.holding.flight import FlightRecord
+from workers.engine.reading.chunk import Chunk
 
 MOST = 8
 DEADLINE_S = 20.0

@@ -11,8 +11,8 @@ import torch
 
 from models.tasks.task import Sample
 from tests.unit.workers.test_batcher_lanes import DEADLINE_S, LIGHT, OTHER, announce, put
-from workers.engine.batcher import Batcher
-from workers.engine.flight import FlightRecord
+from workers.engine.device.batcher import Batcher
+from workers.engine.holding.flight import FlightRecord
 
 
 class Memory:
@@ -101,7 +101,7 @@ def test_its_company_in_the_batch_need_not_wait_for_it(batcher: Batcher) -> None
 def test_keys_that_ran_alone_are_forgotten_before_they_are_too_many(
     batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.engine.batcher._REMEMBERED_KEYS", 2)
+    monkeypatch.setattr("workers.engine.device.batcher._REMEMBERED_KEYS", 2)
     for number in range(5):
         announce(batcher, 1)
         chunk = put(batcher, Network(Memory(0)), 1, (f"{number}@1", "{}"))

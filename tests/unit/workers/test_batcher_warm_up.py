@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from models.records.errors import WeightsError
-from workers.engine.batcher import Batcher
-from workers.engine.flight import FlightRecord
+from workers.engine.device.batcher import Batcher
+from workers.engine.holding.flight import FlightRecord
 
 
 class Cold:

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from workers.engine.decode_threads import DecodeThreads
+from workers.engine.decoding.threads import DecodeThreads
 
 
 def test_a_shard_that_waits_is_not_kept_by_one_that_fills_its_threads() -> None:

@@ -12,8 +12,8 @@ from models.media.pictures import Picture
 from models.records.record import Limits
 from models.tasks.task import Sample
 from tests.integration.workers.fakes import PLAIN_BYTES, FakeNetwork, PlainBytes
-from workers.engine.chunk import Content, ImageChunk
-from workers.engine.decoder import decode
+from workers.engine.decoding.decoder import decode
+from workers.engine.reading.chunk import Content, ImageChunk
 from workers.walls.pictures import Asked, Decoded, Packed
 
 TINY = b"7"

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.results.segments import ItemError
 from workers.egress import EgressError
-from workers.engine.fetching import FetchBudget, Fetches
+from workers.engine.reading.fetching import FetchBudget, Fetches
 
 GO_ON = threading.Event()
 

@@ -4,7 +4,7 @@ import threading
 import time
 from types import SimpleNamespace
 
-from workers.engine.hold import Hold
+from workers.engine.holding.hold import Hold
 
 
 def test_a_thread_that_moves_does_not_end_the_patience_with_another_ones_call() -> None:

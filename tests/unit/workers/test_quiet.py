@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from workers.engine import quiet as quiets
-from workers.engine.quiet import Quiet
+from workers.engine.holding import quiet as quiets
+from workers.engine.holding.quiet import Quiet
 
 DEADLINE_S = 20.0
 NEVER = threading.Event()

@@ -1,6 +1,6 @@
 """Memory is given back when a process has had nothing to do for a while, and not before."""
 
-from workers.engine.rest import Rest
+from workers.engine.holding.rest import Rest
 
 
 def given_back(*looks: bool) -> int:

@@ -16,9 +16,9 @@ from jobs.base.storage import CHUNK, BlobMissing, Storage
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
 from workers.egress import Egress
-from workers.engine.chunk import Content
-from workers.engine.fetching import FetchBudget, Fetches
-from workers.engine.spool import too_large
+from workers.engine.reading.chunk import Content
+from workers.engine.reading.fetching import FetchBudget, Fetches
+from workers.engine.reading.spool import too_large
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ from jobs.base.bootstrap import Ground
 from jobs.base.storage import StorageError
 from jobs.intake.preparation import has_unprepared, prepare_next
 from jobs.queue.webhooks import has_due
-from workers.comparing import compare_next
-from workers.datasets import check_dataset
-from workers.delivery import Lines, deliver_next
 from workers.egress import Egress
+from workers.errands.comparing import compare_next
+from workers.errands.datasets import check_dataset
+from workers.errands.delivery import Lines, deliver_next
 from workers.walls.archives import WalledArchives
 from workers.walls.processes import ForkServer
 

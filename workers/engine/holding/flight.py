@@ -3,8 +3,8 @@
 It is kept where a crash of the process cannot take it along.
 
 A small memory-mapped file, written before an item is touched and cleared afterwards; the kernel
-keeps what was written when the process dies. Who buries the process (`workers.engine.aftermath`)
-reads it: those items are the suspects, and each is then run alone. It costs about a microsecond an
+keeps what was written when the process dies. Who buries the process (`aftermath`) reads
+it: those items are the suspects, and each is then run alone. It costs about a microsecond an
 item.
 
 It begins with the time at which the process last said that it lives, on the clock that all

@@ -33,12 +33,12 @@ from models.training.footprint import check_footprint
 from models.training.new_records import new_record
 from models.training.progress import MOST_SHOWN_CLASSES, MOST_SHOWN_FILES
 from models.training.recipes import Recipe, read_recipe
-from workers.engine.chunk import Content
-from workers.engine.device import end_if_device_lost
-from workers.engine.flight import FlightRecord
-from workers.engine.images import Listing, ManifestImages
-from workers.engine.reader import Reader
+from workers.engine.device.networks import end_if_device_lost
+from workers.engine.holding.flight import FlightRecord
+from workers.engine.reading.chunk import Content
+from workers.engine.reading.reader import Reader
 from workers.engine.shard import ShardRun
+from workers.engine.trainings.images import Listing, ManifestImages
 
 log = structlog.get_logger(__name__)
 

@@ -21,8 +21,8 @@ from safetensors.torch import load, save
 from jobs.base.storage import BlobMissing, Storage, checkpoint_name, checkpoint_prefix
 from models.media.films import Position
 from models.tasks.task import State, Stepped, Windows
-from workers.engine.clips import Clips
-from workers.engine.windows import Window
+from workers.engine.videos.clips import Clips
+from workers.engine.videos.windows import Window
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from jobs.inputs.manifests import ROW_GROUP, Encoding, Item, Manifest
 from jobs.results.segments import ItemError
 from models.records.errors import DatasetError, InputError
 from models.training.datasets import Rows, label_of
-from workers.engine.chunk import Content
+from workers.engine.reading.chunk import Content
 
 # Encoded images that are in memory at a time, unless one alone is larger.
 _BYTES_AT_ONCE = 32 * 1024 * 1024

@@ -31,7 +31,7 @@ from models.records.errors import ModelError
 from models.records.record import ModelRecord
 from models.runtime.device_faults import is_out_of_memory
 from models.runtime.registry import Network, load
-from workers.engine.device import MakeRoom, Networks, end_if_device_lost
+from workers.engine.device.networks import MakeRoom, Networks, end_if_device_lost
 
 log = structlog.get_logger(__name__)
 

@@ -30,14 +30,14 @@ from models.records.windows import most_windows
 from models.runtime.registry import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
 from workers.egress import GivenUp
-from workers.engine.checkpoints import Checkpoints, Progress
-from workers.engine.chunk import Chunk
-from workers.engine.hold import Abandoned, Hold
+from workers.engine.holding.hold import Abandoned, Hold
 from workers.engine.overlays import VideoOverlay
-from workers.engine.spool import Spooled, spooled
+from workers.engine.reading.chunk import Chunk
+from workers.engine.reading.spool import Spooled, spooled
 from workers.engine.stages import Stages
-from workers.engine.video_errors import NotInferred, error_of
-from workers.engine.windows import Pause, Prepared, Window, cut
+from workers.engine.videos.checkpoints import Checkpoints, Progress
+from workers.engine.videos.errors import NotInferred, error_of
+from workers.engine.videos.windows import Pause, Prepared, Window, cut
 from workers.walls.films import Film, FilmCrashed
 from workers.walls.processes import ProcessDied
 

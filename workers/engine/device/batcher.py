@@ -22,9 +22,9 @@ from concurrent.futures import Future
 
 from models.runtime.registry import Network
 from models.tasks.task import Outputs
-from workers.engine.chunk import Chunk, Piece
-from workers.engine.device import OUT_OF_MEMORY, infer
-from workers.engine.flight import FlightRecord
+from workers.engine.device.networks import OUT_OF_MEMORY, infer
+from workers.engine.holding.flight import FlightRecord
+from workers.engine.reading.chunk import Chunk, Piece
 
 Key = tuple[str, str]
 

@@ -1,4 +1,4 @@
-"""A training's data set, checked as it is listed; what it is read by, workers.engine.images has."""
+"""A training's data set, checked as it is listed; workers.engine.trainings.images reads it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from jobs.inputs.manifests import Item
 from models.records.errors import DatasetError
 from models.training.datasets import MOST_CLASSES, check_classes, label_of
 
-# Members that cannot be read, or not by their place alone (workers.engine.images).
+# Members that cannot be read, or not by their place alone (workers.engine.trainings.images).
 _UNREADABLE = ("refused", "sparse")
 
 

@@ -16,7 +16,7 @@ import structlog
 from jobs.base.states import ItemStatus
 from jobs.base.storage import BlobMissing, StorageError
 from jobs.queue.scheduling import Lease
-from workers.engine.keeper import Stop
+from workers.engine.holding.keeper import Stop
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from models.media.pictures import Picture
 from models.media.sampling import Sampling
 from models.records.errors import InputError
 from models.records.record import Limits
-from workers.engine.decoder import Pictures
+from workers.engine.decoding.decoder import Pictures
 from workers.walls.films import FilmDecoders, FilmError, spooled_film
 from workers.walls.pictures import Asked, Packed
 

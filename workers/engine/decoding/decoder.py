@@ -15,7 +15,7 @@ from jobs.results.segments import ItemError
 from models.media.pictures import Picture
 from models.records.errors import InputError
 from models.tasks.task import Sample
-from workers.engine.chunk import Content, ImageChunk
+from workers.engine.reading.chunk import Content, ImageChunk
 from workers.walls.pictures import Asked, Decoded, Packed
 
 log = structlog.get_logger(__name__)

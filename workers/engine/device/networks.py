@@ -17,7 +17,7 @@ from models.runtime.device_faults import is_device_lost, is_out_of_memory
 from models.runtime.halving import in_halves
 from models.runtime.registry import Network
 from models.tasks.task import Sample, Step
-from workers.engine.chunk import Piece
+from workers.engine.reading.chunk import Piece
 
 log = structlog.get_logger(__name__)
 

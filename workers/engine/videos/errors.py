@@ -5,7 +5,7 @@ from jobs.base.storage import BlobMissing
 from jobs.results.segments import ItemError
 from models.records.errors import ModelError
 from workers.egress import EgressError
-from workers.engine.spool import DiskFull
+from workers.engine.reading.spool import DiskFull
 from workers.walls.films import FilmError
 
 

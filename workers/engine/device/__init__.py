@@ -1,0 +1,4 @@
+"""Networks on the device: loaded within a budget, and fed with batches of any shards.
+
+Imports reading and holding.
+"""
