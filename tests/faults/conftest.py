@@ -99,7 +99,7 @@ def report(record_property: Callable[[str, object], None]) -> Report:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the table of the README."""
+    """Print the table of docs/reliability.md."""
     runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for passed in terminalreporter.stats.get("passed", []):
         for name, noted in passed.user_properties:

@@ -1,0 +1,33 @@
+"""What the documents name is there: files, and where their links lead."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+# What is named as it was then.
+_PAST = {"CHANGELOG.md"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text())
+    local = [link for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in local if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [each for each in DOCUMENTS if each.name not in _PAST],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_files_that_are_named_exist(document: Path) -> None:
+    packages = "api|jobs|models|workers|pixelmill|migrations|tests|benchmarks|deploy|docs"
+    named = re.findall(rf"`((?:{packages})/[\w./-]+)`", document.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
