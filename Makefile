@@ -68,8 +68,8 @@ decoding-parity: setup ## Hold fast against exact decoding on the photos in buil
 	@$(BIN)/python -m benchmarks.decoding_parity $(ARGS)
 
 bench-scheduling: setup ## Measure claims under a million shards, and fairness on a whole stack
-	@$(BIN)/python -m benchmarks.claims
-	@$(BIN)/python -m benchmarks.fairness $(ARGS)
+	@$(BIN)/python -m benchmarks.rows.claims
+	@$(BIN)/python -m benchmarks.rows.fairness $(ARGS)
 
 peers: setup ## Install those that `make bench` compares with, each in its own environment
 	@for peer in $(PEERS); do \
@@ -80,10 +80,10 @@ peers: setup ## Install those that `make bench` compares with, each in its own e
 	done
 
 gpu-check: ## Prove the CUDA path on this machine's GPU (needs only torch, torchvision, opencv, safetensors)
-	@$(PYTHON) -m benchmarks.gpu_check
+	@$(PYTHON) -m benchmarks.gpu.check
 
 bench-gpu: ## Measure decoding, ResNet-50 and both together on this machine's GPU (needs the same)
-	@$(PYTHON) -m benchmarks.gpu_speed $(ARGS)
+	@$(PYTHON) -m benchmarks.gpu.speed $(ARGS)
 
 constraints: setup ## Choose the newest versions that go together and pin them
 	@$(PIP) install --dry-run --ignore-installed --report .venv/resolved.json \

@@ -12,7 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from benchmarks import (
+from benchmarks import yardstick
+from benchmarks.report import Row, write
+from benchmarks.rows import (
     doing_nothing,
     manifest_lines,
     phone_photos,
@@ -21,9 +23,7 @@ from benchmarks import (
     single_image,
     videos,
     worker_memory,
-    yardstick,
 )
-from benchmarks.report import Row, write
 from benchmarks.works import PRECISION
 
 ROWS: Mapping[str, Callable[[bool], Row]] = {

@@ -23,7 +23,7 @@ from torch import nn
 from torchvision.transforms import InterpolationMode
 
 from benchmarks.figures import Verdict, close, percentile
-from benchmarks.photos import Photo, crops, photos, with_digits
+from benchmarks.rows.photos import Photo, crops, photos, with_digits
 from models.answers import rle
 from models.answers.measures import box_iou
 from models.contracts import check_params

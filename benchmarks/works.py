@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.figures import BUILD
-from benchmarks.photos import make_phone_photos
+from benchmarks.rows.photos import make_phone_photos
 from benchmarks.seeded import seeded_weights
 from models.catalog import SHIPPED, shipped_weights
 from models.networks.torchvision import torchvision_record

@@ -15,8 +15,8 @@ from werkzeug.exceptions import BadRequest
 
 from api.bodies.intake import TextIntake, current_intake
 from api.current import ground
+from jobs.base import json_text
 from jobs.base.errors import InvalidRequest, TooLarge
-from jobs.inputs import json_text
 from jobs.inputs.budgets import is_unseen
 
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -18,9 +18,9 @@ from sqlalchemy import select
 from jobs.archives import ArchiveError, ArchiveKind, sniff_file
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import InvalidInput, LineError
+from jobs.base.json_text import read_json
 from jobs.inputs.archive_items import IN_PROCESS, Archives, Walk
 from jobs.inputs.budgets import fit_name
-from jobs.inputs.json_text import read_json
 from jobs.inputs.manifest_files import HEAD, check_manifest, is_meant_as_manifest, numbered_lines
 from jobs.inputs.manifests import Item
 from jobs.inputs.packs import Pack

@@ -15,7 +15,7 @@ Pure code: nothing is looked up or fetched here. `custom_id` defaults to the ite
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from jobs.inputs.base64_data import Base64Error, decode_base64
+from jobs.base.base64_data import Base64Error, decode_base64
 from jobs.inputs.budgets import LONGEST_DATA, LONGEST_ID, LONGEST_URL, is_unseen
 
 ENDPOINT = "/v1/predictions"

@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 _CODE = """
 import sys
 sys.modules.update(dict.fromkeys(sys.argv[1:]))
-import benchmarks.gpu_speed
-from benchmarks.gpu_check import main
+import benchmarks.gpu.speed
+from benchmarks.gpu.check import main
 sys.exit(main())
 """
 

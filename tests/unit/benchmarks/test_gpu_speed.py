@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.gpu_speed import (
+from benchmarks.gpu.speed import (
     ALONE,
     BUSY,
     NETWORK,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.inputs.base64_data import Base64Error, decode_base64
+from jobs.base.base64_data import Base64Error, decode_base64
 
 
 @given(st.binary(max_size=300))

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from jobs.inputs.json_text import JsonTooLargeError, RepeatedKeyError, read_json
+from jobs.base.json_text import JsonTooLargeError, RepeatedKeyError, read_json
 
 MIB = 1024 * 1024
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from models.media.memory import Pixels, check_written, unwritten
-from models.media.stills.jpeg import samples_of_stream
+from models.media.stills.jpeg.picture import samples_of_stream
 from models.media.stills.still import Still, as_channels, undecodable
 from models.media.stills.tiff.directory import Directory, directories, is_tiff
 from models.media.stills.tiff.layout import (

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.media.memory import Pixels
-from models.media.stills.jpeg import rgb_of_cmyk
+from models.media.stills.jpeg.picture import rgb_of_cmyk
 from models.media.stills.still import undecodable
 from models.media.stills.tiff.directory import Directory
 from models.media.stills.tiff.layout import CMYK, PALETTE, WHITE_IS_ZERO, Layout

@@ -1,4 +1,4 @@
-"""What `benchmarks.gpu_check` proves of a device: a proof raises AssertionError or gives figures.
+"""What `benchmarks.gpu.check` proves of a device: a proof raises AssertionError or gives figures.
 
 On a machine without CUDA the same proofs run on the CPU: their figures mean nothing there, but what
 they prove of the logic holds.
@@ -207,7 +207,7 @@ def _worker(device: torch.device, name: str) -> "subprocess.Popen[str]":
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     environ = {**os.environ, "CUDA_VISIBLE_DEVICES": visible if device.type == "cuda" else ""}
     return subprocess.Popen(  # noqa: S603  # our own command line
-        [sys.executable, "-m", "benchmarks.gpu_proofs", device.type, name],
+        [sys.executable, "-m", "benchmarks.gpu.proofs", device.type, name],
         env=environ, cwd=Path.cwd(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """ResNet-50 at 224 on a GPU: what decoding and the network can do alone, and both together.
 
-Run by `make bench-gpu`; needs what `benchmarks.gpu_check` needs. JPEGs are decoded by a thread a
+Run by `make bench-gpu`; needs what `benchmarks.gpu.check` needs. JPEGs are decoded by a thread a
 core, and two lanes (models.runtime.streams) stack, copy and infer with the network that a worker
 loads, in half precision. Then once more with JPEGs decoded and resized on the device (nvJPEG),
 which no worker does, to tell whether it would pay. Threads, lanes and kernels are warm before a
@@ -25,7 +25,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import functional as tv
 
 from benchmarks.figures import Verdict, close
-from benchmarks.gpu_proofs import pictures
+from benchmarks.gpu.proofs import pictures
 from benchmarks.seeded import seeded_weights
 from models.media.opencv import cv2
 from models.networks.torchvision import torchvision_record

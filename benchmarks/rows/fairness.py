@@ -1,6 +1,6 @@
-"""Whether fair shares are fair on a whole running stack: `python -m benchmarks.fairness`.
+"""Whether fair shares are fair on a whole running stack: `python -m benchmarks.rows.fairness`.
 
-A small job behind another tenant's huge one (`benchmarks.small_jobs`), and device time against
+A small job behind another tenant's huge one (`benchmarks.rows.small_jobs`), and device time against
 weights (`benchmarks.weights`), each on a stack of its own: `pixelmill up`, real processes, HTTP.
 Ends with status 1 when a verdict fails; the figures are in build/fairness-*.json.
 """
@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import small_jobs, weights
+from benchmarks import weights
 from benchmarks.figures import close
+from benchmarks.rows import small_jobs
 from jobs.base.database import Database
 from tests.e2e.stacks import RunningStack, running_stack
 from tests.servers import create_database, postgresql_server

@@ -1,4 +1,4 @@
-"""One command that proves the CUDA path on a GPU machine: `python3 -m benchmarks.gpu_check`.
+"""One command that proves the CUDA path on a GPU machine: `python3 -m benchmarks.gpu.check`.
 
 Run it in the repository's root. It needs torch >= 2.11, torchvision, opencv-python-headless and
 safetensors; no network and no installed Pixelmill. Prints each proof's figures and ends with status
@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from benchmarks import gpu_proofs
-from benchmarks.gpu_proofs import Figures
+from benchmarks.gpu import proofs
+from benchmarks.gpu.proofs import Figures
 
 PROOFS: Mapping[str, Callable[[torch.device], Figures]] = {
-    "two lanes, pinned memory and a stream each": gpu_proofs.prove_lanes,
-    "uint8 to the device, resized and normalised there": gpu_proofs.prove_preprocessing,
-    "autocast to fp16 and bf16": gpu_proofs.prove_precisions,
-    "channels last": gpu_proofs.prove_channels_last,
-    "a batch too large is halved": gpu_proofs.prove_halving,
-    "two pinned workers stay apart": gpu_proofs.prove_apart,
+    "two lanes, pinned memory and a stream each": proofs.prove_lanes,
+    "uint8 to the device, resized and normalised there": proofs.prove_preprocessing,
+    "autocast to fp16 and bf16": proofs.prove_precisions,
+    "channels last": proofs.prove_channels_last,
+    "a batch too large is halved": proofs.prove_halving,
+    "two pinned workers stay apart": proofs.prove_apart,
 }
 
 
@@ -32,7 +32,7 @@ def main() -> int:
     print(f"torch {torch.__version__}, {_name_of(device)}")
     if not has_cuda:
         print("skipped: no CUDA here. The logic is proven on the CPU; its figures mean nothing.")
-    gpu_proofs.compute_exactly()
+    proofs.compute_exactly()
     failed = 0
     for name, prove in PROOFS.items():
         try:

@@ -1,4 +1,4 @@
-"""How long a claim takes under a huge backlog: `python -m benchmarks.claims`.
+"""How long a claim takes under a huge backlog: `python -m benchmarks.rows.claims`.
 
 10,000 runnable jobs of 20 tenants with 1,000,000 pending shards, on SQLite and on PostgreSQL.
 Prints the median and the 95th percentile of a claim, how much of it is this process's own computing

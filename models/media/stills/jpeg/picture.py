@@ -14,8 +14,8 @@ from math import gcd
 import numpy as np
 
 from models.media.memory import Pixels, check_written, unwritten
-from models.media.stills.jpeg_frame import JpegFrame, check_scans, read_frame
-from models.media.stills.jpeg_segments import EOI, SOI, join, take_apart
+from models.media.stills.jpeg.frame import JpegFrame, check_scans, read_frame
+from models.media.stills.jpeg.segments import EOI, SOI, join, take_apart
 from models.media.stills.still import Still, as_channels, check_memory, undecodable
 
 _BLANKS = b"\0\t\n\r "

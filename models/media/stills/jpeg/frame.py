@@ -9,7 +9,7 @@ Source: ITU-T T.81, B.2.2, B.2.3 and G.1.1.1.
 import struct
 from typing import NamedTuple
 
-from models.media.stills.jpeg_segments import DHT, FRAMES, SOS, Segment
+from models.media.stills.jpeg.segments import DHT, FRAMES, SOS, Segment
 from models.media.stills.still import undecodable, unsupported
 from models.records.errors import ImageDecodeFailed
 

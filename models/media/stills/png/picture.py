@@ -16,7 +16,7 @@ from typing import NamedTuple
 from models.media.memory import Pixels
 from models.media.stills.by_opencv import decode_with_opencv
 from models.media.stills.exif import orientation_of
-from models.media.stills.png_text import orientation_of_text
+from models.media.stills.png.text import orientation_of_text
 from models.media.stills.still import Still, as_channels, undecodable
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -1,0 +1,1 @@
+"""Each measures one row of the table, or one thing that is measured by itself."""
