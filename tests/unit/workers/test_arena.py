@@ -1,5 +1,6 @@
 """Memory that two sides share: what one lays down the other picks up, and nothing else."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from models.records.errors import DecoderFault
 from workers.walls.arena import HEADER, Arena
 
-SIZE = 1_000_000
+MIB, PAGE = 2**20, 4096
+SIZE = 4 * MIB
 SHAPES = [(28, 28, 1), (1, 1, 3), (7, 3, 3), (200, 300, 3), (65, 1008, 1), (1, 1, 1), (256, 256, 1)]
 
 
@@ -70,3 +72,19 @@ def test_memory_ends_where_it_ends(sides: tuple[Arena, Arena]) -> None:
             worker.view(offset, (size,))
     with pytest.raises(ValueError):
         decoder.lay_down(last, noise((SIZE, 1), 4))
+
+
+def test_what_a_large_item_took_is_given_back(sides: tuple[Arena, Arena]) -> None:
+    ours, theirs = sides
+    large = bytes(range(256)) * 12_000
+    ours.write(HEADER, large)
+    assert theirs.piece(HEADER, len(large)) == large, "as it was written"
+    assert taken(ours) >= len(large)
+    ours.give_back_beyond(MIB)
+    assert taken(ours) <= MIB + PAGE
+    assert theirs.piece(HEADER, MIB - HEADER) == large[: MIB - HEADER], "the first part stays"
+    assert theirs.piece(2 * MIB, MIB) == bytes(MIB)
+
+
+def taken(arena: Arena) -> int:
+    return os.fstat(arena.fd).st_blocks * 512
