@@ -110,7 +110,7 @@ def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
         warnings = to_json([asdict(each) for each in row.warnings]) if row.warnings else "[]"
         yield (
             f'{{"index":{row.index},"custom_id":{to_json(row.custom_id)},'
-            f'"status":"{row.status.value}","model":{model},'
+            f'"status":"{row.status!s}","model":{model},'
             f'"input_sha256":{to_json(row.input_sha256)},"attempts":{row.attempts},'
             f'"predictions":{row.predictions_json or "null"},"error":{error or "null"},'
             f'"warnings":{warnings},"width":{_number(row.width)},"height":{_number(row.height)},'

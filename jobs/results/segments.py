@@ -142,7 +142,7 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
     columns = [found.get(column, [None] * len(table)) for column in SCHEMA.names]
     for (
         index, custom_id, status, sha256, attempts, predictions, code, message, retryable,
-        overlay_offset, overlay_length, warnings, *facts,
+        overlay_offset, overlay_length, warnings, width, height, fps, duration_ms,
     ) in zip(*columns, strict=True):  # fmt: skip
         yield Row(
             index,
@@ -154,7 +154,10 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
             None if code is None else ItemError(code, message, retryable),
             None if overlay_offset is None else (overlay_offset, overlay_length),
             () if warnings is None else _warnings(warnings),
-            *facts,
+            width,
+            height,
+            fps,
+            duration_ms,
         )
 
 
