@@ -10,7 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from sqlalchemy import update
 
-from api.results.rows import _harmless
+from api.results.rows import _harmless, as_csv
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
 from jobs.base.storage import segment_name
@@ -193,6 +193,31 @@ def test_csv_has_a_header_and_nothing_that_computes(caller: Caller, ground: Grou
     assert row["custom_id"] == "'" + evil
     assert (row["index"], row["status"], row["error_code"]) == ("0", "succeeded", "")
     assert json.loads(row["predictions"])[0]["class"] == "7"
+
+
+def test_each_cell_of_a_csv_stands_under_its_name() -> None:
+    job = Job(model_name="digits", model_version=1, model_digest="sha256:0")
+    row = Row(
+        3,
+        "a",
+        ItemStatus.ERRORED,
+        "b",
+        2,
+        "[]",
+        ItemError("a_code", "A sentence.", True),
+        width=4,
+        height=5,
+        fps=6.5,
+        duration_ms=7,
+        metadata_json='{"k": 1}',
+    )
+    (read,) = csv.DictReader(io.StringIO("".join(as_csv(job, [row]))))
+    assert read == {
+        "index": "3", "custom_id": "a", "status": "errored", "model": "digits@1#sha256:0",
+        "input_sha256": "b", "attempts": "2", "predictions": "[]", "error_code": "a_code",
+        "error_message": "A sentence.", "error_retryable": "True", "warnings": "", "width": "4",
+        "height": "5", "fps": "6.5", "duration_ms": "7", "metadata": '{"k": 1}',
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
