@@ -44,11 +44,12 @@ def serve(control: socket.socket, kinds: Mapping[str, Callable[..., Server]] = K
         pid = os.fork()
         if pid == 0:
             control.close()
-            if asked["kind"] in LENGTHY:
-                os.nice(_STEP_OF_LENGTHY)
             _become(kinds[asked["kind"]], asked["memory"], fds)
         for fd in fds:
             os.close(fd)
+        if asked["kind"] in LENGTHY:
+            with suppress(ProcessLookupError):  # dead by now
+                os.setpriority(os.PRIO_PROCESS, pid, _STEP + _STEP_OF_LENGTHY)
         _tell(control, pid)
 
 
