@@ -30,12 +30,14 @@ from workers.walls.inside import KINDS, LENGTHY, Server
 _STEP = 5
 # More of it for whole films and archives: pictures take milliseconds, and are waited for.
 _STEP_OF_LENGTHY = 10
+_LEAST = 19
 
 
 def serve(control: socket.socket, kinds: Mapping[str, Callable[..., Server]] = KINDS) -> None:
     """Fork one process for each message, until the other side is gone; then end them all."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them
     wire.send(control, {"pid": os.getpid()})
+    own = os.getpriority(os.PRIO_PROCESS, 0)
     while True:
         try:
             asked, fds = wire.receive_with_fds(control)
@@ -49,7 +51,7 @@ def serve(control: socket.socket, kinds: Mapping[str, Callable[..., Server]] = K
             os.close(fd)
         if asked["kind"] in LENGTHY:
             with suppress(ProcessLookupError):  # dead by now
-                os.setpriority(os.PRIO_PROCESS, pid, _STEP + _STEP_OF_LENGTHY)
+                os.setpriority(os.PRIO_PROCESS, pid, min(own + _STEP_OF_LENGTHY, _LEAST))
         _tell(control, pid)
 
 
