@@ -32,7 +32,8 @@ from models.preprocessing.preprocess import Preprocessing, normalise, to_sample
 from models.records.decoding import EXACT, FAST
 from models.records.record import Limits
 from models.records.shipped import SHIPPED, shipped_weights
-from models.runtime.registry import ImageNetwork, load
+from models.runtime.network import ImageNetwork
+from models.runtime.registry import load
 
 _LIMITS = Limits()
 _WEIGHTS = "models/efficientnet-lite0-57934424.pth"

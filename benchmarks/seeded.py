@@ -5,7 +5,7 @@ from safetensors.torch import save
 from torch import nn
 
 from models.records.record import ModelRecord
-from models.runtime.registry import build
+from models.runtime.torch_runtime import build
 
 _SEED = 7
 _PICTURES, _SIDE = 8, 224

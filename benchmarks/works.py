@@ -21,7 +21,8 @@ from models.catalog import SHIPPED, shipped_weights
 from models.networks.torchvision import torchvision_record
 from models.pictures.data import encode, heldout_digits, make_photos
 from models.records.record import ModelRecord
-from models.runtime.registry import Network, load
+from models.runtime.network import Network
+from models.runtime.registry import load
 
 # The setting of our workers, which all contestants follow.
 PRECISION = "PIXELMILL_PRECISION"

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # Every architecture that can be built here, and the task that it does; an operator's extensions
-# (models.runtime.registry.extend) come on top, in the workers alone.
+# (models.runtime.torch_runtime.extend) come on top, in the workers alone.
 ARCHITECTURE_TASKS: Mapping[str, str] = {
     **{record.architecture: record.task for record in SHIPPED.values()},
     **TORCHVISION_TASKS,

@@ -177,9 +177,9 @@ def _open_work(ground: Ground, process: Process, egress: Egress) -> Work:
         return Errands(ground, egress)
     # torch is imported only where networks run, and only now: the launcher has set up its threads.
     os.environ.setdefault("OMP_NUM_THREADS", str(process.cores))
-    from models.runtime import registry
+    from models.runtime.torch_runtime import extend
     from workers.engine.engine import Engine
 
     for name in ground.settings.extensions:
-        registry.extend(importlib.import_module(name).ARCHITECTURES)
+        extend(importlib.import_module(name).ARCHITECTURES)
     return Engine(ground, process, egress)

@@ -7,7 +7,7 @@ from pathlib import Path
 from celery import Celery
 
 from benchmarks.works import Work
-from models.runtime.registry import Network
+from models.runtime.network import Network
 
 WORK, REDIS = "BENCHMARK_WORK", "BENCHMARK_REDIS"
 

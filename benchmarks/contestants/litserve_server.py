@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.contestants.http_caller import BATCH, PORT, WORK
 from benchmarks.works import Work
-from models.runtime.registry import Network
+from models.runtime.network import Network
 from models.tasks.task import Sample
 
 _LONGEST_WAIT_S = 0.01

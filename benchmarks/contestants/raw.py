@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.contestants.turns import WARM_UP, given_work, take_turns
-from models.runtime.registry import Network
+from models.runtime.network import Network
 from models.tasks.task import Sample
 
 _BATCHES = (16, 32, 64, 128)

@@ -16,7 +16,7 @@ import torch
 from benchmarks.contestants.http_caller import BATCH
 from benchmarks.contestants.turns import WARM_UP, given_work, take_turns
 from benchmarks.works import Work
-from models.runtime.registry import Network
+from models.runtime.network import Network
 from models.tasks.task import Sample
 
 Batch = dict[str, Any]

@@ -23,7 +23,8 @@ from models.networks.torchvision import torchvision_record
 from models.preprocessing.preprocess import Preprocessing, normalise, to_sample
 from models.records.record import Limits, ModelRecord
 from models.runtime.halving import in_halves
-from models.runtime.registry import Network, load
+from models.runtime.network import Network
+from models.runtime.registry import load
 from models.runtime.streams import use_own_stream
 from models.tasks.task import Sample, stack
 

@@ -30,7 +30,8 @@ from benchmarks.seeded import seeded_weights
 from models.media.opencv import cv2
 from models.networks.torchvision import torchvision_record
 from models.preprocessing.preprocess import Preprocessing, normalise
-from models.runtime.registry import ImageNetwork, load
+from models.runtime.network import ImageNetwork
+from models.runtime.registry import load
 from models.runtime.streams import use_own_stream
 from models.tasks.task import Sample, stack
 

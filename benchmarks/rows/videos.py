@@ -31,7 +31,7 @@ from jobs.versions.registry import register
 from migrations.upgrade import upgrade
 from models.catalog import check_params
 from models.records.record import Limits, ModelRecord
-from models.runtime.registry import build
+from models.runtime.torch_runtime import build
 from models.runtime.weights import digest
 from workers.egress import Egress, EgressPolicy
 from workers.engine.engine import Engine

@@ -11,7 +11,7 @@ import torch
 
 from models.contracts import check_params
 from models.pictures.clips import CLIP_FRAMES, DIRECTIONS, Film, heldout_clips, heldout_streams
-from models.runtime.registry import VideoNetwork
+from models.runtime.network import VideoNetwork
 from models.tasks.task import Clip, State, Step
 
 _AT_ONCE = 50

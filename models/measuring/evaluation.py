@@ -18,7 +18,8 @@ from models.measuring.clip_evaluation import measure_motion
 from models.pictures.data import Labels, Pixels, encode, heldout_digits
 from models.pictures.scenes import Scene, heldout_scenes
 from models.records.record import ModelRecord
-from models.runtime.registry import ImageNetwork, load
+from models.runtime.network import ImageNetwork
+from models.runtime.registry import load
 from models.tasks.task import Predictions
 
 Figures = Mapping[str, float]

@@ -24,7 +24,7 @@ from models.networks.motion import WHAT, WHERE, Motion, State
 from models.pictures.clips import CLIP_FRAMES, CLIP_SIZE, Film, Stream
 from models.preprocessing.preprocess import normalise
 from models.records.record import ModelRecord
-from models.runtime.registry import build
+from models.runtime.torch_runtime import build
 from models.tasks.video_classification import spec_of
 from models.training.scene_training import adam
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from models.preprocessing.preprocess import Preprocessing, normalise
 from models.records.record import ModelRecord
-from models.runtime.registry import build
+from models.runtime.torch_runtime import build
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]

@@ -21,7 +21,7 @@ from models.media.sampling import Sampling
 from models.preprocessing.frames import FramePreprocessing
 from models.preprocessing.preprocess import Preprocessing, Scale, normalise
 from models.records.record import Limits, ModelRecord
-from models.runtime.registry import TASKS, VIDEO_TASKS
+from models.runtime.task_tables import TASKS, VIDEO_TASKS
 from models.tasks.video_classification import pad
 
 # Windows of a video that are looked at.

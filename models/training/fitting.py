@@ -23,7 +23,8 @@ from torchvision.transforms import functional as tv
 from models.records.errors import DatasetError, InputError, TrainingFailed, WeightsError
 from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
-from models.runtime.registry import build, in_native_order
+from models.runtime.network import in_native_order
+from models.runtime.torch_runtime import build
 from models.training.augmentation import augment
 from models.training.datasets import Images, Rows, split
 from models.training.examples import Decoders, DecodersHere, examples_of

@@ -10,7 +10,8 @@ from torch import nn
 
 from models.records.errors import TrainingFailed
 from models.records.record import ModelRecord
-from models.runtime.registry import TASKS, VIDEO_TASKS, build
+from models.runtime.task_tables import TASKS, VIDEO_TASKS
+from models.runtime.torch_runtime import build
 from models.training.examples import DecodersHere, examples_of
 from models.training.recipes import Recipe
 

@@ -19,7 +19,7 @@ from models.pictures.scenes import SCENE_SIZE, Scene, make_scenes
 from models.preprocessing.preprocess import normalise
 from models.preprocessing.whole_pictures import spec_of
 from models.records.record import ModelRecord
-from models.runtime.registry import build
+from models.runtime.torch_runtime import build
 
 _WARM_UP_STEPS = 50
 _REPORT_STEPS = 50

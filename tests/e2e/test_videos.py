@@ -13,7 +13,8 @@ import torch
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.media.films import open_video
 from models.pictures.clips import Film, heldout_streams
-from models.runtime.registry import VideoNetwork, load
+from models.runtime.network import VideoNetwork
+from models.runtime.registry import load
 from models.tasks.task import Clip, State, Step
 from pixelmill import InvalidRequest
 from tests.e2e.stacks import RunningStack, results_of

@@ -23,7 +23,7 @@ from jobs.results.segments import ItemError
 from jobs.tables import ModelVersion
 from jobs.versions.registry import read_version
 from models.records.errors import ModelError
-from models.runtime.registry import ImageNetwork, Network, VideoNetwork
+from models.runtime.network import ImageNetwork, Network, VideoNetwork
 from models.runtime.streams import use_own_stream
 from workers.egress import Egress
 from workers.engine.decoding.threads import DecodeThreads

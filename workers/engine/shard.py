@@ -17,7 +17,7 @@ from jobs.queue.leases import hand_back
 from jobs.queue.quarantine import Suspect
 from jobs.queue.scheduling import Lease
 from jobs.results.segments import ItemError, Row, to_json, write_segment
-from models.runtime.registry import ImageNetwork, VideoNetwork
+from models.runtime.network import ImageNetwork, VideoNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.decoding.decoder import decode
 from workers.engine.holding.hold import Hold

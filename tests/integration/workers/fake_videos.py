@@ -8,7 +8,7 @@ import torch
 
 from models.media.sampling import Sampling
 from models.records.record import Limits, ModelRecord
-from models.runtime.registry import VideoNetwork
+from models.runtime.network import VideoNetwork
 from models.tasks.task import Clip, Step, Stepped, Windows
 
 PARAMS = {"fps": None, "every_nth": 1, "window": 4, "overlap": 0, "top_k": 1}

@@ -27,7 +27,7 @@ from jobs.versions.registry import add_version
 from migrations.upgrade import upgrade
 from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
-from models.runtime.registry import build
+from models.runtime.torch_runtime import build
 from tests.integration.workers.fakes import picture, submit_contents
 from workers.egress import Egress, EgressPolicy
 from workers.engine.engine import Engine

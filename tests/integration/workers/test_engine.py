@@ -18,7 +18,8 @@ from jobs.tables import Job, ModelVersion, Shard, Tenant
 from jobs.tenants.keys import NewKey, create_key
 from jobs.versions.registry import register
 from models.catalog import SHIPPED, shipped_weights
-from models.runtime.registry import ImageNetwork, Network, VideoNetwork, load
+from models.runtime.network import ImageNetwork, Network, VideoNetwork
+from models.runtime.registry import load
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_

@@ -20,7 +20,8 @@ from models.answers.drawing import colour_of
 from models.catalog import SHIPPED, check_params, shipped_weights
 from models.media.sampling import Sampling
 from models.pictures.clips import heldout_streams
-from models.runtime.registry import VideoNetwork, load
+from models.runtime.network import VideoNetwork
+from models.runtime.registry import load
 from models.tasks.task import Clip
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import read_job

@@ -18,7 +18,7 @@ from benchmarks.report import Row, write
 from benchmarks.usage import cpu_seconds, memory_bytes, tree
 from benchmarks.works import Work, digits
 from benchmarks.yardstick import parity_of
-from models.runtime.registry import Network
+from models.runtime.network import Network
 from tests.e2e.stacks import wait_for
 
 PLAN = {"decoders": 2, "cores": 1, "batch": 16}

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from models.catalog import SHIPPED, shipped_weights
-from models.runtime.registry import Network, load
+from models.runtime.network import Network
+from models.runtime.registry import load
 
 
 @pytest.fixture(scope="session", autouse=True)

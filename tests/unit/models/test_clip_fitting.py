@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from models.records.errors import InputError
-from models.runtime.registry import VideoNetwork, load
+from models.runtime.network import VideoNetwork
+from models.runtime.registry import load
 from models.tasks.task import Step
 from models.training.augmentation import augment
 from models.training.datasets import Rows

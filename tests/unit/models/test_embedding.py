@@ -11,7 +11,8 @@ from models.networks.torchvision import torchvision_record
 from models.networks.torchvision_embedders import Unused, without_last_layer
 from models.pictures.data import make_photos
 from models.records.torchvision_names import CLASSIFIERS
-from models.runtime.registry import ARCHITECTURES, load
+from models.runtime.registry import load
+from models.runtime.torch_runtime import ARCHITECTURES
 from models.runtime.weights import write
 from models.tasks import embedding
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from models.records.errors import TrainingFailed
 from models.records.record import ModelRecord
-from models.runtime.registry import build
+from models.runtime.torch_runtime import build
 from models.training.footprint import check_footprint, training_bytes
 from models.training.new_records import new_record
 from models.training.recipes import Recipe, read_recipe

@@ -11,7 +11,9 @@ import torch
 
 from models.catalog import SHIPPED, shipped_weights
 from models.networks.torchvision import torchvision_record
-from models.runtime.registry import Network, VideoNetwork, build, load
+from models.runtime.network import Network, VideoNetwork
+from models.runtime.registry import load
+from models.runtime.torch_runtime import build
 from models.runtime.weights import write
 
 LANES, BATCHES, SIZE = 2, 4, 2

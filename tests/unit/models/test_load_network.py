@@ -14,7 +14,9 @@ from models.catalog import SHIPPED, ModelRecord, shipped_weights
 from models.records.errors import RecordError, UnknownArchitecture, WeightsError, WeightsUnavailable
 from models.records.weights_header import MAX_HEADER_BYTES
 from models.runtime import weights as weights_file
-from models.runtime.registry import build, load, table
+from models.runtime.registry import load
+from models.runtime.task_tables import table
+from models.runtime.torch_runtime import build
 
 RECORD = SHIPPED["digits"]
 WEIGHTS = shipped_weights("digits").read_bytes()

@@ -11,7 +11,9 @@ from models.measuring.evaluation import evaluate
 from models.networks import motion
 from models.pictures.clips import CLIP_FRAMES, heldout_clips, heldout_streams
 from models.records.errors import RecordError
-from models.runtime.registry import VideoNetwork, build, load
+from models.runtime.network import VideoNetwork
+from models.runtime.registry import load
+from models.runtime.torch_runtime import build
 from models.runtime.weights import digest, write
 from models.tasks.task import Clip, Step
 from models.training.clip_training import ClipRecipe, train_on_clips

@@ -8,7 +8,7 @@ import torch
 from models.networks import digits
 from models.records.errors import ParamsError, RecordError
 from models.records.record import ModelRecord
-from models.runtime.registry import ARCHITECTURES, build
+from models.runtime.torch_runtime import ARCHITECTURES, build
 from models.training.new_records import new_record
 from models.training.recipes import TRAINABLE, read_recipe
 

@@ -8,7 +8,9 @@ from torch import nn
 from models.catalog import ModelRecord
 from models.networks.recurrent import Recurrent, recurrent_preprocess
 from models.records.torchvision_names import CLASSIFIERS
-from models.runtime.registry import ARCHITECTURES, VideoNetwork, build, load
+from models.runtime.network import VideoNetwork
+from models.runtime.registry import load
+from models.runtime.torch_runtime import ARCHITECTURES, build
 from models.runtime.weights import write
 from models.tasks.task import Step
 

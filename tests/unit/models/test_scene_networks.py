@@ -13,7 +13,8 @@ from models.media.opencv import cv2
 from models.networks import scenes_detector, scenes_segmenter
 from models.pictures.data import encode
 from models.pictures.scenes import heldout_scenes
-from models.runtime.registry import build, load
+from models.runtime.registry import load
+from models.runtime.torch_runtime import build
 from models.runtime.weights import digest, write
 from models.training.scene_training import SceneRecipe, train_on_scenes
 

@@ -19,7 +19,8 @@ from models.preprocessing.preprocess import Preprocessing
 from models.preprocessing.whole_pictures import WholePicture, resize_whole
 from models.records.decoding import EXACT, FAST
 from models.records.record import Limits, ModelRecord
-from models.runtime.registry import TASKS, load
+from models.runtime.registry import load
+from models.runtime.task_tables import TASKS
 
 LIMITS = Limits()
 SCALE = {"channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3}

@@ -16,7 +16,8 @@ from models.pictures.data import make_photos
 from models.preprocessing.whole_pictures import WholePicture
 from models.records.record import Limits
 from models.records.torchvision_names import DETECTORS, INSTANCE_SEGMENTERS
-from models.runtime.registry import ARCHITECTURES, load
+from models.runtime.registry import load
+from models.runtime.torch_runtime import ARCHITECTURES
 from models.runtime.weights import write
 
 PHOTOS = list(make_photos(3, seed=7))

@@ -8,7 +8,8 @@ from torchvision import models as tv
 
 from models.networks.torchvision import torchvision_record
 from models.networks.torchvision_history import with_modern_names
-from models.runtime.registry import ARCHITECTURES, load
+from models.runtime.registry import load
+from models.runtime.torch_runtime import ARCHITECTURES
 from models.runtime.weights import write
 
 

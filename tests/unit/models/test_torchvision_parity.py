@@ -20,7 +20,8 @@ from models.preprocessing.preprocess import Preprocessing, normalise, to_sample
 from models.records.errors import ImageTooLarge, RecordError, UnknownArchitecture
 from models.records.record import Limits
 from models.records.torchvision_names import CLASSIFIERS
-from models.runtime.registry import build, load
+from models.runtime.registry import load
+from models.runtime.torch_runtime import build
 from models.runtime.weights import write
 
 PHOTOS = list(make_photos(12, seed=7))

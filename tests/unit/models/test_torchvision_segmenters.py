@@ -13,7 +13,8 @@ from models.networks.torchvision import torchvision_record
 from models.pictures.data import make_photos
 from models.records.record import Limits
 from models.records.torchvision_names import SEMANTIC_SEGMENTERS
-from models.runtime.registry import ARCHITECTURES, load
+from models.runtime.registry import load
+from models.runtime.torch_runtime import ARCHITECTURES
 from models.runtime.weights import write
 
 PHOTOS = list(make_photos(2, seed=7))

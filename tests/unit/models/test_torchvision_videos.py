@@ -17,7 +17,9 @@ from models.networks.torchvision_videos import CLIP_SIZES
 from models.pictures.data import sample_photos
 from models.preprocessing.frames import FramePreprocessing
 from models.records.torchvision_names import VIDEO_CLASSIFIERS
-from models.runtime.registry import ARCHITECTURES, VideoNetwork, build, load
+from models.runtime.network import VideoNetwork
+from models.runtime.registry import load
+from models.runtime.torch_runtime import ARCHITECTURES, build
 from models.runtime.weights import write
 from models.tasks.task import Clip, Step
 

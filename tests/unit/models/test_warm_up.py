@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from models.catalog import SHIPPED, shipped_weights
-from models.runtime import registry
-from models.runtime.registry import ImageNetwork, load
+from models.runtime import network as network_module
+from models.runtime.network import ImageNetwork
+from models.runtime.registry import load
 from models.tasks.task import Outputs, Sample
 
 
@@ -39,19 +40,19 @@ def digits() -> ImageNetwork:
 def test_a_whole_batch_takes_its_memory_at_once(
     digits: ImageNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_WARM_UP_S", 3600.0)
+    monkeypatch.setattr(network_module, "_WARM_UP_S", 3600.0)
     assert sizes_of(digits, monkeypatch) == [1, 1, digits.record.max_batch]
 
 
 def test_a_network_that_takes_long_is_not_kept_busy_with_nothing(
     digits: ImageNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_WARM_UP_S", 0.0)
+    monkeypatch.setattr(network_module, "_WARM_UP_S", 0.0)
     assert sizes_of(digits, monkeypatch) == [1, 1]
 
 
 def test_a_batch_that_does_not_fit_is_left_to_the_first_real_one(
     digits: ImageNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_WARM_UP_S", 3600.0)
+    monkeypatch.setattr(network_module, "_WARM_UP_S", 3600.0)
     assert sizes_of(digits, monkeypatch, most=1) == [1, 1, digits.record.max_batch]

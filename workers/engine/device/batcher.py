@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-from models.runtime.registry import Network
+from models.runtime.network import Network
 from models.tasks.task import Outputs
 from workers.engine.device.networks import OUT_OF_MEMORY, infer
 from workers.engine.holding.flight import FlightRecord

@@ -30,7 +30,8 @@ from jobs.versions.validation import (
 from models.records.errors import ModelError
 from models.records.record import ModelRecord
 from models.runtime.device_faults import is_out_of_memory
-from models.runtime.registry import Network, load
+from models.runtime.network import Network
+from models.runtime.registry import load
 from workers.engine.device.networks import MakeRoom, Networks, end_if_device_lost
 
 log = structlog.get_logger(__name__)

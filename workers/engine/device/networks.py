@@ -15,7 +15,7 @@ import torch
 from jobs.results.segments import ItemError
 from models.runtime.device_faults import is_device_lost, is_out_of_memory
 from models.runtime.halving import in_halves
-from models.runtime.registry import Network
+from models.runtime.network import Network
 from models.tasks.task import Sample, Step
 from workers.engine.reading.chunk import Piece
 

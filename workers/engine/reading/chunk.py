@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from jobs.inputs.manifests import Item
 from jobs.queue.quarantine import Suspect
 from jobs.results.segments import ItemError
-from models.runtime.registry import ImageNetwork, Network
+from models.runtime.network import ImageNetwork, Network
 from models.tasks.task import Outputs, Sample, Step
 from workers.walls.pictures import Packed
 

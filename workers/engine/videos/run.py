@@ -27,7 +27,7 @@ from jobs.results.segments import ItemError, ItemWarning, Row, to_json
 from models.media.films import Facts, Frame, Position
 from models.records.errors import VideoTooLarge
 from models.records.windows import most_windows
-from models.runtime.registry import VideoNetwork
+from models.runtime.network import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
 from workers.egress import GivenUp
 from workers.engine.holding.hold import Abandoned, Hold

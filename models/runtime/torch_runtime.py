@@ -1,0 +1,83 @@
+"""Networks that torch runs: built from an allow-listed architecture, filled with safetensors.
+
+Only what stands in the table below can be built: a name that is not on the list is refused, and
+weights are numbers, never code. A new architecture is one file and one line here.
+"""
+
+from collections.abc import Callable, Mapping
+
+from torch import nn
+
+from models.networks import (
+    digits,
+    motion,
+    recurrent,
+    scenes_detector,
+    scenes_segmenter,
+    torchvision,
+)
+from models.records.architectures import source_of
+from models.records.errors import RecordError, UnknownArchitecture
+from models.records.options import CONFIGURABLE
+from models.records.record import ModelRecord
+from models.runtime import weights as weights_file
+from models.runtime.flattening import flattened
+from models.runtime.folding import fold_norms
+from models.runtime.task_tables import TASKS, VIDEO_TASKS, table
+
+Builder = Callable[..., nn.Module]
+
+# Each builder takes the number of classes, and options where its architecture has some
+# (models/records/options.py), and gives a network with untrained weights.
+ARCHITECTURES: dict[str, Builder] = table(
+    [
+        ("digits", digits.build),
+        ("scenes-detector", scenes_detector.build),
+        ("scenes-segmenter", scenes_segmenter.build),
+        ("motion", motion.build),
+        *torchvision.builders(),
+        *recurrent.builders(),
+    ]
+)
+
+# Sources with more architectures than a table holds: each builds what a record asks for, untrained.
+FOREIGN: Mapping[str, Callable[[ModelRecord], nn.Module]] = {}
+
+
+def extend(architectures: Mapping[str, Builder]) -> None:
+    """Add an operator's own architectures; raises ValueError when a name is taken."""
+    ARCHITECTURES.update(table([*ARCHITECTURES.items(), *architectures.items()]))
+
+
+def load_module(record: ModelRecord, weights: bytes) -> nn.Module:
+    """Build the record's network from safetensors bytes, ready to infer.
+
+    Raises WeightsError, RecordError or UnknownArchitecture.
+    """
+    module = build(record)
+    weights_file.fill(module, weights_file.read(weights), record.name)
+    fold_norms(module.eval())
+    return flattened(module)
+
+
+def build(record: ModelRecord) -> nn.Module:
+    """Build the record's architecture, untrained; raises UnknownArchitecture, RecordError."""
+    if not record.labels:
+        raise RecordError(f"Model {record.name!r} has no labels; give one name a class.")
+    foreign = FOREIGN.get(source_of(record.architecture).name)
+    if foreign is not None:
+        return foreign(record)
+    builder = ARCHITECTURES.get(record.architecture)
+    if builder is None:
+        ours = (name for name in ARCHITECTURES if "/" not in name)
+        raise UnknownArchitecture(
+            f"There is no architecture {record.architecture!r} (model {record.name!r}). "
+            f"There are {', '.join(map(repr, ours))} and torchvision's networks for "
+            f"{', '.join((*TASKS, *VIDEO_TASKS))}, for example 'torchvision/resnet50'."
+        )
+    if record.options and record.architecture not in CONFIGURABLE:
+        raise RecordError(
+            f"The architecture {record.architecture!r} of model {record.name!r} has no options; "
+            f"leave out {', '.join(record.options)}."
+        )
+    return builder(len(record.labels), **record.options)
