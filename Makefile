@@ -9,7 +9,7 @@ REGISTRY ?=
 PEERS ?= mosec==0.9.8 litserve==0.2.19 ray[data]==2.60.0
 
 BIN := .venv/bin
-EXTRAS := workers,local,train,dev
+EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,dev
 # Twice quiet: pip's warnings are left out, its errors are not, and its exit status counts.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
@@ -64,7 +64,7 @@ bench-quick: setup ## The same with less of everything, in minutes; fails only o
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 decoding-parity: setup ## Hold fast against exact decoding on the photos in build/photos (docs/performance.md)
-	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[bench]"
+	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[imagenet]"
 	@$(BIN)/python -m benchmarks.decoding_parity $(ARGS)
 
 bench-scheduling: setup ## Measure claims under a million shards, and fairness on a whole stack
