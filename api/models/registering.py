@@ -8,9 +8,9 @@ and the rest by a worker (jobs.versions.validation).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
@@ -19,7 +19,7 @@ from api.bodies.kept_files import body_parts
 from api.bodies.parts import StagedBlob
 from api.current import actor, ground, is_admin
 from api.jobs.submitting import find_file
-from api.models.schemas import FramesBody, PreprocessBody, RecordBody, VersionCreate, plain
+from api.models.schemas import RecordBody, VersionCreate, plain
 from api.web.parsing import parse_json, read_body, validated
 from jobs.base.errors import InvalidRequest, TooLarge
 from jobs.base.states import VersionState
@@ -31,17 +31,19 @@ from models.catalog import (
     ARCHITECTURE_TASKS,
     SHIPPED,
     VIDEO_LIMITS,
-    Limits,
     ModelRecord,
     params_schema,
 )
-from models.records.errors import ModelError
+from models.records.architectures import ONNX, Source, source_of
+from models.records.bounds import check_bounds
+from models.records.errors import ModelError, RecordError
 from models.records.weights_header import Read, check_header
+from models.records.weights_kind import weights_kind
 
-# A batch of larger pictures would take gigabytes of everybody's memory.
-_MOST_BATCH_PIXELS = 16_000_000
-# Of tasks that give a score for every class at every place.
-_MOST_LABELS_OF_PLACES = 1000
+Checked = TypeVar("Checked")
+
+# What a worker has still to read.
+_UNREAD: Mapping[str, Any] = {"task": "", "labels": [], "preprocess": {}}
 # What a record may leave out where we ship a network of its architecture.
 _OF_ARCHITECTURE = ("preprocess", "input_kind", "limits", "max_batch", "shard_items")
 
@@ -90,15 +92,16 @@ def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
 def _register(
     name: str, stored: str, body: RecordBody, weights: _Weights
 ) -> tuple[ModelVersion, bool]:
-    record = _checked_record(name, stored, body)
-    _check_weights(weights)
+    source = _source(body, weights)
+    record = _checked_record(name, stored, body, source)
+    _check_weights(weights, source)
     blob, digest = _stored(weights)
     is_kept = False
     try:
         version, is_kept = add_version(
             ground().database,
             stored,
-            record.to_json(),
+            record,
             blob,
             f"sha256:{digest}",
             VersionState.VALIDATING,
@@ -115,37 +118,58 @@ def _register(
     return version, is_kept
 
 
-def _checked_record(name: str, stored: str, body: RecordBody) -> ModelRecord:
-    task = _checked_task(stored, body)
-    shipped = SHIPPED.get(body.architecture)
+def _checked_record(name: str, stored: str, body: RecordBody, source: Source) -> dict[str, Any]:
+    """Give the record's plain form; of a source that describes itself only what was said."""
+    task = _checked_task(stored, body, source)
+    given = {**plain(body), "architecture": body.architecture, "name": name, "task": task}
+    if source.describes:
+        record = _refusing(lambda: ModelRecord.from_json({**_UNREAD, **given}))
+        if body.preprocess is not None and body.max_batch is not None:
+            _refusing(lambda: check_bounds(record))
+        return {**_UNREAD, **given}
+    shipped = SHIPPED.get(body.architecture or "")
     ours: dict[str, Any] = shipped.to_json() if shipped else {}
     defaults = {part: ours[part] for part in _OF_ARCHITECTURE if part in ours}
     if task == "video-classification":
         defaults |= {"input_kind": "video", "limits": asdict(VIDEO_LIMITS)}
+    if body.labels is None:
+        raise InvalidRequest(
+            "`record.labels` is missing: give one name a class, in the network's order.",
+            param="record.labels",
+        )
     if body.preprocess is None and shipped is None:
         raise InvalidRequest(
             "`record.preprocess` is missing: say how images become the network's input. GET "
             "/v1/models/{name} shows that of a model with the same architecture.",
             param="record.preprocess",
         )
-    try:
-        record = ModelRecord.from_json({**defaults, **plain(body), "name": name, "task": task})
+
+    def checked() -> ModelRecord:
         params_schema(task)
+        record = ModelRecord.from_json({**defaults, **given})
+        check_bounds(record)
+        return record
+
+    return _refusing(checked).to_json()
+
+
+def _refusing(check: Callable[[], Checked]) -> Checked:
+    try:
+        return check()
     except ModelError as err:
-        raise InvalidRequest(f"`record` is refused: {err}", param="record") from err
-    _check_sizes(record, body.preprocess)
-    return record
+        of = f".{err.param}" if isinstance(err, RecordError) and err.param else ""
+        raise InvalidRequest(f"`record` is refused: {err}", param=f"record{of}") from err
 
 
-def _checked_task(stored: str, body: RecordBody) -> str:
-    """Give the version's task; all versions of one name do the same."""
-    known = ARCHITECTURE_TASKS.get(body.architecture)
+def _checked_task(stored: str, body: RecordBody, source: Source) -> str:
+    """Give the task, which all versions of a name share; empty until a worker has read it."""
+    known = ARCHITECTURE_TASKS.get(body.architecture or "")
     # An operator may have added architectures of their own, which only the workers know.
-    if known is None and not (is_admin() and body.task):
+    if known is None and not source.describes and not (is_admin() and body.task):
         raise InvalidRequest(
             f"`record.architecture`: {body.architecture!r} is not one that can be run here. There "
-            f"are {', '.join(map(repr, SHIPPED))} and torchvision's, such as "
-            "'torchvision/resnet18'.",
+            f"are {', '.join(map(repr, SHIPPED))}, torchvision's, such as 'torchvision/resnet18', "
+            "timm's ('timm/convnext_tiny'), Hugging Face's ('huggingface/vit') and 'onnx'.",
             param="record.architecture",
         )
     task = body.task or known or ""
@@ -154,55 +178,44 @@ def _checked_task(stored: str, body: RecordBody) -> str:
             f"`record.task` is {task!r}, and {body.architecture!r} does {known}.",
             param="record.task",
         )
-    with ground().database.read() as session:
-        check_task(session, stored, task, param="record.task")
+    if task:
+        _refusing(lambda: params_schema(task))
+        with ground().database.read() as session:
+            check_task(session, stored, task, param="record.task")
     return task
 
 
-def _check_sizes(record: ModelRecord, preprocess: PreprocessBody | FramesBody | None) -> None:
-    """Refuse a record whose batches would take more memory than is fair."""
-    scores_places = record.task in ("detection", "segmentation")
-    if scores_places and len(record.labels) > _MOST_LABELS_OF_PLACES:
+def _source(body: RecordBody, weights: _Weights) -> Source:
+    """Say where the network comes from; raises InvalidRequest when the file is of another kind."""
+    try:
+        kind = weights_kind(weights.size, weights.read)
+    except ModelError as err:
+        raise InvalidRequest(str(err), param="weights") from err
+    if body.architecture is None:
+        if kind != ONNX:
+            raise InvalidRequest(
+                "`record.architecture` is missing: safetensors are numbers alone; say whose they "
+                "are, such as 'timm/convnext_tiny'.",
+                param="record.architecture",
+            )
+        body.architecture = ONNX
+    source = source_of(body.architecture)
+    if source.weights != kind:
         raise InvalidRequest(
-            f"`record.labels` has {len(record.labels):,} names; {record.task} takes at most "
-            f"{_MOST_LABELS_OF_PLACES:,}.",
-            param="record.labels",
+            f"The weights are a file of {kind}, and {body.architecture!r} takes {source.weights}.",
+            param="weights",
         )
-    # A picture lies in memory as a whole; only videos are read piece by piece.
-    if record.input_kind == "image" and record.limits.max_bytes > Limits().max_bytes:
-        raise InvalidRequest(
-            f"`record.limits.max_bytes` is {record.limits.max_bytes:,}; a picture may have at most "
-            f"{Limits().max_bytes:,} bytes.",
-            param="record.limits.max_bytes",
-        )
-    if preprocess is None:
-        return
-    pixels = _pixels_of(preprocess)
-    if record.max_batch * pixels > _MOST_BATCH_PIXELS:
-        raise InvalidRequest(
-            f"`record.max_batch`: {record.max_batch} samples of {pixels:,} pixels are too much for "
-            f"one batch; {_MOST_BATCH_PIXELS // pixels} are not.",
-            param="record.max_batch",
-        )
+    return source
 
 
-def _pixels_of(preprocess: PreprocessBody | FramesBody) -> int:
-    """Give the pixels of one sample: a picture, or the frames of a window."""
-    if isinstance(preprocess, FramesBody):
-        return preprocess.window * preprocess.crop[0] * preprocess.crop[1]
-    height, width = preprocess.fixed or [
-        preprocess.crop or preprocess.shorter or 1,
-        preprocess.crop or preprocess.longer or preprocess.shorter or 1,
-    ]
-    return height * width
-
-
-def _check_weights(weights: _Weights) -> None:
+def _check_weights(weights: _Weights, source: Source) -> None:
     most = ground().settings.model_memory
     if weights.size > most:
         raise TooLarge(
             f"The weights have {weights.size:,} bytes; the workers here hold at most {most:,}."
         )
+    if source.weights == ONNX:  # which a worker looks through, behind walls
+        return
     try:
         check_header(weights.size, weights.read)
     except ModelError as err:

@@ -4,6 +4,7 @@ A record comes from a stranger and is run by a worker that others share, so ever
 bound here.
 """
 
+from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -18,13 +19,19 @@ from pydantic import (
 
 from api.web.schemas import Binary, FileId, Strict
 from models.catalog import VIDEO_LIMITS, Limits
-from models.records.options import NetworkOptions
+from models.records.options import NetworkOptions, OnnxOptions
 from models.records.windows import MAX_WINDOW
 
 _DEFAULTS = Limits()
 
 Side = Annotated[StrictInt, Field(ge=1, le=4096)]
 WindowLength = Annotated[StrictInt, Field(ge=1, le=MAX_WINDOW)]
+Sides = Annotated[list[Side], Field(min_length=2, max_length=2)]
+# One number for both sides, or one for each.
+OneOrBoth = Annotated[
+    Annotated[Side, Tag("(one)")] | Annotated[Sides, Tag("(both)")],
+    Discriminator(lambda given: "(both)" if isinstance(given, list) else "(one)"),
+]
 Scale = Annotated[list[FiniteFloat], Field(min_length=1, max_length=3)]
 VersionNumber = Annotated[StrictInt, Field(ge=1, le=99_999_999)]
 
@@ -36,13 +43,37 @@ class PreprocessBody(Strict):
     mean: Scale
     std: Scale
     antialias: StrictBool = True
-    resize: Side | None = Field(None, description="Pixels of the shorter side, before the crop.")
-    crop: Side | None = Field(None, description="Pixels of the centred square.")
-    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
+    resize: OneOrBoth | None = Field(
+        None,
+        description="Before the crop: pixels of the shorter side, or height and width, whatever "
+        "the picture's proportions.",
+    )
+    crop: OneOrBoth | None = Field(
+        None, description="Pixels of the centred square, or height and width of the centre."
+    )
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
+    resize_by: Literal["torchvision", "pillow", "opencv"] | None = Field(
+        None,
+        description="Whose filter it is, to the bit: torchvision's for tensors unless said "
+        "otherwise. `opencv` is for whole pictures.",
+    )
     shorter: Side | None = Field(None, description="Of whole pictures: the shorter side.")
     longer: Side | None = Field(None, description="Of whole pictures: at most so long.")
-    fixed: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(
+    fixed: Sides | None = Field(
         None, description="Of whole pictures: height and width, whatever their proportions."
+    )
+    letterbox: Sides | None = Field(
+        None,
+        description="Of whole pictures: height and width of a frame that they are fitted into.",
+    )
+    fill: Annotated[StrictInt, Field(ge=0, le=255)] | None = Field(
+        None, description="Of letterboxes: the grey beside the picture, 114 unless said otherwise."
+    )
+    align: Literal["center", "corner"] | None = Field(
+        None, description="Of letterboxes: where the picture lies, in the middle or at top left."
+    )
+    order: Literal["rgb", "bgr"] | None = Field(
+        None, description="Of whole pictures: the order of channels that the network takes."
     )
 
 
@@ -80,6 +111,45 @@ Preprocess = Annotated[
 ]
 
 
+class HuggingFaceOptions(Strict):
+    """The settings of a Hugging Face folder, as its files hold them."""
+
+    config: dict[str, Any] = Field(description="The content of config.json.")
+    processor: dict[str, Any] = Field({}, description="That of preprocessor_config.json.")
+
+
+def _options_of(given: Any) -> str:
+    """Say whose options are meant: each source's have names of their own."""
+    names = given if isinstance(given, dict) else dict.fromkeys(_names_of(given), 0)
+    if "config" in names or "processor" in names:
+        return "(huggingface)"
+    return "(network)" if _NETWORK_OPTIONS & set(names) else "(onnx)"
+
+
+def _names_of(given: Any) -> tuple[str, ...]:
+    if isinstance(given, BaseModel):
+        return tuple(type(given).model_fields)
+    return tuple(each.name for each in fields(given)) if is_dataclass(given) else ()
+
+
+_NETWORK_OPTIONS = frozenset(each.name for each in fields(NetworkOptions))
+
+Options = Annotated[
+    Annotated[NetworkOptions, Tag("(network)")]
+    | Annotated[OnnxOptions, Tag("(onnx)")]
+    | Annotated[HuggingFaceOptions, Tag("(huggingface)")],
+    Discriminator(_options_of),
+]
+
+
+class Provenance(Strict):
+    """Where a model comes from, as far as its author says."""
+
+    license: str | None = Field(None, max_length=200, description="Such as `Apache-2.0`.")
+    author: str | None = Field(None, max_length=200)
+    source: str | None = Field(None, max_length=500, description="Where the weights were found.")
+
+
 class LimitsBody(Strict):
     """What one item may be at most."""
 
@@ -90,21 +160,32 @@ class LimitsBody(Strict):
 class RecordBody(Strict):
     """All that is needed to run a version, except its weights."""
 
-    architecture: str = Field(
+    architecture: str | None = Field(
+        None,
         min_length=1,
         max_length=128,
-        description="Such as `digits` or `torchvision/resnet18`; the weights must be its.",
+        description="Such as `digits`, `torchvision/resnet18`, `timm/convnext_tiny`, "
+        "`huggingface/vit` or `onnx`, which an ONNX file needs not say; the weights must be its.",
     )
-    labels: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
-        min_length=1, max_length=32_768, description="One name a class, in the network's order."
+    labels: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=32_768,
+        description="One name a class, in the network's order. What timm, a Hugging Face "
+        "configuration or an ONNX file says itself may be left out.",
     )
     task: str | None = Field(None, description="Left out: the architecture's.")
     preprocess: Preprocess | None = Field(
-        None, description="Left out: that of the network that we ship with this architecture."
+        None,
+        description="Left out: that of the network that we ship with this architecture, or what "
+        "timm, a Hugging Face configuration or an ONNX file says.",
     )
-    options: NetworkOptions | None = Field(
-        None, description="Of an architecture that has some: how its convolutions are made."
+    options: Options | None = Field(
+        None,
+        description="Of an architecture that has some: how its convolutions are made, which head "
+        "reads an ONNX file, or a Hugging Face folder's settings.",
     )
+    provenance: Provenance | None = Field(None, description="Where the weights come from.")
     limits: LimitsBody | None = None
     max_batch: StrictInt | None = Field(None, ge=1, le=256)
     shard_items: StrictInt | None = Field(None, ge=1, le=10_000)
@@ -115,7 +196,7 @@ class RecordBody(Strict):
 class VersionCreate(Strict):
     """A version whose weights were uploaded as a file before."""
 
-    input_file_id: FileId = Field(description="A safetensors file.")
+    input_file_id: FileId = Field(description="A safetensors or ONNX file.")
     record: RecordBody
 
 

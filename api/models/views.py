@@ -23,13 +23,14 @@ class ModelView(BaseModel):
     state: VersionState
     reason: str | None = Field(description="Why it was refused.")
     author: str = Field(description="The key that registered it, or `operator`.")
-    task: str
+    task: str = Field(description="Empty while a worker has still to read it from the file.")
     architecture: str
     input_kind: str
     labels: list[str]
     preprocess: dict[str, Any]
     description: str
     metrics: dict[str, float]
+    provenance: dict[str, str] = Field(description="What is known of where it comes from.")
     params_schema: dict[str, Any]
     result_schema: dict[str, Any]
     aliases: dict[str, int]
@@ -144,8 +145,9 @@ def model_view(version: ModelVersion, aliases: Iterable[ModelAlias]) -> ModelVie
         preprocess=dict(record.preprocess),
         description=record.description,
         metrics=dict(record.metrics),
-        params_schema=params_schema(record.task),
-        result_schema=result_schema(record.task),
+        params_schema=params_schema(record.task) if record.task else {},
+        result_schema=result_schema(record.task) if record.task else {},
+        provenance=dict(record.provenance),
         aliases={each.alias: each.version for each in aliases if each.name == version.name},
         created_at=int(version.created_at),
     )

@@ -12,7 +12,7 @@ version instead (jobs.versions.canaries).
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import bindparam, case, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -28,7 +28,9 @@ from jobs.versions.names import shown_name, stored_name, unknown_model
 DEFAULT_ALIAS = "production"
 
 # What a version answers does not hang on these members of its record.
-_NOTES = frozenset({"name", "description", "metrics", "limits", "max_batch", "shard_items"})
+_NOTES = frozenset(
+    {"name", "description", "metrics", "limits", "max_batch", "shard_items", "provenance", "asked"}
+)
 _LIVE = (VersionState.VALIDATING, VersionState.READY)
 _TRIES = 10
 
@@ -108,7 +110,10 @@ def add_version(
     actor: Actor,
     check: Callable[[Session], object] | None = None,
 ) -> tuple[ModelVersion, bool]:
-    """Give stored weights the next number of a model; False with the version that they have."""
+    """Give stored weights the next number of a model; False with the version that they have.
+
+    A version that was refused has used up no number: the next one takes it.
+    """
     for _ in range(_TRIES):
         try:
             with database.write() as session:
@@ -119,6 +124,7 @@ def add_version(
                 known = _find_equal(session, name, record, digest)
                 if known is not None:
                     return known, False
+                _forget_refused(session, name, number)
                 version = ModelVersion(
                     name=name,
                     version=number,
@@ -210,25 +216,31 @@ def read_version(session: Session, name: str, version: int) -> ModelVersion:
     return found
 
 
-def task_of(session: Session, name: str) -> str | None:
-    """Give the task that a model does, by its stored name; None for one that is not there yet."""
-    record = session.scalar(
-        select(ModelVersion.record)
-        .where(ModelVersion.name == name, ModelVersion.state.in_(_LIVE))
-        .limit(1)
-    )
-    return None if record is None else str(record["task"])
+def task_of(session: Session, name: str, besides: ModelVersion | None = None) -> str | None:
+    """Give the task that a model does, by its stored name; None for one that is not there yet.
+
+    Versions whose task a worker has still to read do not count, nor does `besides`.
+    """
+    task = ModelVersion.record["task"].as_string()
+    live = select(task).where(ModelVersion.name == name, ModelVersion.state.in_(_LIVE), task != "")
+    if besides is not None:
+        live = live.where(ModelVersion.version != besides.version)
+    return session.scalar(live.limit(1))
 
 
 def check_task(session: Session, name: str, task: str, param: str) -> None:
     """Refuse a version for another task than the model's others; raises InvalidRequest."""
     before = task_of(session, name)
     if before is not None and before != task:
-        raise InvalidRequest(
-            f"{shown_name(name)!r} does {before}, and all versions of a model do the same task; "
-            f"make one for {task} under another name.",
-            param=param,
-        )
+        raise InvalidRequest(other_task(name, before, task), param=param)
+
+
+def other_task(name: str, before: str, task: str) -> str:
+    """Say why a version may not do another task than its model's other versions."""
+    return (
+        f"{shown_name(name)!r} does {before}, and all versions of a model do the same task; make "
+        f"one for {task} under another name."
+    )
 
 
 def _behind(alias: ModelAlias, job_id: str | None) -> tuple[int, str | None]:
@@ -240,8 +252,23 @@ def _behind(alias: ModelAlias, job_id: str | None) -> tuple[int, str | None]:
 
 
 def _newest_number(session: Session, name: str) -> int | None:
-    """Give the highest number that a model has ever had."""
-    return session.scalar(select(func.max(ModelVersion.version)).where(ModelVersion.name == name))
+    """Give the highest number that a model has ever had, but for those that were refused."""
+    return session.scalar(
+        select(func.max(ModelVersion.version)).where(
+            ModelVersion.name == name, ModelVersion.state != VersionState.REFUSED
+        )
+    )
+
+
+def _forget_refused(session: Session, name: str, number: int) -> None:
+    """Remove the refused versions from `number` on; what is left of their weights is tidied up."""
+    session.execute(
+        delete(ModelVersion).where(
+            ModelVersion.name == name,
+            ModelVersion.version >= number,
+            ModelVersion.state == VersionState.REFUSED,
+        )
+    )
 
 
 def _find_equal(
@@ -262,4 +289,6 @@ def _find_equal(
 
 
 def _answering(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in _NOTES}
+    # What a worker has read of a record follows from what was asked, and the weights.
+    asked = record.get("asked") or record
+    return {name: value for name, value in asked.items() if value and name not in _NOTES}

@@ -7,6 +7,7 @@ that dies leaves it where it was; one that kills several workers is refused.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from jobs.base.database import Database, db_now
 from jobs.base.states import VersionState
 from jobs.tables import ModelVersion, Table
 from jobs.tenants.audit import WORKER, write_entry
+from jobs.versions.registry import other_task, task_of
 
 # How long a version waits before it is tried again when the store was away, or memory short.
 _PAUSE_S = 5.0
@@ -71,14 +73,34 @@ def renew_turn(database: Database, turn: Turn, lease_s: float) -> None:
             version.lease_until = session.scalar(select(db_now() + lease_s * _TURN_LEASES))
 
 
-def accept(database: Database, turn: Turn) -> bool:
-    """Say that a version runs; False when the turn was over."""
-    return _end(database, turn, VersionState.READY, None)
+def accept(database: Database, turn: Turn, record: dict[str, Any] | None = None) -> bool:
+    """Say that a version runs; False when the turn was over.
+
+    `record` is what a worker has made of one that left members out. If that turns out to be for
+    another task than the model's other versions are for, the version is refused after all.
+    """
+    with database.write() as session:
+        version = _held(session, turn)
+        if version is None:
+            return False
+        version.record = record or version.record
+        task, others = version.record["task"], task_of(session, version.name, besides=version)
+        if others is None or others == task:
+            _close(session, version, VersionState.READY, None)
+        else:
+            reason = other_task(version.name, others, task)
+            _close(session, version, VersionState.REFUSED, reason)
+        return True
 
 
 def refuse(database: Database, turn: Turn, reason: str) -> bool:
     """Say that a version does not run, and why; False when the turn was over."""
-    return _end(database, turn, VersionState.REFUSED, reason)
+    with database.write() as session:
+        version = _held(session, turn)
+        if version is None:
+            return False
+        _close(session, version, VersionState.REFUSED, reason)
+        return True
 
 
 def postpone(database: Database, turn: Turn, *, counts: bool = False) -> None:
@@ -90,18 +112,15 @@ def postpone(database: Database, turn: Turn, *, counts: bool = False) -> None:
             version.lease_until = session.scalar(select(db_now() + _PAUSE_S))
 
 
-def _end(database: Database, turn: Turn, state: VersionState, reason: str | None) -> bool:
-    with database.write() as session:
-        version = _held(session, turn)
-        if version is None:
-            return False
-        version.state, version.reason, version.lease_until = state, reason, None
-        subject = f"{version.name}@{version.version}"
-        if state is VersionState.READY:
-            write_entry(session, WORKER, "version.ready", subject)
-        else:
-            write_entry(session, WORKER, "version.refused", subject, reason=reason)
-        return True
+def _close(
+    session: Session, version: ModelVersion, state: VersionState, reason: str | None
+) -> None:
+    version.state, version.reason, version.lease_until = state, reason, None
+    subject = f"{version.name}@{version.version}"
+    if state is VersionState.READY:
+        write_entry(session, WORKER, "version.ready", subject)
+    else:
+        write_entry(session, WORKER, "version.refused", subject, reason=reason)
 
 
 def _held(session: Session, turn: Turn) -> ModelVersion | None:

@@ -7,12 +7,13 @@ Together they are `weights.transforms()` on a uint8 tensor.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
+from models.preprocessing.pillow import resize_by_pillow
 from models.preprocessing.resampling import Size, by_shorter_side, can_filter, resize_and_crop
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits
@@ -38,13 +39,14 @@ class Scale(Protocol):
 class Preprocessing:
     """A record's `preprocess` for still images, read and checked (fields: see ModelRecord)."""
 
-    resize: int
-    crop: int
+    resize: int | list[int]
+    crop: int | list[int]
     channels: int
     mean: list[float]
     std: list[float]
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
     antialias: bool = True
+    resize_by: Literal["torchvision", "pillow"] = "torchvision"
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
@@ -52,12 +54,38 @@ class Preprocessing:
         try:
             mode = InterpolationMode(plain.get("interpolation", "bilinear"))
             read = cls(**{**plain, "interpolation": mode})
+            fits = all(
+                1 <= cut <= side for cut, side in zip(read.crop_size, read.least_size, strict=True)
+            )
         except (TypeError, ValueError) as err:
             raise RecordError(f"The record's preprocess cannot be used: {err}.") from err
-        if not 1 <= read.crop <= read.resize:
+        if not fits:
             raise RecordError("The record's preprocess needs 1 <= crop <= resize.")
+        if read.resize_by not in ("torchvision", "pillow"):
+            raise RecordError(
+                f"The record's preprocess.resize_by is {read.resize_by!r}; it must be "
+                "'torchvision' or 'pillow'."
+            )
+        if mode is InterpolationMode.LANCZOS and read.resize_by != "pillow":
+            raise RecordError("The record's preprocess.interpolation 'lanczos' is Pillow's alone.")
         check_channels(read.channels, read)
         return read
+
+    @property
+    def crop_size(self) -> Size:
+        """Height and width of what is cut out of the centre."""
+        return _pair(self.crop)
+
+    @property
+    def least_size(self) -> Size:
+        """The least height and width that a picture has after it was resized."""
+        return _pair(self.resize)
+
+    def size_for(self, height: int, width: int) -> Size:
+        """Say how large a picture of this size becomes before it is cropped."""
+        if isinstance(self.resize, int):
+            return by_shorter_side(height, width, self.resize)
+        return self.least_size
 
     @property
     def least(self) -> int | None:
@@ -67,7 +95,15 @@ class Preprocessing:
         and what it would have taken from finer ones is left of them. Without a filter each pixel of
         the sample is a blend of four of the original, which have to be there.
         """
-        return 2 * self.resize if self.antialias and can_filter(self.interpolation) else None
+        filters = self.resize_by == "pillow" or self.antialias
+        is_filtered = filters and can_filter(self.interpolation)
+        return 2 * max(self.least_size) if is_filtered else None
+
+
+def _pair(sides: int | list[int]) -> Size:
+    """Read one number for both sides, or [height, width]; raises ValueError for another count."""
+    height, width = (sides, sides) if isinstance(sides, int) else sides
+    return height, width
 
 
 def check_channels(channels: int, scale: Scale) -> None:
@@ -81,7 +117,7 @@ def check_channels(channels: int, scale: Scale) -> None:
 def to_sample(
     pixels: Pixels, spec: Preprocessing, limits: Limits, original: Size | None = None
 ) -> torch.Tensor:
-    """Resize the shorter side and cut out the centre: uint8 (H, W, C) to (C, crop, crop).
+    """Resize a picture and cut out its centre: uint8 (H, W, C) to (C, *crop).
 
     `original` is the picture's own (height, width) where its decoder has scaled it down: the sample
     has the size, and shows the part, that it would have without.
@@ -89,15 +125,16 @@ def to_sample(
     Raises ImageTooLarge for a strip so narrow that resizing it would blow it up past the limit.
     """
     height, width = original or pixels.shape[:2]
-    size = by_shorter_side(height, width, spec.resize)
+    size = spec.size_for(height, width)
     most = min(limits.max_pixels, MAX_RESIZED_PIXELS)
     if size[0] * size[1] > most:
         raise ImageTooLarge(
             f"The image is {width} x {height} pixels: resized to {spec.resize} on its shorter "
             f"side it would pass {most:,} pixels. Send a less elongated picture."
         )
-    crop = (spec.crop, spec.crop)
-    return resize_and_crop(pixels, size, crop, spec.interpolation, spec.antialias)
+    if spec.resize_by == "pillow":
+        return resize_by_pillow(pixels, size, spec.crop_size, spec.interpolation)
+    return resize_and_crop(pixels, size, spec.crop_size, spec.interpolation, spec.antialias)
 
 
 def normalise(batch: torch.Tensor, spec: Scale) -> torch.Tensor:

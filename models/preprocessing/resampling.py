@@ -59,20 +59,21 @@ def resize_and_crop(
     Gives uint8 (C, *crop), channels last in memory, which keeps nothing else in memory.
     """
     if size == pixels.shape[:2]:
-        return _by_channel(_centre(pixels, crop))
+        return by_channel(centre(pixels, crop))
     if antialias and can_filter(mode) and all(map(_is_usual, pixels.shape, size, (mode, mode))):
-        return _by_channel(_resample(pixels, size, crop, mode))
+        return by_channel(_resample(pixels, size, crop, mode))
     image = torch.from_numpy(pixels).permute(2, 0, 1)
     resized = tv.resize(image, list(size), interpolation=mode, antialias=antialias)
-    return _by_channel(_centre(resized.permute(1, 2, 0).numpy(), crop))
+    return by_channel(centre(resized.permute(1, 2, 0).numpy(), crop))
 
 
-def _by_channel(pixels: Pixels) -> torch.Tensor:
+def by_channel(pixels: Pixels) -> torch.Tensor:
+    """Turn (H, W, C) into (C, H, W) of the same memory."""
     # By NumPy: tiny pictures come by the thousand a second, and torch's own call costs more.
     return torch.from_numpy(pixels.transpose(2, 0, 1))
 
 
-def _centre(pixels: Pixels, crop: Size) -> Pixels:
+def centre(pixels: Pixels, crop: Size) -> Pixels:
     """Cut out the centre, where torchvision's `center_crop` does."""
     top, left = _first(pixels.shape[0], crop[0]), _first(pixels.shape[1], crop[1])
     cut = pixels[top : top + crop[0], left : left + crop[1]]

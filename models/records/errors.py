@@ -98,6 +98,11 @@ class RecordError(ModelError):
 
     code = "bad_record"
 
+    def __init__(self, message: str, param: str | None = None) -> None:
+        """Keep the name of the record's member beside the sentence about it, where it is one."""
+        super().__init__(message)
+        self.param = param
+
 
 class ParamsError(ModelError):
     """A parameter of a task is unknown or out of range."""

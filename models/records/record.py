@@ -36,10 +36,11 @@ class ModelRecord:
     """What a version of a model is.
 
     `preprocess` is plain JSON data. Where an image is cropped (models.preprocessing): `resize`
-    (pixels of the shorter side), `crop` (pixels of the centred square), `interpolation`
-    ("bilinear", "bicubic" or "nearest"), `antialias`, `channels` (1 or 3), `mean` and `std` (one
-    number a channel, for values in [0, 1]). Where the whole image counts, `whole_pictures` there;
-    for videos, `frames`. `input_kind` is "image" or "video".
+    (pixels of the shorter side, or [height, width] whatever its proportions), `crop` (pixels of the
+    centred square, or [height, width]), `interpolation` ("bilinear", "bicubic", "nearest"),
+    `antialias`, `resize_by` ("torchvision", or "pillow" to the bit), `channels` (1 or 3), `mean`
+    and `std` (one number a channel, for values in [0, 1]). Where the whole image counts,
+    `whole_pictures` there; for videos, `frames`. `input_kind` is "image" or "video".
     `max_batch` is the batch that the engine starts with. `shard_items` is how many items take
     about 2 to 5 seconds on one CPU core. `metrics` are measured or published figures. `options` is
     what was chosen of an architecture that leaves a choice (models/records/options.py).
@@ -57,6 +58,8 @@ class ModelRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
     description: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a record that could only fail later; raises RecordError."""

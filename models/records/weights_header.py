@@ -64,6 +64,14 @@ def check_header(size: int, read: Read) -> None:
     _check_tensors(_parse(read(_LENGTH.size, length)), size - _LENGTH.size - length)
 
 
+def tensor_shapes(data: bytes) -> dict[str, tuple[int, ...]]:
+    """Read the shape of each tensor from a whole file's header; raises WeightsError."""
+    check_header(len(data), lambda start, length: data[start : start + length])
+    (length,) = _LENGTH.unpack(data[: _LENGTH.size])
+    tensors = _parse(data[_LENGTH.size : _LENGTH.size + length])
+    return {name: tuple(tensor["shape"]) for name, tensor in tensors.items()}
+
+
 def _parse(header: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(header, object_pairs_hook=_unique)

@@ -14,6 +14,7 @@ from models.networks import (
     recurrent,
     scenes_detector,
     scenes_segmenter,
+    timm_networks,
     torchvision,
 )
 from models.records.architectures import source_of
@@ -41,7 +42,7 @@ ARCHITECTURES: dict[str, Builder] = table(
 )
 
 # Sources with more architectures than a table holds: each builds what a record asks for, untrained.
-FOREIGN: Mapping[str, Callable[[ModelRecord], nn.Module]] = {}
+FOREIGN: Mapping[str, Callable[[ModelRecord], nn.Module]] = {"timm": timm_networks.build}
 
 
 def extend(architectures: Mapping[str, Builder]) -> None:

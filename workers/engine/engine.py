@@ -45,6 +45,7 @@ from workers.engine.trainings.images import Listing
 from workers.engine.trainings.turn import TrainingTurn
 from workers.process import Process
 from workers.walls.films import FilmDecoders
+from workers.walls.networks import NetworkExaminer
 from workers.walls.pictures import PictureDecoders
 from workers.walls.processes import ForkServer
 
@@ -102,7 +103,10 @@ class Engine:
             process.lanes,
             partial(use_own_stream, process.device),
         )
-        self._validator = Validator(ground, self._networks, self._load_version)
+        self._examiner = NetworkExaminer()
+        self._validator = Validator(
+            ground, self._networks, self._load_version, self._examiner.examine
+        )
         self._keeper = Keeper(ground.database, process.node, settings, beat=self._flight.beat)
         self._manifest = lru_cache(_OPEN_MANIFESTS)(self._open_manifest)
         # A training reads its manifest as a whole: not again for every turn.
@@ -162,6 +166,7 @@ class Engine:
         self._fetchers.shutdown()
         self._pictures.close()
         self._fork_server.close()
+        self._examiner.close()
         self._batcher.close()
         self._flight.close()
 

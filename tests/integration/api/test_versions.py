@@ -155,7 +155,7 @@ def test_weights_that_no_worker_could_hold_are_refused(ground: Ground, tenant: N
 @pytest.mark.parametrize(
     ("change", "param"),
     [
-        ({"labels": None}, "labels"),
+        ({"labels": None}, "record.labels"),
         ({"labels": []}, "labels"),
         ({"labels": [""]}, "labels.0"),
         ({"architecture": "tests.evil"}, "record.architecture"),

@@ -29,6 +29,7 @@ from jobs.versions.validation import (
 )
 from models.records.errors import ModelError
 from models.records.record import ModelRecord
+from models.runtime.completion import Examine, complete, needs_completion
 from models.runtime.device_faults import is_out_of_memory
 from models.runtime.network import Network
 from models.runtime.registry import load
@@ -76,9 +77,14 @@ class Validator:
     """Tries out new versions, and drops the networks of those that are gone."""
 
     def __init__(
-        self, ground: Ground, networks: Networks, load: Callable[[ModelVersion, MakeRoom], Network]
+        self,
+        ground: Ground,
+        networks: Networks,
+        load: Callable[[ModelVersion, MakeRoom], Network],
+        examine: Examine,
     ) -> None:
         self._ground, self._networks, self._load = ground, networks, load
+        self._examine = examine
         # One version at a time: they are loaded one after the other, and shards need the places.
         self._trying = threading.Lock()
 
@@ -114,7 +120,7 @@ class Validator:
             postpone(self._ground.database, turn, counts=True)
             return False
         if reason is None:
-            accept(self._ground.database, turn)
+            accept(self._ground.database, turn, turn.version.record)
         else:
             refuse(self._ground.database, turn, reason)
         name, number = turn.version.name, turn.version.version
@@ -153,6 +159,9 @@ class Validator:
             return "A worker process ended each time it was tried out."
         model = f"{version.name}@{version.version}"
         try:
+            if needs_completion(version.record):
+                weights = self._ground.storage.get(version.weights)
+                version.record = complete(version.record, weights, self._examine).to_json()
             self._networks.borrow(model, lambda make_room: self._load(version, make_room))
         except BlobMissing:
             return "Its weights are not in the store any more; register it again."

@@ -1,0 +1,66 @@
+"""What a caller left out of a record, read from where its network comes from.
+
+    asked: {"architecture": "timm/convnext_tiny"} ─┐
+    weights ───────────────────────────────────────┴─► complete ─► a whole record
+
+A worker does this once, when a version is tried out; the API cannot, for it takes the sources' own
+libraries. What was asked stays beside what was read (`ModelRecord.asked`), so that the same file
+pushed again is known by it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.networks import timm_networks
+from models.onnx_models.facts import Facts
+from models.records.architectures import source_of
+from models.records.bounds import check_bounds, within_bounds
+from models.records.record import ModelRecord
+from models.records.weights_header import tensor_shapes
+from models.runtime.missing import named_library
+
+# Parses a stranger's ONNX file behind walls.
+Examine = Callable[[bytes], Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a record is read from: `asked`, the weights' bytes, and who examines ONNX files."""
+
+    asked: Mapping[str, Any]
+    weights: bytes
+    examine: Examine
+
+
+def _read_from_timm(given: Given) -> Mapping[str, Any]:
+    return timm_networks.describe(given.asked, tensor_shapes(given.weights))
+
+
+# By the source's name (models/records/architectures.py): the members that it says by itself.
+DESCRIBERS: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {"timm": _read_from_timm}
+
+
+def needs_completion(record: Mapping[str, Any]) -> bool:
+    """Say whether a stored record still waits for what its source says."""
+    return source_of(record["architecture"]).describes and not record.get("asked")
+
+
+def complete(record: Mapping[str, Any], weights: bytes, examine: Examine) -> ModelRecord:
+    """Read what a record leaves out; what it says itself stays.
+
+    `record` is a record's plain form of which members may be empty. Raises RecordError or
+    WeightsError, saying what has to be given and how, and UnknownArchitecture.
+    """
+    asked = {name: value for name, value in record.items() if value or name == "name"}
+    source = source_of(record["architecture"]).name
+    with named_library(source):
+        read = DESCRIBERS[source](Given(asked, weights, examine))
+    together = {**read, **asked}
+    if "max_batch" in read and "max_batch" not in asked:
+        together["max_batch"] = within_bounds(read["max_batch"], together["preprocess"])
+    for merged in ("options", "metrics", "provenance"):
+        together[merged] = {**read.get(merged, {}), **asked.get(merged, {})}
+    record = ModelRecord.from_json({**together, "asked": asked})
+    check_bounds(record)
+    return record
