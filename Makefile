@@ -111,6 +111,7 @@ clean: ## Remove .venv and all that can be made again; data in .pixelmill stays
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) install -c constraints.txt "setuptools>=77"
 	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[$(EXTRAS)]"
+	@$(BIN)/python -m models.imagenet
 	@touch $@
 
 # The folder of an environment's packages, and a file in a peer's own that lets it see ours: networks

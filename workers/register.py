@@ -23,16 +23,25 @@ from jobs.base.settings import SettingsError, load_settings
 from jobs.tables import ModelVersion
 from jobs.versions.registry import register
 from models import catalog
+from models.records import imagenet
 from models.records.errors import ModelError
 from models.records.record import ModelRecord
 
 
 def register_shipped(ground: Ground) -> list[ModelVersion]:
-    """Register every network that comes with Pixelmill; those that are there already stay."""
-    return [
-        _store(ground, record, catalog.shipped_weights(name).read_bytes(), check=False)
+    """Register every network that comes with Pixelmill; those that are there already stay.
+
+    `imagenet` is one of them where the package with its weights is installed.
+    """
+    shipped = [
+        (record, catalog.shipped_weights(name).read_bytes())
         for name, record in catalog.SHIPPED.items()
     ]
+    if imagenet.is_installed():
+        from models.imagenet import prepare
+
+        shipped.append(prepare(imagenet.prepared_folder()))
+    return [_store(ground, record, weights, check=False) for record, weights in shipped]
 
 
 def register_torchvision(ground: Ground, name: str, weights: Path | None) -> ModelVersion:

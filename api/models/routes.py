@@ -20,7 +20,7 @@ from jobs.tables import ModelVersion
 from jobs.versions.aliases import aliases_of
 from jobs.versions.deletion import delete_version
 from jobs.versions.lists import list_models, list_versions
-from jobs.versions.names import unknown_model
+from jobs.versions.names import shown_name, unknown_model
 from jobs.versions.registry import find, read_version
 
 models = APIBlueprint("models", __name__, url_prefix="/v1/models", tag="Models")
@@ -119,7 +119,7 @@ def get_model(name: str) -> Response:
 
 def _registered(version: ModelVersion, *, is_new: bool) -> Response:
     if version.state is VersionState.REFUSED:
-        raise InvalidRequest(f"Version {version.version} was refused: {version.reason}")
+        raise InvalidRequest(f"{shown_name(version.name)} was refused: {version.reason}")
     is_ready = version.state is VersionState.READY
     response = _shown(version)
     response.status_code = 202 if not is_ready else 201 if is_new else 200

@@ -28,6 +28,7 @@ class ModelView(BaseModel):
     input_kind: str
     labels: list[str]
     preprocess: dict[str, Any]
+    options: dict[str, Any]
     description: str
     metrics: dict[str, float]
     provenance: dict[str, str] = Field(description="What is known of where it comes from.")
@@ -143,6 +144,7 @@ def model_view(version: ModelVersion, aliases: Iterable[ModelAlias]) -> ModelVie
         input_kind=record.input_kind,
         labels=list(record.labels),
         preprocess=dict(record.preprocess),
+        options=dict(record.options),
         description=record.description,
         metrics=dict(record.metrics),
         params_schema=params_schema(record.task) if record.task else {},

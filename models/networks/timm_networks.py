@@ -9,6 +9,7 @@ as its own evaluation does. Nothing is downloaded: weights are the caller's.
 
 import math
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -56,7 +57,7 @@ def describe(asked: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> M
     if gives_features:
         labels = ["embedding"]
     else:
-        labels = _checked_labels(asked, classes)
+        labels = _checked_labels(asked, classes, _last_layer(published))
     parameters = sum(math.prod(shape) for shape in shapes.values())
     return {
         "task": "embedding" if gives_features else "classification",
@@ -77,7 +78,7 @@ def _theirs(architecture: str) -> tuple[str, bool]:
     plain = architecture.removeprefix(TIMM_PREFIX)
     name = plain.removesuffix(EMBEDDING_SUFFIX)
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name.partition('.')[0][:8]}*")[:3] or ["convnext_tiny"]
+        near = get_close_matches(name, timm.list_models(), 3) or ["convnext_tiny"]
         raise UnknownArchitecture(
             f"{architecture!r} is no network of timm {timm.__version__}; there are, for example, "
             f"{', '.join(repr(TIMM_PREFIX + each) for each in near)}."
@@ -108,18 +109,21 @@ def _published(name: str) -> Any:
 
 def _classes(published: Any, shapes: Mapping[str, Sequence[int]]) -> int:
     """Read from the weights how many classes their last layer has; 0 for weights without one."""
-    last = published.classifier
-    last = last[0] if isinstance(last, tuple | list) else last
-    shape = shapes.get(f"{last}.weight")
+    shape = shapes.get(_last_layer(published))
     return int(shape[0]) if shape else 0
 
 
-def _checked_labels(asked: Mapping[str, Any], classes: int) -> list[str]:
+def _last_layer(published: Any) -> str:
+    last = published.classifier
+    return f"{last[0] if isinstance(last, tuple | list) else last}.weight"
+
+
+def _checked_labels(asked: Mapping[str, Any], classes: int, last: str) -> list[str]:
     """Give a name a class: those that were given, or ImageNet's for as many; raises RecordError."""
     if not classes:
         raise RecordError(
-            f"The weights have no last layer that {asked['architecture']} could answer by. For "
-            f"their features push them as {asked['architecture']}{EMBEDDING_SUFFIX}."
+            f"The weights have no {last}, by which {asked['architecture']} answers: they are "
+            f"another network's, or give features alone ({asked['architecture']}{EMBEDDING_SUFFIX})."
         )
     labels = list(asked.get("labels") or _published_labels(classes))
     if not labels:

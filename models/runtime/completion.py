@@ -61,6 +61,6 @@ def complete(record: Mapping[str, Any], weights: bytes, examine: Examine) -> Mod
         together["max_batch"] = within_bounds(read["max_batch"], together["preprocess"])
     for merged in ("options", "metrics", "provenance"):
         together[merged] = {**read.get(merged, {}), **asked.get(merged, {})}
-    record = ModelRecord.from_json({**together, "asked": asked})
-    check_bounds(record)
-    return record
+    whole = ModelRecord.from_json({**together, "asked": asked})
+    check_bounds(whole)
+    return whole

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import pickle
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ _TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.")
 # A counter of batch normalisation that only training reads; published weights often lack it.
 _TRAINING_COUNTER = "num_batches_tracked"
 _NAMES_SHOWN = 5
+_BOLD = re.compile(r"\x1b\[[0-9;]*m")
 
 Tensors = dict[str, torch.Tensor]
 
@@ -213,4 +215,5 @@ def _some(what: str, names: list[str]) -> str:
 
 
 def _first_line(err: Exception) -> str:
-    return str(err).strip().split("\n", 1)[0]
+    # torch writes some of its messages in bold.
+    return _BOLD.sub("", str(err)).strip().split("\n", 1)[0]

@@ -20,6 +20,11 @@ from pixelmill.wire.transport import LONGEST_HOLD_S
 
 PANEL = "Models"
 
+# The members of a model's view that `push --record` takes.
+_OF_RECORD = (
+    "architecture", "task", "labels", "preprocess", "options", "provenance", "description"
+)  # fmt: skip
+
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Such as digits or my/cats.", show_default=False)
 ]
@@ -29,8 +34,20 @@ AliasName = Annotated[
 Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, show_default=False)]
 
 
-def models(as_json: AsJson = False) -> None:
-    """List the models that jobs can name."""
+def models(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[show NAME]", help="One model, whole.", show_default=False),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="With `show`: the record, as `push --record` takes it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the models that jobs can name, or show one."""
+    if words:
+        _show(words, record=record)
+        return
     with Client() as client:
         found = client.models()
     if as_json:
@@ -55,23 +72,55 @@ def push(
     name: Name,
     weights: Annotated[
         Path,
-        typer.Argument(metavar="WEIGHTS", help="A file of safetensors.", show_default=False),
-    ],
-    record: Annotated[
-        Path,
-        typer.Option(
-            "--record", metavar="FILE", help="JSON: architecture, labels, …", show_default=False
+        typer.Argument(
+            metavar="FILE",
+            help="An ONNX file, safetensors, a state dict (.pth), or a Hugging Face folder.",
+            show_default=False,
         ),
     ],
+    architecture: Annotated[
+        str | None,
+        typer.Option(
+            "--architecture",
+            help="Whose weights they are: timm/convnext_tiny, torchvision/resnet18.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="FILE", help="A name a line, or cat,dog."),
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="classification, detection, …")] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="What reads an ONNX file's outputs: yolov8, …")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="The weights' own, such as Apache-2.0.")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record", metavar="FILE", help="JSON with all of it: architecture, labels, …"
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds to wait until a worker has tried it out.")
     ] = LONGEST_HOLD_S,
     as_json: AsJson = False,
 ) -> None:
-    """Register weights as the next version of a model; its name goes to stdout."""
+    """Register a network as the next version of a model; its name goes to stdout."""
     until = time.monotonic() + timeout
     with Client() as client:
-        model = client.push(name, weights, _read_record(record), wait=min(timeout, LONGEST_HOLD_S))
+        model = client.push(
+            name,
+            weights,
+            None if record is None else _read_record(record),
+            architecture=architecture,
+            labels=labels,
+            task=task,
+            head=head,
+            license_name=licence,
+            wait=min(timeout, LONGEST_HOLD_S),
+        )
         while model.state == "validating" and time.monotonic() < until:
             time.sleep(0.5)
             model = client.version(name, model.version or 0)
@@ -169,6 +218,23 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL, epilog=EXIT_HELP)(push)
     app.command("delete-version", rich_help_panel=PANEL)(delete_version)
     app.command(rich_help_panel=PANEL)(audit)
+
+
+def _show(words: list[str], *, record: bool) -> None:
+    if len(words) != 2 or words[0] != "show":
+        raise typer.BadParameter("write `pixelmill models`, or `pixelmill models show NAME`.")
+    with Client() as client:
+        raw = client.model(words[1]).raw
+    members = (
+        "architecture",
+        "task",
+        "labels",
+        "preprocess",
+        "options",
+        "provenance",
+        "description",
+    )
+    print_json({each: raw[each] for each in members if raw.get(each)} if record else raw)
 
 
 def _read_record(path: Path) -> dict[str, Any]:

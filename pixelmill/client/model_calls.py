@@ -2,13 +2,13 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pixelmill.client.pushing import pushed, record_of
 from pixelmill.client.records import Alias, Model
-from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
 from pixelmill.wire.tarstream import file_size, read_blocks
 from pixelmill.wire.transport import Call, Transport, json_object
@@ -25,6 +25,10 @@ class ModelCalls:
         """Give the models that jobs can name, each in its newest version."""
         return self._models("/v1/models")
 
+    def model(self, name: str) -> Model:
+        """Give the version that a name stands for: `digits`, `digits@3` or `digits@production`."""
+        return Model.from_raw(self._answer(Call("GET", _path(name), repeatable=True)))
+
     def versions(self, name: str) -> list[Model]:
         """Give the versions of a model, newest first, also those that are not ready."""
         return self._models(_path(name) + "/versions")
@@ -35,15 +39,39 @@ class ModelCalls:
         return Model.from_raw(self._answer(call))
 
     def push(
-        self, name: str, weights: Path | str, record: Mapping[str, Any], *, wait: float = 0
+        self,
+        name: str,
+        weights: Path | str,
+        record: Mapping[str, Any] | None = None,
+        *,
+        architecture: str | None = None,
+        labels: Sequence[str] | Path | str | None = None,
+        task: str | None = None,
+        head: str | None = None,
+        license_name: str | None = None,
+        wait: float = 0,
     ) -> Model:
-        """Register safetensors weights as a version of a model, `my/cats` or one of all tenants'.
+        """Register a network as a version of a model, `my/cats` or one of all tenants'.
+
+        `weights` is an ONNX file, safetensors, a state dict (.pth) or a Hugging Face folder.
+        What the file or its `architecture` says by itself need not be given; what is missing is
+        asked for by name. `labels` are names, or a file with a name a line.
 
         A worker tries it out: `state` is "validating" until it has, then "ready"; the server holds
-        the answer for that up to `wait` seconds (≤ 50). Raises InvalidRequest if it is refused.
+        the answer for that up to `wait` seconds (≤ 50). Raises InvalidRequest if it is refused,
+        InvalidInput for what cannot be sent.
         """
-        call = _push_call(_path(name) + "/versions", Path(weights), record, wait)
-        return Model.from_raw(self._answer(call))
+        said = record_of(
+            record,
+            architecture=architecture,
+            labels=labels,
+            task=task,
+            head=head,
+            license_name=license_name,
+        )
+        with pushed(Path(weights), said) as what:
+            call = _push_call(_path(name) + "/versions", what.weights, what.record, wait)
+            return Model.from_raw(self._answer(call))
 
     def delete_version(self, name: str, version: int) -> Mapping[str, Any]:
         """Delete a version; jobs that run it already go on. Gives the receipt."""
@@ -91,8 +119,6 @@ def _alias_path(name: str, alias: str) -> str:
 
 def _push_call(path: str, weights: Path, record: Mapping[str, Any], wait: float) -> Call:
     """Give the registration as a form whose weights are read while they are sent."""
-    if not weights.is_file():
-        raise InvalidInput(f"{weights} is no file; push takes one file of safetensors.")
     size, boundary = file_size(weights), uuid.uuid4().hex
     head = _NEW_LINE.join(
         [
@@ -101,7 +127,7 @@ def _push_call(path: str, weights: Path, record: Mapping[str, Any], wait: float)
             b"",
             json.dumps(dict(record)).encode(),
             f"--{boundary}".encode(),
-            b'Content-Disposition: form-data; name="weights"; filename="weights.safetensors"',
+            b'Content-Disposition: form-data; name="weights"; filename="weights"',
             b"Content-Type: application/octet-stream",
             b"",
             b"",

@@ -1,0 +1,134 @@
+"""What a caller may hand to `push`, and what of a record each kind of it says by itself.
+
+best.onnx                    ──► the file; a worker reads the rest from it
+model.safetensors            ──► the file, with `architecture`
+model.pth, .pt, .bin         ──► a state dict, made safetensors in a process of its own
+a Hugging Face folder        ──► its model.safetensors, with what its JSON files say
+
+Whoever gives a whole record has the last word.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.wire.errors import InvalidInput
+
+_PICKLED = (".pth", ".pt", ".bin", ".ckpt")
+_MOST_LABEL_BYTES = 8 * 2**20
+# A zip archive, as torch writes them, or a bare pickle.
+_PICKLE_BEGINS = (b"PK\x03\x04", b"\x80")
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What goes to the server: one file, and its record as far as it is known here."""
+
+    weights: Path
+    record: Mapping[str, Any]
+
+
+@contextmanager
+def pushed(source: Path, said: Mapping[str, Any]) -> Iterator[Pushed]:
+    """Give the file and the record for a path; what was made on the way is gone afterwards.
+
+    `said` are the members of the record that the caller gave. Raises InvalidInput.
+    """
+    if source.is_dir():
+        weights, read = read_folder(source)
+        yield Pushed(weights, {**read, **said})
+    elif not source.is_file():
+        raise InvalidInput(f"{source} is neither a file nor a folder; push takes one of them.")
+    elif _is_pickled(source):
+        _check_architecture(source, said)
+        with tempfile.TemporaryDirectory(prefix="pixelmill-") as folder:
+            target = Path(folder) / "model.safetensors"
+            _convert(source, target)
+            yield Pushed(target, said)
+    else:
+        if source.suffix == ".safetensors":
+            _check_architecture(source, said)
+        yield Pushed(source, said)
+
+
+def record_of(
+    record: Mapping[str, Any] | None = None,
+    *,
+    architecture: str | None = None,
+    labels: Sequence[str] | Path | str | None = None,
+    task: str | None = None,
+    head: str | None = None,
+    license_name: str | None = None,
+) -> dict[str, Any]:
+    """Put together what was said of a record, the single words over the whole one.
+
+    `labels` are names, or a file with a name a line. Raises InvalidInput.
+    """
+    said: dict[str, Any] = {**(record or {})}
+    given = {"architecture": architecture, "task": task}
+    said |= {name: value for name, value in given.items() if value is not None}
+    if labels is not None:
+        said["labels"] = read_labels(labels)
+    if head is not None:
+        said["options"] = {**said.get("options", {}), "head": head}
+    if license_name is not None:
+        said["provenance"] = {**said.get("provenance", {}), "license": license_name}
+    return said
+
+
+def read_labels(labels: Sequence[str] | Path | str) -> list[str]:
+    """Give names of classes: those of a list, of a file (a name a line), or of "cat,dog"."""
+    if not isinstance(labels, str | Path):
+        return [str(each) for each in labels]
+    path = Path(labels)
+    if path.is_file():
+        if path.stat().st_size > _MOST_LABEL_BYTES:
+            raise InvalidInput(f"{path} is too large for a list of labels.")
+        try:
+            lines = path.read_text("utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as err:
+            raise InvalidInput(
+                f"{path} cannot be read as a text with a label a line: {err}."
+            ) from err
+        return [line.strip() for line in lines if line.strip()]
+    if isinstance(labels, Path) or "," not in labels:
+        raise InvalidInput(
+            f"There is no file of labels {str(labels)!r}; give one with a name a line, or the "
+            "names themselves, such as cat,dog."
+        )
+    return [each.strip() for each in labels.split(",") if each.strip()]
+
+
+def _is_pickled(source: Path) -> bool:
+    with source.open("rb") as file:
+        begins = file.read(4)
+    return source.suffix in _PICKLED or begins.startswith(_PICKLE_BEGINS[0])
+
+
+def _check_architecture(source: Path, said: Mapping[str, Any]) -> None:
+    if not said.get("architecture"):
+        raise InvalidInput(
+            f"{source} holds numbers alone: say whose they are, such as "
+            "--architecture timm/convnext_tiny or torchvision/resnet18. `pixelmill models` lists "
+            "what runs here already."
+        )
+
+
+def _convert(source: Path, target: Path) -> None:
+    """Turn a state dict into safetensors in a process that reads it without running its code."""
+    command = [sys.executable, "-m", "models.convert", str(source.resolve()), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"the conversion ended with {done.returncode}"]
+        if "No module named" in lines[-1]:
+            raise InvalidInput(
+                f"{source} is a pickle, and making safetensors of it takes torch, which is not "
+                "installed here: pip install 'pixelmill[workers]'."
+            )
+        raise InvalidInput(f"{source} cannot be pushed: {lines[-1]}")
