@@ -119,11 +119,12 @@ def _last_layer(published: Any) -> str:
 
 
 def _checked_labels(asked: Mapping[str, Any], classes: int, last: str) -> list[str]:
-    """Give a name a class: those that were given, or ImageNet's for as many; raises RecordError."""
+    """Give a name a class: the given ones, else ImageNet's for as many; raises RecordError."""
     if not classes:
         raise RecordError(
             f"The weights have no {last}, by which {asked['architecture']} answers: they are "
-            f"another network's, or give features alone ({asked['architecture']}{EMBEDDING_SUFFIX})."
+            "another network's, or give features alone and are for "
+            f"{asked['architecture']}{EMBEDDING_SUFFIX}."
         )
     labels = list(asked.get("labels") or _published_labels(classes))
     if not labels:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pixelmill.cli import child_commands, model_commands, operator_commands, training_commands
+from pixelmill.cli.choosing import chosen_model
 from pixelmill.cli.display import (
     aligned,
     job_lines,
@@ -54,7 +55,7 @@ def submit(
             show_default=False,
         ),
     ],
-    model: ModelName,
+    model: ModelName = None,
     param: ParamList = None,
     metadata: Annotated[
         list[str] | None,
@@ -73,6 +74,7 @@ def submit(
 ) -> None:
     """Submit a batch; its job's id goes to stdout."""
     with Client() as client:
+        model = chosen_model(client, model, paths)
         with upload_progress() as on_upload:
             job = client.submit(
                 paths,
@@ -103,13 +105,14 @@ def status(
 @app.command(epilog=EXIT_HELP)
 def predict(
     path: Annotated[str, typer.Argument(metavar="PATH", help="One image: a file or a URL.")],
-    model: ModelName,
+    model: ModelName = None,
     param: ParamList = None,
     wait: Annotated[float, typer.Option("--timeout", help="Seconds to wait for it.")] = 30,
     as_json: AsJson = False,
 ) -> None:
     """Predict for one image and print what was found."""
     with Client() as client:
+        model = chosen_model(client, model, [path])
         answer = client.predict(path, model=model, params=read_params(param), wait=wait)
     if as_json:
         print_json(answer.raw)

@@ -8,7 +8,7 @@ import typer
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
 ModelName = Annotated[
-    str,
+    str | None,
     typer.Option("--model", "-m", help="A model, such as digits or digits@3.", show_default=False),
 ]
 ParamList = Annotated[
