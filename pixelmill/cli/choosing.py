@@ -1,4 +1,4 @@
-"""Which model a job is for, where the command does not say: those that fit are named, none taken."""
+"""Which model a job is for, where the command does not say: those that fit are named, not taken."""
 
 from collections.abc import Iterable
 from pathlib import Path
