@@ -5,8 +5,15 @@ A record's `preprocess` for such a network, as plain JSON data: `channels` (1 or
 
 - `fixed`: [height, width], whatever the picture's own proportions
 - `shorter`: pixels of the shorter side, and with `longer` no more than that of the longer one
+- `letterbox`: [height, width] with the picture's own proportions kept: what it leaves free is grey,
+  `fill` (0 to 255, by default 114), and `align` says where it lies ("center" or "corner", see
+  `letterbox`)
 
-With `antialias` the pixels are those of torchvision's segmentation presets: uint8, filtered.
+`order` is that of the channels that the network takes, "rgb" or "bgr"; mean and std are in it.
+`resize_by` is "torchvision" or, for `fixed` and `letterbox`, "opencv": cv2.INTER_LINEAR on uint8,
+which filters nothing.
+
+By torchvision and with `antialias`, pixels are those of its segmentation presets: uint8, filtered.
 Without it they are those of its detectors (`GeneralizedRCNNTransform`): each a blend of the four
 that surround its place in the original, in float32. Those never look at the rest of the original,
 and neither does this file: a picture of 64 million pixels costs no more memory than its own bytes.
@@ -15,13 +22,14 @@ and neither does this file: a picture of 64 million pixels costs no more memory 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from models.media.memory import Pixels
+from models.preprocessing.letterbox import ALIGNMENTS, Placement, framed, resize_by_opencv
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
 from models.preprocessing.resampling import Size, by_shorter_side, resize_and_crop
 from models.records.errors import ImageTooLarge, RecordError
@@ -30,6 +38,12 @@ from models.records.record import Limits, ModelRecord
 # A sample may have so many times the pixels of a usual one: a panorama of five to one passes, and a
 # strip of one pixel's width that would be blown up to a thousand times its size does not.
 _MOST_TIMES_USUAL = 4
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "align": tuple(ALIGNMENTS),
+    "resize_by": ("torchvision", "opencv"),
+    "order": ("rgb", "bgr"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,11 @@ class WholePicture:
     fixed: list[int] | None = None
     shorter: int | None = None
     longer: int | None = None
+    letterbox: list[int] | None = None
+    fill: int = 114
+    align: str = "center"
+    resize_by: str = "torchvision"
+    order: str = "rgb"
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
@@ -52,15 +71,44 @@ class WholePicture:
             check_channels(read.channels, read)
         except TypeError as err:
             raise RecordError(f"The record's preprocess cannot be used: {err}.") from err
-        if (read.fixed is None) == (read.shorter is None):
-            raise RecordError("The record's preprocess needs either `fixed` or `shorter`.")
-        sides = [*(read.fixed or ()), *(x for x in (read.shorter, read.longer) if x is not None)]
-        if len(read.fixed or (1, 1)) != 2 or min(sides) < 1:
-            raise RecordError("The record's preprocess needs sides of at least one pixel.")
+        read._check_sides()
+        read._check_choices()
         return read
 
+    def _check_sides(self) -> None:
+        if [self.fixed, self.shorter, self.letterbox].count(None) != 2:
+            raise RecordError(
+                "The record's preprocess needs one of `fixed`, `shorter` and `letterbox`."
+            )
+        both = self.fixed or self.letterbox
+        sides = [*(both or ()), *(x for x in (self.shorter, self.longer) if x is not None)]
+        if len(both or (1, 1)) != 2 or min(sides) < 1:
+            raise RecordError("The record's preprocess needs sides of at least one pixel.")
+
+    def _check_choices(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise RecordError(
+                    f"The record's preprocess.{name} is {getattr(self, name)!r} and must be "
+                    f"one of {', '.join(map(repr, choices))}."
+                )
+        if type(self.fill) is not int or not 0 <= self.fill <= 255:
+            raise RecordError("The record's preprocess.fill must be a whole number from 0 to 255.")
+        if self.order == "bgr" and self.channels != 3:
+            raise RecordError("The record's preprocess.order 'bgr' needs three channels.")
+        if self.resize_by == "opencv" and self.shorter is not None:
+            raise RecordError(
+                "The record's preprocess.resize_by 'opencv' needs `fixed` or `letterbox`."
+            )
+
     def size_for(self, height: int, width: int) -> Size:
-        """Say how large a picture of this size becomes; rounded as torchvision rounds it."""
+        """Say how large a picture of this size becomes; rounded as torchvision rounds it.
+
+        In a letterbox that is the part of the sample that the picture takes.
+        """
+        place = self.place(height, width)
+        if place is not None:
+            return place.height, place.width
         if self.fixed is not None:
             return self.fixed[0], self.fixed[1]
         assert self.shorter is not None
@@ -69,21 +117,41 @@ class WholePicture:
         scale = min(self.shorter / min(height, width), self.longer / max(height, width))
         return math.floor(height * scale), math.floor(width * scale)
 
+    def place(self, height: int, width: int) -> Placement | None:
+        """Say where in its sample a picture of this size lies; None where it is all of it."""
+        if self.letterbox is None:
+            return None
+        return ALIGNMENTS[self.align]((height, width), (self.letterbox[0], self.letterbox[1]))
+
+    @property
+    def filtered(self) -> bool:
+        """Whether samples are made with a filter, to which every pixel of the original counts."""
+        return self.antialias and self.resize_by == "torchvision"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What samples are: uint8, or float32 in [0, 1]."""
+        return torch.uint8 if self.antialias or self.resize_by == "opencv" else torch.float32
+
     @property
     def least(self) -> int | None:
         """The shortest side that a decoder may scale a picture down to; None for not at all.
 
         Twice what is kept, on both sides (see `Preprocessing.least`): no picture keeps more than
-        `shorter` of its shorter side, and one of a `fixed` size may keep as much as the longer of
-        the two.
+        `shorter` of its shorter side, one in a `letterbox` no more than the shorter of the two, and
+        one of a `fixed` size may keep as much as the longer of the two.
         """
-        if not self.antialias:
+        if not self.filtered:
             return None
+        if self.letterbox is not None:
+            return 2 * min(self.letterbox)
         return 2 * (self.shorter if self.shorter is not None else max(self.fixed or ()))
 
     @property
     def usual_size(self) -> Size:
         """The size of a sample from a picture four thirds as wide as high."""
+        if self.letterbox is not None:
+            return self.letterbox[0], self.letterbox[1]
         return self.size_for(600, 800)
 
 
@@ -111,6 +179,16 @@ def resize_whole(
             f"The image is {width} x {height} pixels and would be resized to {size[1]} x {size[0]} "
             f"where 1 to {most:,} pixels are possible. Send a less elongated picture."
         )
+    sample = _resized(pixels, spec, size)
+    place = spec.place(height, width)
+    if place is not None:
+        sample = framed(sample, place, spec.usual_size, spec.fill)
+    return sample.flip(0) if spec.order == "bgr" else sample
+
+
+def _resized(pixels: Pixels, spec: WholePicture, size: Size) -> torch.Tensor:
+    if spec.resize_by == "opencv":
+        return resize_by_opencv(pixels, size)
     if not spec.antialias:
         return _blend(pixels, size)
     return resize_and_crop(pixels, size, crop=size)

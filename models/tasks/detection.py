@@ -2,6 +2,8 @@
 
 A detector takes float32 (B, channels, h, w) and gives, for each picture, a dict: `boxes` float32
 (n, 4) as x1 y1 x2 y2 in pixels of the h x w input, `scores` float32 (n,) and `labels` int64 (n,).
+Where it segments as well there are `masks`, float32 (n, 1, m, m), of its boxes, or `whole_masks`,
+of the whole input (models/answers/whole_masks.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +15,8 @@ from torch import nn
 from torchvision.ops import batched_nms
 
 from models.answers.numbers import shortest
+from models.answers.whole_masks import WholeMasks
+from models.preprocessing.letterbox import Placement
 from models.records.record import ModelRecord
 from models.tasks.task import Predictions, Sample, Task
 from models.tasks.whole_pictures import (
@@ -32,7 +36,8 @@ class Found:
 
     boxes: float32 (n, 4), x1 y1 x2 y2 in pixels of the original. scores: float32 (n,). labels:
     int64 (n,). masks: float32 (n, m, m), the chance of each of m x m parts of the box to be the
-    object's, where the network tells.
+    object's, where the network tells. whole_masks: the same of the whole sample, in which the
+    original lies at `inside`.
     """
 
     height: int
@@ -41,6 +46,8 @@ class Found:
     scores: torch.Tensor
     labels: torch.Tensor
     masks: torch.Tensor | None = None
+    whole_masks: WholeMasks | None = None
+    inside: Placement | None = None
 
 
 def infer(
@@ -54,19 +61,37 @@ def infer(
     return [found[position] for position in range(len(samples))]
 
 
-def read_output(output: Mapping[str, torch.Tensor], sample: Sample) -> Found:
+def read_output(output: Mapping[str, Any], sample: Sample) -> Found:
     """Bring a detector's output for one picture to the CPU and to the original's pixels."""
+    return Found(
+        sample.height,
+        sample.width,
+        boxes=_in_original(output["boxes"].float().cpu(), sample),
+        scores=output["scores"].float().cpu(),
+        labels=output["labels"].cpu(),
+        masks=output["masks"].float().cpu().flatten(0, 1) if "masks" in output else None,
+        whole_masks=output.get("whole_masks"),
+        inside=sample.inside,
+    )
+
+
+def _in_original(boxes: torch.Tensor, sample: Sample) -> torch.Tensor:
+    """Move boxes from the sample to the original; those in a letterbox are clipped to it."""
     height, width = sample.pixels.shape[-2:]
-    down, across = sample.height / height, sample.width / width
-    boxes = output["boxes"].float().cpu() * torch.tensor([across, down, across, down])
-    masks = output["masks"].float().cpu().flatten(0, 1) if "masks" in output else None
-    scores, labels = output["scores"].float().cpu(), output["labels"].cpu()
-    return Found(sample.height, sample.width, boxes, scores, labels, masks)
+    place = sample.inside
+    if place is None:
+        down, across = sample.height / height, sample.width / width
+        return boxes * torch.tensor([across, down, across, down])
+    down, across = sample.height / place.height, sample.width / place.width
+    moved = boxes - torch.tensor([place.left, place.top] * 2)
+    most = torch.tensor([sample.width, sample.height] * 2, dtype=torch.float32)
+    return (moved * torch.tensor([across, down] * 2)).clamp(min=0).minimum(most)
 
 
 def choose(record: ModelRecord, found: Found, params: Mapping[str, Any], least: float) -> list[int]:
     """Return which objects may be reported, the most confident first, however many."""
-    kept = found.scores >= least
+    # A foreign network may number classes that its record has no label for.
+    kept = (found.scores >= least) & (found.labels < len(record.labels))
     wanted = wanted_ids(record, params)
     if wanted is not None:
         kept &= torch.isin(found.labels, torch.tensor(wanted, dtype=torch.int64))

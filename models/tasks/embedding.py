@@ -7,9 +7,18 @@ import torch
 from torch import nn
 
 from models.answers.numbers import shortest
+from models.preprocessing.preprocess import Preprocessing
 from models.records.record import ModelRecord
-from models.tasks.classification import blank, channels, check, infer, least, prepare
+from models.tasks.classification import blank, channels, infer, least, prepare
 from models.tasks.task import Predictions, Task
+
+
+def check(record: ModelRecord) -> None:
+    """Refuse a record with unusable preprocessing; raises RecordError.
+
+    Labels are what is left of the classifier that the network was, and another has none.
+    """
+    Preprocessing.read(record.preprocess)
 
 
 def postprocess(

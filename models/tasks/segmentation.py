@@ -5,12 +5,13 @@ Two kinds of networks, told apart by what they give for float32 (B, channels, h,
 - semantic: scores float32 (B, labels, h, w), bare or as `{"out": scores}`. One prediction for each
   class that is present; all masks together cover the picture, except for the background, which is
   reported only where it is asked for by name.
-- instance: what a detector gives (models/tasks/detection.py) and `masks` float32 (n, 1, m, m), the
-  chance of each part of the box. One prediction an object; masks may overlap.
+- instance: what a detector gives (models/tasks/detection.py), with masks of its boxes or of the
+  whole picture. One prediction an object; masks may overlap.
 
 Masks have the size of the upright original.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +25,7 @@ from torchvision.models.detection.roi_heads import expand_boxes, expand_masks, p
 
 from models.answers import rle
 from models.answers.numbers import shortest
+from models.answers.whole_masks import WholeMasks, enlarged_part, used_part
 from models.records.record import ModelRecord
 from models.tasks.detection import Found, choose, describe, read_output
 from models.tasks.task import Predictions, Sample, Task
@@ -103,10 +105,23 @@ def class_map(layers: Layers) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
 
 
 def _layers(scores: torch.Tensor, sample: Sample) -> Layers:
-    """Keep the classes that win some pixel of the network's own (labels, h, w)."""
+    """Keep the classes that win some pixel of the network's own (labels, h, w).
+
+    Of a letterbox, only the part with the picture is kept, at the sample's resolution.
+    """
     chances = scores.float().softmax(0)
-    present = torch.unique(chances.argmax(0))
-    return Layers(sample.height, sample.width, present.cpu(), chances[present].cpu())
+    place = sample.inside
+    if place is None:
+        present = torch.unique(chances.argmax(0))
+        return Layers(sample.height, sample.width, present.cpu(), chances[present].cpu())
+    size = (sample.pixels.shape[-2], sample.pixels.shape[-1])
+    down, across = chances.shape[1] / size[0], chances.shape[2] / size[1]
+    rows = slice(int(place.top * down), math.ceil((place.top + place.height) * down))
+    columns = slice(int(place.left * across), math.ceil((place.left + place.width) * across))
+    present = torch.unique(chances[:, rows, columns].argmax(0))
+    part = place.top, place.left, place.top + place.height, place.left + place.width
+    kept = [enlarged_part(each, size, part) for each in chances[present].cpu()]
+    return Layers(sample.height, sample.width, present.cpu(), torch.stack(kept))
 
 
 def _classes(
@@ -141,11 +156,37 @@ def _objects(
     least = params["min_confidence"]
     least = _LEAST_INSTANCE_CONFIDENCE if least is None else least
     for row in choose(record, found, params, least):
-        mask, corner = _pasted(found, row)
+        if found.whole_masks is not None:
+            mask, corner = _cut_out(found, found.whole_masks, row)
+        else:
+            mask, corner = _pasted(found, row)
         area = int(np.count_nonzero(mask))
         if area >= params["min_area"]:
             code = rle.encode(mask, (found.height, found.width), corner)
             yield {**describe(record, found, row), "area": area, "mask": code}
+
+
+def _cut_out(
+    found: Found, masks: WholeMasks, row: int
+) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """Enlarge an object's mask from the sample to the original: as `_pasted` gives it."""
+    chances, place = masks.chances(row), found.inside
+    if place is not None:
+        chances = chances[
+            place.top : place.top + place.height, place.left : place.left + place.width
+        ]
+    used = used_part(chances)
+    if used is None:
+        return np.zeros((1, 1), bool), (0, 0)
+    down, across = found.height / chances.shape[0], found.width / chances.shape[1]
+    part = (
+        int(used[0] * down),
+        int(used[1] * across),
+        min(math.ceil(used[2] * down), found.height),
+        min(math.ceil(used[3] * across), found.width),
+    )
+    enlarged = enlarged_part(chances, (found.height, found.width), part)
+    return (enlarged >= _INSIDE).numpy(), part[:2]
 
 
 def _pasted(found: Found, row: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:

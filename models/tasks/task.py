@@ -10,6 +10,7 @@ from torch import nn
 from models.media.memory import Pixels
 from models.media.pictures import Picture
 from models.media.sampling import Sampling
+from models.preprocessing.letterbox import Placement
 from models.records.record import ModelRecord
 
 
@@ -18,12 +19,14 @@ class Sample:
     """One image on its way to the network.
 
     pixels: (channels, h, w) on the CPU, uint8, or float32 in [0, 1]. height, width: those of the
-    upright original, in pixels, in which answers speak.
+    upright original, in pixels, in which answers speak. inside: where in the sample the whole of
+    the original lies; None where it is all of the sample.
     """
 
     pixels: torch.Tensor
     height: int
     width: int
+    inside: Placement | None = None
 
 
 # What a network gave for a batch, on the CPU. Sliceable by sample: outputs[i:j] are those of

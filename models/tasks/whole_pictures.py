@@ -37,16 +37,16 @@ def least(record: ModelRecord) -> int | None:
 def prepare(record: ModelRecord, picture: Picture) -> Sample:
     """Turn a decoded picture into a sample of the whole of it; raises ImageTooLarge."""
     original = (picture.height, picture.width)
-    sample = resize_whole(picture.pixels, spec_of(record), record.limits, original)
-    return Sample(sample, picture.height, picture.width)
+    spec = spec_of(record)
+    sample = resize_whole(picture.pixels, spec, record.limits, original)
+    return Sample(sample, *original, spec.place(*original))
 
 
 def blank(record: ModelRecord) -> Sample:
     """Return a black picture of a usual size."""
     spec = spec_of(record)
     height, width = spec.usual_size
-    kind = torch.uint8 if spec.antialias else torch.float32
-    return Sample(torch.zeros(spec.channels, height, width, dtype=kind), height, width)
+    return Sample(torch.zeros(spec.channels, height, width, dtype=spec.dtype), height, width)
 
 
 def inputs_by_shape(
