@@ -97,9 +97,13 @@ class Network(ABC):
 
     @cached_property
     def size_bytes(self) -> int:
-        """Bytes of parameters and buffers on the device (activations come on top)."""
+        """Bytes of parameters and buffers on the device (activations come on top).
+
+        A module whose numbers another library holds says how many bytes they have, as `size_bytes`.
+        """
         held = [*self._module.parameters(), *self._module.buffers()]
-        return sum(each.numel() * each.element_size() for each in held)
+        elsewhere = int(getattr(self._module, "size_bytes", 0))
+        return elsewhere + sum(each.numel() * each.element_size() for each in held)
 
     @contextmanager
     def _inferring(self) -> Iterator[None]:

@@ -2,9 +2,9 @@
 
     record.architecture ─► source ─► runtime: weights ─► module ─► Network
 
-A runtime is a function that makes a module of a version's bytes: what it gives takes a batch,
-float32 (B, channels, h, w), and answers as its task reads it (models/tasks). A new runtime is one
-file and one line in `RUNTIMES`.
+A runtime is a function that makes a module of a version's bytes, for a device: what it gives takes
+a batch, float32 (B, channels, h, w), and answers as its task reads it (models/tasks). A new runtime
+is one file and one line in `RUNTIMES`.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,10 +21,22 @@ from models.runtime.task_tables import TASKS, VIDEO_TASKS
 from models.runtime.torch_runtime import load_module
 from models.tasks.task import VideoTask
 
-Runtime = Callable[[ModelRecord, bytes], nn.Module]
+Runtime = Callable[[ModelRecord, bytes, str], nn.Module]
+
+
+def _by_torch(record: ModelRecord, weights: bytes, _device: str) -> nn.Module:
+    return load_module(record, weights)
+
+
+def _by_onnxruntime(record: ModelRecord, weights: bytes, device: str) -> nn.Module:
+    # Not before it is needed: it is an extra.
+    from models.onnx_models import session
+
+    return session.load_module(record, weights, device)
+
 
 # Who runs what, by the kind of its weights.
-RUNTIMES: Mapping[WeightsKind, Runtime] = {"safetensors": load_module}
+RUNTIMES: Mapping[WeightsKind, Runtime] = {"safetensors": _by_torch, "onnx": _by_onnxruntime}
 
 
 def load(
@@ -46,6 +58,6 @@ def load(
         tasks = ", ".join((*TASKS, *VIDEO_TASKS))
         raise RecordError(f"There is no task {record.task!r}; there are: {tasks}.")
     task.check(record)
-    module = RUNTIMES[source_of(record.architecture).weights](record, weights)
+    module = RUNTIMES[source_of(record.architecture).weights](record, weights, device)
     kind = VideoNetwork if isinstance(task, VideoTask) else ImageNetwork
     return kind(record, module, device, autocast)

@@ -7,6 +7,9 @@
     PictureDecoders ◄──────── a socket of messages, and shared memory ──► inside/pictures.py
     Film            ◄──────── the same, and the film's own file ────────► inside/films.py
     WalledArchives  ◄──────── a socket alone: the parent reads for it ──► inside/archives.py
+    NetworkExaminer ◄──────── a socket, and the model file, sealed ─────► inside/networks.py
+
+The last comes from a fork server of its own (`onnx_server`), which lives for one file.
 
 A decoder process has no torch, no database, no credentials in its environment, and once it is
 confined (`confinement`) it can open no file, no socket and no process, and take no more memory

@@ -1,103 +1,45 @@
-"""The fork server: it imports every decoder once, holds nothing, and forks decoder processes.
+"""The fork server of decoders: it imports every one once, and forks decoder processes.
 
     python -m workers.walls.fork_server FD
 
-FD is a socket of messages (`wire`). Each asks for one process: `{"kind", "memory"}` with the open
-files that the kind takes, its own socket first; the answer is a descriptor of the new process
-(pidfd) and its id. A fork takes milliseconds where a start would take a second. The server has one
-thread, so that forking is safe, and ends with all its children when its socket does.
+FD is a socket of messages (`forking`). A kind of decoder process is one file of `inside`, and one
+line here.
 """
 
 import codecs
 import encodings
-import gc
-import os
 import pkgutil
-import signal
 import socket
 import sys
-import traceback
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from jobs.archives.preloading import preload as preload_archives
 from models.media.preloading import preload as preload_media
-from workers.walls import wire
-from workers.walls.confinement import confine
-from workers.walls.inside import KINDS, LENGTHY, Server
+from workers.walls import forking
+from workers.walls.inside.archives import ArchiveServer
+from workers.walls.inside.films import FilmServer
+from workers.walls.inside.pictures import PictureServer
 
-# Niceness: three times less of a core than those who have not stepped back.
-_STEP = 5
-# More of it for whole films and archives: pictures take milliseconds, and are waited for.
-_STEP_OF_LENGTHY = 10
-_LEAST = 19
+KINDS: forking.Kinds = {
+    "pictures": PictureServer,
+    "films": FilmServer,
+    "archives": ArchiveServer,
+}
 
-
-def serve(control: socket.socket, kinds: Mapping[str, Callable[..., Server]] = KINDS) -> None:
-    """Fork one process for each message, until the other side is gone; then end them all."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them
-    wire.send(control, {"pid": os.getpid()})
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    while True:
-        try:
-            asked, fds = wire.receive_with_fds(control)
-        except wire.Closed:
-            return
-        pid = os.fork()
-        if pid == 0:
-            control.close()
-            _become(kinds[asked["kind"]], asked["memory"], fds)
-        for fd in fds:
-            os.close(fd)
-        if asked["kind"] in LENGTHY:
-            with suppress(ProcessLookupError):  # dead by now
-                os.setpriority(os.PRIO_PROCESS, pid, min(own + _STEP_OF_LENGTHY, _LEAST))
-        _tell(control, pid)
-
-
-def _tell(control: socket.socket, pid: int) -> None:
-    try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:  # dead by now
-        process = os.open(os.devnull, os.O_RDONLY)
-    wire.send(control, {"pid": pid}, [process])
-    os.close(process)
-
-
-def _become(kind: Callable[..., Server], memory: int, fds: list[int]) -> None:
-    """Serve one kind in a process that has just been forked, and end with it."""
-    try:
-        own = socket.socket(fileno=fds[0])
-        serving = kind(own, *fds[1:])
-        confine(memory, fds)
-        with suppress(wire.Closed):
-            serving.run()
-    except BaseException:
-        # Where the process is confined by now, nobody reads it.
-        traceback.print_exc()
-    finally:
-        os._exit(0)
+# Those that compute for long at a stretch, and give way to the others.
+_LENGTHY = frozenset({"films", "archives"})
 
 
 def main(arguments: list[str]) -> None:
     """Import everything, then serve."""
-    # What ends a whole group, as Ctrl-C in a terminal does, is for the worker, which ends its work
-    # first; a closed socket says when to end here.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    # Else decoders get ahead of the network on its own core, and then wait for it.
-    os.nice(_STEP)
+    forking.prepare()
     preload_media()
     preload_archives()
     # Names of members and texts in pictures may be in any; Python opens each when first used.
     for encoding in pkgutil.iter_modules(encodings.__path__):
         with suppress(LookupError):  # those of Windows alone
             codecs.lookup(encoding.name)
-    if len(os.listdir("/proc/self/task")) > 1:
-        raise SystemExit("a decoder's library has started a thread; forking would not be safe")
-    # What is here stays: looking through it would only copy shared memory.
-    gc.freeze()
-    serve(socket.socket(fileno=int(arguments[0])))
+    forking.serve(socket.socket(fileno=int(arguments[0])), KINDS, _LENGTHY)
 
 
 if __name__ == "__main__":

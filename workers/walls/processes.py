@@ -38,6 +38,8 @@ _ENVIRONMENT = {
     # One thread each: they are as many as there are cores.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    # onnxruntime would start a thread of its own when it is imported, and tell its makers.
+    "ORT_DISABLE_TELEMETRY": "1",
     "MALLOC_ARENA_MAX": "1",
     # Memory that was not written holds a pattern, and never what lay there before.
     "MALLOC_PERTURB_": "165",
