@@ -27,11 +27,11 @@ def load_module(record: ModelRecord, weights: bytes, device: str = "cpu") -> nn.
     Raises WeightsError for a file that cannot be opened, or where onnxruntime is not installed,
     and RecordError for options that are wrong.
     """
-    from models.onnx_models.heads import HEADS  # type: ignore[attr-defined]
-    from models.records.options import read_onnx_options  # type: ignore[attr-defined]
+    from models.onnx_models.heads.table import HEADS
+    from models.records.options import read_onnx_options
 
     options = read_onnx_options(record.options)
-    head = HEADS[options.head]
+    head = HEADS[options.head or ""]
     return OnnxModule(weights, lambda outputs, size: head.decode(outputs, size, options), device)
 
 

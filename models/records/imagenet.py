@@ -30,11 +30,12 @@ def prepared_folder() -> Path:
 
 
 def find(folder: Path) -> tuple[ModelRecord, bytes] | None:
-    """Give the record and the safetensors of a folder; None where there are none, or half."""
+    """Give the record and the safetensors of a folder; None where they are not to be used."""
     try:
         record = ModelRecord.from_json(json.loads((folder / _RECORD).read_text("utf-8")))
         return record, (folder / _WEIGHTS).read_bytes()
-    except (FileNotFoundError, RecordError):  # never made, or by another version of Pixelmill
+    # Never made, or broken off, or by another version of Pixelmill.
+    except (OSError, ValueError, RecordError):
         return None
 
 

@@ -32,18 +32,6 @@ class NetworkOptions:
     pooling: Pooling = "max"
 
 
-@dataclass(frozen=True, slots=True)
-class OnnxOptions:
-    """Stub."""
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-
-    head: str | None = None
-    iou: float = 0.7
-    least_confidence: float = 0.01
-    outputs: Literal["logits", "probabilities"] | None = None
-
-
 _CHOICES = {
     each.name: get_args(get_type_hints(NetworkOptions)[each.name])
     for each in fields(NetworkOptions)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.networks import timm_networks
+from models.onnx_models import describing as onnx_describing
 from models.onnx_models.facts import Facts
 from models.records.architectures import source_of
 from models.records.bounds import check_bounds, within_bounds
@@ -37,8 +38,15 @@ def _read_from_timm(given: Given) -> Mapping[str, Any]:
     return timm_networks.describe(given.asked, tensor_shapes(given.weights))
 
 
+def _read_from_onnx(given: Given) -> Mapping[str, Any]:
+    return onnx_describing.describe(given.asked, given.examine(given.weights))
+
+
 # By the source's name (models/records/architectures.py): the members that it says by itself.
-DESCRIBERS: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {"timm": _read_from_timm}
+DESCRIBERS: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {
+    "timm": _read_from_timm,
+    "onnx": _read_from_onnx,
+}
 
 
 def needs_completion(record: Mapping[str, Any]) -> bool:

@@ -1,0 +1,137 @@
+"""timm's networks by our record against timm itself: its own preparation, its own forward."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save
+from timm.data import create_transform, resolve_model_data_config
+
+from models.contracts import check_params
+from models.records.errors import RecordError, UnknownArchitecture
+from models.runtime.completion import complete
+from models.runtime.network import ImageNetwork
+from models.runtime.registry import load
+
+# Families that differ: plain, with bilinear, squashed, two heads, of 256 pixels.
+NAMES = (
+    "tf_efficientnet_lite0",
+    "resnet10t",
+    "convnext_atto",
+    "vit_tiny_patch16_224",
+    "deit_tiny_distilled_patch16_224",
+    "mobilenetv4_conv_small",
+    "edgenext_xx_small",
+    "mobilevit_xxs",
+)
+SHAPES = ((300, 411), (411, 300), (224, 224), (90, 700))
+
+
+def no_onnx(_: bytes) -> Any:
+    raise AssertionError("these are no ONNX files")
+
+
+def made(name: str, **changes: Any) -> torch.nn.Module:
+    torch.manual_seed(7)
+    return timm.create_model(name, pretrained=False, **changes).eval()
+
+
+def packed(network: torch.nn.Module) -> bytes:
+    return save({name: each.contiguous() for name, each in network.state_dict().items()})
+
+
+def ours(architecture: str, weights: bytes, **asked: Any) -> ImageNetwork:
+    record = complete({"name": "x", "architecture": architecture, **asked}, weights, no_onnx)
+    network = load(record, weights)
+    assert isinstance(network, ImageNetwork)
+    return network
+
+
+def picture(shape: tuple[int, int]) -> tuple[Image.Image, bytes]:
+    pixels = np.random.default_rng(shape[0]).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    # Blurred noise: what real pictures are to a filter.
+    image = Image.fromarray(pixels).resize((shape[1], shape[0]), box=(0, 0, 40, 40))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return image, file.getvalue()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_answers_as_timm_does(name: str) -> None:
+    theirs = made(name)
+    network = ours(f"timm/{name}", packed(theirs))
+    prepare = create_transform(**resolve_model_data_config(theirs))
+    for shape in SHAPES:
+        image, data = picture(shape)
+        with torch.inference_mode():
+            expected = theirs(prepare(image)[None])
+        found = network.forward([network.prepare(data)])
+        assert (found.softmax(1) - expected.softmax(1)).abs().max() < 1e-4
+        assert torch.allclose(found, expected, atol=1e-3)
+    best = network.postprocess(found, check_params("classification", {"top_k": 3}))[0]
+    assert best[0]["class_id"] == int(expected.argmax())
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "vit_tiny_patch16_224", "convnext_atto"])
+def test_its_features_are_those_before_the_last_layer(name: str) -> None:
+    theirs = made(name)
+    network = ours(f"timm/{name}-embedding", packed(theirs))
+    image, data = picture((120, 160))
+    with torch.inference_mode():
+        inputs = create_transform(**resolve_model_data_config(theirs))(image)[None]
+        expected = theirs.forward_head(theirs.forward_features(inputs), pre_logits=True)
+    found = network.forward([network.prepare(data)])
+    assert torch.cosine_similarity(found, expected).item() > 0.99999
+
+
+def test_weights_without_a_last_layer_give_features_alone() -> None:
+    weights = packed(made("resnet10t", num_classes=0))
+    assert ours("timm/resnet10t-embedding", weights).record.task == "embedding"
+    with pytest.raises(RecordError, match="timm/resnet10t-embedding"):
+        ours("timm/resnet10t", weights)
+
+
+def test_a_thousand_classes_are_imagenets() -> None:
+    record = ours("timm/resnet10t", packed(made("resnet10t"))).record
+    assert (record.labels[985], len(record.labels)) == ("daisy", 1000)
+
+
+def test_own_classes_want_their_names_one_each() -> None:
+    weights = packed(made("resnet10t", num_classes=3))
+    with pytest.raises(RecordError, match=r"3 classes apart.*--labels"):
+        ours("timm/resnet10t", weights)
+    with pytest.raises(RecordError, match="2 labels for weights that tell 3"):
+        ours("timm/resnet10t", weights, labels=["cat", "dog"])
+    assert ours("timm/resnet10t", weights, labels=list("abc")).record.labels == ("a", "b", "c")
+
+
+def test_a_misspelt_name_is_told_its_neighbours() -> None:
+    with pytest.raises(UnknownArchitecture, match="'timm/resnet10t'"):
+        ours("timm/resnet10tt", packed(made("resnet10t")))
+
+
+def test_what_was_said_wins_over_what_timm_says() -> None:
+    weights = packed(made("resnet10t", num_classes=1))
+    scale = {"channels": 3, "mean": [0.0] * 3, "std": [1.0] * 3}
+    preprocess = {"resize": 64, "crop": 64, **scale}
+    record = ours("timm/resnet10t", weights, labels=["a"], preprocess=preprocess).record
+    assert record.preprocess == preprocess
+    assert record.asked["preprocess"] == preprocess
+
+
+def test_all_of_timm_but_a_handful_can_be_described() -> None:
+    """All but those whose pictures are framed, or that timm says nothing of."""
+    from models.networks.timm_networks import _preprocess
+
+    refused = []
+    for name in timm.list_models():
+        published = timm.get_pretrained_cfg(name)
+        try:
+            _preprocess(published, name)
+        except (RecordError, AttributeError):
+            refused.append(name)
+    assert len(refused) <= 5
