@@ -151,7 +151,8 @@ def test_refusals_exit_3_with_the_servers_words_on_stderr(server, run, say):
     assert done.stderr == "error: there is no such thing\n"
 
 
-def test_wrong_usage_and_missing_configuration_exit_2(run, image, tmp_path):
+def test_wrong_usage_and_missing_configuration_exit_2(server, say, run, image, tmp_path):
+    server.on("GET", "/v1/models", say.page([]))
     assert run("submit", image).exit_code == 2
     assert run("submit", image, "-m", "digits", "--param", "top_k").exit_code == 2
     assert "exclude each other" in run("up", "--cpu", "--gpus", "0").stderr
