@@ -2,6 +2,7 @@
 
 import sys
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ from pixelmill.cli.options import (
     read_metadata,
     read_params,
 )
-from pixelmill.cli.watching import finish, how_to_resume, print_json
+from pixelmill.cli.watching import finish, how_to_resume, print_json, watch
 from pixelmill.client.client import Client
 from pixelmill.client.records import Job
 from pixelmill.wire.transport import installed_version
@@ -68,11 +69,18 @@ def submit(
     overlays: Annotated[
         bool, typer.Option("--overlays", help="Draw each result over its image as well.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Wait, then write the results to this file (.csv, .jsonl, …)."
+        ),
+    ] = None,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a batch; its job's id goes to stdout."""
+    form = form_of(None, output)
     with Client() as client:
         model = chosen_model(client, model, paths)
         with upload_progress() as on_upload:
@@ -90,7 +98,13 @@ def submit(
             # At once: whoever interrupts the wait needs it to find the job again.
             typer.echo(job.id)
         say_left_out(job)
-        finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
+        if output is None:
+            finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
+        job, code = watch(client, job, timeout)
+        if code is None:
+            with target(output) as out:
+                write_results(client.results(job), form, out, live=False)
+        finish(client, job, wait=False, timeout=None, as_json=as_json, quiet=True, code=code)
 
 
 @app.command(epilog=EXIT_HELP)

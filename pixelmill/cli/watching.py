@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -21,9 +21,9 @@ def finish(
     timeout: float | None,
     as_json: bool,
     quiet: bool = False,
-) -> None:
-    """Wait if asked to, print the job, and exit with the status that it stands for."""
-    code: ExitCode | None = None
+    code: ExitCode | None = None,
+) -> NoReturn:
+    """Wait if asked to, print the job, and exit with the status that it stands for, or `code`."""
     if wait:
         job, code = watch(client, job, timeout)
     if as_json:

@@ -170,6 +170,18 @@ def test_a_wait_that_is_too_long_exits_4_and_says_how_to_resume(server, run, say
     assert json.loads(done.stdout)["id"] == "job_1"
 
 
+def test_submit_writes_the_results_that_it_waited_for(server, run, say, image, tmp_path):
+    server.on("POST", "/v1/files", say.answer(201, {"id": "file_1", "bytes": 1}))
+    server.on("POST", "/v1/jobs", say.job())
+    over = say.job(status="completed", outcome="succeeded")
+    server.on("GET", "/v1/jobs/job_1", over)
+    server.on("GET", "/v1/jobs/job_1/results", say.page([say.result(0)]))
+    done = run("submit", image, "-m", "digits", "-o", str(tmp_path / "labels.csv"))
+    assert (done.exit_code, done.stdout) == (0, "job_1\n")
+    assert (tmp_path / "labels.csv").read_text().splitlines()[1].startswith("0,")
+    assert run("submit", image, "-m", "digits", "-o", str(tmp_path / "labels.xyz")).exit_code == 2
+
+
 def test_predict_prints_what_was_found(server, run, say, image):
     accepted = say.job()
     accepted.status = 202
