@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test faults bombs fuzz check format train evaluate bench bench-quick bench-gpu \
-	bench-scheduling decoding-parity peers gpu-check constraints passwords pin-images clean
+	bench-scheduling decoding-parity model-parity peers gpu-check constraints passwords pin-images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -66,6 +66,9 @@ bench-quick: setup ## The same with less of everything, in minutes; fails only o
 decoding-parity: setup ## Hold fast against exact decoding on the photos in build/photos (docs/performance.md)
 	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[imagenet]"
 	@$(BIN)/python -m benchmarks.decoding_parity $(ARGS)
+
+model-parity: setup ## Hold networks of timm, Hugging Face and ONNX files against their own libraries (ARGS="timm")
+	@$(BIN)/python -m benchmarks.model_parity $(ARGS)
 
 bench-scheduling: setup ## Measure claims under a million shards, and fairness on a whole stack
 	@$(BIN)/python -m benchmarks.rows.claims

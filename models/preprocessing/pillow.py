@@ -32,5 +32,6 @@ def resize_by_pillow(
         return by_channel(centre(pixels, crop))
     grey = pixels.shape[2] == 1
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if grey else pixels))
-    resized = np.asarray(image.resize((size[1], size[0]), _FILTERS[mode]))
+    # A copy: torch wants memory that may be written to, and Pillow's may not.
+    resized = np.array(image.resize((size[1], size[0]), _FILTERS[mode]))
     return by_channel(centre(resized[:, :, None] if grey else resized, crop))
