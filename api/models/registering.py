@@ -123,10 +123,11 @@ def _checked_record(name: str, stored: str, body: RecordBody, source: Source) ->
     task = _checked_task(stored, body, source)
     given = {**plain(body), "architecture": body.architecture, "name": name, "task": task}
     if source.describes:
-        record = _refusing(lambda: ModelRecord.from_json({**_UNREAD, **given}))
-        if body.preprocess is not None and body.max_batch is not None:
-            _refusing(lambda: check_bounds(record))
-        return {**_UNREAD, **given}
+        said = {**_UNREAD, **given}
+        # Where no batch is said, a worker takes one that fits.
+        asked = {**said, "max_batch": body.max_batch or 1}
+        _refusing(lambda: check_bounds(ModelRecord.from_json(asked)))
+        return said
     shipped = SHIPPED.get(body.architecture or "")
     ours: dict[str, Any] = shipped.to_json() if shipped else {}
     defaults = {part: ours[part] for part in _OF_ARCHITECTURE if part in ours}
@@ -165,7 +166,7 @@ def _checked_task(stored: str, body: RecordBody, source: Source) -> str:
     """Give the task, which all versions of a name share; empty until a worker has read it."""
     known = ARCHITECTURE_TASKS.get(body.architecture or "")
     # An operator may have added architectures of their own, which only the workers know.
-    if known is None and not source.describes and not (is_admin() and body.task):
+    if known is None and source.is_listed and not (is_admin() and body.task):
         raise InvalidRequest(
             f"`record.architecture`: {body.architecture!r} is not one that can be run here. There "
             f"are {', '.join(map(repr, SHIPPED))}, torchvision's, such as 'torchvision/resnet18', "

@@ -20,7 +20,7 @@ from models.runtime.registry import load
 
 # One or two of each family that is lively.
 NAMES = (
-    "tf_efficientnet_lite0", "efficientnetv2_rw_t", "resnet18", "resnetv2_50", "resnext50_32x4d",
+    "tf_efficientnet_lite0", "efficientnet_b0", "resnet18", "resnetv2_50", "resnext50_32x4d",
     "seresnet18", "convnext_atto", "convnextv2_atto", "vit_tiny_patch16_224",
     "vit_small_patch14_dinov2", "deit_tiny_distilled_patch16_224", "swin_tiny_patch4_window7_224",
     "swinv2_cr_tiny_ns_224", "mobilenetv3_small_100", "mobilenetv4_conv_small", "mobilevit_xxs",

@@ -5,7 +5,7 @@ Preprocessing, category names and figures are those that torchvision publishes w
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -105,6 +105,19 @@ def torchvision_record(architecture: str, weights_name: str | None = None) -> Mo
         },
         description=f"{architecture} of torchvision with its published weights {weights.name}.",
     )
+
+
+def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the members of a record for weights of the caller's own: what holds for any weights.
+
+    Labels are the published ones, which other weights may not have: then they do not fit. Raises
+    what `torchvision_record` does.
+    """
+    architecture = asked["architecture"]
+    published = torchvision_record(architecture).to_json()
+    taken = ("task", "labels", "preprocess", "input_kind", "max_batch", "shard_items", "limits")
+    description = f"{architecture} of torchvision, with weights of the caller's own."
+    return {name: published[name] for name in taken} | {"description": description}
 
 
 def record_of_file(architecture: str, path: Path) -> ModelRecord:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.networks import timm_networks
+from models.networks import timm_networks, torchvision
 from models.onnx_models import describing as onnx_describing
 from models.onnx_models.facts import Facts
 from models.records.architectures import source_of
@@ -44,6 +44,7 @@ def _read_from_onnx(given: Given) -> Mapping[str, Any]:
 
 # By the source's name (models/records/architectures.py): the members that it says by itself.
 DESCRIBERS: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {
+    "torchvision": lambda given: torchvision.describe(given.asked),
     "timm": _read_from_timm,
     "onnx": _read_from_onnx,
 }

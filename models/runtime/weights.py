@@ -135,7 +135,7 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     if any(faults):
         raise WeightsError(
             f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
-            "Check that architecture and number of labels are those of the weights."
+            "Check that architecture and number of labels (--labels) are those of the weights."
         )
     fill_exactly(module, given)
 

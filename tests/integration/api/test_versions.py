@@ -161,7 +161,7 @@ def test_weights_that_no_worker_could_hold_are_refused(ground: Ground, tenant: N
         ({"architecture": "tests.evil"}, "record.architecture"),
         ({"architecture": "torchvision/keypointrcnn_resnet50_fpn"}, "record.architecture"),
         ({"task": "detection"}, "record.task"),
-        ({"architecture": "torchvision/resnet18"}, "record.preprocess"),
+        ({"architecture": "recurrent/resnet18-gru"}, "record.preprocess"),
         ({"preprocess": {"resize": 10**9}}, "preprocess.channels"),
         ({"preprocess": SCENES["preprocess"] | {"crop": 10**9}}, "preprocess.crop"),
         ({"preprocess": SCENES["preprocess"] | {"mean": "abc"}}, "preprocess.mean"),
