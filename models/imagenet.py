@@ -17,7 +17,7 @@ _ARCHITECTURE = "timm/tf_efficientnet_lite0"
 _PROVENANCE = {
     "license": "Apache-2.0",
     "author": "ML Illustrated",
-    "source": f"https://pypi.org/project/{imagenet.PACKAGE}/0.1.0/",
+    "source": f"the Python package {imagenet.PACKAGE} 0.1.0",
 }
 
 

@@ -31,17 +31,25 @@ from models.records.record import ModelRecord
 def register_shipped(ground: Ground) -> list[ModelVersion]:
     """Register every network that comes with Pixelmill; those that are there already stay.
 
-    `imagenet` is one of them where the package with its weights is installed.
+    `imagenet` is one of them where the package with its weights is, or was, installed.
     """
     shipped = [
         (record, catalog.shipped_weights(name).read_bytes())
         for name, record in catalog.SHIPPED.items()
     ]
-    if imagenet.is_installed():
+    if (found := _imagenet()) is not None:
+        shipped.append(found)
+    return [_store(ground, record, weights, check=False) for record, weights in shipped]
+
+
+def _imagenet() -> tuple[ModelRecord, bytes] | None:
+    """Give `imagenet` as it was made when it was installed, or make it where that can be done."""
+    found = imagenet.find(imagenet.prepared_folder())
+    if found is None and imagenet.is_installed():
         from models.imagenet import prepare
 
-        shipped.append(prepare(imagenet.prepared_folder()))
-    return [_store(ground, record, weights, check=False) for record, weights in shipped]
+        found = prepare(imagenet.prepared_folder())
+    return found
 
 
 def register_torchvision(ground: Ground, name: str, weights: Path | None) -> ModelVersion:

