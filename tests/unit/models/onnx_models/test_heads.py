@@ -13,7 +13,7 @@ from models.onnx_models.expected_inputs import letterboxed
 from models.onnx_models.heads.table import HEADS
 from models.onnx_models.shapes import PictureInput
 from models.records.options import OnnxOptions
-from models.tasks import classification, segmentation
+from models.tasks import classification, detection, segmentation
 from tests.unit.models.onnx_models.outputs import (
     CELLS,
     SIZE,
@@ -145,10 +145,7 @@ CASES = {
     "yolo-anchors": lambda: (batch(yolo_anchors),),
     "yolox": lambda: (batch(yolox),),
     "yolox-decoded": lambda: (batch(lambda seed: yolo_anchors(seed, rows=CELLS)),),
-    "yolo-masks": lambda: (
-        batch(lambda seed: raw_masks(seed)[0]),
-        batch(lambda seed: raw_masks(seed)[1]),
-    ),
+    "yolo-masks": lambda: tuple(map(torch.stack, zip(*map(raw_masks, range(3)), strict=True))),
     "end-to-end": lambda: (torch.rand(3, 20, 6),),
     "detr": lambda: (torch.randn(3, 20, 5), torch.rand(3, 20, 4)),
     "rt-detr": lambda: (torch.randn(3, 20, 5), torch.rand(3, 20, 4)),
@@ -185,6 +182,35 @@ def test_a_picture_with_nothing_sure_has_no_objects():
         (found,) = decode(name, CASES[name]()[0][:1] * 0)
         assert found["boxes"].shape == (0, 4)
         assert found["labels"].dtype == torch.int64
+
+
+class Bright(nn.Module):
+    """A YOLO that finds one object: the box around all bright pixels of each sample."""
+
+    def forward(self, batch):
+        raw = torch.zeros(len(batch), 6, CELLS)
+        for row, picture in enumerate(batch):
+            down, across = (picture[0] > 0.6).nonzero().unbind(1)
+            x1, y1, x2, y2 = across.min(), down.min(), across.max() + 1, down.max() + 1
+            box = torch.stack(((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1))
+            raw[row, :4, 5], raw[row, 5, 5] = box, 0.9
+        return decode("yolo", raw)
+
+
+def test_boxes_are_found_where_they_are_in_pictures_of_any_shape():
+    record = ModelRecord("m", "detection", "onnx", ("a", "b"), SEGMENTS.preprocess)
+    boxes = {(64, 96): (8, 8, 32, 24), (480, 320): (64, 96, 192, 320), (90, 400): (96, 16, 320, 64)}
+    samples = []
+    for (height, width), (x1, y1, x2, y2) in boxes.items():
+        pixels = np.zeros((height, width, 3), np.uint8)
+        pixels[y1:y2, x1:x2] = 255
+        samples.append(detection.prepare(record, Picture(pixels, width, height)))
+    outputs = detection.infer(record, Bright(), samples, CPU)
+    for found, ((height, width), box) in zip(outputs, boxes.items(), strict=True):
+        assert (found.height, found.width) == (height, width)
+        assert found.labels.tolist() == [1]
+        pixel = max(height / HEIGHT, width / WIDTH)
+        assert found.boxes[0].tolist() == pytest.approx(box, abs=pixel)
 
 
 SEGMENTS = ModelRecord(

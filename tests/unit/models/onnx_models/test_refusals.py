@@ -14,6 +14,7 @@ REFUSED = [
     ("tokens", {}, port(1, 77), ["(1, 77)", "(batch, channels, height, width)"]),
     ("no batch", {}, port(3, 640, 640), ["(3, 640, 640)", "takes a batch"]),
     ("channels last", {}, port(1, 640, 640, 3), ["NHWC", "channels first", "(1, 640, 640, 3)"]),
+    ("channels last of any size", {}, port(None, None, None, 3), ["NHWC", "(?, ?, ?, 3)"]),
     ("four channels", {}, port(1, 4, 64, 64), ["(1, 4, 64, 64)", "1 or 3 channels"]),
     ("half", {}, port(1, 3, 64, 64, dtype="tensor(float16)"), ["float16", "export", "float32"]),
     ("bytes", {}, port(1, 3, 64, 64, dtype="tensor(uint8)"), ["uint8", "float32"]),
