@@ -83,12 +83,12 @@ def _refuse_unless_pictures(port: Port) -> None:
         if len(port.shape) == 3 and port.shape[0] in (*_CHANNELS, None):
             hint = ": wrap the network so that it takes a batch, and export it again"
         raise RecordError(f"{found} and {expected}{hint}.")
+    if port.shape[1] not in _CHANNELS and port.shape[3] in _CHANNELS:
+        raise RecordError(
+            f"{found}, channels last (NHWC), and {expected}, channels first (NCHW): export it "
+            "channels first, or with a Transpose before it."
+        )
     if port.shape[1] not in (*_CHANNELS, None):
-        if port.shape[3] in _CHANNELS:
-            raise RecordError(
-                f"{found}, channels last (NHWC), and {expected}, channels first (NCHW): export it "
-                "channels first, or with a Transpose before it."
-            )
         raise RecordError(f"{found} and {expected}, with 1 or 3 channels.")
     if port.dtype != "tensor(float)":
         raise RecordError(

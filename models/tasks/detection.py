@@ -91,7 +91,8 @@ def _in_original(boxes: torch.Tensor, sample: Sample) -> torch.Tensor:
 def choose(record: ModelRecord, found: Found, params: Mapping[str, Any], least: float) -> list[int]:
     """Return which objects may be reported, the most confident first, however many."""
     # A foreign network may number classes that its record has no label for.
-    kept = (found.scores >= least) & (found.labels < len(record.labels))
+    labelled = (found.labels >= 0) & (found.labels < len(record.labels))
+    kept = labelled & (found.scores >= least)
     wanted = wanted_ids(record, params)
     if wanted is not None:
         kept &= torch.isin(found.labels, torch.tensor(wanted, dtype=torch.int64))

@@ -1,8 +1,9 @@
 """SSD and its kin: boxes (B, N, 4) and scores (B, N, C), in either order, a row an anchor.
 
 Boxes are x1 y1 x2 y2, as shares of the input's sides unless `options.boxes` says "pixels"; scores
-are probabilities unless `options.outputs` says "logits". The first class is that of the background
-where there is one more than labels. Source: SSD's paper, and the ONNX model zoo.
+are probabilities unless `options.outputs` says "logits". Where scores are four as well, boxes come
+first. The first class is that of the background where there is one more than labels.
+Source: SSD's paper, and the ONNX model zoo.
 """
 
 from collections.abc import Sequence

@@ -52,9 +52,10 @@ def candidates(
     boxes: (4, N), classes: (C, N). A cell has one object, of its best class. The last that is given
     is the cells' numbers, int64 (n,).
     """
-    scores, labels = classes.max(0)
+    scores = classes.amax(0)
     cells = sure(scores, options)
-    return corners(boxes[:, cells].T), scores[cells], labels[cells], cells
+    labels = classes[:, cells].argmax(0)  # of the few that are left: it costs the most
+    return corners(boxes[:, cells].T), scores[cells], labels, cells
 
 
 HEAD = Head(

@@ -74,6 +74,12 @@ def test_overlapping_objects_are_thinned_out_within_their_class_only():
     assert classes_of(nms_iou=0.5) == [("dog", 0.9), ("cat", 0.8), ("cat", 0.7)]
 
 
+def test_classes_without_a_label_are_not_reported():
+    odd = found((3, 0.9, 10, 10, 50, 50), (-1, 0.9, 10, 10, 50, 50), (2, 0.8, 10, 10, 50, 50))
+    (predictions,) = detection.postprocess(RECORD, [odd], params())
+    assert [each["class"] for each in predictions] == ["cow"]
+
+
 def test_at_most_so_many_of_the_most_confident_are_reported():
     assert classes_of(max_detections=2) == [("dog", 0.9), ("cat", 0.8)]
 

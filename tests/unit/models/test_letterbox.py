@@ -97,6 +97,13 @@ def test_a_fixed_size_can_be_resized_by_opencv_too():
     assert np.array_equal(resize_whole(picture, spec, LIMITS).permute(1, 2, 0).numpy(), theirs)
 
 
+def test_a_sample_in_a_letterbox_keeps_no_pixel_of_the_picture():
+    picture = noise(64, 96)
+    for change in ({}, {"resize_by": "torchvision"}):
+        sample = resize_whole(picture, WholePicture(**{**YOLO, **change}), LIMITS)
+        assert not np.may_share_memory(sample.numpy(), picture), "decoders write there again"
+
+
 @pytest.mark.parametrize("antialias", [True, False])
 def test_torchvisions_resizing_goes_into_a_letterbox_as_well(antialias):
     picture = noise(50, 90)
