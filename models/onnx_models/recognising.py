@@ -56,7 +56,7 @@ def _by_name(named: str, facts: Facts) -> Head:
         raise RecordError(
             f"There is no head {named!r} (--head, options.head); there are {', '.join(HEADS)}."
         )
-    if not head.fits(facts):
+    if not (head.reads or head.fits)(facts):
         raise RecordError(
             f"The file's outputs are {found(facts)} and --head {named} (options.head) expects "
             f"{head.outputs}: leave it out, or name another of {', '.join(HEADS)}."

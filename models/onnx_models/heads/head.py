@@ -28,6 +28,7 @@ class Head:
     single: decodes the outputs for a batch of one picture only.
     only_named: outputs of this kind look like another's, so it is used where it is asked for.
     note: what is assumed, for the model's description.
+    reads: whether outputs can be read as this kind where it is named; None: those that `fits`.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Head:
     single: bool = False
     only_named: bool = False
     note: str = ""
+    reads: Callable[[Facts], bool] | None = None

@@ -25,6 +25,11 @@ def fits(facts: Facts) -> bool:
     return columns in cell_counts(facts) and rows is not None and rows > 4
 
 
+def reads(facts: Facts) -> bool:
+    """Say whether there are columns of boxes with classes, of grids of any strides."""
+    return ranks(facts) == [3] and (output_shapes(facts)[0][1] or 0) > 4
+
+
 def labels(facts: Facts) -> int | None:
     """Count the classes."""
     rows = output_shapes(facts)[0][1]
@@ -59,5 +64,12 @@ def candidates(
 
 
 HEAD = Head(
-    "yolo", "detection", "one output (B, 4 + classes, cells)", fits, labels, decode, letterboxed
+    "yolo",
+    "detection",
+    "one output (B, 4 + classes, cells)",
+    fits,
+    labels,
+    decode,
+    letterboxed,
+    reads=reads,
 )

@@ -86,5 +86,5 @@ def test_weights_of_another_network_and_unknown_names_are_refused(
 
 def test_all_that_is_shipped_is_registered_once(ground: Ground) -> None:
     names = [version.name for version in register_shipped(ground)]
-    assert names == ["digits", "scenes-detector", "scenes-segmenter", "motion"]
-    assert [version.version for version in register_shipped(ground)] == [1, 1, 1, 1]
+    assert names == ["digits", "scenes-detector", "scenes-segmenter", "motion", "imagenet"]
+    assert [version.version for version in register_shipped(ground)] == [1] * 5

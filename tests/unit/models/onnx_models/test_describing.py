@@ -178,3 +178,9 @@ def test_facts_that_travelled_as_json_say_the_same():
 def test_declared_shapes_do_where_nothing_was_tried():
     told = described({"labels": COCO}, metadata())
     assert told["options"] == {"head": "yolo"}
+
+
+def test_grids_of_unusual_strides_are_read_where_the_head_is_named() -> None:
+    one_grid = facts((1, 7, 100), size=(320, 320))
+    asked = {"labels": ("a", "b", "c"), "options": {"head": "yolo"}}
+    assert describe(asked, one_grid)["options"]["head"] == "yolo"
