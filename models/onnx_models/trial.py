@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.onnx_models.facts import Port
-from models.onnx_models.opening import open_session
+from models.onnx_models.opening import open_session, raise_if_out_of_memory
 from models.onnx_models.wording import reason, shown
 from models.records.errors import WeightsError
 
@@ -45,7 +45,7 @@ def try_out(data: bytes, metadata: Mapping[str, str]) -> Trial:
     try:
         session = open_session(data)
     except Exception as err:
-        _refuse_for_memory(err)
+        raise_if_out_of_memory(err)
         raise WeightsError(
             f"onnxruntime cannot open the model: {reason(err)}. Export it anew, for an opset that "
             "this onnxruntime knows, and check it with onnx.checker."
@@ -94,7 +94,7 @@ def _run(
         try:
             outputs = session.run(None, {port.name: np.zeros(shape, NUMBERS[port.dtype])})
         except Exception as err:
-            _refuse_for_memory(err)
+            raise_if_out_of_memory(err)
             failed = failed or err
             continue
         _refuse_unless_finite(session, outputs)
@@ -139,8 +139,3 @@ def _refuse_unless_finite(session: Any, outputs: list[Any]) -> None:
                 f"The model answers a blank picture with what is not a number (NaN or infinity) in "
                 f"its output {shown(port.name)}: its weights are damaged, or were exported wrong."
             )
-
-
-def _refuse_for_memory(err: Exception) -> None:
-    if isinstance(err, MemoryError) or re.search(r"bad_alloc|allocate|bad allocation", str(err)):
-        raise MemoryError from err
