@@ -77,8 +77,6 @@ def open_session(data: bytes, device: str = "cpu") -> Any:
         session_options(threads()),
         providers=[each for each in wanted if each in offered],
         enable_fallback=0,
-        # A file's metadata may hold options of its own; nobody's are taken.
-        read_config_from_model=0,
     )
     # It keeps the file for a change of providers, which there is none of: twice the weights.
     session._model_bytes = None

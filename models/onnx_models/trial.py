@@ -24,6 +24,7 @@ _LEAST_SIDE, _MOST_SIDE = 16, 2048
 _RGB = 3
 _CHANNELS = (1, 3, 4)
 
+_NEWER = re.compile(r"Opset (\d+) is under development")
 _NO_TENSOR = re.compile(r"^(?!tensor\()|^tensor\(string\)")
 
 
@@ -46,9 +47,14 @@ def try_out(data: bytes, metadata: Mapping[str, str]) -> Trial:
         session = open_session(data)
     except Exception as err:
         raise_if_out_of_memory(err)
+        if (unknown := _NEWER.search(str(err))) is not None:
+            raise WeightsError(
+                f"The model is written for opset {unknown[1]}, which is newer than "
+                "this onnxruntime knows. Export it for an older one, such as 17."
+            ) from err
         raise WeightsError(
-            f"onnxruntime cannot open the model: {reason(err)}. Export it anew, for an opset that "
-            "this onnxruntime knows, and check it with onnx.checker."
+            f"onnxruntime cannot open the model: {reason(err)}. Export it anew, and "
+            "check it with onnx.checker."
         ) from err
     found = Trial(_ports(session.get_inputs()), _ports(session.get_outputs()))
     _refuse_what_is_no_tensor(found)

@@ -1,7 +1,7 @@
 """Model files that are hostile, broken or something else: each by its name.
 
-Beside each stands what is said of it. `REFUSED` are found out by what they are; `CONTAINED` only by what they do. docs/security.md lists
-all of them, and a contract test holds the two lists together.
+Beside each stands what is said of it. `REFUSED` are found out by what they are; `CONTAINED` only
+by what they do. docs/security.md lists all of them, and a contract test holds the lists together.
 """
 
 import io
@@ -166,8 +166,13 @@ def lying(**fields: Any) -> bytes:
     return file([node("Add", "x w", "y")], [tensor])
 
 
-def typed(value: Any) -> Any:
-    return helper.make_value_info("x", value)
+def typed(value: Any, name: str = "x") -> Any:
+    return helper.make_value_info(name, value)
+
+
+def identity(number: int) -> bytes:
+    ports = [port(name, OPEN, number) for name in "xy"]
+    return file([node("Identity", "x", "y")], inputs=ports[:1], outputs=ports[1:])
 
 
 def checkpoint() -> bytes:
@@ -345,7 +350,7 @@ REFUSED: Table = {
         "not acyclic",
     ),
     "input that nobody makes": (lambda: file([node("Add", "x nobody", "y")]), "nobody"),
-    "opset 9999": (lambda: file([RELU], opset=9999), "pset 9999"),
+    "opset 9999": (lambda: file([RELU], opset=9999), "opset 9999, which is newer"),
     "format 99": (
         lambda: changed(lambda model: setattr(model, "ir_version", 99)),
         "IR version: 99",
@@ -367,8 +372,8 @@ REFUSED: Table = {
     ),
     "logarithm of a black picture": (lambda: file([node("Log", "x", "y")]), "not a number"),
     "input of texts": (
-        lambda: file([node("Identity", "x", "y")], inputs=[port("x", ["n"], TensorProto.STRING)]),
-        r"tensor\(string\)",
+        lambda: identity(TensorProto.STRING),
+        r"tensor\(string\), and only",
     ),
     "input of a list": (
         lambda: file(
@@ -376,7 +381,7 @@ REFUSED: Table = {
             inputs=[typed(_LIST)],
             outputs=[port("y", None, TensorProto.INT64)],
         ),
-        r"seq\(",
+        r"seq\(.*and only tensors",
     ),
     "input that may be missing": (
         lambda: file(
@@ -385,16 +390,19 @@ REFUSED: Table = {
             outputs=[port("y", None, TensorProto.BOOL)],
             opset=18,
         ),
-        r"optional\(",
+        r"optional\(.*and only tensors",
     ),
-    "output of a list": (lambda: file([node("SequenceConstruct", "x", "y")]), r"seq\("),
+    "output of a list": (
+        lambda: file([node("SequenceConstruct", "x", "y")], outputs=[typed(_LIST, "y")]),
+        r"seq\(.*and only tensors",
+    ),
     "picture of int64": (
-        lambda: file([node("Identity", "x", "y")], inputs=[port("x", OPEN, TensorProto.INT64)]),
-        r"tensor\(int64\)",
+        lambda: identity(TensorProto.INT64),
+        r"tensor\(int64\), and pictures",
     ),
     "picture of uint8": (
-        lambda: file([node("Identity", "x", "y")], inputs=[port("x", OPEN, TensorProto.UINT8)]),
-        r"tensor\(uint8\)",
+        lambda: identity(TensorProto.UINT8),
+        r"tensor\(uint8\), and pictures",
     ),
 }
 
