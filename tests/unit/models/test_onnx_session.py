@@ -17,12 +17,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.onnx_models import opening, session
+from models.onnx_models import heads, opening, session
 from models.onnx_models.opening import session_options
 from models.onnx_models.session import OnnxModule
+from models.records import options
 from models.records.errors import WeightsError
 from models.runtime.device_faults import is_out_of_memory
 from models.runtime.network import ImageNetwork
+from models.runtime.registry import RUNTIMES
 from tests.models_by_hand import OPEN, classifier, file, node, port, weights
 
 GOOD = classifier().SerializeToString()
@@ -199,3 +201,36 @@ def test_onnxruntime_counts_nobody_and_starts_no_thread_of_its_own(tmp_path):
     )
     assert done.stdout.split() == [b"1"], done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_registry_runs_files_of_onnx_by_onnxruntime_and_reads_them_by_their_head(
+    monkeypatch, record_of_onnx
+):
+    class Head:
+        def decode(self, outputs: Sequence[Tensor], size: tuple[int, int], options: Any) -> Any:
+            return outputs[0], size, options
+
+    class Options:
+        head = "plain"
+
+    chosen = Options()
+    monkeypatch.setattr(heads, "HEADS", {"plain": Head()}, raising=False)
+    monkeypatch.setattr(options, "read_onnx_options", lambda given: chosen, raising=False)
+    module = RUNTIMES["onnx"](record_of_onnx, GOOD, "cpu")
+    answer, size, told = module(batch())
+    assert np.array_equal(answer.numpy(), directly(GOOD, batch()))
+    assert (size, told) == ((24, 24), chosen)
+
+
+LAZY = """
+import sys
+import models.runtime.registry
+print(sorted({"onnx", "onnxruntime"} & set(sys.modules)))
+"""
+
+
+def test_whoever_runs_no_file_of_onnx_needs_no_onnxruntime():
+    done = subprocess.run(
+        [sys.executable, "-c", LAZY], capture_output=True, timeout=120, cwd=os.getcwd()
+    )
+    assert done.stdout.strip() == b"[]", done.stderr

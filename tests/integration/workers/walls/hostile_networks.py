@@ -1,13 +1,14 @@
 """A fork server whose examinations do what a file tells them: crash, hang, lie, reach out."""
 
 import codecs
-import gc
+import ctypes
+import errno
 import mmap
 import sys
 
 from models.onnx_models.facts import Facts, Port
 from models.records.errors import InputError, WeightsError
-from tests.integration.workers.walls.hostile import TRICKS
+from tests.integration.workers.walls.hostile import TRICKS, Tried
 from workers.walls import onnx_server
 from workers.walls.inside import networks
 
@@ -23,10 +24,15 @@ def lie() -> Facts:
 
 
 def write_to_the_file() -> None:
-    """Change what others may read after us; a sealed file cannot be."""
-    (mapped,) = [each for each in gc.get_objects() if isinstance(each, mmap.mmap)] or [None]
-    assert mapped is not None
-    mapped[0] = 0
+    """Map what others may read after us, to write to it; a sealed file cannot be."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_ssize_t
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    for number in range(3, 64):
+        mapped = libc.mmap(None, 4096, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, number, 0)
+        if mapped != -1:
+            raise Tried(f"mapped {number}")
+    raise OSError(errno.EPERM, "nothing can be written to")
 
 
 TRICKS = {**TRICKS, "flood": flood, "lie": lie, "write_to_the_file": write_to_the_file}
