@@ -16,7 +16,7 @@ GOOD = Facts((), (), producer="good")
 
 
 def flood() -> Facts:
-    return Facts((), (), producer="x" * 2**24)
+    return Facts((), (), producer="x" * (12 * 2**20))
 
 
 def lie() -> Facts:
