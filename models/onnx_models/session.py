@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models.onnx_models.opening import open_session
+from models.onnx_models.opening import open_session, raise_if_out_of_memory
 from models.onnx_models.trial import NUMBERS
 from models.onnx_models.wording import reason, shown
 from models.records.errors import WeightsError
@@ -45,9 +45,10 @@ class OnnxModule(nn.Module):
         self._decode = decode
         try:
             self._session = open_session(weights, device)
-        except (MemoryError, WeightsError):
+        except WeightsError:
             raise
         except Exception as err:
+            raise_if_out_of_memory(err)
             raise WeightsError(
                 f"onnxruntime cannot open the model: {reason(err)}. Export it anew."
             ) from err
@@ -64,7 +65,8 @@ class OnnxModule(nn.Module):
     def forward(self, batch: Tensor) -> Any:
         """Run float32 (B, C, h, w), in any memory format; gives what the head makes of it.
 
-        Raises WeightsError for a file that takes one picture, and does not answer it as a batch.
+        Raises WeightsError for a file that takes one picture, and does not answer it as a batch;
+        MemoryError where a smaller batch may do, and RuntimeError for what onnxruntime says else.
         """
         height, width = batch.shape[-2:]
         # Without a copy where it lies on the CPU and in this order already.
@@ -72,15 +74,20 @@ class OnnxModule(nn.Module):
         if self._takes_one and len(pictures) > 1:
             outputs = self._one_by_one(pictures)
         else:
-            outputs = self._session.run(None, {self._input: pictures})
+            outputs = self._run(pictures)
         tensors = [torch.from_numpy(np.asarray(each)).to(batch.device) for each in outputs]
         return self._decode(tensors, (height, width))
 
+    def _run(self, pictures: npt.NDArray[Any]) -> list[Any]:
+        try:
+            outputs: list[Any] = self._session.run(None, {self._input: pictures})
+        except Exception as err:
+            raise_if_out_of_memory(err)
+            raise RuntimeError(f"onnxruntime cannot run the model: {reason(err)}.") from err
+        return outputs
+
     def _one_by_one(self, pictures: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        answers = [
-            self._session.run(None, {self._input: pictures[at : at + 1]})
-            for at in range(len(pictures))
-        ]
+        answers = [self._run(pictures[at : at + 1]) for at in range(len(pictures))]
         for answer in answers:
             if any(each.shape[:1] != (1,) for each in answer):
                 raise WeightsError(

@@ -32,7 +32,9 @@ def check_structure(model: Any) -> int:
 
 
 def _check_metadata(entries: Any) -> None:
-    size = sum(len(each.key) + len(each.value.encode()) for each in entries)
+    for each in entries:
+        _refuse_bytes(each.key, each.value)
+    size = sum(len(each.key.encode()) + len(each.value.encode()) for each in entries)
     if size > MOST_METADATA_BYTES:
         raise WeightsError(
             f"The model file has {size:,} bytes of metadata; at most {MOST_METADATA_BYTES:,} are "
@@ -50,8 +52,12 @@ def _check_ports(graph: Any) -> None:
                 "with those of one picture."
             )
         for port in ports:
+            _refuse_bytes(port.name)
             if len(port.name) > LONGEST_NAME:
-                raise WeightsError(f"The name {shown(port.name)} is too long for one of {what}.")
+                raise WeightsError(
+                    f"The name {shown(port.name)} of one of the model's {what} is too long: it has "
+                    f"{len(port.name):,} characters, and at most {LONGEST_NAME} are taken."
+                )
     for each in inputs:
         _check_input_sizes(each)
 
@@ -67,3 +73,12 @@ def _check_input_sizes(port: Any) -> None:
             f"1, and together they have at most {MOST_INPUT_NUMBERS:,} numbers. Export it for "
             "pictures of an ordinary size, or with sizes left open."
         )
+
+
+def _refuse_bytes(*names: str | bytes) -> None:
+    for name in names:
+        if isinstance(name, bytes):
+            raise WeightsError(
+                f"The model file has a name that is no text, {shown(name)}: it must be UTF-8. The "
+                "file is damaged; export it anew."
+            )

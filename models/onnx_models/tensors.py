@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from models.onnx_models.wording import shown
+from models.onnx_models.wording import as_text, shown
 from models.records.errors import WeightsError
 
 _MOST_AXES = 8
@@ -53,7 +53,8 @@ def check_tensor(tensor: Any, where: str) -> None:
 
 
 def _refuse_external(tensor: Any, where: str) -> None:
-    location = next((each.value for each in tensor.external_data if each.key == "location"), "")
+    entries = {as_text(each.key): as_text(each.value) for each in tensor.external_data}
+    location = entries.get("location", "")
     if _ADDRESS.search(location):
         raise WeightsError(
             f"{where} points to an address in memory ({shown(location)}), and not to numbers in "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.onnx_models.facts import Port
-from models.onnx_models.opening import open_session
+from models.onnx_models.opening import open_session, raise_if_out_of_memory
 from models.onnx_models.wording import reason, shown
 from models.records.errors import WeightsError
 
@@ -24,6 +24,7 @@ _LEAST_SIDE, _MOST_SIDE = 16, 2048
 _RGB = 3
 _CHANNELS = (1, 3, 4)
 
+_NEWER = re.compile(r"Opset (\d+) is under development")
 _NO_TENSOR = re.compile(r"^(?!tensor\()|^tensor\(string\)")
 
 
@@ -45,10 +46,15 @@ def try_out(data: bytes, metadata: Mapping[str, str]) -> Trial:
     try:
         session = open_session(data)
     except Exception as err:
-        _refuse_for_memory(err)
+        raise_if_out_of_memory(err)
+        if (unknown := _NEWER.search(str(err))) is not None:
+            raise WeightsError(
+                f"The model is written for opset {unknown[1]}, which is newer than "
+                "this onnxruntime knows. Export it for an older one, such as 17."
+            ) from err
         raise WeightsError(
-            f"onnxruntime cannot open the model: {reason(err)}. Export it anew, for an opset that "
-            "this onnxruntime knows, and check it with onnx.checker."
+            f"onnxruntime cannot open the model: {reason(err)}. Export it anew, and "
+            "check it with onnx.checker."
         ) from err
     found = Trial(_ports(session.get_inputs()), _ports(session.get_outputs()))
     _refuse_what_is_no_tensor(found)
@@ -94,7 +100,7 @@ def _run(
         try:
             outputs = session.run(None, {port.name: np.zeros(shape, NUMBERS[port.dtype])})
         except Exception as err:
-            _refuse_for_memory(err)
+            raise_if_out_of_memory(err)
             failed = failed or err
             continue
         _refuse_unless_finite(session, outputs)
@@ -139,8 +145,3 @@ def _refuse_unless_finite(session: Any, outputs: list[Any]) -> None:
                 f"The model answers a blank picture with what is not a number (NaN or infinity) in "
                 f"its output {shown(port.name)}: its weights are damaged, or were exported wrong."
             )
-
-
-def _refuse_for_memory(err: Exception) -> None:
-    if isinstance(err, MemoryError) or re.search(r"bad_alloc|allocate|bad allocation", str(err)):
-        raise MemoryError from err

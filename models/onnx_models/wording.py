@@ -11,9 +11,13 @@ _PLACE = re.compile(r"/\S+\.(?:cc|h):\d+ [^)]*\)(?: const)? ")
 
 def shown(text: str | bytes) -> str:
     """Quote a name of a stranger's file, shortened and without a line's end."""
-    if isinstance(text, bytes):
-        text = text[: 4 * _LONGEST].decode(errors="replace")
+    text = as_text(text)
     return repr(text[:_LONGEST] + "…" if len(text) > _LONGEST else text)
+
+
+def as_text(value: str | bytes) -> str:
+    """Read a name; protobuf gives one that is no UTF-8 as bytes."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
 
 
 def reason(err: BaseException) -> str:
