@@ -17,7 +17,7 @@ from models.onnx_models.heads import classifier
 from models.onnx_models.heads.head import Head
 from models.onnx_models.metadata import Metadata, read_metadata
 from models.onnx_models.recognising import recognise
-from models.onnx_models.shapes import PictureInput, Size, picture_input
+from models.onnx_models.shapes import PictureInput, Size, picture_input, with_batch
 from models.preprocessing.preprocess import Preprocessing
 from models.preprocessing.whole_pictures import WholePicture
 from models.records.errors import RecordError
@@ -42,6 +42,7 @@ def describe(asked: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     `author`, where the file tells them. Raises RecordError for a file that is not understood, with
     what was found, what was expected, and what decides it.
     """
+    facts = with_batch(facts)
     options = dict(asked.get("options") or {})
     named = read_onnx_options(options).head
     told = read_metadata(facts.metadata)

@@ -17,6 +17,8 @@ from models.onnx_models.wording import reason, shown
 from models.records.errors import WeightsError
 from models.records.record import ModelRecord
 
+_BATCH_AXES = 4
+
 # Turns a file's outputs for pictures of one size, (h, w), into what the task reads.
 Decode = Callable[[Sequence[Tensor], tuple[int, int]], Any]
 
@@ -32,14 +34,23 @@ def load_module(record: ModelRecord, weights: bytes, device: str = "cpu") -> nn.
 
     options = read_onnx_options(record.options)
     head = HEADS[options.head or ""]
-    return OnnxModule(weights, lambda outputs, size: head.decode(outputs, size, options), device)
+
+    def decode(outputs: Sequence[Tensor], size: tuple[int, int]) -> Any:
+        return head.decode(outputs, size, options)
+
+    return OnnxModule(weights, decode, device, one_at_a_time=head.single)
 
 
 class OnnxModule(nn.Module):
     """An ONNX file that takes a batch; may be called by several threads at a time."""
 
-    def __init__(self, weights: bytes, decode: Decode, device: str = "cpu") -> None:
-        """Open the file, on `device` where onnxruntime can; raises WeightsError."""
+    def __init__(
+        self, weights: bytes, decode: Decode, device: str = "cpu", *, one_at_a_time: bool = False
+    ) -> None:
+        """Open the file, on `device` where onnxruntime can; raises WeightsError.
+
+        `one_at_a_time`: its outputs are those of one picture, whatever it is given.
+        """
         super().__init__()
         self.size_bytes = len(weights)
         self._decode = decode
@@ -60,23 +71,27 @@ class OnnxModule(nn.Module):
             )
         self._input = inputs[0].name
         self._number = NUMBERS[inputs[0].type]
-        self._takes_one = inputs[0].shape[0] == 1
+        # Some take a picture, and no batch.
+        self._takes_batch = len(inputs[0].shape) == _BATCH_AXES
+        self._takes_one = one_at_a_time or not self._takes_batch or inputs[0].shape[0] == 1
 
     def forward(self, batch: Tensor) -> Any:
         """Run float32 (B, C, h, w), in any memory format; gives what the head makes of it.
 
-        Raises WeightsError for a file that takes one picture, and does not answer it as a batch;
-        MemoryError where a smaller batch may do, and RuntimeError for what onnxruntime says else.
+        Raises MemoryError where a smaller batch may do, and RuntimeError for what else onnxruntime
+        says.
         """
         height, width = batch.shape[-2:]
         # Without a copy where it lies on the CPU and in this order already.
         pictures = batch.detach().cpu().contiguous().numpy().astype(self._number, copy=False)
-        if self._takes_one and len(pictures) > 1:
-            outputs = self._one_by_one(pictures)
-        else:
-            outputs = self._run(pictures)
-        tensors = [torch.from_numpy(np.asarray(each)).to(batch.device) for each in outputs]
-        return self._decode(tensors, (height, width))
+        count = len(pictures)
+        runs = [pictures[at : at + 1] for at in range(count)] if self._takes_one else [pictures]
+        decoded = []
+        for run in runs:
+            outputs = self._run(run if self._takes_batch else run[0])
+            tensors = [torch.from_numpy(np.asarray(each)).to(batch.device) for each in outputs]
+            decoded.append(self._decode(tensors, (height, width)))
+        return decoded[0] if len(decoded) == 1 else _joined(decoded)
 
     def _run(self, pictures: npt.NDArray[Any]) -> list[Any]:
         try:
@@ -86,12 +101,9 @@ class OnnxModule(nn.Module):
             raise RuntimeError(f"onnxruntime cannot run the model: {reason(err)}.") from err
         return outputs
 
-    def _one_by_one(self, pictures: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        answers = [self._run(pictures[at : at + 1]) for at in range(len(pictures))]
-        for answer in answers:
-            if any(each.shape[:1] != (1,) for each in answer):
-                raise WeightsError(
-                    "The model takes one picture at a time, and its answers cannot be told apart: "
-                    "their first size is not 1. Set max_batch to 1, or export it with a batch."
-                )
-        return [np.concatenate(each) for each in zip(*answers, strict=True)]
+
+def _joined(decoded: Sequence[Any]) -> Any:
+    """Put together what a head gave of one picture after the other."""
+    if isinstance(decoded[0], Tensor):
+        return torch.cat(list(decoded))
+    return [picture for each in decoded for picture in each]

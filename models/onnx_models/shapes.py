@@ -1,7 +1,7 @@
 """What a file's facts say of its one picture input and of the shapes of its outputs. No torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
 
@@ -37,6 +37,16 @@ class PictureInput:
 def written(shape: Sequence[int | None]) -> str:
     """Write a shape for a message: (?, 3, 640, 640)."""
     return f"({', '.join('?' if side is None else str(side) for side in shape)})"
+
+
+def with_batch(facts: Facts) -> Facts:
+    """Write the input of a file that takes a picture, and no batch, as a batch of one."""
+    ports = facts.inputs
+    if len(ports) != 1 or len(ports[0].shape) != 3 or ports[0].shape[0] not in (*_CHANNELS, None):
+        return facts
+    port = replace(ports[0], shape=(1, *ports[0].shape))
+    blank = (1, *facts.blank) if facts.blank else ()
+    return replace(facts, inputs=(port,), blank=blank)
 
 
 def picture_input(facts: Facts, usual: Size) -> PictureInput:
@@ -79,10 +89,7 @@ def _refuse_unless_pictures(port: Port) -> None:
     found = f"The input {port.name!r} is {port.dtype} {written(port.shape)}"
     expected = "pictures as float32 (batch, channels, height, width) were expected"
     if len(port.shape) != 4:
-        hint = ""
-        if len(port.shape) == 3 and port.shape[0] in (*_CHANNELS, None):
-            hint = ": wrap the network so that it takes a batch, and export it again"
-        raise RecordError(f"{found} and {expected}{hint}.")
+        raise RecordError(f"{found} and {expected}.")
     if port.shape[1] not in _CHANNELS and port.shape[3] in _CHANNELS:
         raise RecordError(
             f"{found}, channels last (NHWC), and {expected}, channels first (NCHW): export it "

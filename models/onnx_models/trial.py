@@ -58,7 +58,7 @@ def try_out(data: bytes, metadata: Mapping[str, str]) -> Trial:
         ) from err
     found = Trial(_ports(session.get_inputs()), _ports(session.get_outputs()))
     _refuse_what_is_no_tensor(found)
-    if len(found.inputs) != 1 or len(found.inputs[0].shape) != 4:
+    if len(found.inputs) != 1 or len(found.inputs[0].shape) not in (3, 4):
         return found
     blank, given = _run(session, found.inputs[0], metadata)
     return found._replace(blank=blank, given=given)
@@ -116,6 +116,9 @@ def _shapes(
     stated: tuple[int | None, ...], metadata: Mapping[str, str]
 ) -> Iterator[tuple[int, ...]]:
     """Give the shapes to try: what the file leaves open is filled in."""
+    if len(stated) == 3:  # a picture, and no batch
+        yield from (shape[1:] for shape in _shapes((1, *stated), metadata))
+        return
     at_end = stated[3] in _CHANNELS and stated[1] not in _CHANNELS
     axes = (1, 2) if at_end else (2, 3)
     shape = [1 if each is None else each for each in stated]

@@ -16,7 +16,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.onnx_models import heads, opening, session
+from models.onnx_models import opening, session
+from models.onnx_models.heads import table as heads
 from models.onnx_models.opening import session_options
 from models.onnx_models.session import OnnxModule
 from models.records import options
@@ -69,12 +70,17 @@ def test_a_file_of_one_picture_is_run_picture_by_picture():
     assert np.array_equal(answers.numpy(), np.concatenate(wanted))
 
 
-def test_pictures_that_could_not_be_told_apart_are_refused_beside_others():
-    data = file([node("Flatten", "x", "y", axis=2)], inputs=[port("x", [1, 3, 24, 24])])
-    module = OnnxModule(data, first)
-    assert module(batch(1)).shape == (3, 576)
-    with pytest.raises(WeightsError, match="Set max_batch to 1"):
-        module(batch(2))
+def test_a_file_that_takes_a_picture_and_no_batch_is_run_picture_by_picture():
+    data = file([node("Relu", "x", "y")], inputs=[port("x", [3, 24, 24])])
+    module = OnnxModule(data, lambda outputs, _: [outputs[0]])
+    answers = module(batch(2))
+    assert [tuple(each.shape) for each in answers] == [(3, 24, 24)] * 2
+    assert torch.equal(torch.stack(answers), batch(2).relu())
+
+
+def test_a_head_for_one_picture_gets_one_picture():
+    module = OnnxModule(GOOD, lambda outputs, _: [len(outputs[0])], one_at_a_time=True)
+    assert module(batch(3)) == [1, 1, 1]
 
 
 def test_the_head_is_told_the_size_of_the_pictures_and_every_output():
@@ -209,6 +215,8 @@ def test_the_registry_runs_files_of_onnx_by_onnxruntime_and_reads_them_by_their_
     monkeypatch, record_of_onnx
 ):
     class Head:
+        single = False
+
         def decode(self, outputs: Sequence[Tensor], size: tuple[int, int], options: Any) -> Any:
             return outputs[0], size, options
 
@@ -216,8 +224,8 @@ def test_the_registry_runs_files_of_onnx_by_onnxruntime_and_reads_them_by_their_
         head = "plain"
 
     chosen = Options()
-    monkeypatch.setattr(heads, "HEADS", {"plain": Head()}, raising=False)
-    monkeypatch.setattr(options, "read_onnx_options", lambda given: chosen, raising=False)
+    monkeypatch.setattr(heads, "HEADS", {"plain": Head()})
+    monkeypatch.setattr(options, "read_onnx_options", lambda given: chosen)
     module = RUNTIMES["onnx"](record_of_onnx, GOOD, "cpu")
     answer, size, told = module(batch())
     assert np.array_equal(answer.numpy(), directly(GOOD, batch()))

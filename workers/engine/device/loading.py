@@ -34,6 +34,7 @@ from models.runtime.device_faults import is_out_of_memory
 from models.runtime.network import Network
 from models.runtime.registry import load
 from workers.engine.device.networks import MakeRoom, Networks, end_if_device_lost
+from workers.walls.processes import ProcessDied
 
 log = structlog.get_logger(__name__)
 
@@ -111,8 +112,8 @@ class Validator:
         try:
             with self._renewing(turn):
                 reason = self._fault(turn)
-        except StorageError as err:
-            log.warning("validation_waits_for_storage", error=str(err))
+        except (StorageError, ProcessDied) as err:
+            log.warning("validation_waits", error=repr(err))
             postpone(self._ground.database, turn)
             return False
         except torch.OutOfMemoryError as err:
@@ -152,7 +153,7 @@ class Validator:
     def _fault(self, turn: Turn) -> str | None:
         """Say why a version cannot be run; None if it can.
 
-        Raises StorageError or torch.OutOfMemoryError where it may be otherwise later.
+        Raises StorageError, ProcessDied or torch.OutOfMemoryError where it may be otherwise later.
         """
         version = turn.version
         if turn.attempt > self._ground.settings.max_turns:
@@ -165,7 +166,7 @@ class Validator:
             self._networks.borrow(model, lambda make_room: self._load(version, make_room))
         except BlobMissing:
             return "Its weights are not in the store any more; register it again."
-        except StorageError:
+        except (StorageError, ProcessDied):
             raise
         except torch.OutOfMemoryError:
             # Of which others may hold much at the moment.

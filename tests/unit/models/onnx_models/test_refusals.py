@@ -12,7 +12,7 @@ REFUSED = [
     ("no inputs", {}, port(count=0), ["0 inputs", "none"]),
     ("a batch of 4", {}, port(4, 3, 640, 640), ["4 pictures", "dynamic batch", "(4, 3, 640, 640)"]),
     ("tokens", {}, port(1, 77), ["(1, 77)", "(batch, channels, height, width)"]),
-    ("no batch", {}, port(3, 640, 640), ["(3, 640, 640)", "takes a batch"]),
+    ("no batch of 5 channels", {}, port(5, 640, 640), ["(5, 640, 640)", "were expected"]),
     ("channels last", {}, port(1, 640, 640, 3), ["NHWC", "channels first", "(1, 640, 640, 3)"]),
     ("channels last of any size", {}, port(None, None, None, 3), ["NHWC", "(?, ?, ?, 3)"]),
     ("four channels", {}, port(1, 4, 64, 64), ["(1, 4, 64, 64)", "1 or 3 channels"]),
