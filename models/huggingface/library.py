@@ -1,0 +1,22 @@
+"""transformers, which workers that run no network of it can do without."""
+
+import threading
+from types import ModuleType
+
+from models.records.errors import RecordError
+
+# Building and loading change switches that transformers keeps for the whole process.
+LOCK = threading.Lock()
+
+
+def transformers() -> ModuleType:
+    """Import transformers, quietly; raises RecordError saying how to install it."""
+    try:
+        import transformers
+    except ImportError as err:
+        raise RecordError(
+            "Networks of Hugging Face folders need transformers, which is not installed; run "
+            "pip install 'pixelmill[huggingface]'."
+        ) from err
+    transformers.logging.disable_progress_bar()
+    return transformers
