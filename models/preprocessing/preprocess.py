@@ -13,7 +13,13 @@ import torch
 from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
-from models.preprocessing.resampling import Size, by_shorter_side, can_filter, resize_and_crop
+from models.preprocessing.resampling import (
+    CropRounding,
+    Size,
+    by_shorter_side,
+    can_filter,
+    resize_and_crop,
+)
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits
 
@@ -38,13 +44,15 @@ class Scale(Protocol):
 class Preprocessing:
     """A record's `preprocess` for still images, read and checked (fields: see ModelRecord)."""
 
-    resize: int
-    crop: int
+    resize: int | list[int]
+    crop: int | list[int]
     channels: int
     mean: list[float]
     std: list[float]
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
     antialias: bool = True
+    resize_by: str = "torchvision"
+    crop_rounding: CropRounding = "even"
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
@@ -54,10 +62,22 @@ class Preprocessing:
             read = cls(**{**plain, "interpolation": mode})
         except (TypeError, ValueError) as err:
             raise RecordError(f"The record's preprocess cannot be used: {err}.") from err
-        if not 1 <= read.crop <= read.resize:
+        sides = read.resize if isinstance(read.resize, list) else [read.resize] * 2
+        if not all(1 <= cut <= side for cut, side in zip(read.crop_size, sides, strict=True)):
             raise RecordError("The record's preprocess needs 1 <= crop <= resize.")
         check_channels(read.channels, read)
         return read
+
+    @property
+    def crop_size(self) -> Size:
+        """The (height, width) of a sample."""
+        return (self.crop[0], self.crop[1]) if isinstance(self.crop, list) else (self.crop,) * 2
+
+    def size_for(self, height: int, width: int) -> Size:
+        """Say how large a picture of this size becomes before it is cropped."""
+        if isinstance(self.resize, list):
+            return self.resize[0], self.resize[1]
+        return by_shorter_side(height, width, self.resize)
 
     @property
     def least(self) -> int | None:
@@ -67,7 +87,8 @@ class Preprocessing:
         and what it would have taken from finer ones is left of them. Without a filter each pixel of
         the sample is a blend of four of the original, which have to be there.
         """
-        return 2 * self.resize if self.antialias and can_filter(self.interpolation) else None
+        side = max(self.resize) if isinstance(self.resize, list) else self.resize
+        return 2 * side if self.antialias and can_filter(self.interpolation) else None
 
 
 def check_channels(channels: int, scale: Scale) -> None:
@@ -89,15 +110,16 @@ def to_sample(
     Raises ImageTooLarge for a strip so narrow that resizing it would blow it up past the limit.
     """
     height, width = original or pixels.shape[:2]
-    size = by_shorter_side(height, width, spec.resize)
+    size = spec.size_for(height, width)
     most = min(limits.max_pixels, MAX_RESIZED_PIXELS)
     if size[0] * size[1] > most:
         raise ImageTooLarge(
             f"The image is {width} x {height} pixels: resized to {spec.resize} on its shorter "
             f"side it would pass {most:,} pixels. Send a less elongated picture."
         )
-    crop = (spec.crop, spec.crop)
-    return resize_and_crop(pixels, size, crop, spec.interpolation, spec.antialias)
+    return resize_and_crop(
+        pixels, size, spec.crop_size, spec.interpolation, spec.antialias, spec.crop_rounding
+    )
 
 
 def normalise(batch: torch.Tensor, spec: Scale) -> torch.Tensor:

@@ -4,7 +4,11 @@ A record's `preprocess` for such a network, as plain JSON data: `channels` (1 or
 (one number a channel, for values in [0, 1]), `antialias`, and the size, by one of
 
 - `fixed`: [height, width], whatever the picture's own proportions
-- `shorter`: pixels of the shorter side, and with `longer` no more than that of the longer one
+- `shorter`: pixels of the shorter side, and with `longer` no more than that of the longer one;
+  `sizes` says whose rounding ("torchvision" or "detr"), and `divisor` what both sides are then
+  brought to a multiple of, `divide` "down" or "up"
+
+`interpolation` ("bilinear", "bicubic" or "nearest") is for pictures that are filtered.
 
 With `antialias` the pixels are those of torchvision's segmentation presets: uint8, filtered.
 Without it they are those of its detectors (`GeneralizedRCNNTransform`): each a blend of the four
@@ -15,11 +19,12 @@ and neither does this file: a picture of 64 million pixels costs no more memory 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
@@ -43,14 +48,19 @@ class WholePicture:
     fixed: list[int] | None = None
     shorter: int | None = None
     longer: int | None = None
+    interpolation: InterpolationMode = InterpolationMode.BILINEAR
+    sizes: Literal["torchvision", "detr"] = "torchvision"
+    divisor: int = 1
+    divide: Literal["down", "up"] = "down"
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Read the plain form; raises RecordError saying what is wrong."""
         try:
-            read = cls(**plain)
+            mode = InterpolationMode(plain.get("interpolation", "bilinear"))
+            read = cls(**{**plain, "interpolation": mode})
             check_channels(read.channels, read)
-        except TypeError as err:
+        except (TypeError, ValueError) as err:
             raise RecordError(f"The record's preprocess cannot be used: {err}.") from err
         if (read.fixed is None) == (read.shorter is None):
             raise RecordError("The record's preprocess needs either `fixed` or `shorter`.")
@@ -60,12 +70,19 @@ class WholePicture:
         return read
 
     def size_for(self, height: int, width: int) -> Size:
-        """Say how large a picture of this size becomes; rounded as torchvision rounds it."""
+        """Say how large a picture of this size becomes; rounded as `sizes` and `divisor` say."""
         if self.fixed is not None:
             return self.fixed[0], self.fixed[1]
+        sides = self._sides(height, width)
+        by = math.ceil if self.divide == "up" else math.floor
+        return by(sides[0] / self.divisor) * self.divisor, by(sides[1] / self.divisor) * self.divisor
+
+    def _sides(self, height: int, width: int) -> Size:
         assert self.shorter is not None
         if self.longer is None:
             return by_shorter_side(height, width, self.shorter)
+        if self.sizes == "detr":
+            return as_detr(height, width, self.shorter, self.longer)
         scale = min(self.shorter / min(height, width), self.longer / max(height, width))
         return math.floor(height * scale), math.floor(width * scale)
 
@@ -92,6 +109,19 @@ def spec_of(record: ModelRecord) -> WholePicture:
     return record.parsed(WholePicture.read)
 
 
+def as_detr(height: int, width: int, shorter: int, longer: int) -> Size:
+    """Say how large a picture becomes for DETR and its family (transformers' rounding)."""
+    small, large = min(height, width), max(height, width)
+    scaled: float = shorter
+    if large / small * shorter > longer:
+        scaled = longer * small / large
+        shorter = round(scaled)
+    if small == shorter:
+        return height, width
+    long_side = int(scaled * large / small)
+    return (shorter, long_side) if height <= width else (long_side, shorter)
+
+
 def resize_whole(
     pixels: Pixels, spec: WholePicture, limits: Limits, original: Size | None = None
 ) -> torch.Tensor:
@@ -113,7 +143,7 @@ def resize_whole(
         )
     if not spec.antialias:
         return _blend(pixels, size)
-    return resize_and_crop(pixels, size, crop=size)
+    return resize_and_crop(pixels, size, crop=size, mode=spec.interpolation)
 
 
 def _blend(pixels: Pixels, size: Size) -> torch.Tensor:

@@ -51,8 +51,8 @@ def infer(
 def blank(record: ModelRecord) -> Sample:
     """Return a black picture of the size that the network takes."""
     spec = Preprocessing.read(record.preprocess)
-    pixels = torch.zeros(spec.channels, spec.crop, spec.crop, dtype=torch.uint8)
-    return Sample(pixels, spec.crop, spec.crop)
+    height, width = spec.crop_size
+    return Sample(torch.zeros(spec.channels, height, width, dtype=torch.uint8), height, width)
 
 
 def postprocess(
