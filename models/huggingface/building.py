@@ -83,7 +83,7 @@ def _on_meta(name: str, made: Any, extra: Mapping[str, Any]) -> nn.Module:
             "pip install -U 'pixelmill[huggingface]'."
         )
     try:
-        with LOCK, torch.device("meta"), library.initialization.meta_device_safe_creation_ops():
+        with LOCK, torch.device("meta"):
             network: nn.Module = built(made, **extra)
     except Exception as err:  # transformers raises whatever a setting happens to
         reason = " ".join(str(err).split())[:300]

@@ -123,7 +123,7 @@ def _settings_of(made: Any) -> set[str]:
     library = transformers()
     shared = {each.name for each in dataclasses.fields(library.PreTrainedConfig)}
     declared = {each.name for each in dataclasses.fields(made)} - shared
-    if "_out_indices" in declared:
+    if hasattr(made, "set_output_features_output_indices"):
         declared |= set(_BACKBONE_SETTINGS)
     aliases = set(made.attribute_map)
     return {each for each in declared | aliases if not each.startswith("_")} | set(_SHARED)

@@ -34,7 +34,7 @@ def gflops_of(
     )
     shape, network = _input_shape(record), build(record)
     try:
-        with torch.inference_mode(), FlopCounterMode(display=False) as counted:
+        with torch.no_grad(), FlopCounterMode(display=False) as counted:
             network(torch.empty(shape, device="meta"))
     except Exception:  # some networks look at their numbers on the way, and here are none
         return _USUAL_GFLOPS

@@ -19,4 +19,5 @@ def transformers() -> ModuleType:
             "pip install 'pixelmill[huggingface]'."
         ) from err
     transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()  # what it warns of is checked here, and refused
     return transformers

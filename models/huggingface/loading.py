@@ -63,7 +63,9 @@ def _check_numbers(tensors: Tensors, name: str) -> None:
 def _check_size(network: nn.Module, tensors: Tensors, name: str) -> None:
     """Hold what a config asks for against what its file holds, while both take no memory more."""
     given = sum(value.numel() for value in tensors.values())
-    asked = sum(value.numel() for value in network.parameters())
+    # What stands in two places is saved once.
+    tied: Mapping[str, str] = network.all_tied_weights_keys  # type: ignore[assignment]  # untyped
+    asked = sum(each.numel() for name_, each in network.named_parameters() if name_ not in tied)
     computed = sum(value.numel() for value in network.buffers())
     if asked > given or computed > given + _MOST_COMPUTED:
         raise WeightsError(
@@ -87,6 +89,7 @@ def _load(
                 dtype=torch.float32,
                 output_loading_info=True,
                 local_files_only=True,
+                ignore_mismatched_sizes=True,  # they are told, and refused below
                 **extra,
             )
     except (RuntimeError, ValueError, KeyError, TypeError) as err:

@@ -15,6 +15,7 @@ from torchvision.transforms import InterpolationMode
 from models.media.memory import Pixels
 from models.preprocessing.resampling import (
     CropRounding,
+    ResizeBy,
     Size,
     by_shorter_side,
     can_filter,
@@ -51,7 +52,7 @@ class Preprocessing:
     std: list[float]
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
     antialias: bool = True
-    resize_by: str = "torchvision"
+    resize_by: ResizeBy = "torchvision"
     crop_rounding: CropRounding = "even"
 
     @classmethod
@@ -118,7 +119,13 @@ def to_sample(
             f"side it would pass {most:,} pixels. Send a less elongated picture."
         )
     return resize_and_crop(
-        pixels, size, spec.crop_size, spec.interpolation, spec.antialias, spec.crop_rounding
+        pixels,
+        size,
+        spec.crop_size,
+        spec.interpolation,
+        spec.antialias,
+        spec.crop_rounding,
+        spec.resize_by,
     )
 
 

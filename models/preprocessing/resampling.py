@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch.nn import functional as nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
@@ -28,6 +29,13 @@ Size = tuple[int, int]
 # Where half a pixel goes when a centre is cut out: to the even one (torchvision), or down
 # (transformers).
 CropRounding = Literal["even", "down"]
+# Whose arithmetic: sums in float32, rounded once, or Pillow's whole numbers, rounded twice.
+ResizeBy = Literal["torchvision", "pillow"]
+_PILLOWS = {
+    InterpolationMode.NEAREST: Image.Resampling.NEAREST,
+    InterpolationMode.BILINEAR: Image.Resampling.BILINEAR,
+    InterpolationMode.BICUBIC: Image.Resampling.BICUBIC,
+}
 
 # Half of a filter's width, in pixels of the smaller of the two pictures.
 _REACH = {InterpolationMode.BILINEAR: 1, InterpolationMode.BICUBIC: 2}
@@ -57,6 +65,7 @@ def resize_and_crop(
     mode: InterpolationMode = InterpolationMode.BILINEAR,
     antialias: bool = True,
     crop_rounding: CropRounding = "even",
+    resize_by: ResizeBy = "torchvision",
 ) -> torch.Tensor:
     """Resize uint8 (H, W, C) to `size` and cut `crop`, which is no larger, out of the centre.
 
@@ -64,11 +73,20 @@ def resize_and_crop(
     """
     if size == pixels.shape[:2]:
         return _by_channel(_centre(pixels, crop, crop_rounding))
+    if resize_by == "pillow":
+        return _by_channel(_centre(_by_pillow(pixels, size, mode), crop, crop_rounding))
     if antialias and can_filter(mode) and all(map(_is_usual, pixels.shape, size, (mode, mode))):
         return _by_channel(_resample(pixels, size, crop, mode, crop_rounding))
     image = torch.from_numpy(pixels).permute(2, 0, 1)
     resized = tv.resize(image, list(size), interpolation=mode, antialias=antialias)
     return _by_channel(_centre(resized.permute(1, 2, 0).numpy(), crop, crop_rounding))
+
+
+def _by_pillow(pixels: Pixels, size: Size, mode: InterpolationMode) -> Pixels:
+    """Resize by Pillow, in whose whole numbers Hugging Face's and timm's networks were trained."""
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    resized = np.asarray(picture.resize((size[1], size[0]), _PILLOWS[mode]), np.uint8)
+    return resized.reshape(*size, pixels.shape[2])
 
 
 def _by_channel(pixels: Pixels) -> torch.Tensor:

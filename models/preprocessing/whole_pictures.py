@@ -28,7 +28,7 @@ from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
-from models.preprocessing.resampling import Size, by_shorter_side, resize_and_crop
+from models.preprocessing.resampling import ResizeBy, Size, by_shorter_side, resize_and_crop
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits, ModelRecord
 
@@ -52,6 +52,7 @@ class WholePicture:
     sizes: Literal["torchvision", "detr"] = "torchvision"
     divisor: int = 1
     divide: Literal["down", "up"] = "down"
+    resize_by: ResizeBy = "torchvision"
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
@@ -143,7 +144,9 @@ def resize_whole(
         )
     if not spec.antialias:
         return _blend(pixels, size)
-    return resize_and_crop(pixels, size, crop=size, mode=spec.interpolation)
+    return resize_and_crop(
+        pixels, size, crop=size, mode=spec.interpolation, resize_by=spec.resize_by
+    )
 
 
 def _blend(pixels: Pixels, size: Size) -> torch.Tensor:
