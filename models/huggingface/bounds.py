@@ -16,7 +16,7 @@ from models.records.errors import RecordError
 _MOST_BYTES = 4 * 2**20
 _MOST_ENTRIES, _MOST_NUMBERS, _MOST_DEPTH, _MOST_CHARACTERS = 50_000, 64, 6, 1000
 _MOST = 65_536
-# The largest published networks have 48 layers, 6,144 numbers a place, and pictures of 1,536 pixels.
+# The largest published networks have 48 layers, 6,144 numbers a place and pictures of 1,536 pixels.
 _MOST_BY_WORD: tuple[tuple[str, int], ...] = (
     ("layers", 256),
     ("depth", 256),
@@ -26,6 +26,8 @@ _MOST_BY_WORD: tuple[tuple[str, int], ...] = (
     ("eval_size", 4096),
     ("window", 512),
     ("frames", 512),
+    ("queries", 4096),
+    ("detection_tokens", 4096),
     ("hidden_size", 16_384),
     ("embed_dim", 16_384),
     ("d_model", 16_384),

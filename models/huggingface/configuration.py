@@ -54,7 +54,9 @@ def options_of(record: ModelRecord | Mapping[str, Any]) -> tuple[Mapping[str, An
         )
     config, processor = options.get("config"), options.get("processor") or {}
     if not config:
-        raise RecordError("The record's options lack `config`, what the folder's config.json holds.")
+        raise RecordError(
+            "The record's options lack `config`, what the folder's config.json holds."
+        )
     check_bounds(config, "config.json")
     check_bounds(processor, "preprocessor_config.json")
     _refuse_dangers(config, "config.json")

@@ -10,6 +10,7 @@ from models.huggingface.building import build
 from models.preprocessing.frames import FramePreprocessing
 from models.preprocessing.preprocess import Preprocessing
 from models.preprocessing.whole_pictures import WholePicture
+from models.records.errors import RecordError
 from models.records.record import ModelRecord
 
 # What is assumed of a network that cannot be counted: that of an ordinary detector.
@@ -36,9 +37,15 @@ def gflops_of(
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counted:
             network(torch.empty(shape, device="meta"))
+    except ValueError as err:  # transformers' own checks of a picture's size
+        reason = " ".join(str(err).split())[:300]
+        raise RecordError(
+            f"A network of this config.json cannot take pictures of {shape[-2]} x {shape[-1]} "
+            f"pixels, as the processor makes them: {reason}."
+        ) from err
     except Exception:  # some networks look at their numbers on the way, and here are none
         return _USUAL_GFLOPS
-    return counted.get_total_flops() / 2 / 1e9
+    return float(counted.get_total_flops()) / 2 / 1e9
 
 
 def _input_shape(record: ModelRecord) -> tuple[int, ...]:

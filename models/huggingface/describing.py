@@ -86,7 +86,9 @@ def _clips(preprocess: Mapping[str, Any], of_videos: bool) -> str:
 def _source(config: Mapping[str, Any]) -> str:
     """Name where the folder says that it is from; a path of somebody's disk is left out."""
     name = config.get("_name_or_path")
-    is_repository = isinstance(name, str) and name.count("/") == 1 and not name.startswith(("/", "."))
+    is_repository = (
+        isinstance(name, str) and name.count("/") == 1 and not name.startswith(("/", "."))
+    )
     return f"Hugging Face: {name}" if is_repository else "Hugging Face folder"
 
 

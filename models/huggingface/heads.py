@@ -165,9 +165,7 @@ def _objects(
     return scores, places % classes, places // classes
 
 
-def head_for(
-    task: str, network: nn.Module, kind: ModelType, processor: Mapping[str, Any]
-) -> Head:
+def head_for(task: str, network: nn.Module, kind: ModelType, processor: Mapping[str, Any]) -> Head:
     """Put a network behind the head of its task; `processor` is its preprocessor_config.json."""
     if task == "detection":
         return Detector(network, kind.reading)

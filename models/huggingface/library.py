@@ -1,7 +1,7 @@
 """transformers, which workers that run no network of it can do without."""
 
 import threading
-from types import ModuleType
+from typing import Any
 
 from models.records.errors import RecordError
 
@@ -9,7 +9,7 @@ from models.records.errors import RecordError
 LOCK = threading.Lock()
 
 
-def transformers() -> ModuleType:
+def transformers() -> Any:
     """Import transformers, quietly; raises RecordError saying how to install it."""
     try:
         import transformers

@@ -51,7 +51,9 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
 
 def _check_numbers(tensors: Tensors, name: str) -> None:
     learned = {each: value for each, value in tensors.items() if _learned([each])}
-    kinds = [f"{each} ({value.dtype})" for each, value in learned.items() if value.dtype not in _KINDS]
+    kinds = [
+        f"{each} ({value.dtype})" for each, value in learned.items() if value.dtype not in _KINDS
+    ]
     endless = [
         each
         for each, value in learned.items()

@@ -120,7 +120,7 @@ _WITH_TEACHER = {"deit", "levit"}
 
 
 def _classes(name: str, prefix: str, tasks: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    classes = {task: (prefix + _HEADS[task],) for task in tasks}
+    classes: dict[str, tuple[str, ...]] = {task: (prefix + _HEADS[task],) for task in tasks}
     if name in _WITH_TEACHER:
         classes[_C] += (f"{prefix}ForImageClassificationWithTeacher",)
     return classes
@@ -143,9 +143,7 @@ MODEL_TYPES: Mapping[str, ModelType] = {
 }
 
 # Kinds whose old configs name a network of timm as their backbone, which is then built, untrained.
-WITH_TIMM_BACKBONE = frozenset(
-    {"detr", "conditional_detr", "deformable_detr", "table-transformer"}
-)
+WITH_TIMM_BACKBONE = frozenset({"detr", "conditional_detr", "deformable_detr", "table-transformer"})
 # Kinds that may be a part of another network.
 PARTS = frozenset(MODEL_TYPES) | {
     "clip_text_model",
@@ -155,6 +153,10 @@ PARTS = frozenset(MODEL_TYPES) | {
     "siglip_text_model",
     "timm_backbone",
 }
+
+
+# Classifiers that were trained for something else.
+_NOT_ONE_CLASS = ("multi_label_classification", "regression")
 
 
 def model_type_of(config: Mapping[str, Any]) -> ModelType:
@@ -192,6 +194,11 @@ def class_of(config: Mapping[str, Any], task: str) -> str:
         raise RecordError(
             f"A Hugging Face {kind.name} does {' or '.join(kind.classes)}, not {task}; "
             "leave out --task, or name one of those."
+        )
+    if task == _C and config.get("problem_type") in _NOT_ONE_CLASS:
+        raise RecordError(
+            f"config.json's problem_type is {config['problem_type']!r}, and classification here "
+            "says which one of the classes a picture shows."
         )
     named = (config.get("architectures") or ["?"])[0]
     # Of two towers only the one for pictures is built, whatever the config names.

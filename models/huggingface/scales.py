@@ -39,7 +39,7 @@ def scale_of(name: str, settings: Mapping[str, Any], channels: int) -> dict[str,
 
 def _a_channel(settings: Mapping[str, Any], member: str, channels: int) -> list[float]:
     given = settings.get(member)
-    values = list(given) if isinstance(given, list | tuple) else [given] * channels
+    values: list[Any] = list(given) if isinstance(given, list | tuple) else [given] * channels
     if len(values) != channels or not all(isinstance(each, int | float) for each in values):
         raise RecordError(
             f"preprocessor_config.json: {member} must be one number for each of the {channels} "

@@ -1,4 +1,4 @@
-"""How a processor resizes and crops pictures, in our terms, or what of it cannot be said in them."""
+"""How a processor resizes and crops pictures, in our terms, or what cannot be said in them."""
 
 import math
 from collections.abc import Mapping
@@ -76,9 +76,7 @@ def _as_convnext(size: Mapping[str, int], settings: Mapping[str, Any]) -> dict[s
     return {"resize": _enlarged(side, settings.get("crop_pct") or 224 / 256), "crop": [side, side]}
 
 
-def _resize(
-    name: str, size: Mapping[str, int], settings: Mapping[str, Any]
-) -> int | list[int]:
+def _resize(name: str, size: Mapping[str, int], settings: Mapping[str, Any]) -> int | list[int]:
     """Give the pixels of the shorter side, or both sides."""
     share = settings.get("crop_pct") if name == "PoolFormer" else None
     if share is not None:

@@ -76,7 +76,9 @@ class WholePicture:
             return self.fixed[0], self.fixed[1]
         sides = self._sides(height, width)
         by = math.ceil if self.divide == "up" else math.floor
-        return by(sides[0] / self.divisor) * self.divisor, by(sides[1] / self.divisor) * self.divisor
+        return by(sides[0] / self.divisor) * self.divisor, by(
+            sides[1] / self.divisor
+        ) * self.divisor
 
     def _sides(self, height: int, width: int) -> Size:
         assert self.shorter is not None

@@ -1,5 +1,6 @@
 """No test of this folder may reach a network: whatever tries is an error."""
 
+import shutil
 import socket
 
 import pytest
@@ -17,8 +18,14 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
+@pytest.fixture(scope="session")
+def saved_vit(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "vit"
+    TINIES[0].save(folder)
+    return folder
+
+
 @pytest.fixture
-def vit(tmp_path):
-    """A folder with a tiny ViT that tells five classes."""
-    TINIES[0].save(tmp_path / "vit")
-    return tmp_path / "vit"
+def vit(saved_vit, tmp_path):
+    """A folder with a tiny ViT that tells five classes, to be spoilt."""
+    return shutil.copytree(saved_vit, tmp_path / "vit")

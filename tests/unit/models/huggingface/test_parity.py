@@ -74,9 +74,7 @@ def answers(network: ImageNetwork, params) -> list:
 
 
 @tinies("classification", "detection", "segmentation", "embedding")
-def test_from_the_same_pixels_a_network_computes_what_it_does_in_transformers(
-    tiny, both, table
-):
+def test_from_the_same_pixels_a_network_computes_what_it_does_in_transformers(tiny, both, table):
     network, theirs = both(tiny)
     for picture in pictures():
         pixels = theirs.processor(images=picture, return_tensors="pt")["pixel_values"]

@@ -42,14 +42,15 @@ def refused(sent) -> str:
         ("quantization_config", {"quant_method": "bitsandbytes"}, "quantization_config"),
         ("fusion_config", {"patch_embeddings": True}, "fusion_config"),
         ("transformers_weights", "../../etc/passwd", "transformers_weights"),
+        ("problem_type", "multi_label_classification", "one of the classes"),
         ("model_type", "llama", "llama"),
         ("model_type", ["vit"], "model_type"),
         ("num_hidden_layers", 10**9, "num_hidden_layers"),
-        ("num_hidden_layers", 10**5000, "config.json"),
+        pytest.param("num_hidden_layers", 10**5000, "config.json", id="5000 digits"),
         ("hidden_size", 10**6, "hidden_size"),
         ("image_size", 100_000, "image_size"),
-        ("image_size", [4096, 4096], "image_size"),
-        ("patch_size", 0, "image_size"),
+        ("image_size", 48, "cannot take pictures"),
+        ("patch_size", 0, "zero"),
         ("patch_size", -8, "makes no"),
         ("hidden_act", "os.system", "os.system"),
         ("hidden_size", "32", "hidden_size"),
@@ -64,6 +65,11 @@ def refused(sent) -> str:
 def test_a_config_that_is_not_to_be_followed_is_refused(sent, setting, value, word):
     sent["options"]["config"][setting] = value
     assert word in refused(sent)
+
+
+def test_more_places_than_anybody_looks_at_are_refused(sent):
+    sent["options"]["config"] |= {"image_size": [4096, 4096], "patch_size": 1}
+    assert "image_size" in refused(sent)
 
 
 def test_many_names_of_many_letters_are_refused(sent):
