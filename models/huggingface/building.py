@@ -20,7 +20,7 @@ from models.huggingface.configuration import (
     read_config,
 )
 from models.huggingface.heads import Recipe, head_for
-from models.huggingface.library import LOCK, transformers
+from models.huggingface.library import LOCK, transformers, without_random_numbers
 from models.huggingface.model_types import ModelType, class_of, model_type_of
 from models.records.errors import RecordError
 from models.records.record import ModelRecord
@@ -83,7 +83,7 @@ def _on_meta(name: str, made: Any, extra: Mapping[str, Any]) -> nn.Module:
             "pip install -U 'pixelmill[huggingface]'."
         )
     try:
-        with LOCK, torch.device("meta"):
+        with LOCK, torch.device("meta"), without_random_numbers():
             network: nn.Module = built(made, **extra)
     except Exception as err:  # transformers raises whatever a setting happens to
         reason = " ".join(str(err).split())[:300]

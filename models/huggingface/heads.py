@@ -83,19 +83,20 @@ class Embedder(Head):
 
 
 class Segmenter(Head):
-    """Scores (B, labels, h, w), enlarged to the batch's size.
+    """Scores (B, labels, h', w'), at the network's own resolution.
 
-    transformers enlarges scores, the task the chances that they make; at the batch's size both find
-    the same borders, but for a pixel's part.
+    transformers enlarges scores to the original, the task the chances that they make: what lies
+    between two places of different classes may differ by a part of a place.
     """
 
-    def read(self, outputs: Any, batch: torch.Tensor) -> torch.Tensor:
+    def read(self, outputs: Any, _batch: torch.Tensor) -> torch.Tensor:
         """Give the scores."""
-        return _enlarged(outputs.logits, batch)
+        logits: torch.Tensor = outputs.logits
+        return logits
 
 
 class MaskSegmenter(Head):
-    """Scores (B, labels, h, w) of a network that gives masks and what each of them shows.
+    """Scores (B, labels, h', w') of a network that gives masks and what each of them shows.
 
     A place's share of a class is the sum over all masks: the chance that the mask shows it, times
     that the place lies in it. Its logarithm is given, for the task reads scores by a softmax: the
@@ -107,7 +108,7 @@ class MaskSegmenter(Head):
         super().__init__(network)
         self.size = size
 
-    def read(self, outputs: Any, batch: torch.Tensor) -> torch.Tensor:
+    def read(self, outputs: Any, _batch: torch.Tensor) -> torch.Tensor:
         """Add the masks up, class by class."""
         masks = outputs.masks_queries_logits
         if self.size is not None:
@@ -116,7 +117,7 @@ class MaskSegmenter(Head):
             )
         classes = outputs.class_queries_logits.softmax(dim=-1)[..., :-1]
         shares = torch.einsum("bqc,bqhw->bchw", classes, masks.sigmoid())
-        return _enlarged(shares, batch).clamp_min(torch.finfo(torch.float32).tiny).log()
+        return shares.clamp_min(torch.finfo(torch.float32).tiny).log()
 
 
 class Detector(Head):
@@ -139,15 +140,6 @@ class Detector(Head):
             {"boxes": box, "scores": score, "labels": label}
             for box, score, label in zip(boxes, scores, labels, strict=True)
         ]
-
-
-def _enlarged(scores: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
-    """Bring (B, labels, h', w') to the size of a batch (B, channels, h, w)."""
-    if scores.shape[-2:] == batch.shape[-2:]:
-        return scores
-    return nn.functional.interpolate(
-        scores, size=batch.shape[-2:], mode="bilinear", align_corners=False
-    )
 
 
 def _objects(

@@ -1,6 +1,8 @@
 """transformers, which workers that run no network of it can do without."""
 
+import importlib
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
 from models.records.errors import RecordError
@@ -21,3 +23,10 @@ def transformers() -> Any:
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()  # what it warns of is checked here, and refused
     return transformers
+
+
+def without_random_numbers() -> AbstractContextManager[None]:
+    """Have networks built within without numbers to train from, which take time to be made up."""
+    initialization = importlib.import_module("transformers.initialization")
+    context: AbstractContextManager[None] = initialization.no_init_weights()
+    return context

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.huggingface.describing import describe
-from models.huggingface.processors import preprocess_of
 from models.huggingface.model_types import MODEL_TYPES, task_of
+from models.huggingface.processors import preprocess_of
 from models.preprocessing.whole_pictures import as_detr
 from models.records.errors import RecordError
 from pixelmill.client.hugging_face_folder import read_folder
@@ -166,3 +166,24 @@ def test_threads_that_run_a_network_at_once_get_the_same_answers(vit):
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(run, batches))
     assert all(torch.equal(*each) for each in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("processor", [{}, {"do_flip_channel_order": True}])
+def test_mobilevit_is_given_blue_first(processor):
+    from types import SimpleNamespace
+
+    from models.huggingface.heads import head_for
+
+    def first_channel(pixel_values):
+        return SimpleNamespace(logits=pixel_values[:, 0].mean((1, 2)))
+
+    class Network(torch.nn.Module):
+        def forward(self, pixel_values):
+            return first_channel(pixel_values)
+
+    head = head_for("classification", Network(), MODEL_TYPES["mobilevit"], processor)
+    batch = torch.zeros(1, 3, 2, 2)
+    batch[:, 2] = 5
+    assert float(head(batch)) == 5
+    plain = head_for("classification", Network(), MODEL_TYPES["vit"], {})
+    assert float(plain(batch)) == 0

@@ -85,11 +85,9 @@ def test_from_the_same_pixels_a_network_computes_what_it_does_in_transformers(ti
         given = network._module(batch)
         wanted = theirs.read(batch.flip(1) if tiny.name == "mobilevit" else batch)
     ours = torch.stack([each["scores"] for each in given]) if isinstance(given, list) else given
-    if wanted.shape != ours.shape:  # scores at the network's own resolution
-        wanted = torch.nn.functional.interpolate(wanted, ours.shape[-2:], mode="bilinear")
     difference = float((ours - wanted).abs().max())
     table[tiny.name + " alone"] = f"differs by {difference:.1e} from the same pixels"
-    assert difference <= 1e-4
+    assert difference <= 1e-5
 
 
 @tinies("classification")
@@ -129,21 +127,25 @@ def test_a_detector_finds_what_transformers_finds(tiny, both, table):
 @tinies("segmentation")
 def test_a_segmenter_draws_the_masks_that_transformers_draws(tiny, both, table):
     network, theirs = both(tiny)
-    least = 1.0
+    drawn, wanted = [], []
     for given, picture in zip(answers(network, MASKS), pictures(), strict=True):
-        wanted = theirs.classes(picture)
-        drawn = {each["class_id"]: rle.decode(each["mask"]) for each in given}
-        ours = np.full(wanted.shape, -1)
-        for class_id, mask in drawn.items():
-            ours[np.asarray(mask, bool)] = class_id
-        agreeing = (ours == wanted).mean()
-        assert agreeing >= 0.99
-        for class_id in np.unique(wanted):
-            mask, other = ours == class_id, wanted == class_id
-            if other.mean() > 0.1:  # of a few pixels, each is several hundredths
-                least = min(least, (mask & other).sum() / (mask | other).sum())
-    table[tiny.name] = f"masks overlap by {least:.5f} at least"
-    assert least >= 0.99
+        classes = np.full(picture.shape[:2], -1)
+        for each in given:
+            classes[np.asarray(rle.decode(each["mask"]), bool)] = each["class_id"]
+        drawn.append(classes.ravel())
+        wanted.append(theirs.classes(picture).ravel())
+    ours, other = np.concatenate(drawn), np.concatenate(wanted)
+    overlaps = [
+        ((ours == class_id) & (other == class_id)).sum()
+        / ((ours == class_id) | (other == class_id)).sum()
+        for class_id in np.unique(other)
+        if (other == class_id).mean() > 0.05  # of a few pixels each is several hundredths
+    ]
+    agreeing, least = (ours == other).mean(), min(overlaps)
+    table[tiny.name] = f"masks overlap by {least:.5f} at least, {agreeing:.5f} of pixels agree"
+    # At 16 x 16 places much lies between two of them, where chances are enlarged, not scores.
+    assert least >= 0.97
+    assert agreeing >= 0.99
 
 
 @tinies("embedding")

@@ -68,6 +68,5 @@ class Theirs:
             drawn = self.processor.post_process_semantic_segmentation(
                 outputs, return_segmentation_scores=True
             )
-            scores = torch.stack([each["segmentation_scores"] for each in drawn])
-            return torch.nn.functional.interpolate(scores, batch.shape[-2:], mode="bilinear").log()
+            return torch.stack([each["segmentation_scores"] for each in drawn]).log()
         return outputs.logits if "logits" in outputs else outputs.pooler_output
