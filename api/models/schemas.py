@@ -25,6 +25,10 @@ from models.records.windows import MAX_WINDOW
 _DEFAULTS = Limits()
 
 Side = Annotated[StrictInt, Field(ge=1, le=4096)]
+CropRounding = Annotated[
+    Literal["even", "down"],
+    Field(description="Where a centre begins that is not in the middle: torchvision's, or below."),
+]
 WindowLength = Annotated[StrictInt, Field(ge=1, le=MAX_WINDOW)]
 Sides = Annotated[list[Side], Field(min_length=2, max_length=2)]
 # One number for both sides, or one for each.
@@ -59,6 +63,14 @@ class PreprocessBody(Strict):
     )
     shorter: Side | None = Field(None, description="Of whole pictures: the shorter side.")
     longer: Side | None = Field(None, description="Of whole pictures: at most so long.")
+    crop_rounding: CropRounding | None = None
+    sizes: Literal["torchvision", "detr"] | None = Field(
+        None, description="Of whole pictures: whose rounding, where the longer side counts too."
+    )
+    divisor: Annotated[StrictInt, Field(ge=1, le=256)] | None = Field(
+        None, description="Of whole pictures: what sides are brought to a multiple of."
+    )
+    divide: Literal["down", "up"] | None = Field(None, description="How they are.")
     fixed: Sides | None = Field(
         None, description="Of whole pictures: height and width, whatever their proportions."
     )
@@ -84,7 +96,9 @@ class FramesBody(Strict):
     mean: Scale
     std: Scale
     antialias: StrictBool = False
-    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
+    resize_by: Literal["torchvision", "pillow"] | None = None
+    crop_rounding: CropRounding | None = None
     resize: Annotated[list[Side], Field(min_length=1, max_length=2)] = Field(
         description="Height and width, or the pixels of the shorter side alone."
     )

@@ -24,7 +24,7 @@ from torchvision.transforms import InterpolationMode
 from models.media.memory import Pixels
 from models.media.opencv import cv2
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
-from models.preprocessing.resampling import by_shorter_side, resize_and_crop
+from models.preprocessing.resampling import CropRounding, ResizeBy, by_shorter_side, resize_and_crop
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits
 from models.records.windows import MAX_WINDOW
@@ -45,6 +45,8 @@ class FramePreprocessing:
     carries: bool = False
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
     antialias: bool = False
+    crop_rounding: CropRounding = "even"
+    resize_by: ResizeBy = "torchvision"
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
@@ -76,7 +78,15 @@ def to_frame(pixels: Pixels, spec: FramePreprocessing, limits: Limits) -> torch.
     if spec.channels == 1:
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     crop = (spec.crop[0], spec.crop[1])
-    return resize_and_crop(pixels, size, crop, spec.interpolation, spec.antialias)
+    return resize_and_crop(
+        pixels,
+        size,
+        crop,
+        spec.interpolation,
+        spec.antialias,
+        spec.crop_rounding,
+        spec.resize_by,
+    )
 
 
 def _check_numbers(spec: FramePreprocessing) -> None:

@@ -7,14 +7,20 @@ Together they are `weights.transforms()` on a uint8 tensor.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
-from models.preprocessing.pillow import resize_by_pillow
-from models.preprocessing.resampling import Size, by_shorter_side, can_filter, resize_and_crop
+from models.preprocessing.resampling import (
+    CropRounding,
+    ResizeBy,
+    Size,
+    by_shorter_side,
+    can_filter,
+    resize_and_crop,
+)
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits
 
@@ -46,7 +52,8 @@ class Preprocessing:
     std: list[float]
     interpolation: InterpolationMode = InterpolationMode.BILINEAR
     antialias: bool = True
-    resize_by: Literal["torchvision", "pillow"] = "torchvision"
+    resize_by: ResizeBy = "torchvision"
+    crop_rounding: CropRounding = "even"
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
@@ -132,9 +139,15 @@ def to_sample(
             f"The image is {width} x {height} pixels: resized to {spec.resize} on its shorter "
             f"side it would pass {most:,} pixels. Send a less elongated picture."
         )
-    if spec.resize_by == "pillow":
-        return resize_by_pillow(pixels, size, spec.crop_size, spec.interpolation)
-    return resize_and_crop(pixels, size, spec.crop_size, spec.interpolation, spec.antialias)
+    return resize_and_crop(
+        pixels,
+        size,
+        spec.crop_size,
+        spec.interpolation,
+        spec.antialias,
+        spec.crop_rounding,
+        spec.resize_by,
+    )
 
 
 def normalise(batch: torch.Tensor, spec: Scale) -> torch.Tensor:

@@ -11,11 +11,12 @@ its `interpolate` takes one number at a time.
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch.nn import functional as nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
@@ -25,6 +26,17 @@ from models.media.opencv import cv2
 
 # (height, width) in pixels.
 Size = tuple[int, int]
+# Where half a pixel goes when a centre is cut out: to the even one (torchvision), or down
+# (transformers).
+CropRounding = Literal["even", "down"]
+# Whose arithmetic: sums in float32, rounded once, or Pillow's whole numbers, rounded twice.
+ResizeBy = Literal["torchvision", "pillow"]
+_PILLOWS = {
+    InterpolationMode.NEAREST: Image.Resampling.NEAREST,
+    InterpolationMode.BILINEAR: Image.Resampling.BILINEAR,
+    InterpolationMode.BICUBIC: Image.Resampling.BICUBIC,
+    InterpolationMode.LANCZOS: Image.Resampling.LANCZOS,
+}
 
 # Half of a filter's width, in pixels of the smaller of the two pictures.
 _REACH = {InterpolationMode.BILINEAR: 1, InterpolationMode.BICUBIC: 2}
@@ -53,43 +65,57 @@ def resize_and_crop(
     crop: Size,
     mode: InterpolationMode = InterpolationMode.BILINEAR,
     antialias: bool = True,
+    crop_rounding: CropRounding = "even",
+    resize_by: ResizeBy = "torchvision",
 ) -> torch.Tensor:
     """Resize uint8 (H, W, C) to `size` and cut `crop`, which is no larger, out of the centre.
 
     Gives uint8 (C, *crop), channels last in memory, which keeps nothing else in memory.
     """
     if size == pixels.shape[:2]:
-        return by_channel(centre(pixels, crop))
+        return _by_channel(_centre(pixels, crop, crop_rounding))
+    if resize_by == "pillow":
+        return _by_channel(_centre(_by_pillow(pixels, size, mode), crop, crop_rounding))
     if antialias and can_filter(mode) and all(map(_is_usual, pixels.shape, size, (mode, mode))):
-        return by_channel(_resample(pixels, size, crop, mode))
+        return _by_channel(_resample(pixels, size, crop, mode, crop_rounding))
     image = torch.from_numpy(pixels).permute(2, 0, 1)
     resized = tv.resize(image, list(size), interpolation=mode, antialias=antialias)
-    return by_channel(centre(resized.permute(1, 2, 0).numpy(), crop))
+    return _by_channel(_centre(resized.permute(1, 2, 0).numpy(), crop, crop_rounding))
 
 
-def by_channel(pixels: Pixels) -> torch.Tensor:
-    """Turn (H, W, C) into (C, H, W) of the same memory."""
+def _by_pillow(pixels: Pixels, size: Size, mode: InterpolationMode) -> Pixels:
+    """Resize by Pillow, in whose whole numbers Hugging Face's and timm's networks were trained."""
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    # A copy: torch wants memory that may be written to, and Pillow's may not.
+    resized = np.array(picture.resize((size[1], size[0]), _PILLOWS[mode]), np.uint8)
+    return resized.reshape(*size, pixels.shape[2])
+
+
+def _by_channel(pixels: Pixels) -> torch.Tensor:
     # By NumPy: tiny pictures come by the thousand a second, and torch's own call costs more.
     return torch.from_numpy(pixels.transpose(2, 0, 1))
 
 
-def centre(pixels: Pixels, crop: Size) -> Pixels:
-    """Cut out the centre, where torchvision's `center_crop` does."""
-    top, left = _first(pixels.shape[0], crop[0]), _first(pixels.shape[1], crop[1])
+def _centre(pixels: Pixels, crop: Size, rounding: CropRounding) -> Pixels:
+    """Cut out the centre, where torchvision's `center_crop` does, or transformers'."""
+    top = _first(pixels.shape[0], crop[0], rounding)
+    left = _first(pixels.shape[1], crop[1], rounding)
     cut = pixels[top : top + crop[0], left : left + crop[1]]
     # A copy if it is a part, so that the sample does not keep the whole picture in memory.
     return np.ascontiguousarray(cut) if cut.size == pixels.size else cut.copy()
 
 
-def _first(side: int, crop: int) -> int:
-    return round((side - crop) / 2)
+def _first(side: int, crop: int, rounding: CropRounding) -> int:
+    return (side - crop) // 2 if rounding == "down" else round((side - crop) / 2)
 
 
 @torch.inference_mode()
-def _resample(pixels: Pixels, size: Size, crop: Size, mode: InterpolationMode) -> Pixels:
+def _resample(
+    pixels: Pixels, size: Size, crop: Size, mode: InterpolationMode, rounding: CropRounding
+) -> Pixels:
     height, width, channels = pixels.shape
-    down = _taps(height, size[0], crop[0], mode)
-    across = _taps(width, size[1], crop[1], mode)
+    down = _taps(height, size[0], crop[0], mode, rounding)
+    across = _taps(width, size[1], crop[1], mode, rounding)
     read = pixels[down.start : down.stop, across.start : across.stop]
     # Whole lines are added up: columns become lines first, and then lines again.
     columns = across.add_up(cv2.transpose(read).astype(np.float32))
@@ -138,7 +164,9 @@ def _is_usual(given: int, wanted: int, mode: InterpolationMode) -> bool:
 
 
 @lru_cache(_KEPT)
-def _taps(given: int, wanted: int, crop: int, mode: InterpolationMode) -> _Taps:
+def _taps(
+    given: int, wanted: int, crop: int, mode: InterpolationMode, rounding: CropRounding
+) -> _Taps:
     """Ask torch how a side is resized, for the `crop` places in its middle.
 
     Pulses that are further apart than a filter is wide never meet in an output: which of them it
@@ -150,7 +178,7 @@ def _taps(given: int, wanted: int, crop: int, mode: InterpolationMode) -> _Taps:
     answers = nn.interpolate(
         pulses[:, None, None], (1, wanted), mode=mode.value, align_corners=False, antialias=True
     )
-    outputs = torch.arange(crop) + _first(wanted, crop)
+    outputs = torch.arange(crop) + _first(wanted, crop, rounding)
     shares = answers[:, 0, 0, outputs].T
     middles = (outputs + 0.5) * (given / wanted) - 0.5
     places = phases + period * ((middles[:, None] - phases) / period).round().long()

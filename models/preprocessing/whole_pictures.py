@@ -4,14 +4,18 @@ A record's `preprocess` for such a network, as plain JSON data: `channels` (1 or
 (one number a channel, for values in [0, 1]), `antialias`, and the size, by one of
 
 - `fixed`: [height, width], whatever the picture's own proportions
-- `shorter`: pixels of the shorter side, and with `longer` no more than that of the longer one
+- `shorter`: pixels of the shorter side, and with `longer` no more than that of the longer one;
+  `sizes` says whose rounding ("torchvision" or "detr"), and `divisor` what both sides are then
+  brought to a multiple of, `divide` "down" or "up"
 - `letterbox`: [height, width] with the picture's own proportions kept: what it leaves free is grey,
   `fill` (0 to 255, by default 114), and `align` says where it lies ("center" or "corner", see
   `letterbox`)
 
+`interpolation` ("bilinear", "bicubic" or "nearest") is for pictures that are filtered.
+
 `order` is that of the channels that the network takes, "rgb" or "bgr"; mean and std are in it.
-`resize_by` is "torchvision" or, for `fixed` and `letterbox`, "opencv": cv2.INTER_LINEAR on uint8,
-which filters nothing.
+`resize_by` is "torchvision", "pillow" or, for `fixed` and `letterbox`, "opencv": cv2.INTER_LINEAR
+on uint8, which filters nothing.
 
 By torchvision and with `antialias`, pixels are those of its segmentation presets: uint8, filtered.
 Without it they are those of its detectors (`GeneralizedRCNNTransform`): each a blend of the four
@@ -22,16 +26,17 @@ and neither does this file: a picture of 64 million pixels costs no more memory 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
 from models.preprocessing.letterbox import ALIGNMENTS, Placement, framed, resize_by_opencv
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
-from models.preprocessing.resampling import Size, by_shorter_side, resize_and_crop
+from models.preprocessing.resampling import ResizeBy, Size, by_shorter_side, resize_and_crop
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits, ModelRecord
 
@@ -41,7 +46,9 @@ _MOST_TIMES_USUAL = 4
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "align": tuple(ALIGNMENTS),
-    "resize_by": ("torchvision", "opencv"),
+    "resize_by": ("torchvision", "pillow", "opencv"),
+    "sizes": ("torchvision", "detr"),
+    "divide": ("down", "up"),
     "order": ("rgb", "bgr"),
 }
 
@@ -60,16 +67,21 @@ class WholePicture:
     letterbox: list[int] | None = None
     fill: int = 114
     align: str = "center"
-    resize_by: str = "torchvision"
     order: str = "rgb"
+    interpolation: InterpolationMode = InterpolationMode.BILINEAR
+    sizes: Literal["torchvision", "detr"] = "torchvision"
+    divisor: int = 1
+    divide: Literal["down", "up"] = "down"
+    resize_by: ResizeBy | Literal["opencv"] = "torchvision"
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Read the plain form; raises RecordError saying what is wrong."""
         try:
-            read = cls(**plain)
+            mode = InterpolationMode(plain.get("interpolation", "bilinear"))
+            read = cls(**{**plain, "interpolation": mode})
             check_channels(read.channels, read)
-        except TypeError as err:
+        except (TypeError, ValueError) as err:
             raise RecordError(f"The record's preprocess cannot be used: {err}.") from err
         read._check_sides()
         read._check_choices()
@@ -94,6 +106,8 @@ class WholePicture:
                 )
         if type(self.fill) is not int or not 0 <= self.fill <= 255:
             raise RecordError("The record's preprocess.fill must be a whole number from 0 to 255.")
+        if type(self.divisor) is not int or self.divisor < 1:
+            raise RecordError("The record's preprocess.divisor must be a whole number above 0.")
         if self.order == "bgr" and self.channels != 3:
             raise RecordError("The record's preprocess.order 'bgr' needs three channels.")
         if self.resize_by == "opencv" and self.shorter is not None:
@@ -102,7 +116,7 @@ class WholePicture:
             )
 
     def size_for(self, height: int, width: int) -> Size:
-        """Say how large a picture of this size becomes; rounded as torchvision rounds it.
+        """Say how large a picture of this size becomes; rounded as `sizes` and `divisor` say.
 
         In a letterbox that is the part of the sample that the picture takes.
         """
@@ -111,9 +125,18 @@ class WholePicture:
             return place.height, place.width
         if self.fixed is not None:
             return self.fixed[0], self.fixed[1]
+        sides = self._sides(height, width)
+        by = math.ceil if self.divide == "up" else math.floor
+        return by(sides[0] / self.divisor) * self.divisor, by(
+            sides[1] / self.divisor
+        ) * self.divisor
+
+    def _sides(self, height: int, width: int) -> Size:
         assert self.shorter is not None
         if self.longer is None:
             return by_shorter_side(height, width, self.shorter)
+        if self.sizes == "detr":
+            return as_detr(height, width, self.shorter, self.longer)
         scale = min(self.shorter / min(height, width), self.longer / max(height, width))
         return math.floor(height * scale), math.floor(width * scale)
 
@@ -126,12 +149,13 @@ class WholePicture:
     @property
     def filtered(self) -> bool:
         """Whether samples are made with a filter, to which every pixel of the original counts."""
-        return self.antialias and self.resize_by == "torchvision"
+        return self.resize_by == "pillow" or (self.antialias and self.resize_by == "torchvision")
 
     @property
     def dtype(self) -> torch.dtype:
         """What samples are: uint8, or float32 in [0, 1]."""
-        return torch.uint8 if self.antialias or self.resize_by == "opencv" else torch.float32
+        is_rounded = self.antialias or self.resize_by != "torchvision"
+        return torch.uint8 if is_rounded else torch.float32
 
     @property
     def least(self) -> int | None:
@@ -158,6 +182,19 @@ class WholePicture:
 def spec_of(record: ModelRecord) -> WholePicture:
     """Read a record's preprocessing; raises RecordError."""
     return record.parsed(WholePicture.read)
+
+
+def as_detr(height: int, width: int, shorter: int, longer: int) -> Size:
+    """Say how large a picture becomes for DETR and its family (transformers' rounding)."""
+    small, large = min(height, width), max(height, width)
+    scaled: float = shorter
+    if large / small * shorter > longer:
+        scaled = longer * small / large
+        shorter = round(scaled)
+    if small == shorter:
+        return height, width
+    long_side = int(scaled * large / small)
+    return (shorter, long_side) if height <= width else (long_side, shorter)
 
 
 def resize_whole(
@@ -189,9 +226,11 @@ def resize_whole(
 def _resized(pixels: Pixels, spec: WholePicture, size: Size) -> torch.Tensor:
     if spec.resize_by == "opencv":
         return resize_by_opencv(pixels, size)
-    if not spec.antialias:
+    if not spec.filtered:
         return _blend(pixels, size)
-    return resize_and_crop(pixels, size, crop=size)
+    return resize_and_crop(
+        pixels, size, crop=size, mode=spec.interpolation, resize_by=spec.resize_by
+    )
 
 
 def _blend(pixels: Pixels, size: Size) -> torch.Tensor:

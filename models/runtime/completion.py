@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from models.huggingface import describing as huggingface_describing
 from models.networks import timm_networks, torchvision
 from models.onnx_models import describing as onnx_describing
 from models.onnx_models.facts import Facts
@@ -46,6 +47,7 @@ def _read_from_onnx(given: Given) -> Mapping[str, Any]:
 DESCRIBERS: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {
     "torchvision": lambda given: torchvision.describe(given.asked),
     "timm": _read_from_timm,
+    "huggingface": lambda given: huggingface_describing.describe(given.asked),
     "onnx": _read_from_onnx,
 }
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from models.huggingface import building as huggingface
+from models.huggingface import loading as huggingface_loading
 from models.networks import (
     digits,
     motion,
@@ -42,7 +44,14 @@ ARCHITECTURES: dict[str, Builder] = table(
 )
 
 # Sources with more architectures than a table holds: each builds what a record asks for, untrained.
-FOREIGN: Mapping[str, Callable[[ModelRecord], nn.Module]] = {"timm": timm_networks.build}
+FOREIGN: Mapping[str, Callable[[ModelRecord], nn.Module]] = {
+    "timm": timm_networks.build,
+    "huggingface": huggingface.build,
+}
+# Sources whose library has rules of its own for the names of tensors.
+FILLERS: Mapping[str, Callable[[nn.Module, weights_file.Tensors, str], None]] = {
+    "huggingface": huggingface_loading.fill
+}
 
 
 def extend(architectures: Mapping[str, Builder]) -> None:
@@ -56,7 +65,8 @@ def load_module(record: ModelRecord, weights: bytes) -> nn.Module:
     Raises WeightsError, RecordError or UnknownArchitecture.
     """
     module = build(record)
-    weights_file.fill(module, weights_file.read(weights), record.name)
+    fill = FILLERS.get(source_of(record.architecture).name, weights_file.fill)
+    fill(module, weights_file.read(weights), record.name)
     fold_norms(module.eval())
     return flattened(module)
 
