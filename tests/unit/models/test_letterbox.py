@@ -142,7 +142,7 @@ def test_how_far_a_decoder_may_go():
         ({"fill": 256}, "fill"),
         ({"fill": 1.5}, "fill"),
         ({"align": "left"}, "'center', 'corner'"),
-        ({"resize_by": "pillow"}, "'torchvision', 'opencv'"),
+        ({"resize_by": "gimp"}, "'torchvision', 'pillow', 'opencv'"),
         ({"order": "grb"}, "'rgb', 'bgr'"),
         ({"letterbox": None, "shorter": 64}, "resize_by"),
         ({"channels": 1, "mean": [0.0], "std": [1.0], "order": "bgr"}, "three channels"),
