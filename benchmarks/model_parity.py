@@ -1,9 +1,9 @@
 """The table of `make model-parity`: networks of others, by their own library and by Pixelmill.
 
-`python -m benchmarks.model_parity [SOURCE ...]` runs networks of timm, Hugging Face and ONNX files,
-with weights of no training, on a few pictures, each prepared and answered by its source library,
-and prints the worst difference of each. Ends with status 1 when one is beyond its limit. Leaves
-build/model-parity.md.
+`python -m benchmarks.model_parity` runs networks of timm, with weights of no training, on a few
+pictures, each prepared and answered by timm itself, and prints the worst difference of each. Ends
+with status 1 when one is beyond its limit. Leaves build/model-parity.md. Those of Hugging Face and
+of ONNX files are tests (tests/unit/models), which `make model-parity` runs as well.
 """
 
 import argparse

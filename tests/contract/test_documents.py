@@ -31,3 +31,11 @@ def test_files_that_are_named_exist(document: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_head_stands_in_the_document_about_models() -> None:
+    from models.onnx_models.heads.table import HEADS
+
+    text = (ROOT / "docs" / "models.md").read_text()
+    rows = [f"| {each.outputs} | {each.task} | `{each.name}` |" for each in HEADS.values()]
+    assert [row for row in rows if row not in text] == []

@@ -60,7 +60,7 @@ def test_a_folder_without_a_card_or_a_processor_is_sent_without(folder):
 def test_the_name_of_a_repository_is_its_source_and_a_path_is_not(folder):
     (folder / "config.json").write_text(json.dumps({**CONFIG, "_name_or_path": "google/vit-base"}))
     assert read_folder(folder)[1]["provenance"]["source"] == "Hugging Face: google/vit-base"
-    (folder / "config.json").write_text(json.dumps({**CONFIG, "_name_or_path": "/home/me/secret"}))
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "_name_or_path": "/srv/me/secret"}))
     assert "secret" not in read_folder(folder)[1]["provenance"]["source"]
 
 
