@@ -69,7 +69,7 @@ def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
     check_new_name(name)
     if is_form():
         parts = body_parts()
-        part = parts.only("weights", "the safetensors file")
+        part = parts.only("weights", "the safetensors or ONNX file")
         text = parts.only("record", "a JSON object").text(ground().settings.max_json_bytes)
         body = validated(RecordBody, parse_json(text, "The part `record`"))
 

@@ -11,7 +11,7 @@ contradiction is refused, for answers would be wrong without anybody seeing it.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from models.onnx_models.expected_inputs import cropped_by_ultralytics
+from models.onnx_models.expected_inputs import cropped_by_ultralytics, scaled
 from models.onnx_models.facts import Facts
 from models.onnx_models.heads import classifier
 from models.onnx_models.heads.head import Head
@@ -21,7 +21,7 @@ from models.onnx_models.shapes import PictureInput, Size, picture_input, with_ba
 from models.preprocessing.preprocess import Preprocessing
 from models.preprocessing.whole_pictures import WholePicture
 from models.records.errors import RecordError
-from models.records.options import Scale, read_onnx_options
+from models.records.options import Scale, ValueScale, read_onnx_options
 
 # (max_batch, shard_items) where nobody has measured the network.
 _SIZES: Final[Mapping[str, tuple[int, int]]] = {
@@ -44,7 +44,8 @@ def describe(asked: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """
     facts = with_batch(facts)
     options = dict(asked.get("options") or {})
-    named = read_onnx_options(options).head
+    read = read_onnx_options(options)
+    named, scale = read.head, read.scale
     told = read_metadata(facts.metadata)
     labels = tuple(asked.get("labels") or (() if asked.get("task") == "embedding" else told.labels))
     picture_input(facts, (1, 1))  # what is no picture is refused before outputs are looked at
@@ -59,7 +60,7 @@ def describe(asked: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     members = {
         "task": head.task,
         "labels": labels,
-        "preprocess": _preprocess(head, taken, told),
+        "preprocess": asked.get("preprocess") or _preprocess(head, taken, told, scale),
         "max_batch": 1 if taken.one_at_a_time or head.single else max_batch,
         "shard_items": shard_items,
         "description": _description(head, taken, told, bool(asked.get("preprocess")), options),
@@ -86,17 +87,29 @@ def _scale(facts: Facts, told: Metadata) -> Scale:
     return "probabilities" if softened else "logits"
 
 
-def _preprocess(head: Head, taken: PictureInput, told: Metadata) -> dict[str, Any]:
+def _preprocess(
+    head: Head, taken: PictureInput, told: Metadata, scale: ValueScale | None
+) -> dict[str, Any]:
+    """Give what the head's networks expect; raises RecordError where no two expect the same."""
     if head is classifier.HEAD and told.ultralytics:
-        return cropped_by_ultralytics(taken)
-    return head.preprocess(taken)
+        plain = cropped_by_ultralytics(taken)
+    elif head.scale_is_open and scale is None:
+        raise RecordError(
+            "Nothing in the file says how pixels are normalised for it, and a wrong guess answers "
+            "wrongly: say --scale imagenet (ImageNet's mean and deviation: torchvision's and most "
+            "others' networks), unit (values from 0 to 1) or symmetric (-1 to 1) (options.scale), "
+            "or all of it with --record (preprocess)."
+        )
+    else:
+        plain = head.preprocess(taken)
+    return plain if scale is None else scaled(plain, scale)
 
 
 def _check_preprocess(plain: Mapping[str, Any], head: Head, taken: PictureInput) -> None:
     """Hold the caller's preprocessing against the input; raises RecordError."""
     if head.task in _CROPPED_TASKS:
         crop = Preprocessing.read(plain)
-        channels, size = crop.channels, [crop.crop, crop.crop]
+        channels, size = crop.channels, list(crop.crop_size)
     else:
         whole = WholePicture.read(plain)
         channels, size = whole.channels, list(whole.fixed or whole.letterbox or ())
@@ -120,6 +133,8 @@ def _description(
     said = [told.description] if told.description else []
     if taken.free and told.size is None and not prepared:
         said.append(f"Its input's size is free, and {taken.height} x {taken.width} was assumed.")
+    if options.get("scale") and not prepared:
+        said.append(f"Pictures are normalised by {options['scale']!r} (options.scale).")
     if head is classifier.HEAD:
         said.append(f"Its scores are taken for {options['outputs']} (options.outputs).")
     if head.note:

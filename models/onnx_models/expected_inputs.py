@@ -6,6 +6,7 @@ Each function takes the file's input and gives what its kind of network was usua
 from typing import Any, Final
 
 from models.onnx_models.shapes import PictureInput
+from models.records.options import ValueScale
 
 _IMAGENET_MEAN: Final = [0.485, 0.456, 0.406]
 _IMAGENET_STD: Final = [0.229, 0.224, 0.225]
@@ -72,6 +73,19 @@ def resized_for_torchvision(taken: PictureInput) -> dict[str, Any]:
     if not taken.free:
         return stretched(taken)
     return {**_plain(taken), **_DETECTOR_SIDES, "antialias": False}
+
+
+def scaled(plain: dict[str, Any], scale: ValueScale) -> dict[str, Any]:
+    """Normalise values of [0, 1] as `scale` says, whatever else is done."""
+    channels = plain["channels"]
+    zero, half = [0.0] * channels, [0.5] * channels
+    ways: dict[str, tuple[list[float], list[float]]] = {
+        "imagenet": (_IMAGENET_MEAN[:channels], _IMAGENET_STD[:channels]),
+        "unit": (zero, [1.0] * channels),
+        "symmetric": (half, half),
+    }
+    mean, std = ways[scale]
+    return {**plain, "mean": mean, "std": std}
 
 
 def _plain(taken: PictureInput) -> dict[str, Any]:

@@ -8,6 +8,14 @@ from models.onnx_models.heads.table import HEADS
 from models.onnx_models.shapes import output_shapes, written
 from models.records.errors import RecordError
 
+# What people call the networks whose outputs a head reads.
+_ALSO_CALLED = {
+    **dict.fromkeys(("yolov8", "yolov9", "yolov11", "yolo8", "yolo9", "yolo11"), "yolo"),
+    **dict.fromkeys(("yolov5", "yolov7"), "yolo-anchors"),
+    **dict.fromkeys(("yolov10", "yolo26"), "end-to-end"),
+    "yolov8-seg": "yolo-masks",
+}
+
 
 def recognise(facts: Facts, named: str | None, task: str | None, labels: Sequence[str]) -> Head:
     """Choose the head; `named`, `task` and `labels` are None and empty where nobody says them.
@@ -51,7 +59,7 @@ def found(facts: Facts) -> str:
 
 
 def _by_name(named: str, facts: Facts) -> Head:
-    head = HEADS.get(named)
+    head = HEADS.get(_ALSO_CALLED.get(named, named))
     if head is None:
         raise RecordError(
             f"There is no head {named!r} (--head, options.head); there are {', '.join(HEADS)}."

@@ -56,6 +56,8 @@ def read_options(options: Mapping[str, Any]) -> NetworkOptions:
 
 # Whether a classifier's numbers are a softmax's, before it or after it.
 Scale = Literal["logits", "probabilities"]
+# How values of [0, 1] are normalised: by ImageNet's mean and deviation, not at all, to [-1, 1].
+ValueScale = Literal["imagenet", "unit", "symmetric"]
 # In what boxes are told: pixels of the input, or shares of its sides.
 BoxUnit = Literal["pixels", "normalised"]
 
@@ -67,7 +69,8 @@ class OnnxOptions:
     `head` names what its outputs are (models/onnx_models/heads). `iou`: of two boxes of one class
     that overlap by more, the more confident one stays, where the file does not thin out boxes
     itself; 0.7 is Ultralytics' own. `least_confidence`: objects below it are never told. `outputs`:
-    what scores are, for heads that take both. `boxes`: the same of boxes. None is the head's usual.
+    what scores are, for heads that take both. `boxes`: the same of boxes. `scale`: how pixels are
+    normalised. None is the head's usual, where there is one.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -77,6 +80,7 @@ class OnnxOptions:
     least_confidence: float = 0.01
     outputs: Scale | None = None
     boxes: BoxUnit | None = None
+    scale: ValueScale | None = None
 
 
 def read_onnx_options(options: Mapping[str, Any]) -> OnnxOptions:
@@ -116,4 +120,5 @@ _ONNX_CHECKS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
     "least_confidence": ("a number from 0 to 1", _is_share),
     "outputs": _one_of(get_args(Scale)),
     "boxes": _one_of(get_args(BoxUnit)),
+    "scale": _one_of(get_args(ValueScale)),
 }

@@ -30,6 +30,7 @@ _TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.")
 # A counter of batch normalisation that only training reads; published weights often lack it.
 _TRAINING_COUNTER = "num_batches_tracked"
 _NAMES_SHOWN = 5
+_WRAPPERS = ("module.", "_orig_mod.")
 _BOLD = re.compile(r"\x1b\[[0-9;]*m")
 
 Tensors = dict[str, torch.Tensor]
@@ -132,6 +133,11 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
         _some("not numbers of the right kind", _of_another_kind(given, wanted)),
         _some("not finite", _not_finite(given, wanted)),
     ]
+    if faults[-1] and not any(faults[:-1]):
+        raise WeightsError(
+            f"The weights of model {name!r} are {faults[-1]} (NaN or infinity): they were spoilt "
+            "in training or on their way."
+        )
     if any(faults):
         raise WeightsError(
             f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
@@ -197,7 +203,15 @@ def _unpickle(data: bytes) -> Tensors:
             "The file holds no state dict (names to tensors). "
             "Save one with torch.save(network.state_dict(), path)."
         )
-    return dict(loaded)
+    return _without_wrapper(dict(loaded))
+
+
+def _without_wrapper(tensors: Tensors) -> Tensors:
+    """Take off what DataParallel and torch.compile put before every name."""
+    for wrapper in _WRAPPERS:
+        if all(name.startswith(wrapper) for name in tensors):
+            return {name.removeprefix(wrapper): value for name, value in tensors.items()}
+    return tensors
 
 
 def _all_tensors(loaded: Mapping[object, object]) -> bool:

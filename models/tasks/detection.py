@@ -93,6 +93,9 @@ def choose(record: ModelRecord, found: Found, params: Mapping[str, Any], least: 
     # A foreign network may number classes that its record has no label for.
     labelled = (found.labels >= 0) & (found.labels < len(record.labels))
     kept = labelled & (found.scores >= least)
+    if found.inside is not None:
+        # What lies beside the picture, in its frame, is nothing of it.
+        kept &= (found.boxes[:, 2:] > found.boxes[:, :2]).all(1)
     wanted = wanted_ids(record, params)
     if wanted is not None:
         kept &= torch.isin(found.labels, torch.tensor(wanted, dtype=torch.int64))

@@ -75,12 +75,16 @@ def submit(
             "--output", "-o", help="Wait, then write the results to this file (.csv, .jsonl, …)."
         ),
     ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Of FILE; else by its suffix."),
+    ] = None,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a batch; its job's id goes to stdout."""
-    form = form_of(None, output)
+    form = form_of(form, output)
     with Client() as client:
         model = chosen_model(client, model, paths)
         with upload_progress() as on_upload:

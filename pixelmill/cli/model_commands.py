@@ -91,7 +91,11 @@ def push(
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="classification, detection, …")] = None,
     head: Annotated[
-        str | None, typer.Option("--head", help="What reads an ONNX file's outputs: yolov8, …")
+        str | None, typer.Option("--head", help="What reads an ONNX file's outputs: yolo, …")
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option("--scale", help="An ONNX file's pixels: imagenet, unit (0..1), symmetric."),
     ] = None,
     licence: Annotated[
         str | None, typer.Option("--license", help="The weights' own, such as Apache-2.0.")
@@ -118,6 +122,7 @@ def push(
             labels=labels,
             task=task,
             head=head,
+            scale=scale,
             license_name=licence,
             wait=min(timeout, LONGEST_HOLD_S),
         )

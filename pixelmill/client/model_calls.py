@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pixelmill.client.pushing import pushed, record_of
 from pixelmill.client.records import Alias, Model
+from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
 from pixelmill.wire.tarstream import file_size, read_blocks
 from pixelmill.wire.transport import Call, Transport, json_object
@@ -48,6 +49,7 @@ class ModelCalls:
         labels: Sequence[str] | Path | str | None = None,
         task: str | None = None,
         head: str | None = None,
+        scale: str | None = None,
         license_name: str | None = None,
         wait: float = 0,
     ) -> Model:
@@ -67,6 +69,7 @@ class ModelCalls:
             labels=labels,
             task=task,
             head=head,
+            scale=scale,
             license_name=license_name,
         )
         with pushed(Path(weights), said) as what:
@@ -109,7 +112,10 @@ class ModelCalls:
 
 
 def _path(name: str) -> str:
-    # A name may hold slashes; what else somebody typed must not reach another call.
+    # A name may hold slashes; what else somebody typed must not reach another call, or another
+    # name: a server is never shown the dots of a path.
+    if not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise InvalidInput(f"{name!r} is no model's name; use one such as digits or my/cats.")
     return "/v1/models/" + quote(name, safe="/")
 
 

@@ -8,6 +8,7 @@ a Hugging Face folder        ──► its model.safetensors, with what its JSON
 Whoever gives a whole record has the last word.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,7 @@ def record_of(
     labels: Sequence[str] | Path | str | None = None,
     task: str | None = None,
     head: str | None = None,
+    scale: str | None = None,
     license_name: str | None = None,
 ) -> dict[str, Any]:
     """Put together what was said of a record, the single words over the whole one.
@@ -75,8 +77,9 @@ def record_of(
     said |= {name: value for name, value in given.items() if value is not None}
     if labels is not None:
         said["labels"] = read_labels(labels)
-    if head is not None:
-        said["options"] = {**said.get("options", {}), "head": head}
+    options = {"head": head, "scale": scale}
+    if chosen := {name: value for name, value in options.items() if value is not None}:
+        said["options"] = {**said.get("options", {}), **chosen}
     if license_name is not None:
         said["provenance"] = {**said.get("provenance", {}), "license": license_name}
     return said
@@ -100,7 +103,7 @@ def read_labels(labels: Sequence[str] | Path | str) -> list[str]:
     if isinstance(labels, Path) or "," not in labels:
         raise InvalidInput(
             f"There is no file of labels {str(labels)!r}; give one with a name a line, or the "
-            "names themselves, such as cat,dog."
+            "names themselves, such as cat,dog (a comma makes a name of one: cat,)."
         )
     return [each.strip() for each in labels.split(",") if each.strip()]
 
@@ -123,7 +126,10 @@ def _check_architecture(source: Path, said: Mapping[str, Any]) -> None:
 def _convert(source: Path, target: Path) -> None:
     """Turn a state dict into safetensors in a process that reads it without running its code."""
     command = [sys.executable, "-m", "models.convert", str(source.resolve()), str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # A file of the caller's folder that is called as one of ours must not be run instead.
+    house = str(Path(__file__).parents[2])
+    environ = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": house}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"the conversion ended with {done.returncode}"]
         if "No module named" in lines[-1]:

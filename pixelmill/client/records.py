@@ -210,6 +210,11 @@ class Result:
     model: str | None = None
     input_sha256: str | None = None
     attempts: int | None = None
+    # Of the upright original, in pixels; of films also frames a second, and how long they are.
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    duration_ms: int | None = None
 
     @classmethod
     def from_raw(cls, raw: Raw) -> Self:

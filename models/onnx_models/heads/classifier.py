@@ -58,4 +58,5 @@ HEAD = Head(
     decode,
     cropped,
     side=224,
+    scale_is_open=True,
 )

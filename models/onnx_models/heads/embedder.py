@@ -34,4 +34,5 @@ HEAD = Head(
     decode=decode,
     preprocess=cropped,
     side=224,
+    scale_is_open=True,
 )

@@ -28,6 +28,7 @@ class Head:
     single: decodes the outputs for a batch of one picture only.
     only_named: outputs of this kind look like another's, so it is used where it is asked for.
     note: what is assumed, for the model's description.
+    scale_is_open: networks of this kind are given pixels in many scales: one has to be said.
     reads: whether outputs can be read as this kind where it is named; None: those that `fits`.
     """
 
@@ -42,4 +43,5 @@ class Head:
     single: bool = False
     only_named: bool = False
     note: str = ""
+    scale_is_open: bool = False
     reads: Callable[[Facts], bool] | None = None

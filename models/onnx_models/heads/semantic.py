@@ -38,5 +38,5 @@ HEAD = Head(
     labels,
     decode,
     stretched_to_imagenet,
-    note="ImageNet's mean and deviation are assumed.",
+    scale_is_open=True,
 )

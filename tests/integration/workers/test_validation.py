@@ -418,7 +418,7 @@ def test_a_task_that_was_read_has_to_be_that_of_the_models_other_versions(
 def test_a_file_of_onnx_is_examined_behind_walls_and_run(
     ground: Ground, tenant: NewKey, new_engine: NewEngine
 ) -> None:
-    said = {"architecture": "onnx", "labels": ["dark", "bright"]}
+    said = {"architecture": "onnx", "labels": ["dark", "bright"], "options": {"scale": "unit"}}
     version = push_unread(ground, brightness_onnx(), "lamps", **said)
     engine = new_engine()
     engine.drain()

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from models.catalog import ModelRecord, check_params
+from models.catalog import SHIPPED, ModelRecord, check_params
 from models.media.pictures import decode
 from models.pictures.data import encode
+from models.preprocessing.letterbox import Placement
 from models.preprocessing.whole_pictures import WholePicture, resize_whole
 from models.records.errors import ImageTooLarge, RecordError
 from models.tasks import detection
@@ -186,3 +187,13 @@ def test_preprocessing_that_contradicts_itself_is_refused(change):
 
 def test_a_blank_sample_has_the_size_of_a_real_one():
     assert detection.blank(RECORD).pixels.shape == (3, 40, 53)
+
+
+def test_what_lies_in_the_frame_beside_the_picture_is_no_object() -> None:
+    record = SHIPPED["scenes-detector"]
+    boxes = torch.tensor([[1.0, 0.0, 5.0, 0.0], [1.0, 0.0, 5.0, 3.0]])
+    found = Found(
+        10, 10, boxes, torch.tensor([0.9, 0.8]), torch.tensor([1, 2]), inside=Placement(2, 0, 6, 10)
+    )
+    params = check_params("detection", {})
+    assert [each["class"] for each in detection.postprocess(record, [found], params)[0]] == ["2"]

@@ -102,3 +102,36 @@ def test_the_client_sends_what_it_was_told(server, say, tmp_path: Path) -> None:
     assert b"\x08\x09the file" in seen.body
     sent = seen.body.split(b"\r\n\r\n")[1].split(b"\r\n")[0]
     assert json.loads(sent) == {"labels": ["cat", "dog"], "options": {"head": "yolov8"}}
+
+
+@pytest.mark.parametrize("name", ["my/../x", "my//x", "../digits", "my/./x", ""])
+def test_a_name_with_the_dots_of_a_path_reaches_no_server(
+    server, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "best.onnx").write_bytes(b"\x08\x09")
+    with (
+        Client(server.url, "pm_live_test_secret") as client,
+        pytest.raises(InvalidInput, match="no model's name"),
+    ):
+        client.push(name, tmp_path / "best.onnx")
+    assert server.seen == []
+
+
+def test_a_file_of_the_callers_folder_is_not_run_for_one_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models.py").write_text("raise SystemExit('this is not ours')")
+    torch.save({"w": torch.zeros(1)}, tmp_path / "cats.pth")
+    monkeypatch.chdir(tmp_path)
+    with pushed(tmp_path / "cats.pth", {"architecture": "timm/resnet18"}) as what:
+        assert what.weights.exists()
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod."])
+def test_what_training_puts_before_every_name_is_taken_off(tmp_path: Path, wrapper: str) -> None:
+    torch.save({wrapper + "fc.weight": torch.zeros(1)}, tmp_path / "cats.pth")
+    with (
+        pushed(tmp_path / "cats.pth", {"architecture": "timm/resnet18"}) as what,
+        safe_open(what.weights, "pt") as file,
+    ):
+        assert list(file.keys()) == ["fc.weight"]

@@ -62,8 +62,8 @@ def load_version(
     try:
         network = load(record, storage.get(version.weights), version.digest, device, precision)
         warm_up(network)
-    except ModelError:
-        log.exception("network_refused", model=version.name, version=version.version)
+    except ModelError as err:
+        log.warning("network_refused", model=version.name, version=version.version, error=str(err))
         raise
     except RuntimeError as err:
         end_if_device_lost(version.name, err)

@@ -7,6 +7,7 @@ import pytest
 from models.onnx_models.describing import describe
 from models.onnx_models.facts import Facts
 from models.onnx_models.heads.table import HEADS
+from models.records.errors import RecordError
 from models.records.options import read_onnx_options
 from models.records.record import ModelRecord
 from models.runtime.task_tables import TASKS
@@ -85,22 +86,22 @@ def test_an_ultralytics_classifier_has_gone_through_a_softmax():
 
 
 def test_another_classifier_has_imagenets_preprocessing():
-    told = described(
-        {"labels": ("a", "b")}, facts((1, 2), size=(224, 224), taken=(None, 3, 224, 224))
-    )
-    assert told["options"] == {"head": "classifier", "outputs": "logits"}
+    asked = {"labels": ("a", "b"), "options": {"scale": "imagenet"}}
+    told = described(asked, facts((1, 2), size=(224, 224), taken=(None, 3, 224, 224)))
+    assert told["options"] == {"head": "classifier", "outputs": "logits", "scale": "imagenet"}
+    assert "'imagenet' (options.scale)" in told["description"]
     assert (told["preprocess"]["resize"], told["preprocess"]["crop"]) == (256, 224)
     assert told["preprocess"]["std"] == [0.229, 0.224, 0.225]
     named = facts((1, 2), called=["softmaxout_1"])
-    assert described({"labels": ("a", "b")}, named)["options"]["outputs"] == "probabilities"
-    chosen = {"labels": ("a", "b"), "options": {"outputs": "logits"}}
+    assert described(asked, named)["options"]["outputs"] == "probabilities"
+    chosen = {"labels": ("a", "b"), "options": {"outputs": "logits", "scale": "unit"}}
     assert described(chosen, named)["options"]["outputs"] == "logits"
 
 
 def test_grey_pictures_keep_their_one_channel():
     grey = facts((1, 10), taken=(None, 1, 28, 28), size=(28, 28))
-    told = described({"labels": tuple("0123456789")}, grey)
-    assert told["preprocess"] == {
+    asked = {"labels": tuple("0123456789"), "options": {"scale": "unit"}}
+    assert described(asked, grey)["preprocess"] == {
         "channels": 1,
         "mean": [0.0],
         "std": [1.0],
@@ -152,7 +153,8 @@ RECOGNISED = [
 
 @pytest.mark.parametrize(("head", "asked", "found"), RECOGNISED)
 def test_shapes_tell_the_head(head, asked, found):
-    told = described(asked, found)
+    said = {"scale": "unit"} if HEADS[head].scale_is_open else {}
+    told = described({**asked, "options": {**asked.get("options", {}), **said}}, found)
     assert told["options"]["head"] == head
     assert told["task"] == HEADS[head].task if "task" not in asked else "task" not in told
     assert (told["max_batch"] == 1) == (HEADS[head].single or found.inputs[0].shape[0] == 1)
@@ -184,3 +186,29 @@ def test_grids_of_unusual_strides_are_read_where_the_head_is_named() -> None:
     one_grid = facts((1, 7, 100), size=(320, 320))
     asked = {"labels": ("a", "b", "c"), "options": {"head": "yolo"}}
     assert describe(asked, one_grid)["options"]["head"] == "yolo"
+
+
+@pytest.mark.parametrize(
+    ("scale", "mean", "std"),
+    [("unit", 0.0, 1.0), ("symmetric", 0.5, 0.5), ("imagenet", 0.485, 0.229)],
+)
+def test_a_scale_is_that_of_the_pixels(scale: str, mean: float, std: float) -> None:
+    asked = {"labels": ("a", "b"), "options": {"scale": scale}}
+    told = described(asked, facts((1, 2), size=(224, 224)))["preprocess"]
+    assert (told["mean"][0], told["std"][0], len(told["mean"])) == (mean, std, 3)
+
+
+def test_without_a_scale_a_classifier_is_refused_for_a_guess_would_answer_wrongly() -> None:
+    with pytest.raises(RecordError, match="--scale imagenet"):
+        described({"labels": ("a", "b")}, facts((1, 2), size=(224, 224)))
+
+
+def test_a_detector_needs_no_scale_and_may_be_given_one() -> None:
+    asked = {"labels": COCO, "options": {"scale": "symmetric"}}
+    assert described(asked, facts((1, 84, 8400)))["preprocess"]["mean"] == [0.5] * 3
+
+
+@pytest.mark.parametrize(("called", "head"), [("yolov8", "yolo"), ("yolo11", "yolo")])
+def test_heads_are_known_by_what_people_call_their_networks(called: str, head: str) -> None:
+    asked = {"labels": COCO, "options": {"head": called}}
+    assert described(asked, facts((1, 84, 8400)))["options"]["head"] == head

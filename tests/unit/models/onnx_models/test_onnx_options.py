@@ -28,9 +28,10 @@ def test_what_is_left_out_is_ultralytics_own():
         "least_confidence": 0.01,
         "outputs": None,
         "boxes": None,
+        "scale": None,
     }
-    chosen = {"head": "ssd", "iou": 0, "least_confidence": 1.0, "outputs": None, "boxes": "pixels"}
-    assert asdict(read_onnx_options(chosen)) == chosen
+    chosen = {"head": "ssd", "iou": 0, "least_confidence": 1.0, "boxes": "pixels"}
+    assert asdict(read_onnx_options(chosen)) == {**chosen, "outputs": None, "scale": None}
 
 
 @pytest.mark.parametrize(("options", "says"), BAD)

@@ -93,7 +93,7 @@ def test_a_classifier_of_torchvision(dynamic: bool) -> None:
     data = exported(
         made, torch.zeros(1, 3, 224, 224), input_names=["x"], output_names=["y"], **options
     )
-    network = ours(data, labels=LABELS)
+    network = ours(data, labels=LABELS, options={"scale": "imagenet"})
     samples = [network.prepare(png(blots(h, w))) for h, w in ((224, 224), (300, 400), (400, 260))]
     prepare = torchvision.models.MobileNet_V3_Small_Weights.DEFAULT.transforms()
     inputs = torch.stack(
