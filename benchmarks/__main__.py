@@ -17,6 +17,7 @@ from benchmarks.report import Row, write
 from benchmarks.rows import (
     doing_nothing,
     manifest_lines,
+    models,
     phone_photos,
     reading_results,
     scaling,
@@ -31,6 +32,7 @@ ROWS: Mapping[str, Callable[[bool], Row]] = {
     "phone-photos": phone_photos.measure,
     "resnet50": yardstick.measure_resnet50,
     "digits": yardstick.measure_digits,
+    "models": models.measure,
     "single-image": single_image.measure,
     "manifest-lines": manifest_lines.measure,
     "doing-nothing": doing_nothing.measure,

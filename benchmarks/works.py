@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.figures import BUILD
+from benchmarks.foreign import made
 from benchmarks.rows.photos import make_phone_photos
 from benchmarks.seeded import seeded_weights
 from models.catalog import SHIPPED, shipped_weights
@@ -78,6 +79,15 @@ def phone_photos(count: int, architecture: str = "torchvision/mobilenet_v3_small
     if not _is_written(folder):
         record = torchvision_record(architecture)
         _write(folder, record, seeded_weights(record), _named(make_phone_photos(count), ".jpg"))
+    return Work(folder)
+
+
+def foreign(count: int, name: str) -> Work:
+    """Give JPEG photos and a network of another source (benchmarks/foreign.py)."""
+    folder = BUILD / "bench" / f"{name}-{count}"
+    if not _is_written(folder):
+        record, weights = made(name)
+        _write(folder, record, weights, _named(make_photos(count), ".jpg"))
     return Work(folder)
 
 
