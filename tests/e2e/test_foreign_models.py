@@ -43,7 +43,9 @@ def test_an_onnx_classifier_answers_as_onnxruntime_does(
     data = foreign.exported(foreign.conv_network(), (32, 32))
     (tmp_path / "best.onnx").write_bytes(data)
     with stack.client() as client:
-        model = client.push("my/beasts", tmp_path / "best.onnx", labels=LABELS, wait=50)
+        model = client.push(
+            "my/beasts", tmp_path / "best.onnx", labels=LABELS, scale="imagenet", wait=50
+        )
         found = answers(client, model, folder, EVERYTHING)
     foreign.check_chances(found, foreign.onnx_chances(data, foreign.read_pictures(folder)))
 
@@ -135,6 +137,8 @@ def objects(data: bytes, image: Image.Image) -> list[tuple[str, float, list[floa
     own = (
         ((boxes - torch.tensor(start * 2)) / torch.tensor(scales * 2)).clamp(min=0).minimum(limits)
     )
+    # What lies beside the picture, in its frame, is no object of it.
+    kept = kept[(own[kept, 2:] > own[kept, :2]).all(1)]
     return [(LABELS[labels[at]], float(scores[at]), own[at].tolist()) for at in kept]
 
 

@@ -46,7 +46,8 @@ def test_canary_alias_and_shadow_move_between_versions_of_an_onnx_model(
     assert all(one != other for one, other in zip(*of.values(), strict=True))
     with stack.client() as client:
         for number, path in enumerate(paths, 1):
-            assert client.push("moving", path, labels=LABELS, wait=50).id == f"moving@{number}"
+            model = client.push("moving", path, labels=LABELS, scale="imagenet", wait=50)
+            assert model.id == f"moving@{number}"
 
         def run() -> str:
             job = client.submit(folder, model="moving")

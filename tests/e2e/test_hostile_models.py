@@ -77,7 +77,7 @@ def test_a_job_on_an_onnx_model_survives_the_death_of_its_worker(
     pictures = many_digits_zip(tmp_path / "digits.zip", HEAVY_ITEMS)
     with harmed.client() as client:
         record = {"labels": foreign.LABELS, "shard_items": 50}
-        model = client.push("my/heavy", path, record, wait=50)
+        model = client.push("my/heavy", path, record, scale="imagenet", wait=50)
         job = client.submit(pictures, model=model.id)
         wait_for(lambda: client.job(job).request_counts.finished, 120, "the job to run")
         killed = harmed.kill("worker-0")

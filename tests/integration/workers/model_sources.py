@@ -42,7 +42,12 @@ def of_onnx() -> tuple[ModelRecord, bytes]:
     network, example = build(RECORD).eval(), torch.zeros(1, 3, 64, 64)
     names = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": axes}
     torch.onnx.export(network, (example,), data, dynamo=False, **names)
-    asked = {"name": "model", "architecture": "onnx", "labels": list(RECORD.labels)}
+    asked = {
+        "name": "model",
+        "architecture": "onnx",
+        "labels": list(RECORD.labels),
+        "options": {"scale": "unit"},
+    }
     return complete(asked, data.getvalue(), examine), data.getvalue()
 
 
