@@ -15,7 +15,8 @@ from jobs.tables.bases import BigId, Table
 class ModelVersion(Table):
     """An immutable trained model: its record, and where its weights lie.
 
-    The row outlives the weights, so that a version's number is never given to another.
+    The row outlives the weights, so that a version's number is never given to another; only that of
+    one that was refused, and so never ran, is written anew.
     """
 
     __tablename__ = "model_versions"

@@ -12,7 +12,7 @@ version instead (jobs.versions.canaries).
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, delete, func, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -124,17 +124,13 @@ def add_version(
                 known = _find_equal(session, name, record, digest)
                 if known is not None:
                     return known, False
-                _forget_refused(session, name, number)
-                version = ModelVersion(
-                    name=name,
-                    version=number,
-                    digest=digest,
-                    record=record,
-                    weights=weights,
-                    author=actor.who,
-                    state=state,
-                    created_at=session.scalar(select(db_now())) or 0.0,
-                )
+                now = session.scalar(select(db_now())) or 0.0
+                refused = _refused_row(session, name, number)
+                version = refused or ModelVersion(name=name, version=number)
+                version.digest, version.record, version.weights = digest, record, weights
+                version.author, version.state, version.reason = actor.who, state, None
+                version.attempt, version.lease_until, version.erased_at = 0, None, None
+                version.created_at = now
                 session.add(version)
                 subject = f"{name}@{version.version}"
                 write_entry(session, actor, "model.registered", subject, digest=digest)
@@ -260,14 +256,19 @@ def _newest_number(session: Session, name: str) -> int | None:
     )
 
 
-def _forget_refused(session: Session, name: str, number: int) -> None:
-    """Remove the refused versions from `number` on; what is left of their weights is tidied up."""
-    session.execute(
-        delete(ModelVersion).where(
+def _refused_row(session: Session, name: str, number: int) -> ModelVersion | None:
+    """Lock the row of a version that was refused, to be written anew; None where there is none.
+
+    What is left of its weights is tidied up.
+    """
+    return session.scalar(
+        select(ModelVersion)
+        .where(
             ModelVersion.name == name,
-            ModelVersion.version >= number,
+            ModelVersion.version == number,
             ModelVersion.state == VersionState.REFUSED,
         )
+        .with_for_update()
     )
 
 

@@ -131,6 +131,8 @@ def _held(session: Session, turn: Turn) -> ModelVersion | None:
             ModelVersion.name == turn.version.name,
             ModelVersion.version == turn.version.version,
             ModelVersion.attempt == turn.attempt,
+            # The row of one that was refused is written anew by the next.
+            ModelVersion.weights == turn.version.weights,
             ModelVersion.state == VersionState.VALIDATING,
         )
         .with_for_update()
