@@ -2,7 +2,8 @@
 
 import io
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -58,35 +59,59 @@ def _onnx(name: str) -> tuple[dict[str, Any], bytes]:
     return asked, file.getvalue()
 
 
-def _vit(hidden: int, layers: int) -> tuple[dict[str, Any], bytes]:
+def _huggingface(kind: str, processor: str, **sizes: Any) -> tuple[dict[str, Any], bytes]:
+    """Make a classifier of a model type, such as `vit`, of the given sizes."""
     import transformers
 
-    config = transformers.ViTConfig(
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=hidden // 64,
-        intermediate_size=4 * hidden,
-        id2label={number: f"class {number}" for number in range(100)},
-        label2id={f"class {number}": number for number in range(100)},
+    labels = {number: f"class {number}" for number in range(100)}
+    config = transformers.AutoConfig.for_model(
+        kind, id2label=labels, label2id={label: number for number, label in labels.items()}, **sizes
     )
-    network = transformers.ViTForImageClassification(config)
-    processor = transformers.ViTImageProcessor().to_dict()
-    options = {"config": config.to_dict(), "processor": processor}
-    options["config"]["architectures"] = ["ViTForImageClassification"]
-    return {"architecture": "huggingface/vit", "options": options}, _packed(network)
+    network = transformers.AutoModelForImageClassification.from_config(config)
+    prepare = getattr(transformers, f"{processor}ImageProcessor")().to_dict()
+    options = {"config": config.to_dict(), "processor": prepare}
+    options["config"]["architectures"] = [type(network).__name__]
+    return {"architecture": f"huggingface/{kind}", "options": options}, _packed(network)
 
 
 def _packed(network: nn.Module) -> bytes:
     return save({name: each.contiguous() for name, each in network.state_dict().items()})
 
 
-NETWORKS: Mapping[str, Callable[[], tuple[dict[str, Any], bytes]]] = {
-    "torchvision-resnet18": lambda: _torchvision("resnet18"),
-    "torchvision-efficientnet_b0": lambda: _torchvision("efficientnet_b0"),
-    "timm-tf_efficientnet_lite0": lambda: _timm("tf_efficientnet_lite0"),
-    "timm-convnext_atto": lambda: _timm("convnext_atto"),
-    "huggingface-vit-tiny": lambda: _vit(192, 12),
-    "huggingface-vit-small": lambda: _vit(384, 12),
-    "onnx-mobilenet_v3_small": lambda: _onnx("mobilenet_v3_small"),
-    "onnx-resnet18": lambda: _onnx("resnet18"),
-}
+_TORCHVISION = (
+    "resnet18", "resnet50", "efficientnet_b0", "mobilenet_v3_small", "mobilenet_v3_large",
+    "shufflenet_v2_x1_0", "regnet_y_400mf", "squeezenet1_1",
+)  # fmt: skip
+_TIMM = (
+    "resnet18", "efficientnet_b0", "tf_efficientnet_lite0", "mobilenetv3_small_100",
+    "convnext_atto", "vit_tiny_patch16_224", "regnety_002", "ghostnet_100",
+)  # fmt: skip
+_TINY = {"hidden_size": 192, "num_hidden_layers": 12, "num_attention_heads": 3}
+_SMALL = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6}
+_RESNET = {"layer_type": "basic", "hidden_sizes": [64, 128, 256, 512], "depths": [2, 2, 2, 2]}
+_NARROW = {"hidden_sizes": [40, 80, 160, 320], "depths": [2, 2, 6, 2]}
+# Name, model type, processor and sizes: those of the published small ones, about.
+_HUGGING_FACE: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("vit-tiny", "vit", "ViT", {**_TINY, "intermediate_size": 768}),
+    ("vit-small", "vit", "ViT", {**_SMALL, "intermediate_size": 1536}),
+    ("deit-tiny", "deit", "DeiT", {**_TINY, "intermediate_size": 768}),
+    ("resnet-18", "resnet", "ConvNext", _RESNET),
+    ("convnext-atto", "convnext", "ConvNext", _NARROW),
+    ("convnextv2-atto", "convnextv2", "ConvNext", _NARROW),
+    ("swin-tiny", "swin", "ViT", {"embed_dim": 48, "depths": [2, 2, 6, 2]}),
+    ("beit-tiny", "beit", "BeiT", {**_TINY, "intermediate_size": 768}),
+)
+
+
+def _networks() -> Iterator[tuple[str, Callable[[], tuple[dict[str, Any], bytes]]]]:
+    for name in _TORCHVISION:
+        yield f"torchvision-{name}", partial(_torchvision, name)
+        yield f"onnx-{name}", partial(_onnx, name)
+    for name in _TIMM:
+        yield f"timm-{name}", partial(_timm, name)
+    for name, kind, processor, sizes in _HUGGING_FACE:
+        yield f"huggingface-{name}", partial(_huggingface, kind, processor, **sizes)
+
+
+# Eight of each source.
+NETWORKS: Mapping[str, Callable[[], tuple[dict[str, Any], bytes]]] = dict(sorted(_networks()))

@@ -16,14 +16,14 @@ from sqlalchemy.exc import DBAPIError
 
 from api.bodies.admission import is_form
 from api.bodies.kept_files import body_parts
-from api.bodies.parts import StagedBlob
+from api.bodies.parts import Parts, StagedBlob
 from api.current import actor, ground, is_admin
 from api.jobs.submitting import find_file
 from api.models.schemas import RecordBody, VersionCreate, plain
 from api.web.parsing import parse_json, read_body, validated
 from jobs.base.errors import InvalidRequest, TooLarge
 from jobs.base.states import VersionState
-from jobs.base.storage import weights_name
+from jobs.base.storage import check_name, weights_name
 from jobs.tables import ModelVersion
 from jobs.versions.names import check_new_name
 from jobs.versions.registry import add_version, check_task
@@ -34,6 +34,7 @@ from models.catalog import (
     ModelRecord,
     params_schema,
 )
+from models.proving.check import MOST_BYTES, Check
 from models.records.architectures import ONNX, Source, source_of
 from models.records.bounds import check_bounds
 from models.records.errors import ModelError, RecordError
@@ -72,12 +73,14 @@ def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
         part = parts.only("weights", "the safetensors or ONNX file")
         text = parts.only("record", "a JSON object").text(ground().settings.max_json_bytes)
         body = validated(RecordBody, parse_json(text, "The part `record`"))
+        check = _check(parts)
 
         def read(start: int, length: int) -> bytes:
             part.stream.seek(start)
             return part.stream.read(length)
 
-        return _register(name, stored, body, _Weights(part.length, read, part.chunks, part.blob))
+        weights = _Weights(part.length, read, part.chunks, part.blob)
+        return _register(name, stored, body, weights, check)
     create, _ = read_body(VersionCreate)
     file = find_file(create.input_file_id)
     storage = ground().storage
@@ -86,18 +89,23 @@ def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
         lambda start, length: bytes(storage.ranges(file.blob, [start], [length])[0]),
         lambda: storage.stream(file.blob),
     )
-    return _register(name, stored, create.record, weights)
+    return _register(name, stored, create.record, weights, create.check)
 
 
 def _register(
-    name: str, stored: str, body: RecordBody, weights: _Weights
+    name: str, stored: str, body: RecordBody, weights: _Weights, check: Check | None
 ) -> tuple[ModelVersion, bool]:
     source = _source(body, weights)
     record = _checked_record(name, stored, body, source)
     _check_weights(weights, source)
-    blob, digest = _stored(weights)
+    blobs = []
+    if check is not None:
+        blobs.append(check_name())
+        ground().storage.put(blobs[0], [check.model_dump_json(by_alias=True).encode()])
     is_kept = False
     try:
+        blob, digest = _stored(weights)
+        blobs.append(blob)
         version, is_kept = add_version(
             ground().database,
             stored,
@@ -106,6 +114,7 @@ def _register(
             f"sha256:{digest}",
             VersionState.VALIDATING,
             actor(),
+            check_blob=blobs[0] if check is not None else None,
         )
     except DBAPIError as err:
         # When the connection broke during COMMIT the version may exist, and then needs its weights.
@@ -113,9 +122,17 @@ def _register(
         raise
     finally:
         if not is_kept:
-            ground().storage.delete([blob])
+            ground().storage.delete(blobs)
     ground().hints.send(ground().settings.pool_for_jobs)
     return version, is_kept
+
+
+def _check(parts: Parts) -> Check | None:
+    """Read what the version is to be held against, if that came with it."""
+    if not parts.named("check"):
+        return None
+    text = parts.only("check", "a JSON object").text(MOST_BYTES)
+    return validated(Check, parse_json(text, "The part `check`"))
 
 
 def _checked_record(name: str, stored: str, body: RecordBody, source: Source) -> dict[str, Any]:

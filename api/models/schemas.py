@@ -19,6 +19,7 @@ from pydantic import (
 
 from api.web.schemas import Binary, FileId, Strict
 from models.catalog import VIDEO_LIMITS, Limits
+from models.proving.check import Check
 from models.records.options import NetworkOptions, OnnxOptions
 from models.records.windows import MAX_WINDOW
 
@@ -212,6 +213,7 @@ class VersionCreate(Strict):
 
     input_file_id: FileId = Field(description="A safetensors or ONNX file.")
     record: RecordBody
+    check: Check | None = Field(None, description="What its author's own code answers.")
 
 
 class VersionForm(BaseModel):
@@ -219,6 +221,7 @@ class VersionForm(BaseModel):
 
     weights: Binary
     record: RecordBody
+    check: Check | None = Field(None, description="What its author's own code answers.")
 
 
 class CanaryBody(Strict):

@@ -12,6 +12,26 @@ from jobs.versions.names import shown_name
 from models.catalog import ModelRecord, params_schema, result_schema
 
 
+class DifferenceView(BaseModel):
+    """One measure: the worst that was seen, the limit, and of how many comparisons."""
+
+    measure: Literal["confidence", "box IoU", "mask IoU", "cosine"]
+    worst: float
+    limit: float
+    compared: int
+
+
+class ProofView(BaseModel):
+    """A version held against what its author's own code answers to the same pictures."""
+
+    against: dict[str, str] = Field(description="Whose code: names with versions.")
+    samples: int
+    holds: bool
+    differences: list[DifferenceView]
+    apart: list[str] = Field(description="The pictures that differ by more than a limit.")
+    reason: str | None = Field(description="What would explain it, if something was found.")
+
+
 class ModelView(BaseModel):
     """One version of a model, and what may be sent to it."""
 
@@ -32,6 +52,9 @@ class ModelView(BaseModel):
     description: str
     metrics: dict[str, float]
     provenance: dict[str, str] = Field(description="What is known of where it comes from.")
+    proof: ProofView | None = Field(
+        description="How it answered its check, against its author's own code; null without one."
+    )
     params_schema: dict[str, Any]
     result_schema: dict[str, Any]
     aliases: dict[str, int]
@@ -150,6 +173,7 @@ def model_view(version: ModelVersion, aliases: Iterable[ModelAlias]) -> ModelVie
         params_schema=params_schema(record.task) if record.task else {},
         result_schema=result_schema(record.task) if record.task else {},
         provenance=dict(record.provenance),
+        proof=None if version.proof is None else ProofView(**version.proof),
         aliases={each.alias: each.version for each in aliases if each.name == version.name},
         created_at=int(version.created_at),
     )

@@ -5,7 +5,7 @@ Blobs are written before the transaction that names them, so whoever dies in bet
     a worker       a segment       looked for when its job is over (`Job.tidy_at`)
     a worker       a checkpoint    the same
     an io worker   a manifest, or the changes of a comparison: the same
-    the API        a whole folder, an upload, or weights: looked for once a day
+    the API        a whole folder, an upload, weights or a check: looked for once a day
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 _AT_ONCE = 20
 _NAMES_AT_ONCE = 1000
 _MARKS = "installations/"
-_WEIGHTS = ".safetensors"
+_WEIGHTS, _CHECK = ".safetensors", ".json"
 # What is younger may be a submission or an upload that is still going on.
 _DAY_S = 86_400
 
@@ -56,7 +56,7 @@ def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
     for prefix, known in (
         ("jobs/", _known_jobs),
         ("inputs/", _known_files),
-        ("models/", _known_weights),
+        ("models/", _known_versions),
     ):
         for names in _batches(ground.storage.list(prefix), _NAMES_AT_ONCE):
             owners = {name: owner for name in names if (owner := _owner(name, latest))}
@@ -136,7 +136,7 @@ def _results_of(ground: Ground, job: Job) -> set[str]:
 def _owner(name: str, latest: float) -> str | None:
     """Give the id in a blob's name if it is older than `latest`; what has none is not ours."""
     parts = name.split("/")
-    owner = parts[1] if parts[0] == "jobs" else parts[-1].removesuffix(_WEIGHTS)
+    owner = parts[1] if parts[0] == "jobs" else parts[-1].partition(".")[0]
     made = made_at(owner)
     return owner if made is not None and made < latest else None
 
@@ -151,11 +151,18 @@ def _known_files(ground: Ground, ids: Collection[str]) -> set[str]:
         return set(session.scalars(select(File.id).where(File.id.in_(ids))))
 
 
-def _known_weights(ground: Ground, ids: Collection[str]) -> set[str]:
-    names = {f"models/{each}{_WEIGHTS}": each for each in ids}
+def _known_versions(ground: Ground, ids: Collection[str]) -> set[str]:
+    """Give the ids of weights, and of checks that are still to be made."""
+    known = set[str]()
     with ground.database.read() as session:
-        found = session.scalars(select(ModelVersion.weights).where(ModelVersion.weights.in_(names)))
-        return {names[name] for name in found}
+        for column, suffix in ((ModelVersion.weights, _WEIGHTS), (ModelVersion.check_blob, _CHECK)):
+            names = {f"models/{each}{suffix}": each for each in ids}
+            known |= {
+                names[name]
+                for name in session.scalars(select(column).where(column.in_(names)))
+                if name
+            }
+    return known
 
 
 def _batches(names: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -8,7 +8,7 @@ import secrets
 import time
 from typing import Literal
 
-Prefix = Literal["job", "file", "evt", "whd", "ten", "key", "wgt", "can", "trn"]
+Prefix = Literal["job", "file", "evt", "whd", "ten", "key", "wgt", "chk", "can", "trn"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 

@@ -247,6 +247,11 @@ def weights_name() -> str:
     return f"models/{new_id('wgt')}.safetensors"
 
 
+def check_name() -> str:
+    """Name what a version is to be held against; erased when it was tried out."""
+    return f"models/{new_id('chk')}.json"
+
+
 def _open_store(url: str) -> Any:
     if url.startswith("file://"):
         return from_url(_file_url(url), mkdir=True)

@@ -37,6 +37,9 @@ class ModelVersion(Table):
     lease_until: Mapped[float | None]
     # When the weights of a refused or deleted version were erased.
     erased_at: Mapped[float | None]
+    # What it is still to be held against, and what came of that (models/proving).
+    check_blob: Mapped[str | None]
+    proof: Mapped[dict[str, Any] | None]
 
     __table_args__ = (
         # Idle workers look here every few seconds.

@@ -109,10 +109,12 @@ def add_version(
     state: VersionState,
     actor: Actor,
     check: Callable[[Session], object] | None = None,
+    check_blob: str | None = None,
 ) -> tuple[ModelVersion, bool]:
     """Give stored weights the next number of a model; False with the version that they have.
 
-    A version that was refused has used up no number: the next one takes it.
+    A version that was refused has used up no number: the next one takes it. `check_blob` is what a
+    worker is to hold it against.
     """
     for _ in range(_TRIES):
         try:
@@ -130,6 +132,7 @@ def add_version(
                 version.digest, version.record, version.weights = digest, record, weights
                 version.author, version.state, version.reason = actor.who, state, None
                 version.attempt, version.lease_until, version.erased_at = 0, None, None
+                version.check_blob, version.proof = check_blob, None
                 version.created_at = now
                 session.add(version)
                 subject = f"{name}@{version.version}"

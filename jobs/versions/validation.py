@@ -73,17 +73,23 @@ def renew_turn(database: Database, turn: Turn, lease_s: float) -> None:
             version.lease_until = session.scalar(select(db_now() + lease_s * _TURN_LEASES))
 
 
-def accept(database: Database, turn: Turn, record: dict[str, Any] | None = None) -> bool:
+def accept(
+    database: Database,
+    turn: Turn,
+    record: dict[str, Any] | None = None,
+    proof: dict[str, Any] | None = None,
+) -> bool:
     """Say that a version runs; False when the turn was over.
 
-    `record` is what a worker has made of one that left members out. If that turns out to be for
-    another task than the model's other versions are for, the version is refused after all.
+    `record` is what a worker has made of one that left members out, `proof` what its check gave. If
+    it turns out to be for another task than the model's other versions are for, the version is
+    refused after all.
     """
     with database.write() as session:
         version = _held(session, turn)
         if version is None:
             return False
-        version.record = record or version.record
+        version.record, version.proof = record or version.record, proof
         task, others = version.record["task"], task_of(session, version.name, besides=version)
         if others is None or others == task:
             _close(session, version, VersionState.READY, None)
@@ -93,12 +99,15 @@ def accept(database: Database, turn: Turn, record: dict[str, Any] | None = None)
         return True
 
 
-def refuse(database: Database, turn: Turn, reason: str) -> bool:
+def refuse(
+    database: Database, turn: Turn, reason: str, proof: dict[str, Any] | None = None
+) -> bool:
     """Say that a version does not run, and why; False when the turn was over."""
     with database.write() as session:
         version = _held(session, turn)
         if version is None:
             return False
+        version.proof = proof
         _close(session, version, VersionState.REFUSED, reason)
         return True
 
@@ -116,6 +125,7 @@ def _close(
     session: Session, version: ModelVersion, state: VersionState, reason: str | None
 ) -> None:
     version.state, version.reason, version.lease_until = state, reason, None
+    version.check_blob = None
     subject = f"{version.name}@{version.version}"
     if state is VersionState.READY:
         write_entry(session, WORKER, "version.ready", subject)

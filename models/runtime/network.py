@@ -6,10 +6,10 @@ It knows its record and its task, and a module that one of the runtimes has made
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -69,6 +69,16 @@ class Network(ABC):
 
         Raises torch.OutOfMemoryError when the batch does not fit the device.
         """
+
+    def read_as(self, record: ModelRecord, around: Callable[[], nn.Module] | None = None) -> Self:
+        """Give the same weights read by another record of the same task, computed in float32.
+
+        What the module gives goes through `around()`, where given. Raises RecordError.
+        """
+        task = TASKS.get(record.task) or VIDEO_TASKS[record.task]
+        task.check(record)
+        module = self._module if around is None else nn.Sequential(self._module, around())
+        return type(self)(record, module, str(self.device))
 
     def warm_up(self) -> None:
         """Run blank inputs, so that the first real ones do not pay for set-up: one, then a batch.

@@ -1,22 +1,18 @@
 """Commands about models: their versions, their aliases, and who changed what."""
 
-import json
 import sys
-import time
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pixelmill.cli.display import aligned, say, timestamp
-from pixelmill.cli.exits import EXIT_HELP, ExitCode
+from pixelmill.cli import push_command
+from pixelmill.cli.display import aligned, timestamp
 from pixelmill.cli.options import AsJson
+from pixelmill.cli.push_command import Name, proof_text
 from pixelmill.cli.watching import print_json
 from pixelmill.client.client import Client
 from pixelmill.client.records import Alias, Model
-from pixelmill.wire.errors import InvalidInput
-from pixelmill.wire.transport import LONGEST_HOLD_S
 
 PANEL = "Models"
 
@@ -25,9 +21,6 @@ _OF_RECORD = (
     "architecture", "task", "labels", "preprocess", "options", "provenance", "description"
 )  # fmt: skip
 
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="Such as digits or my/cats.", show_default=False)
-]
 AliasName = Annotated[
     str, typer.Argument(metavar="ALIAS", help="Such as production.", show_default=False)
 ]
@@ -64,76 +57,8 @@ def versions(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json([model.raw for model in found])
     else:
-        header = ("VERSION", "STATE", "ALIASES", "CREATED", "AUTHOR", "METRICS")
+        header = ("VERSION", "STATE", "ALIASES", "CREATED", "AUTHOR", "METRICS", "PROOF")
         sys.stdout.write(aligned(header, [_version_row(model) for model in found]))
-
-
-def push(
-    name: Name,
-    weights: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="An ONNX file, safetensors, a state dict (.pth), or a Hugging Face folder.",
-            show_default=False,
-        ),
-    ],
-    architecture: Annotated[
-        str | None,
-        typer.Option(
-            "--architecture",
-            help="Whose weights they are: timm/convnext_tiny, torchvision/resnet18.",
-        ),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option("--labels", metavar="FILE", help="A name a line, or cat,dog."),
-    ] = None,
-    task: Annotated[str | None, typer.Option("--task", help="classification, detection, …")] = None,
-    head: Annotated[
-        str | None, typer.Option("--head", help="What reads an ONNX file's outputs: yolo, …")
-    ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option("--scale", help="An ONNX file's pixels: imagenet, unit (0..1), symmetric."),
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option("--license", help="The weights' own, such as Apache-2.0.")
-    ] = None,
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            "--record", metavar="FILE", help="JSON with all of it: architecture, labels, …"
-        ),
-    ] = None,
-    timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds to wait until a worker has tried it out.")
-    ] = LONGEST_HOLD_S,
-    as_json: AsJson = False,
-) -> None:
-    """Register a network as the next version of a model; its name goes to stdout."""
-    until = time.monotonic() + timeout
-    with Client() as client:
-        model = client.push(
-            name,
-            weights,
-            None if record is None else _read_record(record),
-            architecture=architecture,
-            labels=labels,
-            task=task,
-            head=head,
-            scale=scale,
-            license_name=licence,
-            wait=min(timeout, LONGEST_HOLD_S),
-        )
-        while model.state == "validating" and time.monotonic() < until:
-            time.sleep(0.5)
-            model = client.version(name, model.version or 0)
-    if as_json:
-        print_json(model.raw)
-    else:
-        typer.echo(model.id)
-    raise typer.Exit(_code_of(model))
 
 
 def delete_version(name: Name, version: Version, as_json: AsJson = False) -> None:
@@ -220,7 +145,7 @@ def add_to(app: typer.Typer) -> None:
     """Put the commands about models into the command line."""
     for command in (models, versions, alias, aliases, unalias):
         app.command(rich_help_panel=PANEL)(command)
-    app.command(rich_help_panel=PANEL, epilog=EXIT_HELP)(push)
+    push_command.add_to(app, PANEL)
     app.command("delete-version", rich_help_panel=PANEL)(delete_version)
     app.command(rich_help_panel=PANEL)(audit)
 
@@ -242,32 +167,13 @@ def _show(words: list[str], *, record: bool) -> None:
     print_json({each: raw[each] for each in members if raw.get(each)} if record else raw)
 
 
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as err:
-        raise InvalidInput(f"{path} cannot be read as JSON: {err}.") from err
-    if not isinstance(record, dict):
-        raise InvalidInput(f"{path} holds no JSON object; see the docs of POST …/versions.")
-    return record
-
-
-def _code_of(model: Model) -> ExitCode:
-    if model.state == "refused":
-        say(f"{model.id} was refused: {model.reason}")
-        return ExitCode.REFUSED
-    if model.state == "validating":
-        say(f"{model.id} still waits for a worker; `pixelmill versions {model.name}` shows it")
-        return ExitCode.TIMED_OUT
-    return ExitCode.OK
-
-
 def _version_row(model: Model) -> tuple[str, ...]:
     names = ", ".join(each for each, number in model.aliases.items() if number == model.version)
     metrics = ", ".join(f"{name} {value:g}" for name, value in model.metrics.items())
     state = model.state if model.reason is None else f"{model.state}: {model.reason}"
     created = timestamp(model.created_at)
-    return (str(model.version), state, names, created, model.author, metrics)
+    proof = "" if model.proof is None else proof_text(model.proof)
+    return (str(model.version), state, names, created, model.author, metrics, proof)
 
 
 def _print_aliases(found: list[Alias], as_json: bool) -> None:

@@ -1,18 +1,22 @@
 """The client's calls about models: their versions and aliases, and the log of changes."""
 
 import json
+import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pixelmill.client.pushing import pushed, record_of
+from pixelmill.client.checking import Samples, asked_library, can_ask, expected_answers
+from pixelmill.client.pushing import Pushed, pushed, record_of
 from pixelmill.client.records import Alias, Model
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
 from pixelmill.wire.tarstream import file_size, read_blocks
 from pixelmill.wire.transport import Call, Transport, json_object
+
+log = logging.getLogger(__name__)
 
 _NEW_LINE = b"\r\n"
 
@@ -51,6 +55,8 @@ class ModelCalls:
         head: str | None = None,
         scale: str | None = None,
         license_name: str | None = None,
+        check: Samples | bool | None = None,
+        expected: Path | str | None = None,
         wait: float = 0,
     ) -> Model:
         """Register a network as a version of a model, `my/cats` or one of all tenants'.
@@ -58,6 +64,12 @@ class ModelCalls:
         `weights` is an ONNX file, safetensors, a state dict (.pth) or a Hugging Face folder.
         What the file or its `architecture` says by itself need not be given; what is missing is
         asked for by name. `labels` are names, or a file with a name a line.
+
+        Before the version is ready a worker holds it against what its own library answers, where
+        that is installed here: on the pictures of `check`, a file or a folder, or on three of our
+        own. `expected` is a file of answers for those pictures instead. `check=False` leaves it
+        out. Beyond the limits the version is refused, with the likely reason; `proof` has the
+        figures.
 
         A worker tries it out: `state` is "validating" until it has, then "ready"; the server holds
         the answer for that up to `wait` seconds (≤ 50). Raises InvalidRequest if it is refused,
@@ -73,7 +85,10 @@ class ModelCalls:
             license_name=license_name,
         )
         with pushed(Path(weights), said) as what:
-            call = _push_call(_path(name) + "/versions", what.weights, what.record, wait)
+            parts = {"record": dict(what.record)}
+            if (held := _check_of(what, check, expected)) is not None:
+                parts["check"] = held
+            call = _push_call(_path(name) + "/versions", what.weights, parts, wait)
             return Model.from_raw(self._answer(call))
 
     def delete_version(self, name: str, version: int) -> Mapping[str, Any]:
@@ -123,15 +138,42 @@ def _alias_path(name: str, alias: str) -> str:
     return f"{_path(name)}/aliases/{quote(alias, safe='')}"
 
 
-def _push_call(path: str, weights: Path, record: Mapping[str, Any], wait: float) -> Call:
+def _check_of(
+    what: Pushed, check: Samples | bool | None, expected: Path | str | None
+) -> dict[str, Any] | None:
+    """Give what a version is to be held against; None for nothing."""
+    samples = None if isinstance(check, bool) else check
+    if expected is not None:
+        if samples is None:
+            raise InvalidInput("`expected` needs the pictures that it is of; give them as `check`.")
+        return expected_answers(samples, expected)
+    if check is False or (check is None and not can_ask(what.record)):
+        return None
+    try:
+        return asked_library(what.weights, what.folder, what.record, samples)
+    except InvalidInput as err:
+        if check is not None:
+            raise
+        # Nobody has asked for it: the version is not proven, which its card shows.
+        log.warning("pushed without a check: %s", err)
+        return None
+
+
+def _push_call(path: str, weights: Path, parts: Mapping[str, Any], wait: float) -> Call:
     """Give the registration as a form whose weights are read while they are sent."""
     size, boundary = file_size(weights), uuid.uuid4().hex
     head = _NEW_LINE.join(
         [
-            f"--{boundary}".encode(),
-            b'Content-Disposition: form-data; name="record"',
-            b"",
-            json.dumps(dict(record)).encode(),
+            *(
+                line
+                for name, value in parts.items()
+                for line in (
+                    f"--{boundary}".encode(),
+                    f'Content-Disposition: form-data; name="{name}"'.encode(),
+                    b"",
+                    json.dumps(value).encode(),
+                )
+            ),
             f"--{boundary}".encode(),
             b'Content-Disposition: form-data; name="weights"; filename="weights"',
             b"Content-Type: application/octet-stream",

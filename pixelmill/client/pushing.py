@@ -8,9 +8,6 @@ a Hugging Face folder        ──► its model.safetensors, with what its JSON
 Whoever gives a whole record has the last word.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixelmill.client.house import CommandFailedError, run_command
 from pixelmill.client.hugging_face_folder import read_folder
 from pixelmill.wire.errors import InvalidInput
 
@@ -29,10 +27,14 @@ _PICKLE_BEGINS = (b"PK\x03\x04", b"\x80")
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What goes to the server: one file, and its record as far as it is known here."""
+    """What goes to the server: one file, and its record as far as it is known here.
+
+    `folder` is that of a Hugging Face model.
+    """
 
     weights: Path
     record: Mapping[str, Any]
+    folder: Path | None = None
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def pushed(source: Path, said: Mapping[str, Any]) -> Iterator[Pushed]:
     """
     if source.is_dir():
         weights, read = read_folder(source)
-        yield Pushed(weights, {**read, **said})
+        yield Pushed(weights, {**read, **said}, source)
     elif not source.is_file():
         raise InvalidInput(f"{source} is neither a file nor a folder; push takes one of them.")
     elif _is_pickled(source):
@@ -125,16 +127,12 @@ def _check_architecture(source: Path, said: Mapping[str, Any]) -> None:
 
 def _convert(source: Path, target: Path) -> None:
     """Turn a state dict into safetensors in a process that reads it without running its code."""
-    command = [sys.executable, "-m", "models.convert", str(source.resolve()), str(target)]
-    # A file of the caller's folder that is called as one of ours must not be run instead.
-    house = str(Path(__file__).parents[2])
-    environ = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": house}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"the conversion ended with {done.returncode}"]
-        if "No module named" in lines[-1]:
+    try:
+        run_command("models.convert", str(source.resolve()), str(target))
+    except CommandFailedError as err:
+        if "No module named" in str(err):
             raise InvalidInput(
                 f"{source} is a pickle, and making safetensors of it takes torch, which is not "
                 "installed here: pip install 'pixelmill[workers]'."
-            )
-        raise InvalidInput(f"{source} cannot be pushed: {lines[-1]}")
+            ) from err
+        raise InvalidInput(f"{source} cannot be pushed: {err}") from err

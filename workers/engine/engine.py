@@ -22,6 +22,8 @@ from jobs.queue.webhooks import has_due
 from jobs.results.segments import ItemError
 from jobs.tables import ModelVersion
 from jobs.versions.registry import read_version
+from models.proving.check import Check
+from models.proving.proof import Proof, prove
 from models.records.errors import ModelError
 from models.runtime.network import ImageNetwork, Network, VideoNetwork
 from models.runtime.streams import use_own_stream
@@ -105,7 +107,7 @@ class Engine:
         )
         self._examiner = NetworkExaminer()
         self._validator = Validator(
-            ground, self._networks, self._load_version, self._examiner.examine
+            ground, self._networks, self._load_version, self._examiner.examine, self._prove
         )
         self._keeper = Keeper(ground.database, process.node, settings, beat=self._flight.beat)
         self._manifest = lru_cache(_OPEN_MANIFESTS)(self._open_manifest)
@@ -309,6 +311,10 @@ class Engine:
     def _load_version(self, version: ModelVersion, make_room: MakeRoom) -> Network:
         device, warm_up = self._process.device, self._batcher.warm_up
         return load_version(self._ground, version, device, make_room, warm_up)
+
+    def _prove(self, network: Network, check: Check) -> Proof:
+        decoders = WalledDecoders(self._pictures, self._stages.films)
+        return prove(network, check, decoders.picture, self._batcher.aside)
 
     def _open_manifest(self, name: str) -> Manifest:
         return Manifest(self._ground.storage, name)

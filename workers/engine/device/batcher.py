@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from models.runtime.network import Network
 from models.tasks.task import Outputs
@@ -27,9 +28,10 @@ from workers.engine.holding.flight import FlightRecord
 from workers.engine.reading.chunk import Chunk, Piece
 
 Key = tuple[str, str]
+Given = TypeVar("Given")
 
-# Stands for a batch where a lane warms networks up, which it does alone.
-_WARMING_UP: Key = ("", "")
+# Stands for a batch where a lane warms networks up or tries them, which it does alone.
+_ASIDE: Key = ("", "")
 
 # Seconds of a core for one sample from which on a network is heavy: ten times what it takes to
 # decode a photo.
@@ -67,7 +69,7 @@ class Batcher:
         # The keys of the batches that lanes have taken and not finished.
         self._computing: list[Key] = []
         # New networks, and who waits until they are warm.
-        self._cold: list[tuple[Network, Future[None]]] = []
+        self._aside: list[tuple[Callable[[], Any], Future[Any]]] = []
         self._closed = False
         # How many batches came to their end.
         self._finished = 0
@@ -87,11 +89,15 @@ class Batcher:
 
     def warm_up(self, network: Network) -> None:
         """Warm a network up between two batches; raises what that raises."""
-        warm: Future[None] = Future()
+        self.aside(network.warm_up)
+
+    def aside(self, work: Callable[[], Given]) -> Given:
+        """Run something of a network's between two batches; gives or raises what that does."""
+        done: Future[Given] = Future()
         with self._changed:
-            self._cold.append((network, warm))
+            self._aside.append((work, done))
             self._changed.notify()
-        warm.result()
+        return done.result()
 
     def announce(self) -> None:
         """Say that a chunk is being decoded and will be put; a batch may wait for it."""
@@ -145,11 +151,11 @@ class Batcher:
             return
         begun.set_result(None)
         while (batch := self._next_batch()) is not None:
-            key = batch[0].key if batch else _WARMING_UP
+            key = batch[0].key if batch else _ASIDE
             if batch:
                 self._compute(batch)
             else:
-                self._warm_up_new()
+                self._run_aside()
             # While this thread waits for the next, it would keep its network in memory.
             del batch
             with self._changed:
@@ -172,22 +178,22 @@ class Batcher:
     def _next_batch(self) -> list[Chunk] | None:
         """Wait for a batch, empty when a network is to be warmed up; None once closed and empty."""
         with self._gathering, self._changed:
-            while not (self._cold and not self._computing):
+            while not (self._aside and not self._computing):
                 now, keys = time.monotonic(), list(self._oldest_with_room())
                 for key in keys:
                     if self._is_ripe(key, now):
                         return self._take(key)
-                if self._closed and not (self._waiting or self._cold):
+                if self._closed and not (self._waiting or self._aside):
                     return None
                 due = (self._due(key) for key in keys if key not in self._computing)
                 left = min(due, default=math.inf) - now
                 self._changed.wait(left if left < math.inf else None)
-            self._computing.append(_WARMING_UP)
+            self._computing.append(_ASIDE)
             return []
 
     def _oldest_with_room(self) -> Iterator[Key]:
         """Give the keys whose batch may begin, oldest first."""
-        if self._cold:
+        if self._aside:
             return
         for key in sorted(self._since, key=self._since.__getitem__):
             if self._computing and any(map(self._is_alone, (key, *self._computing))):
@@ -209,21 +215,19 @@ class Batcher:
 
     def _is_alone(self, key: Key) -> bool:
         """Say whether nothing may be computed beside it: it is heavy or large, or may be."""
-        if key == _WARMING_UP or key in self._large:
+        if key == _ASIDE or key in self._large:
             return True
         return self._cores > 1 and self._core_s.get(key, _HEAVY_S) >= _HEAVY_S
 
-    def _warm_up_new(self) -> None:
+    def _run_aside(self) -> None:
         with self._changed:
-            new, self._cold = self._cold, []
-        for network, warm in new:
+            new, self._aside = self._aside, []
+        for work, done in new:
             self._use_cores(self._cores)
             try:
-                network.warm_up()
+                done.set_result(work())
             except Exception as err:
-                warm.set_exception(err)
-            else:
-                warm.set_result(None)
+                done.set_exception(err)
 
     def _take(self, key: Key) -> list[Chunk]:
         queue = self._waiting[key]

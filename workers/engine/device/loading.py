@@ -8,6 +8,8 @@ fault and told as the reason why it is refused.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 import torch
@@ -27,6 +29,8 @@ from jobs.versions.validation import (
     refuse,
     renew_turn,
 )
+from models.proving.check import Check
+from models.proving.proof import Proof
 from models.records.errors import ModelError
 from models.records.record import ModelRecord
 from models.runtime.completion import Examine, complete, needs_completion
@@ -74,6 +78,14 @@ def load_version(
     return network
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Why a version is refused, None if it is not; and what its check gave, as it is kept."""
+
+    reason: str | None
+    proof: dict[str, Any] | None = None
+
+
 class Validator:
     """Tries out new versions, and drops the networks of those that are gone."""
 
@@ -83,9 +95,10 @@ class Validator:
         networks: Networks,
         load: Callable[[ModelVersion, MakeRoom], Network],
         examine: Examine,
+        prove: Callable[[Network, Check], Proof],
     ) -> None:
         self._ground, self._networks, self._load = ground, networks, load
-        self._examine = examine
+        self._examine, self._prove = examine, prove
         # One version at a time: they are loaded one after the other, and shards need the places.
         self._trying = threading.Lock()
 
@@ -111,7 +124,7 @@ class Validator:
         """Take a turn to its end; False when it has to be taken again."""
         try:
             with self._renewing(turn):
-                reason = self._fault(turn)
+                verdict = self._judge(turn)
         except (StorageError, ProcessDied) as err:
             log.warning("validation_waits", error=repr(err))
             postpone(self._ground.database, turn)
@@ -120,13 +133,14 @@ class Validator:
             log.warning("validation_waits_for_memory", error=str(err))
             postpone(self._ground.database, turn, counts=True)
             return False
-        if reason is None:
-            accept(self._ground.database, turn, turn.version.record)
+        if verdict.reason is None:
+            accept(self._ground.database, turn, turn.version.record, verdict.proof)
         else:
-            refuse(self._ground.database, turn, reason)
+            refuse(self._ground.database, turn, verdict.reason, verdict.proof)
+        self._erase_check(turn.version)
         name, number = turn.version.name, turn.version.version
         self._ground.hints.tell_moved(f"{name}@{number}")
-        log.info("version_validated", model=name, version=number, refused=reason)
+        log.info("version_validated", model=name, version=number, refused=verdict.reason)
         return True
 
     @contextmanager
@@ -150,38 +164,65 @@ class Validator:
             ended.set()
             thread.join()
 
-    def _fault(self, turn: Turn) -> str | None:
-        """Say why a version cannot be run; None if it can.
+    def _judge(self, turn: Turn) -> "_Verdict":
+        """Say whether a version can be run, and answers as its check has it.
 
         Raises StorageError, ProcessDied or torch.OutOfMemoryError where it may be otherwise later.
         """
         version = turn.version
         if turn.attempt > self._ground.settings.max_turns:
-            return "A worker process ended each time it was tried out."
+            return _Verdict("A worker process ended each time it was tried out.")
         model = f"{version.name}@{version.version}"
         try:
             if needs_completion(version.record):
                 weights = self._ground.storage.get(version.weights)
                 version.record = complete(version.record, weights, self._examine).to_json()
-            self._networks.borrow(model, lambda make_room: self._load(version, make_room))
+            with self._borrowed(model, version) as network:
+                proof = self._proof(version, network)
         except BlobMissing:
-            return "Its weights are not in the store any more; register it again."
+            return _Verdict("Its weights are not in the store any more; register it again.")
         except (StorageError, ProcessDied):
             raise
         except torch.OutOfMemoryError:
             # Of which others may hold much at the moment.
             if turn.attempt < self._ground.settings.max_turns:
                 raise
-            return "It does not fit into the memory of the device."
+            return _Verdict("It does not fit into the memory of the device.")
         except ModelError as err:
-            return str(err).replace(version.name, shown_name(version.name))
+            return _Verdict(str(err).replace(version.name, shown_name(version.name)))
         except (
             Exception
         ) as err:  # whatever a stranger's record does wrong, it is not our process's end
             log.exception("version_not_run", model=version.name, version=version.version)
-            return f"It cannot be run with this record: {type(err).__name__}: {err}"
-        self._networks.give_back(model)
-        return None
+            return _Verdict(f"It cannot be run with this record: {type(err).__name__}: {err}")
+        if proof is None:
+            return _Verdict(None)
+        return _Verdict(None if proof.holds else proof.refusal(), proof.to_json())
+
+    def _proof(self, version: ModelVersion, network: Network) -> Proof | None:
+        """Hold a network against the check that came with it, if one did."""
+        if version.check_blob is None:
+            return None
+        text = self._ground.storage.get(version.check_blob)
+        return self._prove(network, Check.model_validate_json(text))
+
+    def _erase_check(self, version: ModelVersion) -> None:
+        """Erase a check's pictures; what stays is found later (jobs.aftercare.tidying)."""
+        if version.check_blob is None:
+            return
+        try:
+            self._ground.storage.delete([version.check_blob])
+        except StorageError as err:
+            log.warning("check_not_erased", blob=version.check_blob, error=str(err))
+
+    @contextmanager
+    def _borrowed(self, model: str, version: ModelVersion) -> Iterator[Network]:
+        network = self._networks.borrow(model, lambda make_room: self._load(version, make_room))
+        try:
+            yield network
+        finally:
+            del network  # if it is dropped now, nothing may keep it
+            self._networks.give_back(model)
 
     def _gone(self) -> list[str]:
         """Name the versions that are held and whose weights were erased."""

@@ -1,0 +1,182 @@
+"""A network held against what its author's own code answers; the work of who tries it out.
+
+check ─► each picture decoded, prepared, run ─► differences ─► Proof
+                                                     │ beyond the limits
+                                                     └─► suspects ─► the likely reason
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from models.contracts import contract_of
+from models.media.pictures import Picture
+from models.proving.check import Check, Expected, Sample
+from models.proving.differences import LIMITS, Difference, differences, has_measure, worst_of
+from models.proving.suspects import Suspect, suspects
+from models.records.errors import InputError, RecordError
+from models.records.record import Limits
+from models.runtime.network import ImageNetwork, Network
+
+Given = TypeVar("Given")
+
+# Pictures that a suspect is tried on: each costs a pass.
+_TRIED_ON = 3
+_MOST_NAMED = 5
+# A suspect that does not explain all of it is named where it explains most.
+_MUCH_NEARER = 5.0
+# All that a network tells: thresholds are the caller's.
+_ALL: Mapping[str, Any] = {"top_k": 100_000, "min_confidence": 0.0, "max_detections": 1000}
+_OPEN: Mapping[str, Mapping[str, Any]] = {
+    "embedding": {"normalize": False},
+    "segmentation": {"min_area": 1},
+}
+
+# Decodes a picture's bytes to so many channels, behind walls.
+Decode = Callable[[bytes, int, Limits], Picture]
+
+
+class Run(Protocol):
+    """Runs a pass of a network where batches run."""
+
+    def __call__(self, work: Callable[[], Given], /) -> Given:
+        """Give what `work` gives; raises what it raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was compared with whom, and how far apart it was; `worst` has a difference a measure."""
+
+    against: Mapping[str, str]
+    samples: int
+    worst: Sequence[Difference]
+    # The pictures beyond a limit, and what the author may have done otherwise.
+    apart: Sequence[str] = field(default_factory=tuple)
+    reason: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Say whether all of it is within the limits."""
+        return not self.apart
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as it is kept with the version."""
+        return {
+            "against": dict(self.against),
+            "samples": self.samples,
+            "holds": self.holds,
+            "differences": [
+                {
+                    "measure": each.measure,
+                    "worst": round(each.worst, 9),
+                    "limit": LIMITS[each.measure],
+                    "compared": each.compared,
+                }
+                for each in self.worst
+            ],
+            "apart": list(self.apart),
+            "reason": self.reason,
+        }
+
+    def refusal(self) -> str:
+        """Say in one line why the version is refused."""
+        names = ", ".join(self.apart[:_MOST_NAMED])
+        more = len(self.apart) - _MOST_NAMED
+        names += f" and {more} more" if more > 0 else ""
+        of = " and ".join(f"{name} {version}".strip() for name, version in self.against.items())
+        figures = "; ".join(each.told for each in self.worst if each.excess > 1)
+        why = self.reason or (
+            "None of the usual reasons explains it: look at the record's preprocess and labels "
+            "(`--record`), and at what the check expects."
+        )
+        return f"It does not answer as {of or 'the check'} does on {names} ({figures}). {why}"
+
+
+def prove(network: Network, check: Check, decode: Decode, run: Run) -> Proof:
+    """Hold a network against a check.
+
+    Raises RecordError for a check that is not one of its task, or whose pictures cannot be read.
+    """
+    task = network.record.task
+    if not isinstance(network, ImageNetwork) or not has_measure(task):
+        raise RecordError(
+            f"There is no check for the task {task}: push it without one (--no-check)."
+        )
+    trial = _Trial(network, check, decode, run)
+    found = [trial.differences(sample) for sample in check.samples]
+    apart = [
+        (sample, max(each.excess for each in of))
+        for sample, of in zip(check.samples, found, strict=True)
+        if any(each.excess > 1 for each in of)
+    ]
+    worst = worst_of([each for of in found for each in of])
+    reason = None
+    if apart:
+        apart.sort(key=lambda each: -each[1])
+        reason = trial.reason([sample for sample, _ in apart[:_TRIED_ON]])
+    names = [sample.name for sample, _ in apart]
+    return Proof(check.against, len(check.samples), worst, names, reason)
+
+
+class _Trial:
+    """Runs the network on pictures, as it is and as a suspect has it."""
+
+    def __init__(self, network: ImageNetwork, check: Check, decode: Decode, run: Run) -> None:
+        # Limits are those of float32, whatever jobs are computed in.
+        self._network = network.read_as(network.record)
+        self._check, self._decode, self._run = check, decode, run
+
+    def differences(self, sample: Sample, suspect: Suspect | None = None) -> list[Difference]:
+        """Compare our answer to a sample with what is expected of it."""
+        network = self._network if suspect is None else suspect.network(self._network)
+        picture = self._picture(sample, network)
+        if suspect is not None:
+            picture = suspect.picture(picture)
+        prepared = network.sample(picture)
+        outputs = self._run(lambda: network.forward([prepared]))
+        task = network.record.task
+        params = {**contract_of(task).params().model_dump(), **_ALL, **_OPEN.get(task, {})}
+        ours = network.postprocess(outputs, params)[0]
+        theirs = [_plain(each, sample, task) for each in sample.predictions]
+        return differences(task, ours, theirs, self._check.least_confidence)
+
+    def reason(self, samples: Sequence[Sample]) -> str | None:
+        """Say what of the usual explains the differences of these samples, if anything does."""
+        before = self._excess(samples, None)
+        tried: list[tuple[float, Suspect]] = []
+        for suspect in suspects(self._network.record):
+            try:
+                excess = self._excess(samples, suspect)
+            except (RecordError, InputError, ValueError, RuntimeError):
+                # What this network cannot be is no reason.
+                continue
+            if excess <= 1:
+                return f"They would agree {suspect.words}. {suspect.remedy}"
+            tried.append((excess, suspect))
+        if not tried:
+            return None
+        nearest, suspect = min(tried, key=lambda each: each[0])
+        if nearest * _MUCH_NEARER > before:
+            return None
+        return f"They would be nearer, not equal, {suspect.words}. {suspect.remedy}"
+
+    def _excess(self, samples: Sequence[Sample], suspect: Suspect | None) -> float:
+        found = [each for one in samples for each in self.differences(one, suspect)]
+        return max((each.excess for each in found), default=0.0)
+
+    def _picture(self, sample: Sample, network: ImageNetwork) -> Picture:
+        try:
+            return self._decode(sample.content(), network.channels, network.record.limits)
+        except InputError as err:
+            raise RecordError(f"The check's picture {sample.name} cannot be read: {err}") from err
+
+
+def _plain(expected: Expected, sample: Sample, task: str) -> dict[str, Any]:
+    """Give an expectation as predictions are given; raises RecordError when its task needs more."""
+    needed = {"detection": "box", "segmentation": "mask", "embedding": "embedding"}.get(task)
+    if needed is not None and getattr(expected, needed) is None:
+        raise RecordError(
+            f"The check expects of {sample.name} something without `{needed}`, which the task "
+            f"{task} gives."
+        )
+    return expected.model_dump(by_alias=True, exclude_none=True)

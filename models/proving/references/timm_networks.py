@@ -1,0 +1,42 @@
+"""timm's own evaluation: `create_transform` on a Pillow picture, and the network as built by it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from models.proving.references import answers
+
+_FEATURES = "-embedding"
+
+
+def reference(architecture: str, weights: Path) -> Callable[[Image.Image], list[dict[str, Any]]]:
+    """Give what answers for `timm/NAME` or `timm/NAME-embedding`."""
+    import timm
+    from timm.data.config import resolve_model_data_config
+    from timm.data.transforms_factory import create_transform
+
+    plain = architecture.removeprefix("timm/")
+    name = plain.removesuffix(_FEATURES)
+    tensors = load_file(weights)
+    published: Any = timm.get_pretrained_cfg(name)
+    last = published.classifier
+    last = last[0] if isinstance(last, tuple | list) else last
+    classes = len(tensors[f"{last}.weight"]) if f"{last}.weight" in tensors else 0
+    network: Any = timm.create_model(name, pretrained=False, num_classes=classes).eval()
+    network.load_state_dict(tensors)
+    settings = resolve_model_data_config(network)  # type: ignore[no-untyped-call]  # timm's
+    prepare: Any = create_transform(**settings)
+
+    @torch.inference_mode()
+    def answer(picture: Image.Image) -> list[dict[str, Any]]:
+        inputs = prepare(picture)[None]
+        if name == plain:
+            return answers.classes(network(inputs)[0])
+        features = network.forward_features(inputs)
+        return answers.vector(network.forward_head(features, pre_logits=True)[0])
+
+    return answer

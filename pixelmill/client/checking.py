@@ -1,0 +1,155 @@
+"""What a network is to be held against before its version is ready: pictures, and the answers.
+
+    the network's own library is installed here   ─► it is asked, in a process of its own
+    `expected`, a file                             ─► its answers are taken as they stand
+
+With no pictures given, three that we have are used.
+"""
+
+import base64
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelmill.client.house import CommandFailedError, run_command
+from pixelmill.wire.errors import InvalidInput
+
+# Who can be asked, by the beginning of an architecture's name.
+_LIBRARIES: Mapping[str, str] = {
+    "timm/": "timm",
+    "torchvision/": "torchvision",
+    "huggingface/": "transformers",
+}
+_PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
+# As the server takes them (32 MiB of text).
+_MOST_PICTURES, _MOST_BYTES = 16, 20 * 2**20
+_TIMEOUT_S = 600.0
+
+Samples = Path | str | Sequence[Path | str]
+
+
+def can_ask(record: Mapping[str, Any]) -> bool:
+    """Say whether the library of a record's network is here, and prepares pictures as it says."""
+    if record.get("preprocess"):
+        return False
+    library = _library(record)
+    return library is not None and _is_here(library) and _is_here("torch")
+
+
+def asked_library(
+    weights: Path, folder: Path | None, record: Mapping[str, Any], samples: Samples | None
+) -> dict[str, Any]:
+    """Ask the library of a network what it answers; gives the check.
+
+    Raises InvalidInput where it cannot be asked, in one line.
+    """
+    library, architecture = _library(record), record.get("architecture", "onnx")
+    if library is None:
+        raise InvalidInput(
+            f"No library knows {architecture!r} by itself, so that what it should answer has to be "
+            "given: --expected FILE, a JSON object of answers by the pictures' names."
+        )
+    given = {
+        "architecture": architecture,
+        "weights": str(weights.resolve()),
+        "folder": None if folder is None else str(folder.resolve()),
+        "classes": len(record["labels"]) if record.get("labels") else None,
+        "samples": [] if samples is None else [str(each.resolve()) for each in pictures(samples)],
+    }
+    try:
+        answer = run_command("models.proving", given=json.dumps(given), timeout_s=_TIMEOUT_S)
+    except CommandFailedError as err:
+        if "No module named" in str(err):
+            raise InvalidInput(
+                f"Asking {library} takes it and torch here: pip install 'pixelmill[workers]' "
+                f"{library}, or push without a check (--no-check)."
+            ) from err
+        raise InvalidInput(f"{library} could not be asked about {architecture}: {err}") from err
+    check: dict[str, Any] = json.loads(answer)
+    return check
+
+
+def expected_answers(samples: Samples, expected: Path | str) -> dict[str, Any]:
+    """Put pictures and a file of answers together; gives the check.
+
+    The file is a JSON object of predictions by the pictures' names, or rows of results as
+    `pixelmill results` writes them, a JSON object a line, whose `custom_id` is a picture's name.
+    Raises InvalidInput.
+    """
+    path = Path(expected)
+    answers = _read_answers(path)
+    found = list(pictures(samples))
+    missing = [each.name for each in found if each.name not in answers]
+    if missing:
+        raise InvalidInput(f"{path} has no answer for {missing[0]}; give one for each picture.")
+    rows = [
+        {
+            "name": each.name,
+            "data": base64.b64encode(each.read_bytes()).decode(),
+            "predictions": answers[each.name],
+        }
+        for each in found
+    ]
+    return {"against": {path.name: ""}, "samples": rows}
+
+
+def pictures(samples: Samples) -> Iterator[Path]:
+    """Yield the files that are meant, a folder's in the order of their names.
+
+    Raises InvalidInput for none, for too many and for too much.
+    """
+    given = [samples] if isinstance(samples, Path | str) else list(samples)
+    found = [file for each in map(Path, given) for file in _files(each)]
+    if not found:
+        raise InvalidInput(f"There is no picture in {', '.join(map(str, given))} to check with.")
+    if len(found) > _MOST_PICTURES:
+        raise InvalidInput(
+            f"There are {len(found)} pictures to check with; give at most {_MOST_PICTURES}."
+        )
+    size = sum(each.stat().st_size for each in found)
+    if size > _MOST_BYTES:
+        raise InvalidInput(
+            f"The pictures to check with have {size:,} bytes; give at most {_MOST_BYTES:,}."
+        )
+    yield from found
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(each for each in path.iterdir() if each.suffix.lower() in _PICTURES)
+    if not path.is_file():
+        raise InvalidInput(f"{path} is neither a picture nor a folder of them.")
+    return [path]
+
+
+def _read_answers(path: Path) -> dict[str, list[Any]]:
+    try:
+        text = path.read_text("utf-8-sig")
+        try:
+            whole = json.loads(text)
+        except ValueError:
+            whole = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError) as err:
+        raise InvalidInput(f"{path} cannot be read as JSON: {err}.") from err
+    if isinstance(whole, dict) and "predictions" not in whole:
+        return whole
+    rows = whole if isinstance(whole, list) else [whole]
+    if not all(isinstance(row, dict) and "custom_id" in row for row in rows):
+        raise InvalidInput(
+            f"{path} should hold an object of predictions by picture, or rows of results, each "
+            "with its custom_id."
+        )
+    return {str(row["custom_id"]): row.get("predictions") or [] for row in rows}
+
+
+def _library(record: Mapping[str, Any]) -> str | None:
+    architecture = str(record.get("architecture", ""))
+    return next(
+        (name for begins, name in _LIBRARIES.items() if architecture.startswith(begins)), None
+    )
+
+
+def _is_here(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None

@@ -1,0 +1,96 @@
+"""What a network is held against: pictures that are found, answers that are read, who is asked."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from pixelmill import InvalidInput
+from pixelmill.client import checking
+from pixelmill.client.checking import asked_library, can_ask, expected_answers, pictures
+
+ANSWER = [{"class": "cat", "confidence": 0.9}]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "samples"
+    made.mkdir()
+    for name in ("b.JPG", "a.png", "notes.txt"):
+        (made / name).write_bytes(name.encode())
+    return made
+
+
+def test_a_folders_pictures_come_in_the_order_of_their_names(folder: Path) -> None:
+    assert [each.name for each in pictures(folder)] == ["a.png", "b.JPG"]
+    assert [each.name for each in pictures(folder / "notes.txt")] == ["notes.txt"]
+
+
+def test_none_too_many_and_too_much_are_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InvalidInput, match="neither a picture nor a folder"):
+        list(pictures(tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidInput, match="no picture in"):
+        list(pictures(tmp_path / "empty"))
+    monkeypatch.setattr(checking, "_MOST_BYTES", 6)
+    with pytest.raises(InvalidInput, match="have 10 bytes; give at most 6"):
+        list(pictures(folder))
+    monkeypatch.setattr(checking, "_MOST_PICTURES", 1)
+    with pytest.raises(InvalidInput, match=r"2 pictures .* at most 1"):
+        list(pictures(folder))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"a.png": ANSWER, "b.JPG": []}),
+        '{"custom_id": "a.png", "predictions": [{"class": "cat", "confidence": 0.9}]}\n'
+        '{"custom_id": "b.JPG", "predictions": null}\n',
+    ],
+    ids=["object", "rows"],
+)
+def test_answers_are_an_object_by_picture_or_rows_of_results(folder: Path, text: str) -> None:
+    expected = folder.parent / "expected.json"
+    expected.write_text(text)
+    check = expected_answers(folder, expected)
+    assert check["against"] == {"expected.json": ""}
+    assert [each["predictions"] for each in check["samples"]] == [ANSWER, []]
+    assert base64.b64decode(check["samples"][1]["data"]) == b"b.JPG"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a.png": []}', r"no answer for b\.JPG"),
+        ("cats", "cannot be read as JSON"),
+        ('{"predictions": []}', "custom_id"),
+    ],
+)
+def test_answers_that_cannot_be_meant_are_refused(folder: Path, text: str, words: str) -> None:
+    expected = folder.parent / "expected.json"
+    expected.write_text(text)
+    with pytest.raises(InvalidInput, match=words):
+        expected_answers(folder, expected)
+
+
+def test_who_is_asked_goes_by_the_architecture() -> None:
+    assert can_ask({"architecture": "timm/resnet18"})
+    assert not can_ask({"architecture": "onnx"})
+    assert not can_ask({})
+    # Then it is the record that says how pictures are prepared, and not the library.
+    assert not can_ask({"architecture": "timm/resnet18", "preprocess": {"resize": 64}})
+
+
+def test_where_no_library_knows_it_the_answers_have_to_be_given(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="--expected FILE"):
+        asked_library(tmp_path / "best.onnx", None, {}, None)
+
+
+def test_a_library_that_cannot_be_asked_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(b"nothing")
+    record = {"architecture": "timm/test_resnet"}
+    with pytest.raises(InvalidInput, match="timm could not be asked about timm/test_resnet: "):
+        asked_library(tmp_path / "w.safetensors", None, record, None)
