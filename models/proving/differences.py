@@ -28,6 +28,8 @@ LIMITS: Mapping[str, float] = {CONFIDENCE: 1e-3, BOX_IOU: 0.99, MASK_IOU: 0.99, 
 
 # Objects of less confidence are not looked for.
 LEAST_CONFIDENCE = 0.1
+# Who tells so many objects may have left others out.
+_MANY = 100
 # From where on objects are told by who tells none.
 _USUAL_THRESHOLD = 0.5
 
@@ -147,7 +149,7 @@ def _matched(
     pairs: list[tuple[float, float]] = []
     for columns, side, least in (
         (False, ours, _least_told(theirs, least_told)),
-        (True, theirs, LEAST_CONFIDENCE),
+        (True, theirs, _least_told(ours, 0.0)),
     ):
         for index, each in enumerate(side):
             if each.get("confidence", 1.0) < least:
@@ -177,6 +179,8 @@ def _least_told(answer: Answer, said: float | None) -> float:
     """
     told = [each["confidence"] for each in answer if "confidence" in each]
     edge = said if said is not None else min(told, default=_USUAL_THRESHOLD)
+    if len(told) >= _MANY:
+        edge = max(edge, min(told))
     return max(LEAST_CONFIDENCE, edge + 2 * LIMITS[CONFIDENCE])
 
 

@@ -143,22 +143,19 @@ class _Trial:
     def reason(self, samples: Sequence[Sample]) -> str | None:
         """Say what of the usual explains the differences of these samples, if anything does."""
         before = self._excess(samples, None)
-        tried: list[tuple[float, Suspect]] = []
+        tried: list[tuple[float, Suspect | None]] = []
         for suspect in suspects(self._network.record):
             try:
                 excess = self._excess(samples, suspect)
             except (RecordError, InputError, ValueError, RuntimeError):
                 # What this network cannot be is no reason.
                 continue
-            if excess <= 1:
-                return f"They would agree {suspect.words}. {suspect.remedy}"
             tried.append((excess, suspect))
-        if not tried:
+        nearest, suspect = min(tried, key=lambda each: each[0], default=(before, None))
+        if suspect is None or (nearest > 1 and nearest * _MUCH_NEARER > before):
             return None
-        nearest, suspect = min(tried, key=lambda each: each[0])
-        if nearest * _MUCH_NEARER > before:
-            return None
-        return f"They would be nearer, not equal, {suspect.words}. {suspect.remedy}"
+        how = "agree" if nearest <= 1 else "be nearer, not equal,"
+        return f"They would {how} {suspect.words}. {suspect.remedy}"
 
     def _excess(self, samples: Sequence[Sample], suspect: Suspect | None) -> float:
         found = [each for one in samples for each in self.differences(one, suspect)]

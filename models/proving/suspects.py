@@ -61,8 +61,8 @@ def suspects(record: ModelRecord) -> Iterator[Suspect]:
     if given.get("channels") == 3:
         yield Suspect(
             "if pictures were given blue first (BGR), as OpenCV reads them",
-            "Turn them in the author's code (cv2.COLOR_BGR2RGB); if the network was trained so, say "
-            "preprocess.order 'bgr' for a detector or segmenter, and turn the first layer's "
+            "Turn them in the author's code (cv2.COLOR_BGR2RGB); if the network was trained so, "
+            "say preprocess.order 'bgr' for a detector or segmenter, and turn the first layer's "
             "channels of any other.",
             swaps_channels=True,
         )
