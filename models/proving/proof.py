@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+import torch
+
 from models.contracts import contract_of
 from models.media.pictures import Picture
 from models.proving.check import Check, Expected, Sample
@@ -17,6 +19,8 @@ from models.proving.suspects import Suspect, suspects
 from models.records.errors import InputError, RecordError
 from models.records.record import Limits
 from models.runtime.network import ImageNetwork, Network
+from models.tasks.task import Outputs
+from models.tasks.task import Sample as Prepared
 
 Given = TypeVar("Given")
 
@@ -133,7 +137,7 @@ class _Trial:
         if suspect is not None:
             picture = suspect.picture(picture)
         prepared = network.sample(picture)
-        outputs = self._run(lambda: network.forward([prepared]))
+        outputs = self._run(lambda: _in_float32(network, prepared))
         task = network.record.task
         params = {**contract_of(task).params().model_dump(), **_ALL, **_OPEN.get(task, {})}
         ours = network.postprocess(outputs, params)[0]
@@ -151,11 +155,11 @@ class _Trial:
                 # What this network cannot be is no reason.
                 continue
             tried.append((excess, suspect))
-        nearest, suspect = min(tried, key=lambda each: each[0], default=(before, None))
-        if suspect is None or (nearest > 1 and nearest * _MUCH_NEARER > before):
+        nearest, likely = min(tried, key=lambda each: each[0], default=(before, None))
+        if likely is None or (nearest > 1 and nearest * _MUCH_NEARER > before):
             return None
         how = "agree" if nearest <= 1 else "be nearer, not equal,"
-        return f"They would {how} {suspect.words}. {suspect.remedy}"
+        return f"They would {how} {likely.words}. {likely.remedy}"
 
     def _excess(self, samples: Sequence[Sample], suspect: Suspect | None) -> float:
         found = [each for one in samples for each in self.differences(one, suspect)]
@@ -166,6 +170,18 @@ class _Trial:
             return self._decode(sample.content(), network.channels, network.record.limits)
         except InputError as err:
             raise RecordError(f"The check's picture {sample.name} cannot be read: {err}") from err
+
+
+def _in_float32(network: ImageNetwork, prepared: Prepared) -> Outputs:
+    """Run a pass; on a GPU torch would convolve in TF32, of which nobody's limits are."""
+    if network.device.type != "cuda":
+        return network.forward([prepared])
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        return network.forward([prepared])
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _plain(expected: Expected, sample: Sample, task: str) -> dict[str, Any]:
