@@ -11,7 +11,7 @@ import torch
 
 from models.tasks.task import Sample
 from tests.e2e.stacks import wait_for
-from workers.engine.device.batcher import _HEAVY_S, _WARMING_UP, Batcher
+from workers.engine.device.batcher import _HEAVY_S, _ASIDE, Batcher
 from workers.engine.holding.flight import FlightRecord
 from workers.engine.reading.chunk import Chunk
 
@@ -239,7 +239,7 @@ def test_networks_are_warmed_up_alone(
     network.has_begun(MOST)
     loading = threading.Thread(target=batcher.warm_up, args=(cold,))
     loading.start()
-    wait_for(lambda: batcher._cold, DEADLINE_S, "the new network")
+    wait_for(lambda: batcher._aside, DEADLINE_S, "the new network")
     last = put(batcher, network, MOST)
     assert computing() == [LIGHT], "what comes later waits until the new one is warm"
     network.end_one()
@@ -247,7 +247,7 @@ def test_networks_are_warmed_up_alone(
     network.end_one()
     last.pieces.result(DEADLINE_S)
     loading.join(DEADLINE_S)
-    assert beside == [[_WARMING_UP]]
+    assert beside == [[_ASIDE]]
 
 
 def test_where_a_lane_cannot_begin_there_is_no_batcher(new_batcher: Callable[..., Batcher]) -> None:
