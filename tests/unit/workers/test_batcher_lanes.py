@@ -11,7 +11,7 @@ import torch
 
 from models.tasks.task import Sample
 from tests.e2e.stacks import wait_for
-from workers.engine.device.batcher import _HEAVY_S, _ASIDE, Batcher
+from workers.engine.device.batcher import _ASIDE, _HEAVY_S, Batcher
 from workers.engine.holding.flight import FlightRecord
 from workers.engine.reading.chunk import Chunk
 
