@@ -3,7 +3,7 @@
 batch, float32 (B, C, h, w) ─► onnxruntime ─► outputs, tensors ─► head ─► what the task reads
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,4 +106,6 @@ def _joined(decoded: Sequence[Any]) -> Any:
     """Put together what a head gave of one picture after the other."""
     if isinstance(decoded[0], Tensor):
         return torch.cat(list(decoded))
+    if isinstance(decoded[0], Mapping):
+        return {name: torch.cat([each[name] for each in decoded]) for name in decoded[0]}
     return [picture for each in decoded for picture in each]

@@ -41,12 +41,16 @@ def as_logits(scores: torch.Tensor, options: OnnxOptions) -> torch.Tensor:
     `options.outputs` says what they are: "logits" unless it says "probabilities".
     """
     if options.outputs == "probabilities":
-        both = torch.cat((1 - scores, scores), 1) if scores.shape[1] == 1 else scores
         # Of nothing there is no logarithm that a softmax could take.
-        return both.clamp(min=torch.finfo(torch.float32).tiny).log()
+        return of_both(scores).clamp(min=torch.finfo(torch.float32).tiny).log()
     if scores.shape[1] == 1:
         return torch.cat((torch.zeros_like(scores), scores), 1)
     return scores
+
+
+def of_both(chances: torch.Tensor) -> torch.Tensor:
+    """Give the chances of both classes (B, 2, ...) where (B, 1, ...) are those of the second."""
+    return torch.cat((1 - chances, chances), 1) if chances.shape[1] == 1 else chances
 
 
 HEAD = Head(

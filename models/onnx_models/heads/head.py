@@ -10,8 +10,9 @@ from models.onnx_models.facts import Facts
 from models.onnx_models.shapes import PictureInput, Size
 from models.records.options import OnnxOptions
 
-# What a task reads (models/tasks): a tensor with a row a picture, or a dict a picture.
-Decoded = torch.Tensor | list[dict[str, Any]]
+# What a task reads (models/tasks): a tensor with a row a picture, bare or by the name of its form,
+# or a dict a picture.
+Decoded = torch.Tensor | dict[str, torch.Tensor] | list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import torch
 
 from models.onnx_models.expected_inputs import stretched_to_imagenet
 from models.onnx_models.facts import Facts
-from models.onnx_models.heads.classifier import as_logits
-from models.onnx_models.heads.head import Head
+from models.onnx_models.heads.classifier import as_logits, of_both
+from models.onnx_models.heads.head import Decoded, Head
 from models.onnx_models.shapes import Size, output_shapes
 from models.records.options import OnnxOptions
 
@@ -25,8 +25,10 @@ def labels(facts: Facts) -> int | None:
     return 2 if count == 1 else count
 
 
-def decode(outputs: Sequence[torch.Tensor], _size: Size, options: OnnxOptions) -> torch.Tensor:
-    """Give logits, float32 (B, C, h, w)."""
+def decode(outputs: Sequence[torch.Tensor], _size: Size, options: OnnxOptions) -> Decoded:
+    """Give logits, float32 (B, C, h, w), or as "chances" the probabilities that the file gives."""
+    if options.outputs == "probabilities":
+        return {"chances": of_both(outputs[0])}
     return as_logits(outputs[0], options)
 
 

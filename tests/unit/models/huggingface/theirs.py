@@ -38,11 +38,15 @@ class Theirs:
         )[0]
         return found
 
-    def classes(self, picture: np.ndarray) -> np.ndarray:
-        """The class of each pixel (H, W)."""
+    def classes(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The class of each pixel (H, W), and the chance of it."""
         outputs, size = self.outputs(picture), [picture.shape[:2]]
-        drawn = self.processor.post_process_semantic_segmentation(outputs, target_sizes=size)
-        return np.asarray(drawn[0])
+        (drawn,) = self.processor.post_process_semantic_segmentation(
+            outputs, target_sizes=size, return_segmentation_scores=True
+        )
+        scores = drawn["segmentation_scores"]
+        chances = scores.softmax(0) if "logits" in outputs else scores / scores.sum(0)
+        return np.asarray(drawn["segmentation"]), chances.amax(0).numpy()
 
     @torch.inference_mode()
     def vector(self, picture: np.ndarray) -> torch.Tensor:
@@ -68,5 +72,5 @@ class Theirs:
             drawn = self.processor.post_process_semantic_segmentation(
                 outputs, return_segmentation_scores=True
             )
-            return torch.stack([each["segmentation_scores"] for each in drawn]).log()
+            return torch.stack([each["segmentation_scores"] for each in drawn])
         return outputs.logits if "logits" in outputs else outputs.pooler_output
