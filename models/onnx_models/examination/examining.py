@@ -8,12 +8,12 @@ process that has nothing (workers/walls/networks.py). Needs no torch.
 
 from typing import Any
 
-from models.onnx_models.facts import Facts
-from models.onnx_models.opening import library
-from models.onnx_models.other_formats import refuse_other_formats
-from models.onnx_models.structure import check_structure
-from models.onnx_models.trial import try_out
-from models.onnx_models.wording import as_text
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.examination.opening import library
+from models.onnx_models.examination.other_formats import refuse_other_formats
+from models.onnx_models.examination.structure import check_structure
+from models.onnx_models.examination.trial import try_out
+from models.onnx_models.examination.wording import as_text
 from models.records.errors import WeightsError
 
 # What one message of protobuf can hold, and so one file.

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from models.onnx_models.tensors import check_tensor
-from models.onnx_models.wording import shown
+from models.onnx_models.examination.tensors import check_tensor
+from models.onnx_models.examination.wording import shown
 from models.records.errors import WeightsError
 
 MOST_NODES = 100_000

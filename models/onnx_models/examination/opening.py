@@ -67,7 +67,7 @@ def session_options(count: int) -> Any:
 def open_session(data: bytes, device: str = "cpu") -> Any:
     """Make an InferenceSession of a file's bytes, which it does not keep.
 
-    Raises whatever onnxruntime does: see `models.onnx_models.trial`.
+    Raises whatever onnxruntime does: see `models.onnx_models.examination.trial`.
     """
     runtime = library("onnxruntime")
     offered = set(runtime.get_available_providers())

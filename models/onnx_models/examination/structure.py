@@ -3,8 +3,8 @@
 from math import prod
 from typing import Any
 
-from models.onnx_models.graphs import count_operators
-from models.onnx_models.wording import shown
+from models.onnx_models.examination.graphs import count_operators
+from models.onnx_models.examination.wording import shown
 from models.records.errors import WeightsError
 
 MOST_PORTS = 64

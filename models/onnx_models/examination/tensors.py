@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from models.onnx_models.wording import as_text, shown
+from models.onnx_models.examination.wording import as_text, shown
 from models.records.errors import WeightsError
 
 _MOST_AXES = 8

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.onnx_models.facts import Port
-from models.onnx_models.opening import open_session, raise_if_out_of_memory
-from models.onnx_models.wording import reason, shown
+from models.onnx_models.examination.facts import Port
+from models.onnx_models.examination.opening import open_session, raise_if_out_of_memory
+from models.onnx_models.examination.wording import reason, shown
 from models.records.errors import WeightsError
 
 # Kinds of numbers that pictures can be given as, by onnxruntime's names.

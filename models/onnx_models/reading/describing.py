@@ -11,13 +11,13 @@ contradiction is refused, for answers would be wrong without anybody seeing it.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from models.onnx_models.expected_inputs import cropped_by_ultralytics, scaled
-from models.onnx_models.facts import Facts
-from models.onnx_models.heads import classifier
-from models.onnx_models.heads.head import Head
-from models.onnx_models.metadata import Metadata, read_metadata
-from models.onnx_models.recognising import recognise
-from models.onnx_models.shapes import PictureInput, Size, picture_input, with_batch
+from models.onnx_models.reading.expected_inputs import cropped_by_ultralytics, scaled
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.heads import classifier
+from models.onnx_models.reading.heads.head import Head
+from models.onnx_models.reading.metadata import Metadata, read_metadata
+from models.onnx_models.reading.recognising import recognise
+from models.onnx_models.reading.shapes import PictureInput, Size, picture_input, with_batch
 from models.preprocessing.preprocess import Preprocessing
 from models.preprocessing.whole_pictures import WholePicture
 from models.records.errors import RecordError

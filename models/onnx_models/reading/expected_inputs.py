@@ -5,7 +5,7 @@ Each function takes the file's input and gives what its kind of network was usua
 
 from typing import Any, Final
 
-from models.onnx_models.shapes import PictureInput
+from models.onnx_models.reading.shapes import PictureInput
 from models.records.options import ValueScale
 
 _IMAGENET_MEAN: Final = [0.485, 0.456, 0.406]

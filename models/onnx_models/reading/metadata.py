@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from models.onnx_models.shapes import Size
+from models.onnx_models.reading.shapes import Size
 from models.records.errors import RecordError
 
 # Characters of one value: ten thousand names of ten characters and their numbers.

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from models.onnx_models.facts import Facts
-from models.onnx_models.heads.head import Head
-from models.onnx_models.heads.table import HEADS
-from models.onnx_models.shapes import output_shapes, written
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.heads.head import Head
+from models.onnx_models.reading.heads.table import HEADS
+from models.onnx_models.reading.shapes import output_shapes, written
 from models.records.errors import RecordError
 
 # What people call the networks whose outputs a head reads.

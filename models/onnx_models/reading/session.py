@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models.onnx_models.opening import open_session, raise_if_out_of_memory
-from models.onnx_models.trial import NUMBERS
-from models.onnx_models.wording import reason, shown
+from models.onnx_models.examination.opening import open_session, raise_if_out_of_memory
+from models.onnx_models.examination.trial import NUMBERS
+from models.onnx_models.examination.wording import reason, shown
 from models.records.errors import WeightsError
 from models.records.record import ModelRecord
 
@@ -29,7 +29,7 @@ def load_module(record: ModelRecord, weights: bytes, device: str = "cpu") -> nn.
     Raises WeightsError for a file that cannot be opened, or where onnxruntime is not installed,
     and RecordError for options that are wrong.
     """
-    from models.onnx_models.heads.table import HEADS
+    from models.onnx_models.reading.heads.table import HEADS
     from models.records.options import read_onnx_options
 
     options = read_onnx_options(record.options)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
 
-from models.onnx_models.facts import Facts, Port
+from models.onnx_models.examination.facts import Facts, Port
 from models.records.errors import RecordError
 
 # (height, width) in pixels.

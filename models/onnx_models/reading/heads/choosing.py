@@ -5,7 +5,7 @@ from typing import Any, Final
 import torch
 from torchvision.ops import batched_nms, box_convert
 
-from models.onnx_models.shapes import Size
+from models.onnx_models.reading.shapes import Size
 from models.records.options import OnnxOptions
 
 # As many candidates as Ultralytics compares, and as many objects as a job can ask for.

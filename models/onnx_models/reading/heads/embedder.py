@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
-from models.onnx_models.expected_inputs import cropped
-from models.onnx_models.facts import Facts
-from models.onnx_models.heads.classifier import is_row_a_picture
-from models.onnx_models.heads.head import Head
-from models.onnx_models.shapes import Size, output_shapes
+from models.onnx_models.reading.expected_inputs import cropped
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.heads.classifier import is_row_a_picture
+from models.onnx_models.reading.heads.head import Head
+from models.onnx_models.reading.shapes import Size, output_shapes
 from models.records.options import OnnxOptions
 
 

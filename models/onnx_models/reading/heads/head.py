@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.facts import Facts
-from models.onnx_models.shapes import PictureInput, Size
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.shapes import PictureInput, Size
 from models.records.options import OnnxOptions
 
 # What a task reads (models/tasks): a tensor with a row a picture, bare or by the name of its form,

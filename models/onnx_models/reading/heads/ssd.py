@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.expected_inputs import stretched_around_zero
-from models.onnx_models.facts import Facts
-from models.onnx_models.heads.choosing import in_pixels, thin_out, told
-from models.onnx_models.heads.detr import MOST_QUERIES
-from models.onnx_models.heads.head import Head
-from models.onnx_models.shapes import Shape, Size, output_shapes, ranks
+from models.onnx_models.reading.expected_inputs import stretched_around_zero
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.heads.choosing import in_pixels, thin_out, told
+from models.onnx_models.reading.heads.detr_family.detr import MOST_QUERIES
+from models.onnx_models.reading.heads.head import Head
+from models.onnx_models.reading.shapes import Shape, Size, output_shapes, ranks
 from models.records.options import OnnxOptions
 
 

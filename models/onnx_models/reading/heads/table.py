@@ -3,23 +3,24 @@
 from collections.abc import Mapping
 from typing import Final
 
-from models.onnx_models.heads import (
+from models.onnx_models.reading.heads import (
     classifier,
-    detr,
-    efficient_nms,
     embedder,
-    end_to_end,
-    rt_detr_ultralytics,
     semantic,
     ssd,
     torchvision_detectors,
+)
+from models.onnx_models.reading.heads.detr_family import detr, rt_detr_ultralytics
+from models.onnx_models.reading.heads.head import Head
+from models.onnx_models.reading.heads.yolo_family import (
+    efficient_nms,
+    end_to_end,
     yolo,
     yolo_anchors,
     yolo_masks,
     yolov7_end_to_end,
     yolox,
 )
-from models.onnx_models.heads.head import Head
 
 _HEADS: Final[tuple[Head, ...]] = (
     classifier.HEAD,

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from models.answers.whole_masks import PlainMasks
-from models.onnx_models.expected_inputs import resized_for_torchvision
-from models.onnx_models.facts import Facts
-from models.onnx_models.heads.choosing import sure, told
-from models.onnx_models.heads.head import Head
-from models.onnx_models.shapes import Size, output_shapes, ranks
+from models.onnx_models.reading.expected_inputs import resized_for_torchvision
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.heads.choosing import sure, told
+from models.onnx_models.reading.heads.head import Head
+from models.onnx_models.reading.shapes import Size, output_shapes, ranks
 from models.records.options import OnnxOptions
 
 _INTEGERS = ("tensor(int64)", "tensor(int32)")

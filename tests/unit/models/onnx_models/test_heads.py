@@ -9,9 +9,9 @@ from torch import nn
 from models.answers import rle
 from models.catalog import ModelRecord, check_params
 from models.media.pictures import Picture
-from models.onnx_models.expected_inputs import letterboxed
-from models.onnx_models.heads.table import HEADS
-from models.onnx_models.shapes import PictureInput
+from models.onnx_models.reading.expected_inputs import letterboxed
+from models.onnx_models.reading.heads.table import HEADS
+from models.onnx_models.reading.shapes import PictureInput
 from models.records.options import OnnxOptions
 from models.tasks import classification, detection, segmentation
 from tests.unit.models.onnx_models.outputs import (

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.onnx_models.heads.table import HEADS
+from models.onnx_models.reading.heads.table import HEADS
 from models.records.options import OnnxOptions
 from tests.unit.models.onnx_models import graphs
 from tests.unit.models.onnx_models.outputs import (

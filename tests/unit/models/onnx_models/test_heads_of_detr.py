@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from models.onnx_models.heads.table import HEADS
+from models.onnx_models.reading.heads.table import HEADS
 from models.records.options import OnnxOptions
 from tests.unit.models.onnx_models.outputs import SIZE, clipped, rows_of
 

@@ -16,10 +16,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.onnx_models import opening, session
-from models.onnx_models.heads import table as heads
-from models.onnx_models.opening import session_options
-from models.onnx_models.session import OnnxModule
+from models.onnx_models.examination import opening
+from models.onnx_models.reading import session
+from models.onnx_models.reading.heads import table as heads
+from models.onnx_models.examination.opening import session_options
+from models.onnx_models.reading.session import OnnxModule
 from models.records import options
 from models.records.errors import WeightsError
 from models.runtime.device_faults import is_out_of_memory
@@ -187,7 +188,7 @@ def test_where_the_extra_is_missing_it_is_said_how_to_install_it(monkeypatch):
 
 QUIET = """
 import os, sys
-from models.onnx_models.opening import open_session
+from models.onnx_models.examination.opening import open_session
 open_session(sys.stdin.buffer.read())
 print(len(os.listdir("/proc/self/task")))
 """

@@ -10,7 +10,7 @@ import torchvision
 from PIL import Image
 
 from models.contracts import check_params
-from models.onnx_models.examining import examine
+from models.onnx_models.examination.examining import examine
 from models.runtime.completion import complete
 from models.runtime.network import ImageNetwork
 from models.runtime.registry import load

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import torch
 
-from models.onnx_models.expected_inputs import stretched, stretched_to_imagenet
-from models.onnx_models.facts import Facts
-from models.onnx_models.heads.choosing import corners, in_pixels, sure, told
-from models.onnx_models.heads.head import Head
-from models.onnx_models.shapes import Size, output_shapes, ranks
+from models.onnx_models.reading.expected_inputs import stretched, stretched_to_imagenet
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.heads.choosing import corners, in_pixels, sure, told
+from models.onnx_models.reading.heads.head import Head
+from models.onnx_models.reading.shapes import Size, output_shapes, ranks
 from models.records.options import OnnxOptions
 
 # More rows than any DETR has queries, and fewer than an SSD has anchors.

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.expected_inputs import letterboxed_by_yolox
-from models.onnx_models.facts import Facts
-from models.onnx_models.heads import yolo_anchors
-from models.onnx_models.heads.head import Head
-from models.onnx_models.heads.yolo_anchors import best_of_rows, labels
-from models.onnx_models.shapes import (
+from models.onnx_models.reading.expected_inputs import letterboxed_by_yolox
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.heads.head import Head
+from models.onnx_models.reading.heads.yolo_family import yolo_anchors
+from models.onnx_models.reading.heads.yolo_family.yolo_anchors import best_of_rows, labels
+from models.onnx_models.reading.shapes import (
     USUAL_STRIDES,
     Size,
     cells,
