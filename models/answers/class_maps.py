@@ -67,7 +67,7 @@ class ClassMap:
     sums: NDArray[np.float64]
 
 
-def layers_of(scores: torch.Tensor, form: Form, size: Size, window: Window | None = None) -> Layers:
+def kept_layers(scores: torch.Tensor, form: Form, size: Size, window: Window | None = None) -> Layers:
     """Keep what matters of scores (labels, h, w), on any device, of which a picture fills `window`.
 
     Without a window, the picture fills all of it.

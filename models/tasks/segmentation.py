@@ -25,7 +25,7 @@ from torch import nn
 from torchvision.models.detection.roi_heads import expand_boxes, expand_masks, paste_mask_in_image
 
 from models.answers import rle
-from models.answers.class_maps import Form, Layers, class_map, layers_of
+from models.answers.class_maps import Form, Layers, class_map, kept_layers
 from models.answers.enlarging import Window, enlarged_part
 from models.answers.numbers import shortest
 from models.answers.whole_masks import WholeMasks, used_part
@@ -60,7 +60,7 @@ def infer(
             continue
         scores, form = _read_scores(given)
         for position, layers in zip(positions, scores, strict=True):
-            outputs[position] = _layers(layers, form, samples[position])
+            outputs[position] = layers_of(layers, samples[position], form)
     return [outputs[position] for position in range(len(samples))]
 
 
@@ -86,14 +86,14 @@ def _read_scores(given: Any) -> tuple[torch.Tensor, Form]:
     return (given["chances"], "chances") if "chances" in given else (given["out"], "logits")
 
 
-def _layers(scores: torch.Tensor, form: Form, sample: Sample) -> Layers:
+def layers_of(scores: torch.Tensor, sample: Sample, form: Form = "logits") -> Layers:
     """Keep the classes of (labels, h, w) that may win; of a letterbox, the part with the picture.
 
     A place that is partly grey belongs to the picture: what lies beyond says nothing of it.
     """
     size, place = (sample.height, sample.width), sample.inside
     if place is None:
-        return layers_of(scores, form, size)
+        return kept_layers(scores, form, size)
     down = scores.shape[1] / sample.pixels.shape[-2]
     across = scores.shape[2] / sample.pixels.shape[-1]
     top, left = place.top * down, place.left * across
@@ -101,7 +101,7 @@ def _layers(scores: torch.Tensor, form: Form, sample: Sample) -> Layers:
     rows = slice(int(top), math.ceil(top + height))
     columns = slice(int(left), math.ceil(left + width))
     window = Window(top - rows.start, left - columns.start, height, width)
-    return layers_of(scores[:, rows, columns], form, size, window)
+    return kept_layers(scores[:, rows, columns], form, size, window)
 
 
 def _classes(

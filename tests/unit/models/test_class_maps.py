@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as nn
 
-from models.answers.class_maps import class_map, layers_of
+from models.answers.class_maps import class_map, kept_layers
 from models.answers.enlarging import Window
 
 
@@ -34,7 +34,7 @@ def told(layers):
 
 
 def assert_same(scores, form, size):
-    layers = layers_of(scores, form, size)
+    layers = kept_layers(scores, form, size)
     ours, means = told(layers)
     theirs, chances = directly(scores, form, size)
     assert (ours == theirs).mean() > 0.9999
@@ -94,7 +94,7 @@ def test_a_picture_in_a_part_of_the_places_has_its_own_map():
     """What lies beside its window is nobody's: other numbers there change nothing."""
     scores = logits(5, 16, 24)
     window = Window(0.25, 0.5, 15.5, 23.0)
-    ours, _ = told(layers_of(scores, "logits", (155, 230), window))
+    ours, _ = told(kept_layers(scores, "logits", (155, 230), window))
     # The same pixels of a picture that is 10 pixels a place and cut afterwards.
     theirs, _ = directly(scores, "logits", (160, 240))
     steps = nn.interpolate(scores[None], (640, 960), mode="bilinear")[0].argmax(0).numpy()
@@ -106,8 +106,8 @@ def test_a_picture_in_a_part_of_the_places_has_its_own_map():
 def test_what_is_sure_or_impossible_stays_a_number():
     scores = torch.full((3, 4, 4), -torch.inf)
     scores[0, :, :2], scores[1, :, 2:] = 0.0, 0.0
-    found = class_map(layers_of(scores, "logits", (40, 40)))
+    found = class_map(kept_layers(scores, "logits", (40, 40)))
     assert found.areas.tolist() == [800, 800]
     assert np.isfinite(found.sums).all()
     broken = torch.full((3, 4, 4), torch.nan)
-    assert class_map(layers_of(broken, "logits", (8, 8))).areas.sum() == 64
+    assert class_map(kept_layers(broken, "logits", (8, 8))).areas.sum() == 64

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from models.answers import rle
-from models.answers.class_maps import layers_of
+from models.answers.class_maps import kept_layers
 from models.catalog import ModelRecord, check_params
 from models.media.pictures import decode
 from models.pictures.data import encode
@@ -49,7 +49,7 @@ def halves(height=4, width=6):
         columns = slice(class_id * width // 3, (class_id + 1) * width // 3)
         chances[:, :, columns] = (1 - chance) / 2
         chances[class_id, :, columns] = chance
-    return layers_of(chances, "chances", (height, width))
+    return kept_layers(chances, "chances", (height, width))
 
 
 def test_each_class_that_is_present_has_one_mask_and_the_background_none():
@@ -173,7 +173,7 @@ def test_more_classes_than_a_byte_counts_have_masks():
     chances = torch.zeros(300, 10, 30)
     for n in range(300):
         chances[n, n // 30, n % 30] = 1.0
-    layers = layers_of(chances, "chances", (10, 30))
+    layers = kept_layers(chances, "chances", (10, 30))
     params = check_params("segmentation", {"max_detections": 300}, record.labels)
     (predictions,) = segmentation.postprocess(record, [layers], params)
     assert {each["class_id"] for each in predictions} == set(range(300))
