@@ -67,7 +67,9 @@ class ClassMap:
     sums: NDArray[np.float64]
 
 
-def kept_layers(scores: torch.Tensor, form: Form, size: Size, window: Window | None = None) -> Layers:
+def kept_layers(
+    scores: torch.Tensor, form: Form, size: Size, window: Window | None = None
+) -> Layers:
     """Keep what matters of scores (labels, h, w), on any device, of which a picture fills `window`.
 
     Without a window, the picture fills all of it.
@@ -115,9 +117,9 @@ def _matters(scores: torch.Tensor, form: Form) -> torch.Tensor:
     around = nn.pad(winners[None, None].float(), (1, 1, 1, 1), mode="replicate")[0, 0].long()
     # Of the winners of the place itself and its eight neighbours, the scores at the place.
     theirs = {
-        (row, column): scores.gather(
-            0, around[None, row : row + height, column : column + width]
-        )[0]
+        (row, column): scores.gather(0, around[None, row : row + height, column : column + width])[
+            0
+        ]
         for row, column in product(range(3), range(3))
     }
     # The place is a corner of four cells; the fourth part of each is that of one winner.

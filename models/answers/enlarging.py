@@ -38,9 +38,10 @@ class Axis:
 
     @classmethod
     def of(cls, given: int, wanted: int, start: float = 0.0, length: float | None = None) -> Self:
-        """Enlarge `length` of `given` places, from `start` on, to `wanted` pixels; without, all of them.
+        """Enlarge `length` of `given` places, from `start` on, to `wanted` pixels.
 
-        Pixels beyond the middle of the first and the last place are those places'.
+        Without a length, all of them. Pixels beyond the middle of the first and the last place are
+        those places'.
         """
         step = (given if length is None else length) / wanted
         places = (torch.arange(wanted, dtype=torch.float64) + 0.5) * step + (start - 0.5)

@@ -11,8 +11,8 @@ contradiction is refused, for answers would be wrong without anybody seeing it.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from models.onnx_models.reading.expected_inputs import cropped_by_ultralytics, scaled
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import cropped_by_ultralytics, scaled
 from models.onnx_models.reading.heads import classifier
 from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.metadata import Metadata, read_metadata

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from models.onnx_models.reading.expected_inputs import cropped
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import cropped
 from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.shapes import Shape, Size, output_shapes
 from models.records.options import OnnxOptions

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from models.onnx_models.reading.expected_inputs import stretched_to_imagenet
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import stretched_to_imagenet
 from models.onnx_models.reading.heads.classifier import as_logits, of_both
 from models.onnx_models.reading.heads.head import Decoded, Head
 from models.onnx_models.reading.shapes import Size, output_shapes

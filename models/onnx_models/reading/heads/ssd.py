@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.reading.expected_inputs import stretched_around_zero
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import stretched_around_zero
 from models.onnx_models.reading.heads.choosing import in_pixels, thin_out, told
 from models.onnx_models.reading.heads.detr_family.detr import MOST_QUERIES
 from models.onnx_models.reading.heads.head import Head

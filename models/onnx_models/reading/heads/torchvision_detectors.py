@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from models.answers.whole_masks import PlainMasks
-from models.onnx_models.reading.expected_inputs import resized_for_torchvision
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import resized_for_torchvision
 from models.onnx_models.reading.heads.choosing import sure, told
 from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.shapes import Size, output_shapes, ranks

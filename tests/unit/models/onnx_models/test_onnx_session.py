@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from models.onnx_models.examination import opening
+from models.onnx_models.examination.opening import session_options
 from models.onnx_models.reading import session
 from models.onnx_models.reading.heads import table as heads
-from models.onnx_models.examination.opening import session_options
 from models.onnx_models.reading.session import OnnxModule
 from models.records import options
 from models.records.errors import WeightsError

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.reading.expected_inputs import stretched_by_opencv
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import stretched_by_opencv
 from models.onnx_models.reading.heads.choosing import corners, in_pixels, sure, told
 from models.onnx_models.reading.heads.detr_family.detr import MOST_QUERIES
 from models.onnx_models.reading.heads.head import Head

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.reading.expected_inputs import letterboxed
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import letterboxed
 from models.onnx_models.reading.heads.choosing import sure, told
-from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.heads.detr_family.rt_detr_ultralytics import is_told_to_be_rt_detr
+from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.shapes import Size, cell_counts, output_shapes, ranks
 from models.records.options import OnnxOptions
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.reading.expected_inputs import letterboxed
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import letterboxed
 from models.onnx_models.reading.heads.choosing import corners, sure, thin_out, told
 from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.shapes import Size, cell_counts, output_shapes, ranks

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from models.answers.whole_masks import PrototypeMasks
-from models.onnx_models.reading.expected_inputs import letterboxed
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import letterboxed
 from models.onnx_models.reading.heads.choosing import thin_out, told
 from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.heads.yolo_family.yolo import candidates

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.reading.expected_inputs import letterboxed
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import letterboxed
 from models.onnx_models.reading.heads.choosing import sure, told
 from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.shapes import Size, output_shapes, ranks

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from models.onnx_models.reading.expected_inputs import letterboxed_by_yolox
 from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.expected_inputs import letterboxed_by_yolox
 from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.heads.yolo_family import yolo_anchors
 from models.onnx_models.reading.heads.yolo_family.yolo_anchors import best_of_rows, labels
