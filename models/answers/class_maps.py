@@ -31,10 +31,11 @@ Form = Literal["logits", "chances"]
 _LEAST_LOGARITHM: Final = -1e4
 # Of logits, classes that reach this chance at a place are enlarged by themselves, so that chances
 # are right; all others are enlarged as one, which is right where they go up and down together.
-_TELLING: Final = float(np.log(0.01))
-# A tile's layers take 8 MB at most, unless it becomes smaller than it is worth; a side in pixels.
-_TILE_FLOATS: Final = 2**21
-_LEAST_SIDE, _MOST_SIDE = 32, 256
+_TELLING: Final = float(np.log(1e-3))
+# A tile's layers lie in a core's own memory, 2 MB at most, unless it becomes smaller than it is
+# worth; sides in pixels.
+_TILE_FLOATS: Final = 2**19
+_LEAST_SIDE, _MOST_SIDE = 32, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def kept_layers(
     scores = scores.float()
     if form == "logits":
         scores = scores.log_softmax(0).clamp_min(_LEAST_LOGARITHM)
-    near = _matters(scores, form).flatten(1).any(1)
+    near = (_may_win(scores) | _tells(scores, form)).flatten(1).any(1)
     window = window or Window(0.0, 0.0, *map(float, scores.shape[1:]))
     rest = None if bool(near.all()) else _together(scores[~near], form).cpu()
     kept = near.nonzero().flatten()
@@ -90,69 +91,84 @@ def class_map(layers: Layers) -> ClassMap:
     window, size = layers.window, layers.size
     down = Axis.of(height, size[0], window.top, window.height)
     across = Axis.of(width, size[1], window.left, window.width)
-    matters = _matters(layers.scores, layers.form)
+    wins, tells = _may_win(layers.scores), _tells(layers.scores, layers.form)
     found = np.empty(size, np.uint16)
     areas, sums = np.zeros(count, np.int64), np.zeros(count)
     for top, left, bottom, right in _tiles(size, count + 1):
         lines, rows = down.part(top, bottom)
         places, columns = across.part(left, right)
-        apart = matters[:, lines, places].flatten(1).any(1)
-        pile = _pile(layers, apart, (lines, places))
-        winner, chance = _winner(enlarged(pile, rows, columns), int(apart.sum()), layers.form)
-        winner = apart.nonzero().flatten()[winner]
+        first = wins[:, lines, places].flatten(1).any(1)
+        then = tells[:, lines, places].flatten(1).any(1) & ~first
+        pile = _pile(layers, first, then, (lines, places))
+        winner, chance = _winner(enlarged(pile, rows, columns), int(first.sum()), layers.form)
+        if not bool(first.all()):
+            winner = first.nonzero().flatten().numpy().astype(np.uint16)[winner]
         found[top:bottom, left:right] = winner
-        flat = winner.flatten().numpy()
-        areas += np.bincount(flat, minlength=count)
-        sums += np.bincount(flat, chance.flatten().numpy(), minlength=count)
+        areas += np.bincount(winner.ravel(), minlength=count)
+        sums += np.bincount(winner.ravel(), chance.ravel(), minlength=count)
     return ClassMap(found, areas, sums)
 
 
-def _matters(scores: torch.Tensor, form: Form) -> torch.Tensor:
-    """Say at which places classes reach what they need to win beside it, or to be told: (k, h, w).
+def _may_win(scores: torch.Tensor) -> torch.Tensor:
+    """Say at which places classes reach what they need to win beside it: bool (k, h, w).
 
     A class that reaches it at none of the four places around a pixel does not win there.
     """
     height, width = scores.shape[1:]
-    winners = scores.argmax(0)
+    best, winners = scores.max(0)
     around = nn.pad(winners[None, None].float(), (1, 1, 1, 1), mode="replicate")[0, 0].long()
     # Of the winners of the place itself and its eight neighbours, the scores at the place.
-    theirs = {
-        (row, column): scores.gather(0, around[None, row : row + height, column : column + width])[
-            0
+    theirs = [
+        [
+            scores.gather(0, around[None, row : row + height, column : column + width])[0]
+            for column in range(3)
         ]
-        for row, column in product(range(3), range(3))
-    }
+        for row in range(3)
+    ]
     # The place is a corner of four cells; the fourth part of each is that of one winner.
     means = [
-        (theirs[r, c] + theirs[r, c + 1] + theirs[r + 1, c] + theirs[r + 1, c + 1]) / 4
+        (theirs[r][c] + theirs[r][c + 1] + theirs[r + 1][c] + theirs[r + 1][c + 1]) / 4
         for r, c in product(range(2), range(2))
     ]
-    needed = torch.stack(means).amin(0)
-    if form == "logits":
-        needed = needed.clamp_max(_TELLING)
     # The winner itself is there whatever the sum's last digit, and so is what is no number.
-    needed = needed.minimum(scores.amax(0))
+    needed = torch.stack(means).amin(0).minimum(best)
     return ~(scores < needed)
 
 
-def _pile(layers: Layers, apart: torch.Tensor, places: tuple[slice, slice]) -> torch.Tensor:
-    """Give the layers of some places: those set apart, and where there are others, one of these."""
+def _tells(scores: torch.Tensor, form: Form) -> torch.Tensor:
+    """Say where classes that do not win are to be enlarged by themselves all the same."""
+    return scores > (_TELLING if form == "logits" else torch.inf)
+
+
+def _pile(
+    layers: Layers, first: torch.Tensor, then: torch.Tensor, places: tuple[slice, slice]
+) -> torch.Tensor:
+    """Give the layers of some places: two kinds of classes, and all others as one, if there are."""
     scores = layers.scores[:, *places]
-    others = [] if layers.rest is None else [layers.rest[places][None]]
-    if not bool(apart.all()):
-        others.append(scores[~apart])
-    if not others:
-        return scores
-    together = _together(torch.cat(others), layers.form)
-    return torch.cat((scores[apart], together[None]))
+    others = scores[~(first | then)]
+    if layers.rest is not None:
+        others = torch.cat((others, layers.rest[places][None]))
+    together = [_together(others, layers.form)[None]] if len(others) else []
+    return torch.cat((scores[first], scores[then], *together))
 
 
-def _winner(pile: torch.Tensor, count: int, form: Form) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the layer of the first `count` that wins at each pixel, int64, and its share of all."""
-    best, winner = pile[:count].max(0)
-    if form == "logits":
-        return winner, (pile - best).exp_().sum(0).reciprocal_()
-    return winner, best / pile.sum(0).clamp_min(torch.finfo(torch.float32).tiny)
+def _winner(
+    pile: torch.Tensor, count: int, form: Form
+) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """Give the layer of the first `count` that wins at each pixel (h, w), and its share of all.
+
+    The pile is used up.
+    """
+    layers = pile.numpy()
+    best, winner = layers[0].copy(), np.zeros(layers.shape[1:], np.uint16)
+    for row in range(1, count):
+        # Whoever wins later has the larger number.
+        np.maximum(winner, (layers[row] > best) * np.uint16(row), out=winner)
+        np.maximum(best, layers[row], out=best)
+    if form == "chances":
+        return winner, best / np.maximum(layers.sum(0), np.finfo(np.float32).tiny)
+    shares = pile.sub_(torch.from_numpy(best)).exp_()
+    return winner, shares.sum(0).reciprocal_().numpy()
 
 
 def _together(scores: torch.Tensor, form: Form) -> torch.Tensor:
