@@ -6,14 +6,20 @@ from typing import Any
 import torch
 from PIL import Image
 from safetensors.torch import save
+from torch import nn
 
 from benchmarks.parity.compared import (
-    LEAST_COSINE,
-    MOST_CONFIDENCE,
+    CONFIDENCE,
+    COSINE,
+    SHAPES,
     Row,
-    confidence_apart,
+    another,
+    compared,
     pictures,
+    png,
+    refused,
 )
+from benchmarks.parity.lively import settle, spread
 from models.records.errors import ModelError
 from models.runtime.completion import complete
 from models.runtime.registry import load
@@ -36,40 +42,52 @@ def rows() -> Iterator[Row]:
 
     for name in NAMES:
         torch.manual_seed(7)
-        try:
-            theirs = timm.create_model(name, pretrained=False).eval()
-        except RuntimeError:  # another version of timm
+        if not timm.is_model(name):
+            print(f"{name} is none of this version of timm, and is left out")
             continue
-        yield _compared(name, theirs)
+        yield from _rows_of(name, timm.create_model(name, pretrained=False).eval())
 
 
 @torch.inference_mode()
-def _compared(name: str, theirs: Any) -> Row:
+def _rows_of(name: str, theirs: Any) -> Iterator[Row]:
     from timm.data import create_transform, resolve_model_data_config
 
-    weights = save({key: each.contiguous() for key, each in theirs.state_dict().items()})
+    prepare = create_transform(**resolve_model_data_config(theirs))
+    seen = [*pictures(), another(SHAPES[0])]
+    inputs = torch.stack([prepare(Image.fromarray(each)) for each in seen])
     is_classifier = theirs.num_classes > 0
+    settle(theirs, lambda: theirs(inputs))
+    if is_classifier:
+        spread(_classifiers(theirs), lambda: theirs(inputs))
+    weights = save({key: each.contiguous() for key, each in theirs.state_dict().items()})
     architecture = f"timm/{name}" if is_classifier else f"timm/{name}-embedding"
     task = "classification" if is_classifier else "embedding"
     try:
         asked = {"name": name, "architecture": architecture}
         network: Any = load(complete(asked, weights, _no_onnx), weights)
     except ModelError as err:
-        print(f"{name} is refused: {err}")
-        return Row("timm", name, task, "refused", 1.0, 0.0)
-    prepare = create_transform(**resolve_model_data_config(theirs))
-    worst = []
-    for pixels, data in pictures():
-        inputs = prepare(Image.fromarray(pixels))[None]
-        found = network.forward([network.prepare(data)])
-        if is_classifier:
-            worst.append(confidence_apart(found, theirs(inputs)))
-        else:
-            expected = theirs.forward_head(theirs.forward_features(inputs), pre_logits=True)
-            worst.append(torch.cosine_similarity(found, expected).item())
-    if is_classifier:
-        return Row("timm", name, task, "confidence", max(worst), MOST_CONFIDENCE)
-    return Row("timm", name, task, "cosine", min(worst), LEAST_COSINE)
+        yield refused("timm", name, task, err)
+        return
+    expected = [_answer(theirs, each[None]) for each in inputs]
+    found = network.forward([network.prepare(png(each)) for each in seen])
+    ours = found.softmax(1) if is_classifier else found
+    measure = CONFIDENCE if is_classifier else COSINE
+    two = expected[0], expected[-1]
+    yield from compared("timm", name, task, [measure], list(zip(ours, expected, strict=True)), two)
+
+
+def _answer(theirs: Any, inputs: torch.Tensor) -> torch.Tensor:
+    if theirs.num_classes > 0:
+        chances: torch.Tensor = theirs(inputs).softmax(1)[0]
+        return chances
+    features: torch.Tensor = theirs.forward_head(theirs.forward_features(inputs), pre_logits=True)
+    return features[0]
+
+
+def _classifiers(theirs: Any) -> list[nn.Linear]:
+    last = theirs.get_classifier()
+    parts = last if isinstance(last, tuple) else [last]
+    return [each for part in parts for each in part.modules() if isinstance(each, nn.Linear)]
 
 
 def _no_onnx(_: bytes) -> Any:

@@ -12,6 +12,7 @@ LEAST, IOU = 0.25, 0.45
 
 
 def session(nodes, inputs, outputs, constants):
+    """Make a graph, and open it with onnxruntime."""
     graph = helper.make_graph(
         nodes,
         "decoder",
@@ -27,6 +28,7 @@ def session(nodes, inputs, outputs, constants):
 
 
 def node(kind, inputs, outputs, **attributes):
+    """Make a node; names stand in one text, with blanks between."""
     return helper.make_node(kind, inputs.split(), outputs.split(), **attributes)
 
 
@@ -45,6 +47,7 @@ BEST_CLASS = [
 
 
 def choose(scores, center=1):
+    """Make the node that thins out; `center` as NonMaxSuppression has it."""
     return node(
         "NonMaxSuppression",
         f"boxes {scores} most iou least",
