@@ -68,10 +68,10 @@ CLASSIFIERS = [
         "efficientnet",
         "EfficientNetForImageClassification",
         lambda: hf.EfficientNetConfig(
-            image_size=32, width_coefficient=0.25, depth_coefficient=0.5, hidden_dim=320
+            image_size=64, width_coefficient=0.25, depth_coefficient=0.5, hidden_dim=320
         ),
         lambda: hf.EfficientNetImageProcessor(
-            size=SQUARE, rescale_offset=True, rescale_factor=1 / 127.5
+            size={"height": 64, "width": 64}, rescale_offset=True, rescale_factor=1 / 127.5
         ),
         "classification",
     ),

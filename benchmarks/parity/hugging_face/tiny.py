@@ -36,7 +36,7 @@ DETR = {
     "num_queries": 12,
 }
 # (height, width) of the pictures that networks are made lively with.
-_SEEN = (96, 96)
+_SEEN = ((96, 96), (75, 131), (140, 61), (33, 50))
 SQUARE = {"height": 32, "width": 32}
 SIDES = {"shortest_edge": 48, "longest_edge": 80}
 
@@ -81,7 +81,9 @@ class Tiny:
         if self.task == "embedding":
             return
         processor, is_film = self.processor(), self.task == "video-classification"
-        seen = [blots(*_SEEN, seed=seed) for seed in range(2, 8)]
+        # Where pictures of any size become inputs of one, it sees several of each.
+        sizes = _SEEN if self.task in ("classification", "video-classification") else _SEEN[:1]
+        seen = [blots(*size, seed=seed) for seed in range(2, 8) for size in sizes]
         given = [clip_of(each) if is_film else each for each in seen]
         inputs = torch.cat([processor(each, return_tensors="pt")["pixel_values"] for each in given])
 
