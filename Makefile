@@ -67,10 +67,8 @@ decoding-parity: setup ## Hold fast against exact decoding on the photos in buil
 	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[imagenet]"
 	@$(BIN)/python -m benchmarks.decoding_parity $(ARGS)
 
-model-parity: setup ## Hold networks of others against their own libraries
-	@$(BIN)/python -m benchmarks.model_parity $(ARGS)
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -s tests/unit/models/huggingface/test_parity.py \
-		tests/unit/models/onnx_models tests/unit/models/test_letterbox.py
+model-parity: setup ## Hold networks of others against their own libraries (ARGS="timm onnx-heads")
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.model_parity $(ARGS)
 
 bench-scheduling: setup ## Measure claims under a million shards, and fairness on a whole stack
 	@$(BIN)/python -m benchmarks.rows.claims

@@ -1,0 +1,1 @@
+"""Measurements: everything against the bare network, the peers, and the libraries of others."""

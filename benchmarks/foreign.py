@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from models.onnx_models.examining import examine
+from models.onnx_models.examination.examining import examine
 from models.records.record import ModelRecord
 from models.runtime.completion import complete
 

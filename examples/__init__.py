@@ -1,0 +1,1 @@
+"""What people run first: a whole stack, a real job, its results."""

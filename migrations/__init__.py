@@ -1,0 +1,1 @@
+"""The database's tables, as they came to be, and what each service may do with them."""

@@ -1,0 +1,1 @@
+"""What runs beside the device: leased shards, errands, and strangers' bytes behind walls."""

@@ -10,10 +10,7 @@ from typing import Protocol
 import torch
 from torch.nn import functional as nn
 
-# (height, width) in pixels.
-Size = tuple[int, int]
-# (top, left, bottom, right) in pixels, the last two exclusive.
-Part = tuple[int, int, int, int]
+from models.answers.enlarging import Part, Size
 
 
 class WholeMasks(Protocol):
@@ -68,26 +65,3 @@ def used_part(chances: torch.Tensor) -> Part | None:
     height, width = chances.shape
     top, left = max(int(rows[0]) - 1, 0), max(int(columns[0]) - 1, 0)
     return top, left, min(int(rows[-1]) + 2, height), min(int(columns[-1]) + 2, width)
-
-
-def enlarged_part(chances: torch.Tensor, size: Size, part: Part) -> torch.Tensor:
-    """Give one part of (h, w) enlarged to `size`, and nothing of the rest: float32.
-
-    The numbers are those of `interpolate(mode="bilinear", align_corners=False)`. First line by
-    line, then along them, so that no more than a few floats a pixel are held at a time.
-    """
-    top, left, bottom, right = part
-    before, after, share = _neighbours(chances.shape[0], size[0], top, bottom)
-    lines = chances[before].lerp(chances[after], share[:, None])
-    before, after, share = _neighbours(chances.shape[1], size[1], left, right)
-    return lines[:, before].lerp(lines[:, after], share)
-
-
-def _neighbours(
-    given: int, wanted: int, start: int, stop: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Give the pixels before and after places `start` to `stop`, and how far each is on."""
-    places = (torch.arange(start, stop, dtype=torch.float64) + 0.5) * (given / wanted) - 0.5
-    places = places.clamp(min=0)
-    before = places.long().clamp(max=given - 1)
-    return before, (before + 1).clamp(max=given - 1), (places - before).float()

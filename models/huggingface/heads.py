@@ -83,24 +83,19 @@ class Embedder(Head):
 
 
 class Segmenter(Head):
-    """Scores (B, labels, h', w'), at the network's own resolution.
-
-    transformers enlarges scores to the original, the task the chances that they make: what lies
-    between two places of different classes may differ by a part of a place.
-    """
+    """Logits (B, labels, h', w'), at the network's own resolution."""
 
     def read(self, outputs: Any, _batch: torch.Tensor) -> torch.Tensor:
-        """Give the scores."""
+        """Give the logits."""
         logits: torch.Tensor = outputs.logits
         return logits
 
 
 class MaskSegmenter(Head):
-    """Scores (B, labels, h', w') of a network that gives masks and what each of them shows.
+    """Chances (B, labels, h', w') of a network that gives masks and what each of them shows.
 
-    A place's share of a class is the sum over all masks: the chance that the mask shows it, times
-    that the place lies in it. Its logarithm is given, for the task reads scores by a softmax: the
-    class that wins is transformers', and its confidence its share among all classes.
+    What a place has of a class is the sum over all masks: the chance that the mask shows it, times
+    that the place lies in it. transformers enlarges these sums and compares them.
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int] | None = None) -> None:
@@ -108,7 +103,7 @@ class MaskSegmenter(Head):
         super().__init__(network)
         self.size = size
 
-    def read(self, outputs: Any, _batch: torch.Tensor) -> torch.Tensor:
+    def read(self, outputs: Any, _batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """Add the masks up, class by class."""
         masks = outputs.masks_queries_logits
         if self.size is not None:
@@ -116,8 +111,7 @@ class MaskSegmenter(Head):
                 masks, size=self.size, mode="bilinear", align_corners=False
             )
         classes = outputs.class_queries_logits.softmax(dim=-1)[..., :-1]
-        shares = torch.einsum("bqc,bqhw->bchw", classes, masks.sigmoid())
-        return shares.clamp_min(torch.finfo(torch.float32).tiny).log()
+        return {"chances": torch.einsum("bqc,bqhw->bchw", classes, masks.sigmoid())}
 
 
 class Detector(Head):

@@ -1,6 +1,6 @@
-"""ONNX files: what they are examined for, described as, and run by.
+"""ONNX files, in two rooms: `examination` of strangers' files, behind walls, and their `reading`.
 
-`facts` and `examining` need no torch: strangers' files are parsed behind walls, and only what is
-found there is told. `describing` makes a record of it, `session` runs the file by onnxruntime, and
-`heads` bring what it gives into the form that its task reads.
+What is found in the one is told as facts; the other makes a record of them, runs the file, and
+brings what it gives into the form that its task reads. `reading` imports `examination`, never the
+other way.
 """

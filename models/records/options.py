@@ -66,8 +66,8 @@ BoxUnit = Literal["pixels", "normalised"]
 class OnnxOptions:
     """How the outputs of an ONNX file are read.
 
-    `head` names what its outputs are (models/onnx_models/heads). `iou`: of two boxes of one class
-    that overlap by more, the more confident one stays, where the file does not thin out boxes
+    `head` names what its outputs are (models/onnx_models/reading/heads). `iou`: of two boxes of one
+    class that overlap by more, the more confident one stays, where the file does not thin out boxes
     itself; 0.7 is Ultralytics' own. `least_confidence`: objects below it are never told. `outputs`:
     what scores are, for heads that take both. `boxes`: the same of boxes. `scale`: how pixels are
     normalised. None is the head's usual, where there is one.

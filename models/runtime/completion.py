@@ -14,8 +14,8 @@ from typing import Any
 
 from models.huggingface import describing as huggingface_describing
 from models.networks import timm_networks, torchvision
-from models.onnx_models import describing as onnx_describing
-from models.onnx_models.facts import Facts
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading import describing as onnx_describing
 from models.records.architectures import source_of
 from models.records.bounds import check_bounds, within_bounds
 from models.records.record import ModelRecord

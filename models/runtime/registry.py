@@ -30,7 +30,7 @@ def _by_torch(record: ModelRecord, weights: bytes, _device: str) -> nn.Module:
 
 def _by_onnxruntime(record: ModelRecord, weights: bytes, device: str) -> nn.Module:
     # Not before it is needed: it is an extra.
-    from models.onnx_models import session
+    from models.onnx_models.reading import session
 
     return session.load_module(record, weights, device)
 

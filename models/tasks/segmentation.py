@@ -2,9 +2,11 @@
 
 Two kinds of networks, told apart by what they give for float32 (B, channels, h, w):
 
-- semantic: scores float32 (B, labels, h, w), bare or as `{"out": scores}`. One prediction for each
-  class that is present; all masks together cover the picture, except for the background, which is
-  reported only where it is asked for by name.
+- semantic: scores float32 (B, labels, h, w), which are enlarged to the original and then compared
+  (models/answers/class_maps.py): logits, bare or as `{"out": logits}`, or what is enlarged as
+  chances, `{"chances": chances}`. One prediction for each class that is present; all masks together
+  cover the picture, except for the background, which is reported only where it is asked for by
+  name.
 - instance: what a detector gives (models/tasks/detection.py), with masks of its boxes or of the
   whole picture. One prediction an object; masks may overlap.
 
@@ -13,7 +15,6 @@ Masks have the size of the upright original.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -24,8 +25,10 @@ from torch import nn
 from torchvision.models.detection.roi_heads import expand_boxes, expand_masks, paste_mask_in_image
 
 from models.answers import rle
+from models.answers.class_maps import Form, Layers, class_map, kept_layers
+from models.answers.enlarging import Window, enlarged_part
 from models.answers.numbers import shortest
-from models.answers.whole_masks import WholeMasks, enlarged_part, used_part
+from models.answers.whole_masks import WholeMasks, used_part
 from models.records.record import ModelRecord
 from models.tasks.detection import Found, choose, describe, read_output
 from models.tasks.task import Predictions, Sample, Task
@@ -44,20 +47,6 @@ _LEAST_INSTANCE_CONFIDENCE = 0.5
 _INSIDE = 0.5  # the chance from which on a pixel is the object's, as torchvision's examples have it
 
 
-@dataclass(frozen=True, slots=True)
-class Layers:
-    """The classes that one picture shows somewhere, on the CPU.
-
-    class_ids: int64 (k,). chances: float32 (k, h, w), softmax over all classes, at the network's
-    own resolution.
-    """
-
-    height: int
-    width: int
-    class_ids: torch.Tensor
-    chances: torch.Tensor
-
-
 def infer(
     record: ModelRecord, module: nn.Module, samples: Sequence[Sample], device: torch.device
 ) -> list[Layers | Found]:
@@ -65,10 +54,13 @@ def infer(
     outputs: dict[int, Layers | Found] = {}
     for positions, batch in inputs_by_shape(record, samples, device):
         given = module(batch)
-        given = given["out"] if isinstance(given, Mapping) else given
-        read = read_output if isinstance(given, list) else _layers
-        for position, output in zip(positions, given, strict=True):
-            outputs[position] = read(output, samples[position])
+        if isinstance(given, list):
+            for position, output in zip(positions, given, strict=True):
+                outputs[position] = read_output(output, samples[position])
+            continue
+        scores, form = _read_scores(given)
+        for position, layers in zip(positions, scores, strict=True):
+            outputs[position] = layers_of(layers, samples[position], form)
     return [outputs[position] for position in range(len(samples))]
 
 
@@ -87,64 +79,52 @@ def postprocess(
     return predictions
 
 
-def class_map(layers: Layers) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-    """Return, for each pixel of the original (H, W), the row in `layers` that wins, and its chance.
+def _read_scores(given: Any) -> tuple[torch.Tensor, Form]:
+    """Say which scores a network gave for a batch, and in which form they are enlarged."""
+    if not isinstance(given, Mapping):
+        return given, "logits"
+    return (given["chances"], "chances") if "chances" in given else (given["out"], "logits")
 
-    Chances are enlarged bilinearly and then compared. One class after the other, because all of
-    them at a large original's size would not fit the memory.
+
+def layers_of(scores: torch.Tensor, sample: Sample, form: Form = "logits") -> Layers:
+    """Keep the classes of (labels, h, w) that may win; of a letterbox, the part with the picture.
+
+    A place that is partly grey belongs to the picture: what lies beyond says nothing of it.
     """
-    best = np.full((layers.height, layers.width), -1, np.float32)
-    winner = np.zeros((layers.height, layers.width), np.uint16)
-    for row, chances in enumerate(layers.chances):
-        enlarged = nn.functional.interpolate(
-            chances[None, None], size=best.shape, mode="bilinear", align_corners=False
-        )[0, 0].numpy()
-        winner[enlarged > best] = row
-        np.maximum(best, enlarged, out=best)
-    return winner, best
-
-
-def _layers(scores: torch.Tensor, sample: Sample) -> Layers:
-    """Keep the classes that win some pixel of the network's own (labels, h, w).
-
-    Of a letterbox, only the part with the picture is kept, at the sample's resolution.
-    """
-    chances = scores.float().softmax(0)
-    place = sample.inside
+    size, place = (sample.height, sample.width), sample.inside
     if place is None:
-        present = torch.unique(chances.argmax(0))
-        return Layers(sample.height, sample.width, present.cpu(), chances[present].cpu())
-    size = (sample.pixels.shape[-2], sample.pixels.shape[-1])
-    down, across = chances.shape[1] / size[0], chances.shape[2] / size[1]
-    rows = slice(int(place.top * down), math.ceil((place.top + place.height) * down))
-    columns = slice(int(place.left * across), math.ceil((place.left + place.width) * across))
-    present = torch.unique(chances[:, rows, columns].argmax(0))
-    part = place.top, place.left, place.top + place.height, place.left + place.width
-    kept = [enlarged_part(each, size, part) for each in chances[present].cpu()]
-    return Layers(sample.height, sample.width, present.cpu(), torch.stack(kept))
+        return kept_layers(scores, form, size)
+    down = scores.shape[1] / sample.pixels.shape[-2]
+    across = scores.shape[2] / sample.pixels.shape[-1]
+    top, left = place.top * down, place.left * across
+    height, width = place.height * down, place.width * across
+    rows = slice(int(top), math.ceil(top + height))
+    columns = slice(int(left), math.ceil(left + width))
+    window = Window(top - rows.start, left - columns.start, height, width)
+    return kept_layers(scores[:, rows, columns], form, size, window)
 
 
 def _classes(
     record: ModelRecord, layers: Layers, params: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """Give a mask a class, the most confident first."""
-    winner, chances = class_map(layers)
+    found = class_map(layers)
     wanted = wanted_ids(record, params)
     predictions = []
     for row, class_id in enumerate(layers.class_ids.tolist()):
         label = record.labels[class_id]
         if label in BACKGROUNDS if wanted is None else class_id not in wanted:
             continue
-        mask = winner == row
-        area = int(np.count_nonzero(mask))
-        if area < params["min_area"]:
+        area = int(found.areas[row])
+        if area < max(1, params["min_area"]):
             continue
         # A mean of float32 may pass 1 by a hair.
-        mean = np.clip(chances[mask].mean(dtype=np.float64), 0.0, 1.0)
+        mean = np.clip(found.sums[row] / area, 0.0, 1.0)
         confidence = shortest(torch.tensor(mean))
         told = {"class": label, "class_id": class_id, "confidence": confidence}
         if confidence >= (params["min_confidence"] or 0.0):
-            predictions.append({**told, "area": area, "mask": rle.encode(mask)})
+            mask = rle.encode(found.rows == row)
+            predictions.append({**told, "area": area, "mask": mask})
     predictions.sort(key=lambda each: -each["confidence"])
     yield from predictions
 

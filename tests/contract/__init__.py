@@ -1,0 +1,1 @@
+"""What must hold between files: layers, documents, processes, migrations, containers."""

@@ -34,7 +34,7 @@ def test_the_readme_is_short() -> None:
 
 
 def test_every_head_stands_in_the_document_about_models() -> None:
-    from models.onnx_models.heads.table import HEADS
+    from models.onnx_models.reading.heads.table import HEADS
 
     text = (ROOT / "docs" / "models.md").read_text()
     rows = [f"| {each.outputs} | {each.task} | `{each.name}` |" for each in HEADS.values()]

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,34 @@ from workers.launcher import command_of, slot_of, slots_for
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pixelmill", "api", "workers", "models", "jobs", "migrations")
 LONGEST = 350
+MOST_FILES = 14
+LONGEST_OF_A_PACKAGE = 10
+
+# Folders that are fuller yet.
+FULLER = {
+    "benchmarks",
+    "tests/cases/media",
+    "tests/e2e",
+    "tests/faults",
+    "tests/integration/api",
+    "tests/integration/jobs",
+    "tests/integration/workers",
+    "tests/odd",
+    "tests/unit/jobs",
+    "tests/unit/models",
+    "tests/unit/pixelmill",
+    "tests/unit/workers",
+}
+# Packages whose first lines draw how the data goes, or list what their files do.
+DRAWN = {
+    "jobs/archives",
+    "models",
+    "models/media/films",
+    "models/training",
+    "workers/egress",
+    "workers/engine",
+    "workers/walls",
+}
 
 # What runs from the image without torch: see docker-compose.yml.
 TORCH_FREE = (
@@ -66,6 +95,8 @@ BAD_IMPORTS = [
     ("api.results", "import api.files.views"),
     ("workers.egress", "import workers.errands.delivery"),
     ("workers.engine.holding", "import workers.engine.shard"),
+    ("models.onnx_models.examination", "import models.onnx_models.reading.shapes"),
+    ("models.onnx_models.reading.heads", "import models.onnx_models.reading.recognising"),
 ]
 
 # Of the machine that something was written on, or of where its packages came from. The brackets
@@ -141,6 +172,27 @@ def test_no_source_file_is_longer_than_it_should_be() -> None:
     }
     assert len(lengths) > 50
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_no_folder_holds_more_files_than_one_looks_through() -> None:
+    folders = Counter(str(path.parent.relative_to(ROOT)) for path in repository_files())
+    named = {*PACKAGES, "benchmarks", "examples", "tests"}
+    held = {name: count for name, count in folders.items() if name.split("/")[0] in named}
+    assert len(held) > 50
+    full = {name for name, count in held.items() if count > MOST_FILES}
+    assert full == FULLER, "split it, or take it off the list"
+
+
+def test_every_package_says_in_a_few_lines_what_it_is() -> None:
+    packages = [path for path in repository_files() if path.name == "__init__.py"]
+    said = {
+        str(path.parent.relative_to(ROOT)): ast.get_docstring(ast.parse(path.read_text())) or ""
+        for path in packages
+    }
+    assert len(said) > 50
+    assert {name for name, text in said.items() if not text} == set()
+    long = {name for name, text in said.items() if len(text.splitlines()) > LONGEST_OF_A_PACKAGE}
+    assert long == DRAWN
 
 
 def test_no_file_names_a_package_registry_or_a_folder_of_somebodys_machine() -> None:

@@ -1,0 +1,1 @@
+"""Whole stacks, started as people start them, spoken to over HTTP."""

@@ -11,11 +11,12 @@ import transformers
 from PIL import Image
 from torchvision.ops import batched_nms
 
+from benchmarks.parity.hugging_face.tinies import TINIES
+from benchmarks.parity.hugging_face.tiny import NAMES
 from pixelmill import Client, Model
 from tests.e2e import foreign
 from tests.e2e.foreign import LABELS
 from tests.e2e.stacks import RunningStack, results_of
-from tests.unit.models.huggingface.folders import NAMES, TINIES
 
 EVERYTHING = {"top_k": 5, "min_confidence": 0.0}
 # (height, width) of the detector's input, which is not square, and its grids.

@@ -1,0 +1,1 @@
+"""Whole stacks, broken at work; an oracle holds every row against direct inference."""

@@ -1,0 +1,1 @@
+"""Rooms with their real databases, stores and processes."""

@@ -1,0 +1,1 @@
+"""What somebody meets who knows nothing of the house."""

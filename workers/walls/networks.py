@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 
-from models.onnx_models.facts import Facts, Port
+from models.onnx_models.examination.facts import Facts, Port
 from models.records.errors import WeightsError
 from workers.walls.processes import DecoderProcess, ForkServer, ProcessDied, TookTooLong
 

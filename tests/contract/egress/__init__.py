@@ -1,0 +1,1 @@
+"""What every way out to strangers' addresses must keep."""

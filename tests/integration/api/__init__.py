@@ -1,0 +1,1 @@
+"""The API over its real database and store."""

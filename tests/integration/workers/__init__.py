@@ -1,0 +1,1 @@
+"""Workers with their real processes."""

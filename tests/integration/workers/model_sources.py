@@ -6,7 +6,7 @@ from collections.abc import Callable
 import timm
 import torch
 
-from models.onnx_models.examining import examine
+from models.onnx_models.examination.examining import examine
 from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
 from models.runtime.completion import complete

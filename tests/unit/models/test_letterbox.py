@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.parity import letterboxes
+from benchmarks.parity.letterboxes import SIZES, ultralytics, yolox
 from models.answers import rle
 from models.catalog import ModelRecord, check_params
 from models.media.pictures import Picture
@@ -23,42 +25,12 @@ LIMITS = Limits()
 CPU = torch.device("cpu")
 SCALE = {"channels": 3, "mean": [0.0] * 3, "std": [1.0] * 3}
 YOLO = {**SCALE, "letterbox": [64, 96], "resize_by": "opencv"}
-# (height, width): larger and smaller than the samples, square, tall, wide, prime, exact fits.
-SIZES = [
-    *[(480, 640), (640, 480), (64, 96), (96, 64), (128, 192), (32, 48), (1, 1), (2, 3), (7, 5)],
-    *[(63, 97), (65, 95), (101, 103), (333, 500), (375, 500), (427, 640), (1080, 1920), (31, 300)],
-    *[(300, 31), (17, 89), (89, 17), (640, 640), (97, 97), (96, 145), (127, 191), (719, 1281)],
-    *[(5, 64), (641, 479), (211, 317), (59, 61), (1000, 667)],
-]
 
 
 def noise(height, width, channels=3):
     return np.random.default_rng(height * width).integers(
         0, 256, (height, width, channels), dtype=np.uint8
     )
-
-
-def ultralytics(picture, height, width):
-    """The published rule, drawn by OpenCV's own border."""
-    given_h, given_w = picture.shape[:2]
-    ratio = min(height / given_h, width / given_w)
-    new_w, new_h = round(given_w * ratio), round(given_h * ratio)
-    half_w, half_h = (width - new_w) / 2, (height - new_h) / 2
-    if (given_w, given_h) != (new_w, new_h):
-        picture = cv2.resize(picture, (new_w, new_h), interpolation=cv2.INTER_LINEAR)
-    top, bottom = round(half_h - 0.1), round(half_h + 0.1)
-    left, right = round(half_w - 0.1), round(half_w + 0.1)
-    return cv2.copyMakeBorder(
-        picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(114, 114, 114)
-    )
-
-
-def yolox(picture, height, width):
-    canvas = np.ones((height, width, 3), np.uint8) * 114
-    ratio = min(height / picture.shape[0], width / picture.shape[1])
-    new_h, new_w = int(picture.shape[0] * ratio), int(picture.shape[1] * ratio)
-    canvas[:new_h, :new_w] = cv2.resize(picture, (new_w, new_h), interpolation=cv2.INTER_LINEAR)
-    return canvas
 
 
 @pytest.mark.parametrize("sample", [(64, 96), (96, 96), (160, 128)])
@@ -75,10 +47,16 @@ def test_a_letterbox_at_the_corner_is_yoloxs_to_the_pixel_channels_swapped(size)
     picture = noise(*size)
     spec = WholePicture(**{**YOLO, "std": [1 / 255] * 3}, align="corner", order="bgr")
     ours = resize_whole(picture, spec, LIMITS)
-    theirs = yolox(np.ascontiguousarray(picture[:, :, ::-1]), 64, 96)
+    theirs = yolox(picture, 64, 96)
     assert np.array_equal(ours.permute(1, 2, 0).numpy(), theirs)
     fed = normalise(ours[None], spec)[0].permute(1, 2, 0).numpy()
     assert np.allclose(fed, theirs.astype(np.float32), rtol=1e-6), "values of 0 to 255"
+
+
+def test_the_rows_of_the_table_hold():
+    rows = list(letterboxes.rows())
+    assert len(rows) == 2
+    assert [row for row in rows if not row.holds] == []
 
 
 def test_grey_pictures_strips_and_other_fills():

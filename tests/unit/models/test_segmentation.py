@@ -9,13 +9,13 @@ from torch import nn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from models.answers import rle
+from models.answers.class_maps import kept_layers
 from models.catalog import ModelRecord, check_params
 from models.media.pictures import decode
 from models.pictures.data import encode
 from models.records.errors import ImageTooLarge
 from models.tasks import segmentation
 from models.tasks.detection import Found
-from models.tasks.segmentation import Layers
 from models.tasks.task import Sample
 from models.tasks.whole_pictures import inputs_by_shape
 
@@ -49,7 +49,7 @@ def halves(height=4, width=6):
         columns = slice(class_id * width // 3, (class_id + 1) * width // 3)
         chances[:, :, columns] = (1 - chance) / 2
         chances[class_id, :, columns] = chance
-    return Layers(height, width, torch.arange(3), chances)
+    return kept_layers(chances, "chances", (height, width))
 
 
 def test_each_class_that_is_present_has_one_mask_and_the_background_none():
@@ -75,7 +75,7 @@ def test_unsure_and_small_masks_can_be_left_out():
 
 
 def test_masks_have_the_originals_size_and_leave_no_pixel_out():
-    enlarged = replace(halves(), height=37, width=61)
+    enlarged = replace(halves(), size=(37, 61))
     everything = predicted(enlarged, classes=list(RECORD.labels))
     masks = [rle.decode(each["mask"]) for each in everything]
     assert all(mask.shape == (37, 61) for mask in masks)
@@ -173,7 +173,7 @@ def test_more_classes_than_a_byte_counts_have_masks():
     chances = torch.zeros(300, 10, 30)
     for n in range(300):
         chances[n, n // 30, n % 30] = 1.0
-    layers = Layers(10, 30, torch.arange(300), chances)
+    layers = kept_layers(chances, "chances", (10, 30))
     params = check_params("segmentation", {"max_detections": 300}, record.labels)
     (predictions,) = segmentation.postprocess(record, [layers], params)
     assert {each["class_id"] for each in predictions} == set(range(300))

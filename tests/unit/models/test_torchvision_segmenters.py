@@ -40,8 +40,8 @@ def directly(theirs, name, pixels):
     transforms = tv.get_model_weights(name).DEFAULT.transforms()
     inputs = transforms(torch.from_numpy(pixels).permute(2, 0, 1).contiguous())
     with torch.inference_mode():
-        chances = theirs(inputs.unsqueeze(0))["out"].softmax(1)
-    whole = nn.functional.interpolate(chances, pixels.shape[:2], mode="bilinear")[0]
+        logits = theirs(inputs.unsqueeze(0))["out"]
+    whole = nn.functional.interpolate(logits, pixels.shape[:2], mode="bilinear")[0].softmax(0)
     return whole.amax(0).numpy(), whole.argmax(0).numpy()
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from models.onnx_models.examining import examine
-from models.onnx_models.opening import library
-from models.onnx_models.wording import reason
+from models.onnx_models.examination.examining import examine
+from models.onnx_models.examination.opening import library
+from models.onnx_models.examination.wording import reason
 from models.records.errors import WeightsError
 from workers.walls import wire
 

@@ -1,0 +1,1 @@
+"""Decoder processes, and what tries to break out of them."""

@@ -6,7 +6,7 @@ import errno
 import mmap
 import sys
 
-from models.onnx_models.facts import Facts, Port
+from models.onnx_models.examination.facts import Facts, Port
 from models.records.errors import InputError, WeightsError
 from tests.integration.workers.walls.hostile import TRICKS, Tried
 from workers.walls import onnx_server

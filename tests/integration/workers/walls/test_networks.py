@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.onnx_models.facts import Facts, Port
+from models.onnx_models.examination.facts import Facts, Port
 from models.records.errors import WeightsError
 from tests.integration.workers.walls.hostile_models import CONTAINED, GOOD, TABLE
 from tests.models_by_hand import OPEN, classifier, file, node, port, proto, whole

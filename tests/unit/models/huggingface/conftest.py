@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.unit.models.huggingface.folders import TINIES
+from benchmarks.parity.hugging_face.tinies import TINIES
 
 
 @pytest.fixture(autouse=True)

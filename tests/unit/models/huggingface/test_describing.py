@@ -6,13 +6,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.parity.hugging_face.tinies import TINIES
+from benchmarks.parity.hugging_face.tiny import network_of
 from models.huggingface.describing import describe
 from models.huggingface.model_types import MODEL_TYPES, task_of
 from models.huggingface.processors import preprocess_of
 from models.preprocessing.whole_pictures import as_detr
 from models.records.errors import RecordError
 from pixelmill.client.hugging_face_folder import read_folder
-from tests.unit.models.huggingface.folders import TINIES, network_of
 
 
 @pytest.fixture

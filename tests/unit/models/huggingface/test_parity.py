@@ -1,181 +1,51 @@
-"""Our answers held against transformers' own, from the same folder on the same pictures.
+"""The rows of `make model-parity` for folders of transformers' networks hold, and can fall."""
 
-Run with -s for the table of the largest differences.
-"""
-
-import numpy as np
 import pytest
-import torch
-from torchvision.ops import box_iou
 
-from models.answers import rle
-from models.media.pictures import Picture
-from models.runtime.network import ImageNetwork
-from tests.unit.models.huggingface.folders import TINIES, Tiny, network_of
-from tests.unit.models.huggingface.theirs import Theirs
-
-SIZES = [(96, 96), (75, 131), (140, 61), (33, 50)]
-EVERYTHING = {"top_k": 1000, "min_confidence": 0.0}
-OBJECTS = {"min_confidence": 0.0, "max_detections": 1000, "classes": None, "nms_iou": None}
-MASKS = {"min_confidence": 0.0, "max_detections": 1000, "classes": None, "min_area": 0}
-VIDEO = {"top_k": 1000, "min_confidence": 0.0}
+from benchmarks.parity.hugging_face.rows import rows_of
+from benchmarks.parity.hugging_face.theirs import Theirs
+from benchmarks.parity.hugging_face.tinies import TINIES
+from benchmarks.parity.hugging_face.tiny import network_of, read
+from models.records.record import ModelRecord
+from models.runtime.registry import load
 
 
-def tinies(*tasks: str):
-    chosen = [each for each in TINIES if each.task in tasks]
-    return pytest.mark.parametrize("tiny", chosen, ids=[each.name for each in chosen])
+def tiny_of(name):
+    return next(each for each in TINIES if each.name == name)
 
 
-def pictures() -> list[np.ndarray]:
-    """Pictures with large shapes and fine noise, uint8 (H, W, 3)."""
-    numbers = np.random.default_rng(7)
-    drawn = []
-    for height, width in SIZES:
-        down, right = np.mgrid[0:height, 0:width].astype(np.float32)
-        waves = [
-            np.sin(down / each + right / other) for each, other in numbers.uniform(3, 15, (3, 2))
-        ]
-        noise = numbers.normal(0, 8, (height, width, 3))
-        drawn.append((127 + 90 * np.stack(waves, -1) + noise).clip(0, 255).astype(np.uint8))
-    return drawn
+def fallen(rows):
+    return {row.measure.name for row in rows if not row.holds}
 
 
-@pytest.fixture(scope="module")
-def table():
-    """Collects the largest differences, and prints them in the end."""
-    rows: dict[str, str] = {}
-    yield rows
-    print("\n" + "\n".join(f"{name:14} {said}" for name, said in rows.items()))
+@pytest.mark.parametrize("tiny", TINIES, ids=[each.name for each in TINIES])
+def test_a_network_answers_as_transformers_does(tiny, tmp_path):
+    tiny.save(tmp_path)
+    rows = list(rows_of(tiny, network_of(tmp_path), Theirs(tiny, tmp_path)))
+    assert [f"{row.measure.name}: {row.worst:.3g}" for row in rows if not row.reacts] == []
+    assert [f"{row.measure.name}: {row.worst:.3g}" for row in rows if not row.holds] == []
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """Give a tiny network as we load it and as transformers does; each is made once."""
-    made: dict[str, tuple[ImageNetwork, Theirs]] = {}
-
-    def make(tiny: Tiny) -> tuple[ImageNetwork, Theirs]:
-        if tiny.name not in made:
-            folder = tmp_path_factory.mktemp(tiny.name)
-            tiny.save(folder)
-            made[tiny.name] = network_of(folder), Theirs(tiny, folder)
-        return made[tiny.name]
-
-    return make
+def test_every_task_of_these_networks_is_among_them():
+    assert {each.task for each in TINIES} == {
+        *("classification", "detection", "segmentation", "embedding", "video-classification")
+    }
 
 
-def sample_of(network, picture):
-    return network.sample(Picture(picture, picture.shape[1], picture.shape[0]))
+@pytest.mark.parametrize("name", ["vit", "swin", "detr", "segformer", "dinov2", "videomae"])
+def test_resizing_by_torchvision_would_show(name, tmp_path):
+    tiny = tiny_of(name)
+    tiny.save(tmp_path)
+    record, weights = read(tmp_path)
+    plain = record.to_json()
+    plain["preprocess"] = {**plain["preprocess"], "resize_by": "torchvision"}
+    network = load(ModelRecord.from_json(plain), weights)
+    assert "input" in fallen(rows_of(tiny, network, Theirs(tiny, tmp_path)))
 
 
-def answers(network: ImageNetwork, params) -> list:
-    """All pictures in one batch: none may change what another one gives."""
-    outputs = network.forward([sample_of(network, each) for each in pictures()])
-    return network.postprocess(outputs, params)
-
-
-@tinies("classification", "detection", "segmentation", "embedding")
-def test_from_the_same_pixels_a_network_computes_what_it_does_in_transformers(tiny, both, table):
-    network, theirs = both(tiny)
-    for picture in pictures():
-        pixels = theirs.processor(images=picture, return_tensors="pt")["pixel_values"]
-        sample = network._task.prepare(network.record, Picture(picture, *picture.shape[1::-1]))
-        assert sample.pixels.shape == pixels.shape[1:]
-    batch = torch.randn(2, *pixels.shape[1:])
-    with torch.inference_mode():
-        given = network._module(batch)
-        wanted = theirs.read(batch.flip(1) if tiny.name == "mobilevit" else batch)
-    ours = torch.stack([each["scores"] for each in given]) if isinstance(given, list) else given
-    difference = float((ours - wanted).abs().max())
-    table[tiny.name + " alone"] = f"differs by {difference:.1e} from the same pixels"
-    assert difference <= 1e-5
-
-
-@tinies("classification")
-def test_a_classifier_answers_as_transformers_does(tiny, both, table):
-    network, theirs = both(tiny)
-    worst = 0.0
-    for given, picture in zip(answers(network, EVERYTHING), pictures(), strict=True):
-        chances = theirs.chances(picture)
-        assert given[0]["class_id"] == int(chances.argmax())
-        ours = {each["class_id"]: each["confidence"] for each in given}
-        worst = max(worst, *(abs(float(chance) - ours[n]) for n, chance in enumerate(chances)))
-    table[tiny.name] = f"confidence differs by {worst:.1e} at most"
-    assert worst <= 1e-3
-
-
-@tinies("detection")
-def test_a_detector_finds_what_transformers_finds(tiny, both, table):
-    network, theirs = both(tiny)
-    worst, least = 0.0, 1.0
-    for given, picture in zip(answers(network, OBJECTS), pictures(), strict=True):
-        wanted = theirs.objects(picture)
-        order = wanted["scores"].argsort(descending=True, stable=True)
-        assert len(given) == len(order)
-        scores = torch.tensor([each["confidence"] for each in given])
-        worst = max(worst, float((scores - wanted["scores"][order]).abs().max()))
-        for row, score in enumerate(scores):
-            # Of objects of one score the order is nobody's: the best overlap of one label counts.
-            alike = (wanted["scores"] - score).abs() < 1e-3
-            alike &= wanted["labels"] == given[row]["class_id"]
-            overlap = box_iou(_corners(given[row]["box"]), wanted["boxes"][alike])
-            least = min(least, float(overlap.max()) if alike.any() else 0.0)
-    table[tiny.name] = f"score differs by {worst:.1e} at most, boxes overlap by {least:.5f}"
-    assert worst <= 1e-3
-    assert least >= 0.99
-
-
-@tinies("segmentation")
-def test_a_segmenter_draws_the_masks_that_transformers_draws(tiny, both, table):
-    network, theirs = both(tiny)
-    drawn, wanted = [], []
-    for given, picture in zip(answers(network, MASKS), pictures(), strict=True):
-        classes = np.full(picture.shape[:2], -1)
-        for each in given:
-            classes[np.asarray(rle.decode(each["mask"]), bool)] = each["class_id"]
-        drawn.append(classes.ravel())
-        wanted.append(theirs.classes(picture).ravel())
-    ours, other = np.concatenate(drawn), np.concatenate(wanted)
-    overlaps = [
-        ((ours == class_id) & (other == class_id)).sum()
-        / ((ours == class_id) | (other == class_id)).sum()
-        for class_id in np.unique(other)
-        if (other == class_id).mean() > 0.05  # of a few pixels each is several hundredths
-    ]
-    agreeing, least = (ours == other).mean(), min(overlaps)
-    table[tiny.name] = f"masks overlap by {least:.5f} at least, {agreeing:.5f} of pixels agree"
-    # At 16 x 16 places much lies between two of them, where chances are enlarged, not scores.
-    assert least >= 0.97
-    assert agreeing >= 0.99
-
-
-@tinies("embedding")
-def test_an_embedder_gives_the_vectors_that_transformers_gives(tiny, both, table):
-    network, theirs = both(tiny)
-    least = 1.0
-    for given, picture in zip(answers(network, {"normalize": False}), pictures(), strict=True):
-        ours, wanted = torch.tensor(given[0]["embedding"]), theirs.vector(picture)
-        least = min(least, float(torch.cosine_similarity(ours, wanted, dim=0)))
-        assert torch.allclose(ours.norm(), wanted.norm(), rtol=1e-2)
-    table[tiny.name] = f"cosine is {least:.7f} at least"
-    assert least >= 0.9999
-
-
-@tinies("video-classification")
-def test_a_video_classifier_answers_as_transformers_does(tiny, both, table):
-    from models.tasks.task import Step
-
-    network, theirs = both(tiny)
-    worst = 0.0
-    for picture in pictures():
-        clip = [np.ascontiguousarray(np.roll(picture, 4 * step, axis=1)) for step in range(4)]
-        frames = torch.stack([network.prepare_frame(each) for each in clip])
-        ours = network.forward([Step(frames)])[0].logits.softmax(0)
-        worst = max(worst, float((ours - theirs.clip_chances(clip)).abs().max()))
-        assert int(ours.argmax()) == int(theirs.clip_chances(clip).argmax())
-    table[tiny.name] = f"confidence differs by {worst:.1e} at most"
-    assert worst <= 1e-3
-
-
-def _corners(box) -> torch.Tensor:
-    x, y = box["x"], box["y"]
-    return torch.tensor([[x, y, x + box["width"], y + box["height"]]])
+def test_channels_that_are_not_flipped_would_show(tmp_path):
+    tiny = tiny_of("mobilevit")
+    tiny.save(tmp_path)
+    network = network_of(tmp_path)
+    network._module.flips = False
+    assert {"input", "confidence"} <= fallen(rows_of(tiny, network, Theirs(tiny, tmp_path)))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
+from benchmarks.parity.hugging_face.tiny import read
 from models.huggingface.building import build
 from models.huggingface.configuration import options_of
 from models.huggingface.describing import describe
@@ -14,7 +15,6 @@ from models.records.errors import RecordError, WeightsError
 from models.records.record import ModelRecord
 from models.runtime.registry import load
 from pixelmill.client.hugging_face_folder import read_folder
-from tests.unit.models.huggingface.folders import read
 
 DETR = {"model_type": "detr", "architectures": ["DetrForObjectDetection"]}
 

@@ -1,6 +1,6 @@
 """Facts of made-up files, as they are examined."""
 
-from models.onnx_models.facts import Facts, Port
+from models.onnx_models.examination.facts import Facts, Port
 
 FLOAT = "tensor(float)"
 COCO = tuple(f"thing {number}" for number in range(80))

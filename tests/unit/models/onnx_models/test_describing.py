@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from models.onnx_models.describing import describe
-from models.onnx_models.facts import Facts
-from models.onnx_models.heads.table import HEADS
+from models.onnx_models.examination.facts import Facts
+from models.onnx_models.reading.describing import describe
+from models.onnx_models.reading.heads.table import HEADS
 from models.records.errors import RecordError
 from models.records.options import read_onnx_options
 from models.records.record import ModelRecord

@@ -1,33 +1,36 @@
 """Heads one by one: scores, layers, rows that are objects already, and masks."""
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from models.answers import rle
-from models.catalog import ModelRecord, check_params
-from models.media.pictures import Picture
-from models.onnx_models.expected_inputs import letterboxed
-from models.onnx_models.heads.table import HEADS
-from models.onnx_models.shapes import PictureInput
-from models.records.options import OnnxOptions
-from models.tasks import classification, detection, segmentation
-from tests.unit.models.onnx_models.outputs import (
+from benchmarks.parity.onnx_heads.outputs import (
     CELLS,
     SIZE,
     batch,
-    crowd,
+    raw_masks,
     rows_of,
+    smooth_masks,
+    ssd,
     yolo,
     yolo_anchors,
     yolox,
 )
+from benchmarks.parity.onnx_heads.segmenters import predicted, published_mask
+from models.answers import rle
+from models.catalog import ModelRecord, check_params
+from models.media.pictures import Picture
+from models.onnx_models.reading.expected_inputs import letterboxed
+from models.onnx_models.reading.heads.table import HEADS
+from models.onnx_models.reading.shapes import PictureInput
+from models.records.options import OnnxOptions
+from models.tasks import classification, detection
 
 OPTIONS = OnnxOptions(least_confidence=0.25)
 CPU = torch.device("cpu")
 HEIGHT, WIDTH = SIZE
+LETTERBOXED = letterboxed(PictureInput(3, HEIGHT, WIDTH, free=False, one_at_a_time=False))
 
 
 def decode(name, *outputs, options=OPTIONS):
@@ -132,14 +135,6 @@ def test_torchvisions_masks_are_kept_for_the_objects_that_are_told():
     assert torch.allclose(found["whole_masks"].chances(0), masks[1, 0], atol=0.002)
 
 
-def raw_masks(seed, classes=4, prototypes=8):
-    chance = torch.Generator().manual_seed(seed)
-    boxes, scores = crowd(seed, CELLS, classes)
-    mixture = torch.randn(CELLS, prototypes, generator=chance)
-    layers = torch.randn(prototypes, HEIGHT // 4, WIDTH // 4, generator=chance)
-    return torch.cat((boxes, scores, mixture), 1).T, layers
-
-
 CASES = {
     "yolo": lambda: (batch(yolo),),
     "yolo-anchors": lambda: (batch(yolo_anchors),),
@@ -198,7 +193,7 @@ class Bright(nn.Module):
 
 
 def test_boxes_are_found_where_they_are_in_pictures_of_any_shape():
-    record = ModelRecord("m", "detection", "onnx", ("a", "b"), SEGMENTS.preprocess)
+    record = ModelRecord("m", "detection", "onnx", ("a", "b"), LETTERBOXED)
     boxes = {(64, 96): (8, 8, 32, 24), (480, 320): (64, 96, 192, 320), (90, 400): (96, 16, 320, 64)}
     samples = []
     for (height, width), (x1, y1, x2, y2) in boxes.items():
@@ -213,67 +208,24 @@ def test_boxes_are_found_where_they_are_in_pictures_of_any_shape():
         assert found.boxes[0].tolist() == pytest.approx(box, abs=pixel)
 
 
-SEGMENTS = ModelRecord(
-    "m",
-    "segmentation",
-    "onnx",
-    ("a", "b", "c", "d"),
-    letterboxed(PictureInput(3, HEIGHT, WIDTH, free=False, one_at_a_time=False)),
-)
-
-
-class Answering(nn.Module):
-    """Answers any batch with the same outputs, through the head."""
-
-    def __init__(self, name, outputs):
-        super().__init__()
-        self.name, self.outputs = name, outputs
-
-    def forward(self, batch):
-        return HEADS[self.name].decode(self.outputs, tuple(batch.shape[-2:]), OPTIONS)
-
-
-def smooth_masks(seed):
-    """Prototypes as smooth as networks make them, so that a mask has a shape at all."""
-    raw, _ = raw_masks(seed)
-    down, across = torch.meshgrid(
-        torch.linspace(0, 6, HEIGHT // 4), torch.linspace(0, 9, WIDTH // 4), indexing="ij"
-    )
-    waves = [(down * (1 + i % 3) * 0.5 + across * (1 + i // 3) * 0.4 + i).sin() for i in range(8)]
-    return raw[None], torch.stack(waves)[None]
-
-
-def published_mask(raw, layers, row, height, width):
-    """The rule as Ultralytics publishes it, by NumPy and OpenCV, for one cell's object."""
-    x, y, w, h = raw[:4, row].tolist()
-    mixed = np.tensordot(raw[-8:, row].numpy(), layers.numpy(), 1)
-    mask = (1 / (1 + np.exp(-mixed))).astype(np.float32)
-    for i, j in np.ndindex(*mask.shape):
-        if not (x - w / 2 <= 4 * j < x + w / 2 and y - h / 2 <= 4 * i < y + h / 2):
-            mask[i, j] = 0
-    enlarged = cv2.resize(mask, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
-    gain = min(HEIGHT / height, WIDTH / width)
-    new_h, new_w = round(height * gain), round(width * gain)
-    top, left = round((HEIGHT - new_h) / 2 - 0.1), round((WIDTH - new_w) / 2 - 0.1)
-    inner = enlarged[top : top + new_h, left : left + new_w]
-    return cv2.resize(inner, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
-
-
 @pytest.mark.parametrize("size", [(64, 96), (640, 960), (333, 220), (100, 400), (50, 50)])
 def test_masks_of_a_letterboxed_picture_are_those_of_the_published_rule(size):
-    height, width = size
     raw, layers = smooth_masks(4)
-    picture = Picture(np.zeros((height, width, 3), np.uint8), width, height)
-    sample = segmentation.prepare(SEGMENTS, picture)
-    outputs = segmentation.infer(SEGMENTS, Answering("yolo-masks", (raw, layers)), [sample], CPU)
-    params = check_params("segmentation", {"min_confidence": 0.3}, SEGMENTS.labels)
-    (predictions,) = segmentation.postprocess(SEGMENTS, outputs, params)
-    assert len(predictions) > 3
-    scores = raw[0, 4:8].max(0).values
-    for each in predictions:
+    told = predicted("yolo-masks", (raw[None], layers[None]), LETTERBOXED, size)
+    sure = [each for each in told if each["confidence"] >= 0.3]
+    assert len(sure) > 3
+    scores = raw[4:8].amax(0)
+    for each in sure:
         row = int((scores - each["confidence"]).abs().argmin())
-        expected = published_mask(raw[0], layers[0], row, height, width)
+        expected = published_mask(raw, layers, row, SIZE, size)
         ours = rle.decode(each["mask"])
         assert ours.shape == size
         assert each["area"] == ours.sum()
         assert (ours ^ expected).sum() <= 0.002 * max(expected.sum(), 500)
+
+
+def test_ssds_logits_with_a_background_are_a_softmaxs():
+    boxes, logits = ssd()
+    ours = decode("ssd", boxes, logits * 9, options=OnnxOptions(outputs="logits"))
+    theirs = decode("ssd", boxes, (logits * 9).softmax(-1), options=OnnxOptions())
+    assert [rows_of(each) for each in ours] == [rows_of(each) for each in theirs]

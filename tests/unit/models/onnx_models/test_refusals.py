@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.onnx_models.describing import describe
+from models.onnx_models.reading.describing import describe
 from models.records.errors import RecordError
 from tests.unit.models.onnx_models.files import COCO, facts, metadata, port, ultralytics
 

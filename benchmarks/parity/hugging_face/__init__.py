@@ -1,0 +1,1 @@
+"""Tiny networks of transformers with random weights, held against transformers itself."""

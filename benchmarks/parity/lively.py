@@ -1,0 +1,57 @@
+"""Networks of no training, made to look at their pictures: their answers to two differ plainly.
+
+As they are made, features die out on their way, or all pictures look the same after it, and a
+network whose answer is always the same agrees with everything.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+# Standard deviation of a class's logit from picture to picture.
+_SPREAD = 2.0
+
+
+@torch.no_grad()
+def settle(network: nn.Module, run: Callable[[], object]) -> None:
+    """Have batch normalisation expect what it sees in a run: so its outputs vary by about 1."""
+    layers = [each for each in network.modules() if isinstance(each, _BatchNorm)]
+    before = [each.momentum for each in layers]
+    for each in layers:
+        each.train()
+        each.momentum = 1.0
+    run()
+    for each, momentum in zip(layers, before, strict=True):
+        each.eval()
+        each.momentum = momentum
+
+
+@torch.no_grad()
+def spread(last: Sequence[nn.Linear], run: Callable[[], object]) -> None:
+    """Set the last layers so that what they give differs from picture to picture of a run."""
+    with _watched(last) as given:
+        run()
+    for layer, outputs in zip(last, given, strict=True):
+        deviation, mean = torch.std_mean(torch.cat(outputs), 0)
+        scale = _SPREAD / deviation
+        layer.weight.mul_(scale[:, None])
+        if layer.bias is not None:
+            layer.bias.sub_(mean).mul_(scale)
+
+
+@contextmanager
+def _watched(layers: Sequence[nn.Linear]) -> Iterator[list[list[torch.Tensor]]]:
+    given: list[list[torch.Tensor]] = [[] for _ in layers]
+
+    def keep(place: int) -> Callable[[nn.Module, object, torch.Tensor], None]:
+        return lambda _module, _inputs, output: given[place].append(output.flatten(0, -2))
+
+    hooks = [layer.register_forward_hook(keep(place)) for place, layer in enumerate(layers)]
+    try:
+        yield given
+    finally:
+        for each in hooks:
+            each.remove()

@@ -1,0 +1,111 @@
+"""The runtime of ONNX files: a module without parameters, around a session of onnxruntime.
+
+batch, float32 (B, C, h, w) ─► onnxruntime ─► outputs, tensors ─► head ─► what the task reads
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from models.onnx_models.examination.opening import open_session, raise_if_out_of_memory
+from models.onnx_models.examination.trial import NUMBERS
+from models.onnx_models.examination.wording import reason, shown
+from models.records.errors import WeightsError
+from models.records.record import ModelRecord
+
+_BATCH_AXES = 4
+
+# Turns a file's outputs for pictures of one size, (h, w), into what the task reads.
+Decode = Callable[[Sequence[Tensor], tuple[int, int]], Any]
+
+
+def load_module(record: ModelRecord, weights: bytes, device: str = "cpu") -> nn.Module:
+    """Open the record's ONNX file, to be read by the head that its options name.
+
+    Raises WeightsError for a file that cannot be opened, or where onnxruntime is not installed,
+    and RecordError for options that are wrong.
+    """
+    from models.onnx_models.reading.heads.table import HEADS
+    from models.records.options import read_onnx_options
+
+    options = read_onnx_options(record.options)
+    head = HEADS[options.head or ""]
+
+    def decode(outputs: Sequence[Tensor], size: tuple[int, int]) -> Any:
+        return head.decode(outputs, size, options)
+
+    return OnnxModule(weights, decode, device, one_at_a_time=head.single)
+
+
+class OnnxModule(nn.Module):
+    """An ONNX file that takes a batch; may be called by several threads at a time."""
+
+    def __init__(
+        self, weights: bytes, decode: Decode, device: str = "cpu", *, one_at_a_time: bool = False
+    ) -> None:
+        """Open the file, on `device` where onnxruntime can; raises WeightsError.
+
+        `one_at_a_time`: its outputs are those of one picture, whatever it is given.
+        """
+        super().__init__()
+        self.size_bytes = len(weights)
+        self._decode = decode
+        try:
+            self._session = open_session(weights, device)
+        except WeightsError:
+            raise
+        except Exception as err:
+            raise_if_out_of_memory(err)
+            raise WeightsError(
+                f"onnxruntime cannot open the model: {reason(err)}. Export it anew."
+            ) from err
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type not in NUMBERS:
+            raise WeightsError(
+                f"The model takes {', '.join(shown(each.name) for each in inputs[:8])}, and "
+                "pictures are given as one tensor of floats. Export it with that input alone."
+            )
+        self._input = inputs[0].name
+        self._number = NUMBERS[inputs[0].type]
+        # Some take a picture, and no batch.
+        self._takes_batch = len(inputs[0].shape) == _BATCH_AXES
+        self._takes_one = one_at_a_time or not self._takes_batch or inputs[0].shape[0] == 1
+
+    def forward(self, batch: Tensor) -> Any:
+        """Run float32 (B, C, h, w), in any memory format; gives what the head makes of it.
+
+        Raises MemoryError where a smaller batch may do, and RuntimeError for what else onnxruntime
+        says.
+        """
+        height, width = batch.shape[-2:]
+        # Without a copy where it lies on the CPU and in this order already.
+        pictures = batch.detach().cpu().contiguous().numpy().astype(self._number, copy=False)
+        count = len(pictures)
+        runs = [pictures[at : at + 1] for at in range(count)] if self._takes_one else [pictures]
+        decoded = []
+        for run in runs:
+            outputs = self._run(run if self._takes_batch else run[0])
+            tensors = [torch.from_numpy(np.asarray(each)).to(batch.device) for each in outputs]
+            decoded.append(self._decode(tensors, (height, width)))
+        return decoded[0] if len(decoded) == 1 else _joined(decoded)
+
+    def _run(self, pictures: npt.NDArray[Any]) -> list[Any]:
+        try:
+            outputs: list[Any] = self._session.run(None, {self._input: pictures})
+        except Exception as err:
+            raise_if_out_of_memory(err)
+            raise RuntimeError(f"onnxruntime cannot run the model: {reason(err)}.") from err
+        return outputs
+
+
+def _joined(decoded: Sequence[Any]) -> Any:
+    """Put together what a head gave of one picture after the other."""
+    if isinstance(decoded[0], Tensor):
+        return torch.cat(list(decoded))
+    if isinstance(decoded[0], Mapping):
+        return {name: torch.cat([each[name] for each in decoded]) for name in decoded[0]}
+    return [picture for each in decoded for picture in each]
