@@ -2,12 +2,13 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pixelmill.client.pushing import pushed, record_of
+from pixelmill.client.hub import HubModel, pulled, read_reference
+from pixelmill.client.pushing import Pushed, pushed, record_of
 from pixelmill.client.records import Alias, Model
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
@@ -73,8 +74,39 @@ class ModelCalls:
             license_name=license_name,
         )
         with pushed(Path(weights), said) as what:
-            call = _push_call(_path(name) + "/versions", what.weights, what.record, wait)
-            return Model.from_raw(self._answer(call))
+            return self._push(_path(name), what, wait)
+
+    def pull(
+        self,
+        source: str,
+        name: str | None = None,
+        *,
+        labels: Sequence[str] | Path | str | None = None,
+        task: str | None = None,
+        license_name: str | None = None,
+        wait: float = 0,
+        on_found: Callable[[HubModel], None] | None = None,
+    ) -> Model:
+        """Fetch a model of the Hugging Face hub to this machine, and push it.
+
+        `source` is `timm/NAME` or `hf:OWNER/NAME`, with `@REVISION` or without; `name` is
+        `my/NAME` unless given. The hub's own files say what the model is; `labels`, `task` and
+        `license_name` stand over them. `on_found` is told the commit, the files and their sizes
+        before they are fetched. The rest is as for `push`.
+
+        Needs the package huggingface_hub and obeys its variables (HF_TOKEN, HF_HOME, HF_ENDPOINT).
+        Raises InvalidInput for what the hub does not have or does not give, ConnectionFailed where
+        it cannot be reached.
+        """
+        of = read_reference(source)
+        said = record_of(labels=labels, task=task, license_name=license_name)
+        path = _path(of.default_name if name is None else name)
+        with pulled(of, said, on_found) as what:
+            return self._push(path, what, wait)
+
+    def _push(self, path: str, what: Pushed, wait: float) -> Model:
+        call = _push_call(path + "/versions", what.weights, what.record, wait)
+        return Model.from_raw(self._answer(call))
 
     def delete_version(self, name: str, version: int) -> Mapping[str, Any]:
         """Delete a version; jobs that run it already go on. Gives the receipt."""
