@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._say(404)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815  # the name that http.server looks for
 
     def _find(self, name: str, revision: str | None, headers: dict[str, str]) -> Repository | None:
         """Find a repository, or answer why not: one that may not be seen is not there."""
