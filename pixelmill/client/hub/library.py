@@ -40,6 +40,8 @@ def open_hub(endpoint: str | None = None, cache: Path | None = None) -> Iterator
     Raises InvalidInput where the library is missing, ConnectionFailed where it was told to stay
     offline, NotConfigured where the environment's proxy cannot be spoken to.
     """
+    # Else it would tell the hub what else is installed here, and who runs it.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import huggingface_hub
         from huggingface_hub import constants

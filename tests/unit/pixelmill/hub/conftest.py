@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save
 
 from pixelmill.client.hub import pulled, read_reference
@@ -34,6 +35,9 @@ def weights() -> bytes:
 @pytest.fixture
 def hub(weights: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     monkeypatch.delenv("HF_TOKEN", raising=False)
+    # Another test may have imported the library before `pull` could say so, or have it offline.
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with fake_hub() as served:
         served.add(
             "timm/small",

@@ -51,6 +51,13 @@ def test_a_model_is_fetched_and_pushed_under_its_own_name(
     assert line == f"timm/small at {commit[:12]}: 3 files, 0.8 MiB, licence apache-2.0"
     assert sent(server)["architecture"] == "timm/resnet18"
     assert sent(server)["provenance"]["source"] == f"Hugging Face: timm/small@{commit}"
+    asked = {path for _, path, _ in hub.seen}
+    assert {path.partition("/resolve/")[0].partition("/stored/")[0] for path in asked} == {
+        "/api/models/timm/small",
+        "/timm/small",
+        "",
+    }
+    assert not [each for _, _, each in hub.seen if "torch" in each["user-agent"]]
 
 
 def test_the_client_pulls_too(environ: dict[str, str], server, say) -> None:
