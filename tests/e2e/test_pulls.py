@@ -82,6 +82,11 @@ def test_a_network_of_timm_answers_as_timm_does(
     foreign.check_chances(answers(stack, name, folder), chances)
     with stack.client() as client:
         raw = client.model(name).raw
+        record = {each: raw[each] for each in ("architecture", "labels", "preprocess", "options")}
+        weights = tmp_path / "saved" / "model.safetensors"
+        again = client.push("my/beasts.again", weights, record, wait=50)
+        assert (again.state, again.raw["options"]) == ("ready", raw["options"])
+    assert raw["options"]["global_pool"] == "avg"
     assert raw["architecture"] == "timm/test_resnet"
     assert raw["provenance"] == {
         "source": f"Hugging Face: timm/beasts.test@{repository.commit}",

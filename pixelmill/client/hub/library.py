@@ -38,7 +38,7 @@ def open_hub(endpoint: str | None = None, cache: Path | None = None) -> Iterator
     """Give the hub; `endpoint` and `cache` are the environment's unless given.
 
     Raises InvalidInput where the library is missing, ConnectionFailed where it was told to stay
-    offline, NotConfigured where the environment's proxy cannot be spoken to.
+    offline, NotConfigured where the environment has a proxy or a variable that cannot be used.
     """
     # Else it would tell the hub what else is installed here, and who runs it.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -48,6 +48,11 @@ def open_hub(endpoint: str | None = None, cache: Path | None = None) -> Iterator
     except ImportError as err:
         raise InvalidInput(
             "pull takes huggingface_hub, which is not installed here: pip install 'pixelmill[hub]'."
+        ) from err
+    except ValueError as err:
+        raise NotConfigured(
+            f"huggingface_hub cannot read its variables of the environment ({err}): mend or unset "
+            "HF_ENDPOINT and whatever else begins with HF_."
         ) from err
     if huggingface_hub.is_offline_mode():
         raise ConnectionFailed(
@@ -82,7 +87,7 @@ def _connected(endpoint: str) -> Iterator[None]:
     from huggingface_hub import get_session, set_client_factory
     from huggingface_hub.utils import _http
 
-    if not is_loopback(_host(endpoint)):
+    if not is_loopback(urlsplit(endpoint).hostname or ""):
         try:
             get_session()
         except (ImportError, ValueError, OSError, httpx2.InvalidURL) as err:
@@ -99,13 +104,3 @@ def _connected(endpoint: str) -> Iterator[None]:
         yield
     finally:
         set_client_factory(_http.default_client_factory)
-
-
-def _host(endpoint: str) -> str:
-    try:
-        return urlsplit(endpoint).hostname or ""
-    except ValueError as err:
-        raise NotConfigured(
-            f"HF_ENDPOINT is {endpoint!r}, which is no URL; it should look like "
-            "https://huggingface.co."
-        ) from err

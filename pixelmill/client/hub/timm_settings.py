@@ -1,6 +1,7 @@
 """The config.json of timm's networks on the hub, read as a model's record.
 
     architecture, num_classes            ─► record["architecture"]
+    model_args: pooling, size            ─► record["options"]
     label_names, label_descriptions      ─► record["labels"]
     pretrained_cfg: size, crop, mean, …  ─► record["preprocess"]
 
@@ -20,10 +21,11 @@ _INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SIZE, _CROP_PCT, _MOST_CROP_PCT = (3, 224, 224), 0.875, 4.0
 _LONGEST_LABEL = 200
-# What a network is built with that its weights, its record or its use say already: rates at which
-# parts are left out are of training alone.
+# What a network is built with that its weights and its pictures say already; rates at which parts
+# are left out are of training alone.
 _KNOWN_ARGUMENTS = ("num_classes", "in_chans", "pretrained", "scriptable", "exportable")
 _OF_TRAINING = re.compile(r"\w*drop\w*_rate|drop_rate")
+_POOLING = re.compile(r"[a-z]{1,16}")
 
 
 def read_timm_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,12 +39,14 @@ def read_timm_config(config: Mapping[str, Any]) -> dict[str, Any]:
     architecture = config.get("architecture")
     if not isinstance(architecture, str) or not _ARCHITECTURE.fullmatch(architecture):
         raise InvalidInput(f"config.json: architecture is {architecture!r}, no name of timm's.")
-    _check_arguments(config.get("model_args") or {})
+    options = _options(config.get("model_args") or {})
     classes = config.get("num_classes", published.get("num_classes"))
     record: dict[str, Any] = {
         "architecture": f"timm/{architecture}",
         "preprocess": _preprocess(published),
     }
+    if options:
+        record["options"] = options
     if classes == 0:
         record["architecture"] += "-embedding"
     elif labels := _labels({**published, **config}):
@@ -50,16 +54,25 @@ def read_timm_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _check_arguments(arguments: Any) -> None:
+def _options(arguments: Any) -> dict[str, Any]:
+    """Give what a network is built with, as a record says it; raises InvalidInput."""
     if not isinstance(arguments, Mapping):
         raise InvalidInput("config.json: model_args is no object.")
+    options: dict[str, Any] = {}
     for name, value in arguments.items():
-        is_known = name in _KNOWN_ARGUMENTS or _OF_TRAINING.fullmatch(name)
-        if not is_known and value is not None:
+        if name in _KNOWN_ARGUMENTS or _OF_TRAINING.fullmatch(name) or value is None:
+            continue
+        if name == "global_pool" and isinstance(value, str) and _POOLING.fullmatch(value):
+            options[name] = value
+        elif name == "img_size":
+            sides = value if isinstance(value, list) else [value, value]
+            options[name] = list(map(int, _numbers({name: sides}, name, (), 2)))
+        else:
             raise InvalidInput(
                 f"config.json: the network is built with {name}={value!r} (model_args), which "
                 "cannot be said of a network here; take one of timm's own names for it."
             )
+    return options
 
 
 def _labels(told: Mapping[str, Any]) -> list[str]:
@@ -76,7 +89,7 @@ def _labels(told: Mapping[str, Any]) -> list[str]:
                 "--labels."
             )
         names = [numbered[str(at)] for at in range(len(names))]
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InvalidInput("config.json: label_names is no list of names; give --labels.")
     described = told.get("label_descriptions")
     descriptions = described if isinstance(described, Mapping) else {}

@@ -78,6 +78,8 @@ def test_the_client_pulls_too(environ: dict[str, str], server, say) -> None:
         (("hf:own/vit",), {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE"),
         (("hf:own/vit",), {"HF_ENDPOINT": "http://127.0.0.1:9"}, "http://127.0.0.1:9"),
         (("hf:own/vit",), {"HF_ENDPOINT": "http://[::1"}, "HF_ENDPOINT"),
+        (("hf:own/vit",), {"HF_ENDPOINT": "elsewhere"}, "elsewhere"),
+        (("hf:own/vit",), {"HF_HUB_ETAG_TIMEOUT": "soon"}, "begins with HF_"),
         (("hf:own/vit",), {"HF_HOME": "/proc/none"}, "HF_HOME"),
         (("hf:own/vit", "my/../x"), {}, "no model's name"),
     ],

@@ -8,7 +8,8 @@ import pytest
 import timm
 from timm.models._hub import save_config_for_hf
 
-from models.networks.timm_networks import describe
+from models.networks.timm_networks import build, describe
+from models.records.record import ModelRecord
 from pixelmill.client.hub.timm_settings import read_timm_config
 from pixelmill.wire.errors import InvalidInput
 
@@ -42,7 +43,12 @@ def test_what_timm_saves_is_what_timm_publishes(name: str, tmp_path: Path) -> No
     record = read_timm_config(json.loads((tmp_path / "config.json").read_text()))
     shapes = {key: tuple(each.shape) for key, each in network.state_dict().items()}
     told = describe({"architecture": f"timm/{name}"}, shapes)
+    options = record.pop("options")
     assert record == {"architecture": f"timm/{name}", "preprocess": dict(told["preprocess"])}
+    assert options.keys() <= {"global_pool", "img_size"}
+    asked = {"name": "x", "task": "classification", "labels": ["a"] * 1000, **record}
+    whole = ModelRecord.from_json({**asked, "options": {**options, "num_classes": 1000}})
+    build(whole).load_state_dict(network.state_dict())
 
 
 def test_the_file_counts_where_it_differs_from_the_library() -> None:
@@ -92,12 +98,20 @@ def test_arguments_of_training_and_of_the_record_say_nothing_new() -> None:
     assert read_timm_config({**CONFIG, "model_args": arguments}) == read_timm_config(CONFIG)
 
 
+def test_pooling_and_size_are_options() -> None:
+    told = read_timm_config({**CONFIG, "model_args": {"global_pool": "max", "img_size": 64}})
+    assert told["options"] == {"global_pool": "max", "img_size": [64, 64]}
+    assert "options" not in read_timm_config(CONFIG)
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [
         ({**CONFIG, "architecture": "../x"}, "architecture"),
         ({**CONFIG, "architecture": 3}, "architecture"),
-        ({**CONFIG, "model_args": {"global_pool": "map"}}, "global_pool='map'"),
+        ({**CONFIG, "model_args": {"global_pool": ""}}, "global_pool=''"),
+        ({**CONFIG, "model_args": {"img_size": "large"}}, "img_size"),
+        ({**CONFIG, "model_args": {"act_layer": "gelu"}}, "act_layer='gelu'"),
         ({**CONFIG, "model_args": [1]}, "model_args"),
         ({**CONFIG, "label_names": {"0": "a", "2": "c"}}, "class 1"),
         ({**CONFIG, "label_names": [1, 2, 3]}, "label_names"),
