@@ -28,8 +28,8 @@ from tests.weights_files import RECORD, noisy_digits
 # What stands for networks that are too large for a test.
 SMALLER = {
     "timm/convnext_tiny": "timm/convnext_atto",
-    "torchvision/resnet18": "torchvision/mobilenet_v3_small",
-    "torchvision/resnet50": "torchvision/mobilenet_v3_small",
+    "torchvision/resnet18": "torchvision/shufflenet_v2_x0_5",
+    "torchvision/resnet50": "torchvision/shufflenet_v2_x0_5",
 }
 # Examples that cannot be run, by their text, with the reason.
 EXCUSED: Mapping[str, str] = {}
@@ -37,11 +37,16 @@ EXCUSED: Mapping[str, str] = {}
 
 @dataclass(frozen=True)
 class Scene:
-    """Where an example runs: its folder, the stack, and the hub that is played."""
+    """Where an example runs: its folder, the stack, an operator's key, the hub that is played."""
 
     folder: Path
     stack: RunningStack
+    key: str
     hub: FakeHub
+
+    def client(self) -> Client:
+        """Give a client of the reader's."""
+        return Client(self.stack.info["url"], self.key)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -52,7 +57,7 @@ class Scene:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PIXELMILL_DATA": str(self.stack.data),
             "PIXELMILL_URL": self.stack.info["url"],
-            "PIXELMILL_API_KEY": self.stack.info["api_key"],
+            "PIXELMILL_API_KEY": self.key,
             "HF_ENDPOINT": self.hub.url,
             "HF_HOME": str(self.folder / "huggingface"),
             "TORCH_HOME": str(self.folder / "torch"),
@@ -88,7 +93,7 @@ def _save_pickled_timm(path: Path) -> None:
 
 def _save_torchvision(classes: int) -> Callable[[Path], None]:
     def save(path: Path) -> None:
-        network = torchvision.models.mobilenet_v3_small(num_classes=classes)
+        network = torchvision.models.shufflenet_v2_x0_5(num_classes=classes)
         torch.save(network.state_dict(), path)
 
     return save
@@ -118,7 +123,7 @@ FILES: dict[str, Callable[[Path], object]] = {
 
 def _weights_of_torchs_cache(scene: Scene, text: str) -> str:
     """Put weights where torch keeps what it has downloaded."""
-    url = torchvision.models.MobileNet_V3_Small_Weights.DEFAULT.url
+    url = torchvision.models.ShuffleNet_V2_X0_5_Weights.DEFAULT.url
     path = scene.folder / "torch" / "hub" / "checkpoints" / url.rpartition("/")[2]
     if not path.exists():
         path.parent.mkdir(parents=True)
@@ -128,7 +133,7 @@ def _weights_of_torchs_cache(scene: Scene, text: str) -> str:
 
 def _two_versions(scene: Scene, text: str) -> str:
     """Have two versions of my/digits, and write the id of a job of the first for JOB."""
-    with scene.stack.client() as client:
+    with scene.client() as client:
         for seed in range(2):
             path = scene.folder / f"{seed}.safetensors"
             path.write_bytes(noisy_digits(seed))

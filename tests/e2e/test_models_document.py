@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 import typer
 
+from jobs.base.database import Database
+from jobs.tenants.keys import create_key
 from pixelmill.cli.commands import app
+from pixelmill.stack.local_stack import DATABASE
 from tests.documents import Example, commands_in_sentences, examples, fences
 from tests.e2e.models_document import EXCUSED, Scene
-from tests.e2e.stacks import running_stack
+from tests.e2e.stacks import RunningStack
 from tests.hub_server import fake_hub
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +27,13 @@ EXAMPLES = examples(DOCUMENT)
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A stack of its own: names and numbers of versions are those of the document."""
-    folder = tmp_path_factory.mktemp("reader")
-    with running_stack(folder / "data") as stack, fake_hub() as hub:
-        yield Scene(folder, stack, hub)
+def scene(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A reader with models of their own, whose names and numbers are those of the document."""
+    database = Database(f"sqlite:///{stack.data}/{DATABASE}")
+    key = create_key(database, "reader", admin=True).key
+    database.close()
+    with fake_hub() as hub:
+        yield Scene(tmp_path_factory.mktemp("reader"), stack, key, hub)
 
 
 def run(scene: Scene, *command: str) -> str:
@@ -48,7 +53,7 @@ def run_bash(scene: Scene, text: str) -> None:
         assert found, f"{line!r} prints nothing"
         if "pixelmill push" in line or "pixelmill pull" in line:
             name = found.split()[-1]
-            with scene.stack.client() as client:
+            with scene.client() as client:
                 assert client.model(name).state == "ready"
 
 
