@@ -97,7 +97,7 @@ def test_a_classifier_of_bytes_answers_as_onnxruntime_does_and_asks_for_no_scale
     crops = np.stack([sample.pixels.numpy() for sample in samples])
     assert crops.dtype == np.uint8
     wanted = by_hand(data, crops)
-    assert len(np.unique(wanted.argmax(1))) > 0
+    assert np.ptp(wanted, axis=0).max() > 0.01, "one answer to all shows nothing"
     assert np.array_equal(network.forward(samples).numpy(), wanted)
 
 
