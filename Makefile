@@ -9,7 +9,7 @@ REGISTRY ?=
 PEERS ?= mosec==0.9.8 litserve==0.2.19 ray[data]==2.60.0
 
 BIN := .venv/bin
-EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,dev
+EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,hub,dev
 # Twice quiet: pip's warnings are left out, its errors are not, and its exit status counts.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 

@@ -133,11 +133,21 @@ class HuggingFaceOptions(Strict):
     processor: dict[str, Any] = Field({}, description="That of preprocessor_config.json.")
 
 
+class TimmOptions(Strict):
+    """What a network of timm is built with that is not its usual."""
+
+    num_classes: StrictInt | None = Field(None, ge=0, le=32_768)
+    global_pool: str | None = Field(None, pattern="^[a-z]{1,16}$", description="Such as `max`.")
+    img_size: Sides | None = Field(None, description="Height and width, of those with one size.")
+
+
 def _options_of(given: Any) -> str:
     """Say whose options are meant: each source's have names of their own."""
     names = given if isinstance(given, dict) else dict.fromkeys(_names_of(given), 0)
     if "config" in names or "processor" in names:
         return "(huggingface)"
+    if set(TimmOptions.model_fields) & set(names):
+        return "(timm)"
     return "(network)" if _NETWORK_OPTIONS & set(names) else "(onnx)"
 
 
@@ -152,7 +162,8 @@ _NETWORK_OPTIONS = frozenset(each.name for each in fields(NetworkOptions))
 Options = Annotated[
     Annotated[NetworkOptions, Tag("(network)")]
     | Annotated[OnnxOptions, Tag("(onnx)")]
-    | Annotated[HuggingFaceOptions, Tag("(huggingface)")],
+    | Annotated[HuggingFaceOptions, Tag("(huggingface)")]
+    | Annotated[TimmOptions, Tag("(timm)")],
     Discriminator(_options_of),
 ]
 
@@ -198,7 +209,7 @@ class RecordBody(Strict):
     options: Options | None = Field(
         None,
         description="Of an architecture that has some: how its convolutions are made, which head "
-        "reads an ONNX file, or a Hugging Face folder's settings.",
+        "reads an ONNX file, a Hugging Face folder's settings, or what one of timm is built with.",
     )
     provenance: Provenance | None = Field(None, description="Where the weights come from.")
     limits: LimitsBody | None = None

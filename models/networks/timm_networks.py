@@ -24,21 +24,33 @@ from models.records.torchvision_names import EMBEDDING_SUFFIX
 # Seconds of a core for a parameter, about: shards of three seconds are cut by it.
 _SHARD_S, _FIXED_S, _S_A_PARAMETER = 3.0, 0.010, 2.0e-9
 _BATCH = 32
+# What a network may be built with that is not its usual, as timm's own files tell it.
+_ARGUMENTS = ("global_pool", "img_size")
 # Ways that our preprocessing has too.
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
 
 
 def build(record: ModelRecord) -> nn.Module:
-    """Build the record's network without weights; raises UnknownArchitecture."""
+    """Build the record's network without weights; raises UnknownArchitecture and RecordError."""
     import timm
 
     name, gives_features = _theirs(record.architecture)
-    network: nn.Module = timm.create_model(
-        name,
-        pretrained=False,
-        num_classes=int(record.options.get("num_classes", len(record.labels))),
-        in_chans=int(record.preprocess["channels"]),
-    )
+    more = {each: record.options[each] for each in _ARGUMENTS if each in record.options}
+    try:
+        network: nn.Module = timm.create_model(
+            name,
+            pretrained=False,
+            num_classes=int(record.options.get("num_classes", len(record.labels))),
+            in_chans=int(record.preprocess["channels"]),
+            **more,
+        )
+    except (TypeError, ValueError, AssertionError, LookupError, AttributeError) as err:
+        if not more:
+            raise
+        raise RecordError(
+            f"timm cannot build {name!r} with {', '.join(f'{k}={v!r}' for k, v in more.items())} "
+            "(options): leave them out, or give others."
+        ) from err
     if gives_features:
         # The network keeps its last layer, so that the weights fit as they were published.
         network.forward = partial(_features, network)
@@ -62,7 +74,7 @@ def describe(asked: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> M
     return {
         "task": "embedding" if gives_features else "classification",
         "labels": labels,
-        "preprocess": _preprocess(published, name),
+        "preprocess": asked.get("preprocess") or _preprocess(published, name),
         "options": {"num_classes": classes},
         "max_batch": _BATCH,
         "shard_items": _shard_items(parameters),

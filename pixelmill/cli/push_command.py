@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -99,9 +99,17 @@ def push(
             expected=expected,
             wait=min(timeout, LONGEST_HOLD_S),
         )
-        while model.state == "validating" and time.monotonic() < until:
-            time.sleep(0.5)
-            model = client.version(name, model.version or 0)
+        finish_push(client, model, until, as_json=as_json)
+
+
+def finish_push(client: Client, model: Model, until: float, *, as_json: bool) -> NoReturn:
+    """Wait until a worker has tried a version out, print it, and exit with what it stands for.
+
+    `until` is of time.monotonic.
+    """
+    while model.state == "validating" and time.monotonic() < until:
+        time.sleep(0.5)
+        model = client.version(model.name, model.version or 0)
     if as_json:
         print_json(model.raw)
     else:

@@ -35,7 +35,7 @@ def read_folder(path: Path) -> tuple[Path, dict[str, Any]]:
     """
     if not path.is_dir():
         raise InvalidInput(f"{path} is no folder.")
-    config = _read_json(path / "config.json")
+    config = read_json(path / "config.json")
     if config is None:
         raise InvalidInput(f"{path} has no config.json: it is no folder of a Hugging Face model.")
     model_type = config.get("model_type")
@@ -91,17 +91,17 @@ def _processor(path: Path) -> dict[str, Any] | None:
     transformers 5 saves the processor of a network for pictures and texts within that of both.
     """
     for name in ("preprocessor_config.json", "video_preprocessor_config.json"):
-        given = _read_json(path / name)
+        given = read_json(path / name)
         if given is not None:
             return given
-    both = _read_json(path / "processor_config.json") or {}
+    both = read_json(path / "processor_config.json") or {}
     for member in ("image_processor", "video_processor"):
         if isinstance(both.get(member), dict):
             return dict(both[member])
     return None
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
     """Read a JSON object; None where there is no such file. Raises InvalidInput."""
     try:
         size = path.stat().st_size
@@ -121,13 +121,18 @@ def _provenance(path: Path, config: dict[str, Any]) -> dict[str, str]:
     """Say where the model is from, as far as the folder tells: source, license, author."""
     name = config.get("_name_or_path")
     is_repository = isinstance(name, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", name)
-    told = {"source": f"Hugging Face: {name}" if is_repository else f"folder {path.resolve().name}"}
-    card = _front_matter(path / "README.md")
+    source = f"Hugging Face: {name}" if is_repository else f"folder {path.resolve().name}"
+    return {"source": source, **read_card(path / "README.md")}
+
+
+def read_card(path: Path) -> dict[str, str]:
+    """Read what a model card says of `license` and `author`; neither where it does not."""
+    card = _front_matter(path)
     license_name = card.get("license")
     if license_name == "other":  # then the name stands beside it
         license_name = card.get("license_name", license_name)
     author = card.get("author") or card.get("authors")
-    return told | {
+    return {
         member: value
         for member, value in (("license", license_name), ("author", author))
         if value is not None

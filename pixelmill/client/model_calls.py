@@ -1,24 +1,18 @@
 """The client's calls about models: their versions and aliases, and the log of changes."""
 
-import json
-import logging
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pixelmill.client.checking import Samples, asked_library, can_ask, expected_answers
+from pixelmill.client.checking import Samples
+from pixelmill.client.hub import HubModel, pulled, read_reference
 from pixelmill.client.pushing import Pushed, pushed, record_of
 from pixelmill.client.records import Alias, Model
+from pixelmill.client.registration import check_of, push_call
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
-from pixelmill.wire.tarstream import file_size, read_blocks
 from pixelmill.wire.transport import Call, Transport, json_object
-
-log = logging.getLogger(__name__)
-
-_NEW_LINE = b"\r\n"
 
 
 class ModelCalls:
@@ -85,11 +79,50 @@ class ModelCalls:
             license_name=license_name,
         )
         with pushed(Path(weights), said) as what:
-            parts = {"record": dict(what.record)}
-            if (held := _check_of(what, check, expected)) is not None:
-                parts["check"] = held
-            call = _push_call(_path(name) + "/versions", what.weights, parts, wait)
-            return Model.from_raw(self._answer(call))
+            return self._push(_path(name), what, wait, check, expected)
+
+    def pull(
+        self,
+        source: str,
+        name: str | None = None,
+        *,
+        labels: Sequence[str] | Path | str | None = None,
+        task: str | None = None,
+        license_name: str | None = None,
+        check: Samples | bool | None = None,
+        wait: float = 0,
+        on_found: Callable[[HubModel], None] | None = None,
+    ) -> Model:
+        """Fetch a model of the Hugging Face hub to this machine, and push it.
+
+        `source` is `timm/NAME` or `hf:OWNER/NAME`, with `@REVISION` or without; `name` is
+        `my/NAME` unless given. The hub's own files say what the model is; `labels`, `task` and
+        `license_name` stand over them. `on_found` is told the commit, the files and their sizes
+        before they are fetched. The rest is as for `push`.
+
+        Needs the package huggingface_hub and obeys its variables (HF_TOKEN, HF_HOME, HF_ENDPOINT).
+        Raises InvalidInput for what the hub does not have or does not give, ConnectionFailed where
+        it cannot be reached.
+        """
+        of = read_reference(source)
+        said = record_of(labels=labels, task=task, license_name=license_name)
+        path = _path(of.default_name if name is None else name)
+        with pulled(of, said, on_found) as what:
+            return self._push(path, what, wait, check)
+
+    def _push(
+        self,
+        path: str,
+        what: Pushed,
+        wait: float,
+        check: Samples | bool | None,
+        expected: Path | str | None = None,
+    ) -> Model:
+        parts = {"record": dict(what.record)}
+        if (held := check_of(what, check, expected)) is not None:
+            parts["check"] = held
+        call = push_call(path + "/versions", what.weights, parts, wait)
+        return Model.from_raw(self._answer(call))
 
     def delete_version(self, name: str, version: int) -> Mapping[str, Any]:
         """Delete a version; jobs that run it already go on. Gives the receipt."""
@@ -136,67 +169,3 @@ def _path(name: str) -> str:
 
 def _alias_path(name: str, alias: str) -> str:
     return f"{_path(name)}/aliases/{quote(alias, safe='')}"
-
-
-def _check_of(
-    what: Pushed, check: Samples | bool | None, expected: Path | str | None
-) -> dict[str, Any] | None:
-    """Give what a version is to be held against; None for nothing."""
-    samples = None if isinstance(check, bool) else check
-    if expected is not None:
-        if samples is None:
-            raise InvalidInput("`expected` needs the pictures that it is of; give them as `check`.")
-        return expected_answers(samples, expected)
-    if check is False or (check is None and not can_ask(what.record)):
-        return None
-    try:
-        return asked_library(what.weights, what.folder, what.record, samples)
-    except InvalidInput as err:
-        if check is not None:
-            raise
-        # Nobody has asked for it: the version is not proven, which its card shows.
-        log.warning("pushed without a check: %s", err)
-        return None
-
-
-def _push_call(path: str, weights: Path, parts: Mapping[str, Any], wait: float) -> Call:
-    """Give the registration as a form whose weights are read while they are sent."""
-    size, boundary = file_size(weights), uuid.uuid4().hex
-    head = _NEW_LINE.join(
-        [
-            *(
-                line
-                for name, value in parts.items()
-                for line in (
-                    f"--{boundary}".encode(),
-                    f'Content-Disposition: form-data; name="{name}"'.encode(),
-                    b"",
-                    json.dumps(value).encode(),
-                )
-            ),
-            f"--{boundary}".encode(),
-            b'Content-Disposition: form-data; name="weights"; filename="weights"',
-            b"Content-Type: application/octet-stream",
-            b"",
-            b"",
-        ]
-    )
-    foot = f"\r\n--{boundary}--\r\n".encode()
-
-    def body() -> Iterator[bytes]:
-        yield head
-        yield from read_blocks(weights, size)
-        yield foot
-
-    return Call(
-        "POST",
-        path,
-        body=body,
-        headers={
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(head) + size + len(foot)),
-        },
-        # Equal weights and record give the version that they have.
-        repeatable=True,
-        hold_s=wait,
-    )

@@ -45,7 +45,7 @@ def pushed(source: Path, said: Mapping[str, Any]) -> Iterator[Pushed]:
     """
     if source.is_dir():
         weights, read = read_folder(source)
-        yield Pushed(weights, {**read, **said}, source)
+        yield Pushed(weights, with_said(read, said), source)
     elif not source.is_file():
         raise InvalidInput(f"{source} is neither a file nor a folder; push takes one of them.")
     elif _is_pickled(source):
@@ -58,6 +58,12 @@ def pushed(source: Path, said: Mapping[str, Any]) -> Iterator[Pushed]:
         if source.suffix == ".safetensors":
             _check_architecture(source, said)
         yield Pushed(source, said)
+
+
+def with_said(read: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what the caller said over what was read; of where it is from, member by member."""
+    provenance = {**read.get("provenance", {}), **said.get("provenance", {})}
+    return {**read, **said, **({"provenance": provenance} if provenance else {})}
 
 
 def record_of(

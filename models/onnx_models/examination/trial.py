@@ -11,11 +11,12 @@ from models.onnx_models.examination.opening import open_session, raise_if_out_of
 from models.onnx_models.examination.wording import reason, shown
 from models.records.errors import WeightsError
 
-# Kinds of numbers that pictures can be given as, by onnxruntime's names.
-NUMBERS: Mapping[str, type[np.floating[Any]]] = {
+# Kinds of numbers that pictures can be given as, by onnxruntime's names; bytes are 0 to 255.
+NUMBERS: Mapping[str, type[np.number[Any]]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
 }
 
 # Sides to try where a file leaves them open, after its own: of classifiers, of detectors.
@@ -87,7 +88,7 @@ def _refuse_what_is_no_tensor(found: Trial) -> None:
         port = found.inputs[0]
         raise WeightsError(
             f"The model's input {shown(port.name)} is {port.dtype}, and pictures are given as "
-            f"tensor(float). Export it with an input of float32."
+            f"{', '.join(NUMBERS)}. Export it with an input of float32."
         )
 
 

@@ -12,7 +12,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from models.onnx_models.examination.facts import Facts
-from models.onnx_models.reading.expected_inputs import cropped_by_ultralytics, scaled
+from models.onnx_models.reading.expected_inputs import (
+    are_bytes,
+    cropped_by_ultralytics,
+    of_bytes,
+    scaled,
+)
 from models.onnx_models.reading.heads import classifier
 from models.onnx_models.reading.heads.head import Head
 from models.onnx_models.reading.metadata import Metadata, read_metadata
@@ -91,6 +96,8 @@ def _preprocess(
     head: Head, taken: PictureInput, told: Metadata, scale: ValueScale | None
 ) -> dict[str, Any]:
     """Give what the head's networks expect; raises RecordError where no two expect the same."""
+    if taken.of_bytes:
+        return _preprocess_bytes(head, taken, told, scale)
     if head is classifier.HEAD and told.ultralytics:
         plain = cropped_by_ultralytics(taken)
     elif head.scale_is_open and scale is None:
@@ -105,6 +112,19 @@ def _preprocess(
     return plain if scale is None else scaled(plain, scale)
 
 
+def _preprocess_bytes(
+    head: Head, taken: PictureInput, told: Metadata, scale: ValueScale | None
+) -> dict[str, Any]:
+    """Give what is expected where the file normalises by itself: its size and nothing of values."""
+    if scale is not None:
+        raise RecordError(
+            "The file's input is uint8, so that it takes pixels as they are, 0 to 255, and what "
+            f"normalises them is inside: leave --scale {scale} (options.scale) out."
+        )
+    is_cropped = head is classifier.HEAD and told.ultralytics
+    return of_bytes(cropped_by_ultralytics(taken) if is_cropped else head.preprocess(taken))
+
+
 def _check_preprocess(plain: Mapping[str, Any], head: Head, taken: PictureInput) -> None:
     """Hold the caller's preprocessing against the input; raises RecordError."""
     if head.task in _CROPPED_TASKS:
@@ -117,6 +137,11 @@ def _check_preprocess(plain: Mapping[str, Any], head: Head, taken: PictureInput)
         raise RecordError(
             f"The record's preprocess.channels is {channels} and the file's input has "
             f"{taken.channels}."
+        )
+    if taken.of_bytes and not are_bytes(plain):
+        raise RecordError(
+            "The record's preprocess normalises, and the file's input is uint8, 0 to 255: give a "
+            "mean of 0 and a std of 1 / 255 (0.00392157) a channel."
         )
     if not taken.free and size != [taken.height, taken.width]:
         given = " x ".join(map(str, size)) or "of any shape"
@@ -133,6 +158,8 @@ def _description(
     said = [told.description] if told.description else []
     if taken.free and told.size is None and not prepared:
         said.append(f"Its input's size is free, and {taken.height} x {taken.width} was assumed.")
+    if taken.of_bytes:
+        said.append("It takes pixels as they are, 0 to 255.")
     if options.get("scale") and not prepared:
         said.append(f"Pictures are normalised by {options['scale']!r} (options.scale).")
     if head is classifier.HEAD:

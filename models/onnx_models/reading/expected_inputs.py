@@ -3,6 +3,7 @@
 Each function takes the file's input and gives what its kind of network was usually trained with.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from models.onnx_models.reading.shapes import PictureInput
@@ -12,6 +13,8 @@ _IMAGENET_MEAN: Final = [0.485, 0.456, 0.406]
 _IMAGENET_STD: Final = [0.229, 0.224, 0.225]
 # torchvision's classifiers see 224 pixels of 256; other sizes in proportion, as 299 of 342.
 _RESIZED, _CROPPED = 256, 224
+# Of 1 / 255 as somebody writes it.
+_ROUNDING: Final = 1e-3
 # The sizes that torchvision's detectors resize pictures to by themselves.
 _DETECTOR_SIDES: Final = {"shorter": 800, "longer": 1333}
 
@@ -86,6 +89,18 @@ def scaled(plain: dict[str, Any], scale: ValueScale) -> dict[str, Any]:
     }
     mean, std = ways[scale]
     return {**plain, "mean": mean, "std": std}
+
+
+def of_bytes(plain: dict[str, Any]) -> dict[str, Any]:
+    """Leave values as bytes have them, 0 to 255, whatever else is done."""
+    channels = plain["channels"]
+    return {**plain, "mean": [0.0] * channels, "std": [1 / 255] * channels}
+
+
+def are_bytes(plain: Mapping[str, Any]) -> bool:
+    """Say whether values are left as bytes have them."""
+    scale = [each * 255 for each in plain["std"]]
+    return not any(plain["mean"]) and all(abs(each - 1) < _ROUNDING for each in scale)
 
 
 def _plain(taken: PictureInput) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """The runtime of ONNX files: a module without parameters, around a session of onnxruntime.
 
 batch, float32 (B, C, h, w) ─► onnxruntime ─► outputs, tensors ─► head ─► what the task reads
+
+A file of float16 is given float16, and one of uint8 whole numbers from 0 to 255; heads read float32
+in any case.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -83,15 +86,21 @@ class OnnxModule(nn.Module):
         """
         height, width = batch.shape[-2:]
         # Without a copy where it lies on the CPU and in this order already.
-        pictures = batch.detach().cpu().contiguous().numpy().astype(self._number, copy=False)
+        pictures = self._given(batch.detach().cpu().contiguous().numpy())
         count = len(pictures)
         runs = [pictures[at : at + 1] for at in range(count)] if self._takes_one else [pictures]
         decoded = []
         for run in runs:
             outputs = self._run(run if self._takes_batch else run[0])
-            tensors = [torch.from_numpy(np.asarray(each)).to(batch.device) for each in outputs]
+            tensors = [_read(each).to(batch.device) for each in outputs]
             decoded.append(self._decode(tensors, (height, width)))
         return decoded[0] if len(decoded) == 1 else _joined(decoded)
+
+    def _given(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Give pictures in the numbers of the file."""
+        if self._number is np.uint8:  # what was 200 is 199.99999 after a scale and back
+            pictures = np.rint(pictures).clip(0, 255)
+        return pictures.astype(self._number, copy=False)
 
     def _run(self, pictures: npt.NDArray[Any]) -> list[Any]:
         try:
@@ -100,6 +109,12 @@ class OnnxModule(nn.Module):
             raise_if_out_of_memory(err)
             raise RuntimeError(f"onnxruntime cannot run the model: {reason(err)}.") from err
         return outputs
+
+
+def _read(output: Any) -> Tensor:
+    """Give an output as a tensor; of whatever precision it is, heads compute in float32."""
+    tensor = torch.from_numpy(np.asarray(output))
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _joined(decoded: Sequence[Any]) -> Any:

@@ -14,6 +14,8 @@ Size = tuple[int, int]
 Shape = tuple[int | None, ...]
 
 _CHANNELS: Final = (1, 3)
+BYTES: Final = "tensor(uint8)"
+_TAKEN: Final = ("tensor(float)", "tensor(float16)", BYTES)
 # The strides of the grids that YOLO's networks answer on: usual, with a coarser one, a finer one.
 USUAL_STRIDES: Final = (8, 16, 32)
 _STRIDES: Final = (USUAL_STRIDES, (8, 16, 32, 64), (4, 8, 16, 32))
@@ -24,7 +26,8 @@ class PictureInput:
     """The input that takes pictures, (batch, channels, height, width).
 
     free: the file leaves the size to the caller, and height and width were chosen here.
-    one_at_a_time: the file says that a batch is one picture.
+    one_at_a_time: the file says that a batch is one picture. of_bytes: it takes uint8, 0 to 255,
+    and what normalises them is in the file.
     """
 
     channels: int
@@ -32,6 +35,7 @@ class PictureInput:
     width: int
     free: bool
     one_at_a_time: bool
+    of_bytes: bool = False
 
 
 def written(shape: Sequence[int | None]) -> str:
@@ -71,6 +75,7 @@ def picture_input(facts: Facts, usual: Size) -> PictureInput:
         width=width or usual[1],
         free=free,
         one_at_a_time=batch == 1,
+        of_bytes=port.dtype == BYTES,
     )
 
 
@@ -97,9 +102,9 @@ def _refuse_unless_pictures(port: Port) -> None:
         )
     if port.shape[1] not in (*_CHANNELS, None):
         raise RecordError(f"{found} and {expected}, with 1 or 3 channels.")
-    if port.dtype != "tensor(float)":
+    if port.dtype not in _TAKEN:
         raise RecordError(
-            f"{found} and {expected}: export the file in float32 (Ultralytics: half=False)."
+            f"{found} and {expected}, or float16, or uint8: export it as one of them."
         )
 
 

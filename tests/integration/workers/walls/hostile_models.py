@@ -400,9 +400,9 @@ REFUSED: Table = {
         lambda: identity(TensorProto.INT64),
         r"tensor\(int64\), and pictures",
     ),
-    "picture of uint8": (
-        lambda: identity(TensorProto.UINT8),
-        r"tensor\(uint8\), and pictures",
+    "picture of int8": (
+        lambda: identity(TensorProto.INT8),
+        r"tensor\(int8\), and pictures",
     ),
 }
 

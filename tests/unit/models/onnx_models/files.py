@@ -13,6 +13,7 @@ def facts(
     declared=None,
     dtypes=None,
     called=None,
+    kind=FLOAT,
     **metadata,
 ):
     """A file with one input, tried with a picture of `size`, and outputs of these shapes."""
@@ -20,7 +21,7 @@ def facts(
     called = called or [f"output{place}" for place in range(len(outputs))]
     declared = declared or [(None, *shape[1:]) for shape in outputs]
     return Facts(
-        inputs=(Port("images", FLOAT, tuple(taken)),),
+        inputs=(Port("images", kind, tuple(taken)),),
         outputs=tuple(map(Port, called, dtypes, declared)),
         blank=(taken[0] or 1, taken[1] or 3, *size),
         given=tuple(outputs),

@@ -99,11 +99,29 @@ def test_the_head_is_told_the_size_of_the_pictures_and_every_output():
     assert seen == [([(2, 3, 8, 10), ()], (8, 10))]
 
 
-def test_a_file_of_half_precision_is_given_half_precision():
+def test_a_file_of_half_precision_is_given_half_precision_and_read_in_single():
     number = onnx.TensorProto.FLOAT16
     ports = [port(name, OPEN, number) for name in "xy"]
     data = file([node("Relu", "x", "y")], inputs=ports[:1], outputs=ports[1:])
-    assert torch.equal(OnnxModule(data, first)(batch()), batch().half())
+    answer = OnnxModule(data, first)(batch())
+    assert answer.dtype == torch.float32
+    assert torch.equal(answer, batch().half().float())
+
+
+def test_a_file_of_bytes_is_given_the_nearest_whole_numbers_from_0_to_255():
+    number = onnx.TensorProto.UINT8
+    nodes = [node("Cast", "x", "y", to=onnx.TensorProto.FLOAT)]
+    data = file(nodes, inputs=[port("x", OPEN, number)])
+    given = torch.tensor([-3.0, 0.2, 99.99998, 100.6, 254.9999, 300.0]).reshape(1, 1, 2, 3)
+    wanted = torch.tensor([0.0, 0, 100, 101, 255, 255]).reshape(1, 1, 2, 3)
+    answer = OnnxModule(data, first)(given.expand(2, 3, 2, 3))
+    assert torch.equal(answer, wanted.expand(2, 3, 2, 3))
+
+
+def test_whole_numbers_that_a_file_answers_stay_whole():
+    nodes = [node("Cast", "x", "y", to=onnx.TensorProto.INT64)]
+    data = file(nodes, outputs=[port("y", None, onnx.TensorProto.INT64)])
+    assert OnnxModule(data, first)(batch()).dtype == torch.int64
 
 
 def test_four_threads_get_each_its_own_answers():

@@ -16,8 +16,23 @@ REFUSED = [
     ("channels last", {}, port(1, 640, 640, 3), ["NHWC", "channels first", "(1, 640, 640, 3)"]),
     ("channels last of any size", {}, port(None, None, None, 3), ["NHWC", "(?, ?, ?, 3)"]),
     ("four channels", {}, port(1, 4, 64, 64), ["(1, 4, 64, 64)", "1 or 3 channels"]),
-    ("half", {}, port(1, 3, 64, 64, dtype="tensor(float16)"), ["float16", "export", "float32"]),
-    ("bytes", {}, port(1, 3, 64, 64, dtype="tensor(uint8)"), ["uint8", "float32"]),
+    ("doubles", {}, port(1, 3, 64, 64, dtype="tensor(double)"), ["double", "export it", "float32"]),
+    ("signed", {}, port(1, 3, 64, 64, dtype="tensor(int8)"), ["tensor(int8)", "float32", "uint8"]),
+    (
+        "bytes with a scale",
+        {"labels": COCO, "options": {"scale": "imagenet"}},
+        facts((1, 84, 8400), kind="tensor(uint8)"),
+        ["uint8", "leave --scale imagenet"],
+    ),
+    (
+        "bytes that are normalised",
+        {
+            "labels": COCO,
+            "preprocess": {"channels": 3, "mean": [0] * 3, "std": [1] * 3, "letterbox": [640, 640]},
+        },
+        facts((1, 84, 8400), kind="tensor(uint8)"),
+        ["0 to 255", "1 / 255"],
+    ),
     (
         "unknown outputs",
         {"labels": COCO},

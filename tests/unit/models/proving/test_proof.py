@@ -14,6 +14,8 @@ import torchvision
 from PIL import Image
 from safetensors.torch import save
 
+from benchmarks.parity.hugging_face.tinies import TINIES
+from benchmarks.parity.hugging_face.tiny import Tiny, read
 from models.media.pictures import decode
 from models.proving.__main__ import check as ask
 from models.proving.check import Check
@@ -22,7 +24,6 @@ from models.records.errors import RecordError
 from models.records.record import ModelRecord
 from models.runtime.completion import complete
 from models.runtime.registry import load
-from tests.unit.models.huggingface.folders import TINIES, Tiny, read
 
 LABELS = ["cat", "dog", "owl", "newt", "crab"]
 

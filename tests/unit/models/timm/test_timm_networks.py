@@ -123,6 +123,26 @@ def test_what_was_said_wins_over_what_timm_says() -> None:
     assert record.asked["preprocess"] == preprocess
 
 
+@pytest.mark.parametrize(
+    ("name", "built"),
+    [("resnet10t", {"global_pool": "max"}), ("vit_tiny_patch16_224", {"img_size": [64, 64]})],
+)
+def test_it_is_built_as_its_options_say(name: str, built: dict[str, Any]) -> None:
+    theirs = made(name, **built)
+    scale = {"channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3}
+    preprocess = {"resize": 64, "crop": 64, **scale}
+    network = ours(f"timm/{name}", packed(theirs), options=built, preprocess=preprocess)
+    pixels = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(network._module(pixels), theirs(pixels), atol=1e-3)
+
+
+@pytest.mark.parametrize("built", [{"global_pool": "nonesuch"}, {"img_size": [3, 3]}])
+def test_what_timm_cannot_build_is_refused(built: dict[str, Any]) -> None:
+    with pytest.raises(RecordError, match="timm cannot build 'resnet10t'"):
+        ours("timm/resnet10t", packed(made("resnet10t")), options=built)
+
+
 def test_all_of_timm_but_a_handful_can_be_described() -> None:
     """All but those whose pictures are framed, or that timm says nothing of."""
     from models.networks.timm_networks import _preprocess

@@ -1,0 +1,82 @@
+"""The call that registers a version: a form of the record, the check and the weights."""
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pixelmill.client.checking import Samples, asked_library, can_ask, expected_answers
+from pixelmill.client.pushing import Pushed
+from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.tarstream import file_size, read_blocks
+from pixelmill.wire.transport import Call
+
+log = logging.getLogger(__name__)
+
+_NEW_LINE = b"\r\n"
+
+
+def check_of(
+    what: Pushed, check: Samples | bool | None, expected: Path | str | None
+) -> dict[str, Any] | None:
+    """Give what a version is to be held against; None for nothing."""
+    samples = None if isinstance(check, bool) else check
+    if expected is not None:
+        if samples is None:
+            raise InvalidInput("`expected` needs the pictures that it is of; give them as `check`.")
+        return expected_answers(samples, expected)
+    if check is False or (check is None and not can_ask(what.record)):
+        return None
+    try:
+        return asked_library(what.weights, what.folder, what.record, samples)
+    except InvalidInput as err:
+        if check is not None:
+            raise
+        # Nobody has asked for it: the version is not proven, which its card shows.
+        log.warning("pushed without a check: %s", err)
+        return None
+
+
+def push_call(path: str, weights: Path, parts: Mapping[str, Any], wait: float) -> Call:
+    """Give the registration as a form whose weights are read while they are sent."""
+    size, boundary = file_size(weights), uuid.uuid4().hex
+    head = _NEW_LINE.join(
+        [
+            *(
+                line
+                for name, value in parts.items()
+                for line in (
+                    f"--{boundary}".encode(),
+                    f'Content-Disposition: form-data; name="{name}"'.encode(),
+                    b"",
+                    json.dumps(value).encode(),
+                )
+            ),
+            f"--{boundary}".encode(),
+            b'Content-Disposition: form-data; name="weights"; filename="weights"',
+            b"Content-Type: application/octet-stream",
+            b"",
+            b"",
+        ]
+    )
+    foot = f"\r\n--{boundary}--\r\n".encode()
+
+    def body() -> Iterator[bytes]:
+        yield head
+        yield from read_blocks(weights, size)
+        yield foot
+
+    return Call(
+        "POST",
+        path,
+        body=body,
+        headers={
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + size + len(foot)),
+        },
+        # Equal weights and record give the version that they have.
+        repeatable=True,
+        hold_s=wait,
+    )
