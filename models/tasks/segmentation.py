@@ -66,7 +66,7 @@ def infer(
     for positions, batch in inputs_by_shape(record, samples, device):
         given = module(batch)
         given = given["out"] if isinstance(given, Mapping) else given
-        read = read_output if isinstance(given, list) else _layers
+        read = read_output if isinstance(given, list) else layers_of
         for position, output in zip(positions, given, strict=True):
             outputs[position] = read(output, samples[position])
     return [outputs[position] for position in range(len(samples))]
@@ -104,7 +104,7 @@ def class_map(layers: Layers) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
     return winner, best
 
 
-def _layers(scores: torch.Tensor, sample: Sample) -> Layers:
+def layers_of(scores: torch.Tensor, sample: Sample) -> Layers:
     """Keep the classes that win some pixel of the network's own (labels, h, w).
 
     Of a letterbox, only the part with the picture is kept, at the sample's resolution.
