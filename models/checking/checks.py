@@ -204,8 +204,9 @@ def _boxes_outside(what: str, predictions: Any, of: Any) -> Faults:
         is_below = box["y"] >= of.height or box["y"] + box["height"] <= 0
         if is_right or is_below:
             yield (
-                f"{what}: the box of prediction {number} lies beside the picture. Boxes are in "
-                "pixels of the original: move them there with `seen.in_original`"
+                f"{what}: the box of prediction {number} lies beside the picture. Leave out what "
+                "is found in the frame of a letterbox, and move the others to pixels of the "
+                "original with `seen.in_original`"
             )
             return
 

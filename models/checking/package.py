@@ -76,7 +76,7 @@ def _run(subject: Subject, what: str) -> list[str]:
 
 
 def _faults(subject: Subject, what: str) -> list[str]:
-    return [_line(subject, fault) for fault in CHECKS[what](subject)]
+    return list(dict.fromkeys(_line(subject, fault) for fault in CHECKS[what](subject)))
 
 
 def _line(subject: Subject, fault: str) -> str:

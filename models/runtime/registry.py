@@ -20,7 +20,7 @@ from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
 from models.runtime.network import ImageNetwork, Network, OwnNetwork, VideoNetwork
 from models.runtime.task_tables import TASKS, VIDEO_TASKS
-from models.runtime.torch_runtime import load_module
+from models.runtime.torch_runtime import check_known, load_module
 from models.tasks.task import Task, VideoTask
 
 Runtime = Callable[[ModelRecord, bytes, str], nn.Module]
@@ -55,6 +55,7 @@ def load(
     """
     if digest is not None:
         weights_file.check_digest(weights, digest)
+    check_known(record)
     task = TASKS.get(record.task) or VIDEO_TASKS.get(record.task)
     if task is None:
         tasks = ", ".join((*TASKS, *VIDEO_TASKS))

@@ -20,7 +20,7 @@ from models.networks import (
     timm_networks,
     torchvision,
 )
-from models.records.architectures import source_of
+from models.records.architectures import HERE, source_of
 from models.records.errors import ExtensionNotLoaded, RecordError, UnknownArchitecture
 from models.records.options import CONFIGURABLE
 from models.records.record import ModelRecord
@@ -100,6 +100,17 @@ def build(record: ModelRecord) -> nn.Module:
             f"leave out {', '.join(record.options)}."
         )
     return builder(len(record.labels), **record.options)
+
+
+def check_known(record: ModelRecord) -> None:
+    """Refuse an architecture that nobody brought; raises UnknownArchitecture.
+
+    Before anything else of its record is looked at, which its module may read by rules of its own.
+    """
+    name = record.architecture
+    is_known = name in ARCHITECTURES or EXTENSIONS.find(name) is not None
+    if source_of(name) == HERE and not is_known:
+        raise unknown(name, record.name)
 
 
 def unknown(architecture: str, model: str) -> UnknownArchitecture:

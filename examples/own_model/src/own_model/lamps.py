@@ -56,6 +56,9 @@ def postprocess(
     What the job's parameters leave out, Pixelmill takes out afterwards.
     """
     found: Predictions = []
+    assert seen.inside is not None
+    # What lies beside the picture, in its frame, is nothing of it.
+    scores = scores[:, : seen.inside.height, : seen.inside.width]
     for class_id, layer in enumerate(scores.numpy()):
         bright = (layer >= LEAST_SCORE).astype(np.uint8)
         count, parts, stats, _ = cv2.connectedComponentsWithStats(bright)
