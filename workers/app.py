@@ -6,7 +6,6 @@ on while Redis is away.
 """
 
 import gc
-import importlib
 import logging
 import os
 import sys
@@ -180,6 +179,7 @@ def _open_work(ground: Ground, process: Process, egress: Egress) -> Work:
     from models.runtime.torch_runtime import extend
     from workers.engine.engine import Engine
 
-    for name in ground.settings.extensions:
-        extend(importlib.import_module(name).ARCHITECTURES)
+    for fault in extend(ground.settings.extensions):
+        # What it brings cannot be run; all else can.
+        log.error("extension_not_loaded", error=str(fault))
     return Engine(ground, process, egress)

@@ -35,7 +35,7 @@ from models.catalog import (
     params_schema,
 )
 from models.proving.check import MOST_BYTES, Check
-from models.records.architectures import ONNX, Source, source_of
+from models.records.architectures import HERE, ONNX, Source, source_of
 from models.records.bounds import check_bounds
 from models.records.errors import ModelError, RecordError
 from models.records.weights_header import Read, check_header
@@ -45,6 +45,7 @@ Checked = TypeVar("Checked")
 
 # What a worker has still to read.
 _UNREAD: Mapping[str, Any] = {"task": "", "labels": [], "preprocess": {}}
+_VIDEOS = "video-classification"
 # What a record may leave out where we ship a network of its architecture.
 _OF_ARCHITECTURE = ("preprocess", "input_kind", "limits", "max_batch", "shard_items")
 
@@ -136,19 +137,21 @@ def _check(parts: Parts) -> Check | None:
 
 
 def _checked_record(name: str, stored: str, body: RecordBody, source: Source) -> dict[str, Any]:
-    """Give the record's plain form; of a source that describes itself only what was said."""
+    """Give the record's plain form; of what a worker has still to describe only what was said."""
     task = _checked_task(stored, body, source)
     given = {**plain(body), "architecture": body.architecture, "name": name, "task": task}
-    if source.describes:
+    if source.describes or _may_be_operators(body, source):
         said = {**_UNREAD, **given}
         # Where no batch is said, a worker takes one that fits.
         asked = {**said, "max_batch": body.max_batch or 1}
+        if task == _VIDEOS:
+            asked["input_kind"] = "video"
         _refusing(lambda: check_bounds(ModelRecord.from_json(asked)))
         return said
     shipped = SHIPPED.get(body.architecture or "")
     ours: dict[str, Any] = shipped.to_json() if shipped else {}
     defaults = {part: ours[part] for part in _OF_ARCHITECTURE if part in ours}
-    if task == "video-classification":
+    if task == _VIDEOS:
         defaults |= {"input_kind": "video", "limits": asdict(VIDEO_LIMITS)}
     if body.labels is None:
         raise InvalidRequest(
@@ -182,8 +185,7 @@ def _refusing(check: Callable[[], Checked]) -> Checked:
 def _checked_task(stored: str, body: RecordBody, source: Source) -> str:
     """Give the task, which all versions of a name share; empty until a worker has read it."""
     known = ARCHITECTURE_TASKS.get(body.architecture or "")
-    # An operator may have added architectures of their own, which only the workers know.
-    if known is None and source.is_listed and not (is_admin() and body.task):
+    if known is None and source.is_listed and not _may_be_operators(body, source):
         raise InvalidRequest(
             f"`record.architecture`: {body.architecture!r} is not one that can be run here. There "
             f"are {', '.join(map(repr, SHIPPED))}, torchvision's, such as 'torchvision/resnet18', "
@@ -201,6 +203,12 @@ def _checked_task(stored: str, body: RecordBody, source: Source) -> str:
         with ground().database.read() as session:
             check_task(session, stored, task, param="record.task")
     return task
+
+
+def _may_be_operators(body: RecordBody, source: Source) -> bool:
+    """Say whether an operator may have added the architecture, which only the workers know then."""
+    is_unknown = source == HERE and body.architecture not in ARCHITECTURE_TASKS
+    return is_unknown and is_admin()
 
 
 def _source(body: RecordBody, weights: _Weights) -> Source:

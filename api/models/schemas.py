@@ -198,7 +198,7 @@ class RecordBody(Strict):
         min_length=1,
         max_length=32_768,
         description="One name a class, in the network's order. What timm, a Hugging Face "
-        "configuration or an ONNX file says itself may be left out.",
+        "configuration, an ONNX file or an operator's module says itself may be left out.",
     )
     task: str | None = Field(None, description="Left out: the architecture's.")
     preprocess: Preprocess | None = Field(

@@ -22,7 +22,14 @@ from jobs.base.states import ItemStatus
 from jobs.base.storage import Storage
 
 _FAULTS = frozenset(
-    {"inference_failed", "internal_error", "model_unusable", "out_of_memory", "worker_crashed"}
+    {
+        "extension_failed",
+        "inference_failed",
+        "internal_error",
+        "model_unusable",
+        "out_of_memory",
+        "worker_crashed",
+    }
 )
 
 SCHEMA = pa.schema(

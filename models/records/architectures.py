@@ -39,7 +39,8 @@ class Source:
     is_listed: bool = False
 
 
-_HERE = Source("here", is_listed=True)
+# Our own, and those of an operator's modules, which describe themselves to workers alone.
+HERE: Final = Source("here", is_listed=True)
 _SOURCES: tuple[tuple[str, Source], ...] = (
     (TORCHVISION_PREFIX, Source("torchvision", describes=True, is_listed=True)),
     (TIMM_PREFIX, Source("timm", describes=True)),
@@ -54,4 +55,4 @@ def source_of(architecture: str) -> Source:
     for prefix, source in _SOURCES:
         if architecture.startswith(prefix):
             return source
-    return _HERE
+    return HERE

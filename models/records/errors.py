@@ -13,6 +13,9 @@
     ├── WeightsError             bad_weights: wrong digest, format, names or shapes
     │   └── WeightsUnavailable       weights_unavailable: the hub did not answer (a retry may help)
     ├── UnknownArchitecture      unknown_architecture
+    │   └── ExtensionNotLoaded       extension_not_loaded: an operator's module is broken here
+    ├── ExtensionFailed          extension_failed: a function of an operator's module raised, or
+    │                            answered outside its task's contract; it costs one item
     ├── RecordError              bad_record: a model's record contradicts itself
     ├── ParamsError              invalid_params: names the parameter in `param`
     ├── DatasetError             bad_dataset: nothing can be learned from these files
@@ -91,6 +94,19 @@ class UnknownArchitecture(ModelError):
     """No architecture of that name is on the allow-list."""
 
     code = "unknown_architecture"
+
+
+class ExtensionNotLoaded(UnknownArchitecture):
+    """A module of the operator's own cannot be used, or one of its names is taken."""
+
+    code = "extension_not_loaded"
+    retryable = True
+
+
+class ExtensionFailed(ModelError):
+    """A function of an operator's own architecture failed on one picture."""
+
+    code = "extension_failed"
 
 
 class RecordError(ModelError):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from models.extensions.describing import describe as describe_own
+from models.extensions.loading import EXTENSIONS
 from models.huggingface import describing as huggingface_describing
 from models.networks import timm_networks, torchvision
 from models.onnx_models.examination.facts import Facts
@@ -21,6 +23,7 @@ from models.records.bounds import check_bounds, within_bounds
 from models.records.record import ModelRecord
 from models.records.weights_header import tensor_shapes
 from models.runtime.missing import named_library
+from models.runtime.torch_runtime import unknown
 
 # Parses a stranger's ONNX file behind walls.
 Examine = Callable[[bytes], Facts]
@@ -43,18 +46,30 @@ def _read_from_onnx(given: Given) -> Mapping[str, Any]:
     return onnx_describing.describe(given.asked, given.examine(given.weights))
 
 
+def _read_from_extension(given: Given) -> Mapping[str, Any]:
+    own = EXTENSIONS.find(given.asked["architecture"])
+    if own is None:
+        raise unknown(given.asked["architecture"], given.asked["name"])
+    return describe_own(own, given.asked, tensor_shapes(given.weights))
+
+
 # By the source's name (models/records/architectures.py): the members that it says by itself.
 DESCRIBERS: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {
     "torchvision": lambda given: torchvision.describe(given.asked),
     "timm": _read_from_timm,
     "huggingface": lambda given: huggingface_describing.describe(given.asked),
     "onnx": _read_from_onnx,
+    "here": _read_from_extension,
 }
 
 
 def needs_completion(record: Mapping[str, Any]) -> bool:
     """Say whether a stored record still waits for what its source says."""
-    return source_of(record["architecture"]).describes and not record.get("asked")
+    if record.get("asked"):
+        return False
+    architecture = record["architecture"]
+    is_own = not record["task"] or EXTENSIONS.find(architecture) is not None
+    return source_of(architecture).describes or is_own
 
 
 def complete(record: Mapping[str, Any], weights: bytes, examine: Examine) -> ModelRecord:

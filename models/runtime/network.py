@@ -14,6 +14,8 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from models.contracts import check_params
+from models.extensions.task import tensors_in
 from models.media.memory import Pixels
 from models.media.pictures import Picture, decode
 from models.media.sampling import Sampling
@@ -178,6 +180,40 @@ class ImageNetwork(Network):
     @property
     def _task(self) -> Task:
         return TASKS[self.record.task]
+
+
+class OwnNetwork(ImageNetwork):
+    """A network of an operator's own, whose task has functions of its module in it."""
+
+    def __init__(
+        self,
+        task: Task,
+        record: ModelRecord,
+        module: nn.Module,
+        device: str = "cpu",
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        """Put `module` on `device`, ready to infer, as `task` has it."""
+        self._own = task
+        super().__init__(record, module, device, autocast)
+
+    def read_as(self, record: ModelRecord, around: Callable[[], nn.Module] | None = None) -> Self:
+        """Give the same weights read by another record, as its module's own functions have it."""
+        self._own.check(record)
+        module = self._module if around is None else nn.Sequential(self._module, around())
+        return type(self)(self._own, record, module, str(self.device))
+
+    def warm_up(self) -> None:
+        """Run blank inputs, to their predictions; raises ExtensionFailed too."""
+        super().warm_up()
+        self.postprocess(self.forward([self._blank()]), check_params(self.record.task, {}))
+
+    def _refuse_unless_finite(self, outputs: Outputs) -> None:
+        super()._refuse_unless_finite(tensors_in(outputs))
+
+    @property
+    def _task(self) -> Task:
+        return self._own
 
 
 class VideoNetwork(Network):

@@ -12,14 +12,16 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
+from models.extensions.loading import EXTENSIONS
+from models.extensions.task import own_task
 from models.records.architectures import WeightsKind, source_of
 from models.records.errors import RecordError
 from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
-from models.runtime.network import ImageNetwork, Network, VideoNetwork
+from models.runtime.network import ImageNetwork, Network, OwnNetwork, VideoNetwork
 from models.runtime.task_tables import TASKS, VIDEO_TASKS
-from models.runtime.torch_runtime import load_module
-from models.tasks.task import VideoTask
+from models.runtime.torch_runtime import check_known, load_module
+from models.tasks.task import Task, VideoTask
 
 Runtime = Callable[[ModelRecord, bytes, str], nn.Module]
 
@@ -53,11 +55,21 @@ def load(
     """
     if digest is not None:
         weights_file.check_digest(weights, digest)
+    check_known(record)
     task = TASKS.get(record.task) or VIDEO_TASKS.get(record.task)
     if task is None:
         tasks = ", ".join((*TASKS, *VIDEO_TASKS))
         raise RecordError(f"There is no task {record.task!r}; there are: {tasks}.")
-    task.check(record)
+    own = _own_task(record)
+    (own or task).check(record)
     module = RUNTIMES[source_of(record.architecture).weights](record, weights, device)
+    if own is not None:
+        return OwnNetwork(own, record, module, device, autocast)
     kind = VideoNetwork if isinstance(task, VideoTask) else ImageNetwork
     return kind(record, module, device, autocast)
+
+
+def _own_task(record: ModelRecord) -> Task | None:
+    """Give the task of an operator's own architecture; None where it is one of the tables'."""
+    own = EXTENSIONS.find(record.architecture)
+    return None if own is None else own_task(own, record, TASKS.get(record.task))

@@ -4,10 +4,11 @@ Only what stands in the table below can be built: a name that is not on the list
 weights are numbers, never code. A new architecture is one file and one line here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from torch import nn
 
+from models.extensions.loading import EXTENSIONS
 from models.huggingface import building as huggingface
 from models.huggingface import loading as huggingface_loading
 from models.networks import (
@@ -19,8 +20,8 @@ from models.networks import (
     timm_networks,
     torchvision,
 )
-from models.records.architectures import source_of
-from models.records.errors import RecordError, UnknownArchitecture
+from models.records.architectures import HERE, source_of
+from models.records.errors import ExtensionNotLoaded, RecordError, UnknownArchitecture
 from models.records.options import CONFIGURABLE
 from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
@@ -54,9 +55,18 @@ FILLERS: Mapping[str, Callable[[nn.Module, weights_file.Tensors, str], None]] = 
 }
 
 
-def extend(architectures: Mapping[str, Builder]) -> None:
-    """Add an operator's own architectures; raises ValueError when a name is taken."""
-    ARCHITECTURES.update(table([*ARCHITECTURES.items(), *architectures.items()]))
+def extend(names: Iterable[str]) -> list[ExtensionNotLoaded]:
+    """Take the architectures of an operator's modules; gives what is wrong with those that are bad.
+
+    They are named by models.extensions, and are never in the table above.
+    """
+    faults = []
+    for name in names:
+        try:
+            EXTENSIONS.load(name, ARCHITECTURES)
+        except ExtensionNotLoaded as err:
+            faults.append(err)
+    return faults
 
 
 def load_module(record: ModelRecord, weights: bytes) -> nn.Module:
@@ -78,17 +88,42 @@ def build(record: ModelRecord) -> nn.Module:
     foreign = FOREIGN.get(source_of(record.architecture).name)
     if foreign is not None:
         return foreign(record)
+    own = EXTENSIONS.find(record.architecture)
+    if own is not None:
+        return own.build(record)
     builder = ARCHITECTURES.get(record.architecture)
     if builder is None:
-        ours = (name for name in ARCHITECTURES if "/" not in name)
-        raise UnknownArchitecture(
-            f"There is no architecture {record.architecture!r} (model {record.name!r}). "
-            f"There are {', '.join(map(repr, ours))} and torchvision's networks for "
-            f"{', '.join((*TASKS, *VIDEO_TASKS))}, for example 'torchvision/resnet50'."
-        )
+        raise unknown(record.architecture, record.name)
     if record.options and record.architecture not in CONFIGURABLE:
         raise RecordError(
             f"The architecture {record.architecture!r} of model {record.name!r} has no options; "
             f"leave out {', '.join(record.options)}."
         )
     return builder(len(record.labels), **record.options)
+
+
+def check_known(record: ModelRecord) -> None:
+    """Refuse an architecture that nobody brought; raises UnknownArchitecture.
+
+    Before anything else of its record is looked at, which its module may read by rules of its own.
+    """
+    name = record.architecture
+    is_known = name in ARCHITECTURES or EXTENSIONS.find(name) is not None
+    if source_of(name) == HERE and not is_known:
+        raise unknown(name, record.name)
+
+
+def unknown(architecture: str, model: str) -> UnknownArchitecture:
+    """Say that nothing builds an architecture here, and what would."""
+    if EXTENSIONS.refused:
+        reasons = " ".join(EXTENSIONS.refused.values())
+        return ExtensionNotLoaded(
+            f"There is no architecture {architecture!r} (model {model!r}) on this worker. {reasons}"
+        )
+    ours = (name for name in ARCHITECTURES if "/" not in name)
+    return UnknownArchitecture(
+        f"There is no architecture {architecture!r} (model {model!r}). "
+        f"There are {', '.join(map(repr, ours))} and torchvision's networks for "
+        f"{', '.join((*TASKS, *VIDEO_TASKS))}, for example 'torchvision/resnet50'; the modules of "
+        "an operator's own are named in PIXELMILL_EXTENSIONS of the workers."
+    )

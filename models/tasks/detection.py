@@ -66,7 +66,7 @@ def read_output(output: Mapping[str, Any], sample: Sample) -> Found:
     return Found(
         sample.height,
         sample.width,
-        boxes=_in_original(output["boxes"].float().cpu(), sample),
+        boxes=in_original(output["boxes"].float().cpu(), sample),
         scores=output["scores"].float().cpu(),
         labels=output["labels"].cpu(),
         masks=output["masks"].float().cpu().flatten(0, 1) if "masks" in output else None,
@@ -75,7 +75,7 @@ def read_output(output: Mapping[str, Any], sample: Sample) -> Found:
     )
 
 
-def _in_original(boxes: torch.Tensor, sample: Sample) -> torch.Tensor:
+def in_original(boxes: torch.Tensor, sample: Sample) -> torch.Tensor:
     """Move boxes from the sample to the original; those in a letterbox are clipped to it."""
     height, width = sample.pixels.shape[-2:]
     place = sample.inside

@@ -1,6 +1,7 @@
 """What a stack says: no other program's warnings, and ready when jobs are run at once."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -26,7 +27,10 @@ def test_a_stack_is_ready_with_its_workers_and_says_nothing_that_nobody_needs(
 
 
 def test_a_worker_that_cannot_start_is_told_and_the_stack_can_be_stopped(tmp_path: Path) -> None:
-    with running_stack(tmp_path, PIXELMILL_EXTENSIONS="no.such.module") as stack:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "torch.py").write_text("raise ImportError('no torch here')\n")
+    places = os.pathsep.join([str(tmp_path / "broken"), *filter(None, [os.getenv("PYTHONPATH")])])
+    with running_stack(tmp_path, PYTHONPATH=places) as stack:
         assert "not all workers run jobs yet" in stack.log()
         stack.process.send_signal(signal.SIGTERM)
         assert stack.process.wait(60) == 0

@@ -243,7 +243,7 @@ class Engine:
             self._give_up(run, lease)
         except ModelError as err:
             # Logged where it was found. Once tried out, weights only fail when they were damaged.
-            self._give_up(run, lease, ItemError("model_unusable", str(err)))
+            self._give_up(run, lease, ItemError("model_unusable", str(err), err.retryable))
         except Exception:
             bound.exception("shard_failed")
             self._give_up(run, lease)

@@ -17,6 +17,7 @@ from jobs.queue.leases import hand_back
 from jobs.queue.quarantine import Suspect
 from jobs.queue.scheduling import Lease
 from jobs.results.segments import ItemError, Row, to_json, write_segment
+from models.records.errors import ExtensionFailed
 from models.runtime.network import ImageNetwork, VideoNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.decoding.decoder import decode
@@ -270,6 +271,9 @@ class ShardRun(Hold):
             with self._stages.flight.flying(Suspect(self.lease.shard_id, index, 1)):
                 (answer,) = chunk.network.postprocess(output, self.lease.params)
             return answer
+        except ExtensionFailed as err:
+            log.warning("item_not_postprocessed", shard=self.lease.shard_id, error=str(err))
+            return ItemError(err.code, str(err))
         except Exception:  # whatever is wrong with it costs this item, not its shard
             log.exception("item_not_postprocessed", shard=self.lease.shard_id, index=index)
             message = "This item's result could not be put together; the operator's logs say why."

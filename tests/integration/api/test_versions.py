@@ -236,13 +236,37 @@ def test_only_an_operator_changes_what_all_share(
 
 
 def test_an_operator_may_name_an_architecture_that_only_the_workers_know(
-    operator: Caller, ground: Ground
+    operator: Caller, caller: Caller, ground: Ground
 ) -> None:
-    record = RECORD | {"architecture": "ours/net", "task": "classification"}
-    record["preprocess"] = SHIPPED["digits"].to_json()["preprocess"]
-    assert operator.push("special", DIGITS, record).status_code == 202
-    del record["task"]
-    check_problem(operator.push("special", DIGITS, record), 422)
+    whole = RECORD | {"architecture": "ours/net", "task": "classification"}
+    whole["preprocess"] = SHIPPED["digits"].to_json()["preprocess"]
+    named = {"architecture": "ours/net"}
+    for record in (whole, named):
+        problem = check_problem(caller.push("my/special", DIGITS, record), 422)
+        assert problem["error"]["param"] == "record.architecture"
+    assert operator.push("special", DIGITS, whole).status_code == 202
+    answer = operator.push("special", noisy_digits(1), named)
+    assert (answer.status_code, answer.json["task"], answer.json["labels"]) == (202, "", [])
+    with ground.database.read() as session:
+        row = session.get_one(ModelVersion, ("special", 2))
+    assert row.record == {
+        "name": "special",
+        "architecture": "ours/net",
+        "task": "",
+        "labels": [],
+        "preprocess": {},
+        "metrics": {},
+        "description": "",
+    }, "a worker reads the rest from the module"
+    missing = named | {"task": "finding"}
+    check_problem(operator.push("special", noisy_digits(2), missing), 422)
+
+
+def test_an_operator_may_not_name_what_another_source_does_not_have(operator: Caller) -> None:
+    record = RECORD | {"architecture": "torchvision/unheard_of", "task": "classification"}
+    record["preprocess"] = SCENES["preprocess"]
+    problem = check_problem(operator.push("special", DIGITS, record), 422)
+    assert problem["error"]["param"] == "record.architecture"
 
 
 def test_nobody_finds_another_tenants_models(

@@ -9,6 +9,7 @@ import torch
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
 from models.media.pictures import Picture
+from models.preprocessing.letterbox import Placement
 from models.records.record import Limits
 from models.tasks.task import Sample
 from tests.integration.workers.fakes import PLAIN_BYTES, FakeNetwork, PlainBytes
@@ -38,7 +39,7 @@ def test_what_cannot_be_read_decoded_or_prepared_costs_itself() -> None:
 
 
 def test_a_sample_keeps_no_pixel_of_memory_that_the_next_picture_is_written_to() -> None:
-    shared = np.zeros((1, 4, 1), np.uint8)
+    shared, inside = np.zeros((1, 4, 1), np.uint8), Placement(0, 0, 1, 3)
 
     class Recycled(PlainBytes):
         def decode(self, items: Sequence[Packed], asked: Asked, beat: Any) -> Iterator[Decoded]:
@@ -48,9 +49,10 @@ def test_a_sample_keeps_no_pixel_of_memory_that_the_next_picture_is_written_to()
 
     class Unchanged(FakeNetwork):
         def sample(self, picture: Picture) -> Sample:
-            return Sample(torch.from_numpy(picture.pixels), 1, 4)
+            return Sample(torch.from_numpy(picture.pixels), 1, 4, inside)
 
     items = [Item(str(number), "raw") for number in range(3)]
     chunk = ImageChunk(Unchanged(), ("fake", ""), 5, 100, items)
     decode(chunk, [TINY] * 3, Asked(1, Limits()), Recycled())
     assert [int(sample.pixels[0, 0, 0]) for sample in chunk.samples] == [0, 1, 2]
+    assert [sample.inside for sample in chunk.samples] == [inside] * 3

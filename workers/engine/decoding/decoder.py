@@ -5,6 +5,7 @@ and makes samples of the pixels that come back.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ import structlog
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
 from models.media.pictures import Picture
-from models.records.errors import InputError
+from models.records.errors import ExtensionFailed, InputError
 from models.tasks.task import Sample
 from workers.engine.reading.chunk import Content, ImageChunk
 from workers.walls.pictures import Asked, Decoded, Packed
@@ -82,7 +83,7 @@ def _add_sample(chunk: ImageChunk, position: int, picture: Picture) -> None:
             sample = chunk.network.sample(_copied(picture))
         else:
             sample = _of_its_own(chunk.network.sample(picture), picture)
-    except InputError as err:
+    except (InputError, ExtensionFailed) as err:
         chunk.errors[position] = ItemError(err.code, str(err), err.retryable)
     except MemoryError:
         chunk.errors[position] = _OUT_OF_MEMORY
@@ -109,4 +110,4 @@ def _of_its_own(sample: Sample, picture: Picture) -> Sample:
     """Give a sample that keeps no pixel of shared memory, which the next picture is written to."""
     if not np.may_share_memory(sample.pixels.numpy(), picture.pixels):
         return sample
-    return Sample(sample.pixels.clone(), sample.height, sample.width)
+    return replace(sample, pixels=sample.pixels.clone())
