@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli import child_commands, model_commands, operator_commands, training_commands
+from pixelmill.cli import (
+    child_commands,
+    evaluation_commands,
+    model_commands,
+    operator_commands,
+    training_commands,
+)
 from pixelmill.cli.choosing import chosen_model
 from pixelmill.cli.display import (
     aligned,
@@ -223,6 +229,7 @@ def show_version() -> None:
 
 child_commands.add_to(app)
 model_commands.add_to(app)
+evaluation_commands.add_to(app)
 training_commands.add_to(app)
 operator_commands.add_to(app)
 
