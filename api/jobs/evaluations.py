@@ -16,9 +16,7 @@ from jobs.intake.evaluations import submit_evaluation
 from jobs.intake.submission import find_earlier
 from jobs.queue.reading import get_job
 
-evaluations = APIBlueprint(
-    "evaluations", __name__, url_prefix="/v1/evaluations", tag="Evaluations"
-)
+evaluations = APIBlueprint("evaluations", __name__, url_prefix="/v1/evaluations", tag="Evaluations")
 # What came of them stands beside their jobs' results.
 job_evaluations = APIBlueprint("job_evaluations", __name__, tag="Evaluations")
 

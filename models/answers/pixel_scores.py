@@ -48,7 +48,9 @@ class PixelScores:
         found = [self._runs_of(each, size) for each in reversed(answer)]
         height, width = size
         ends = np.array([0, (height or 0) * (width or 0)])
-        borders = np.unique(np.concatenate([ends, *(run for _, runs in true + found for run in runs)]))
+        borders = np.unique(
+            np.concatenate([ends, *(run for _, runs in true + found for run in runs)])
+        )
         lengths = np.diff(borders)
         wanted, told = _painted(borders, true, _NONE), _painted(borders, found, self._rest)
         counted = wanted != _NONE

@@ -94,9 +94,7 @@ TRUTHS: Mapping[str, TruthContract] = {
     # Average precision asks for every box, however unsure.
     "detection": TruthContract(BoxesTruth, {"min_confidence": 0.0}, ("classes",)),
     # So many classes that none of a picture's is left out.
-    "segmentation": TruthContract(
-        MasksTruth, {"max_detections": 1000}, ("classes", "min_area")
-    ),
+    "segmentation": TruthContract(MasksTruth, {"max_detections": 1000}, ("classes", "min_area")),
 }
 
 

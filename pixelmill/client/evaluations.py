@@ -107,7 +107,10 @@ class EvaluationCalls(ModelCalls):
         return replace(Job.from_raw(self._answer(call)), left_out=left_out)
 
     def evaluation(self, job: str | Job, *, wait: float = 0) -> Evaluation:
-        """Tell how good a version was; `status` is "waiting" if that is not known in `wait` seconds."""
+        """Tell how good a version was.
+
+        Its `status` is "waiting" if the job is not over and counted within `wait` seconds.
+        """
         call = Call("GET", job_path(job) + "/evaluation", repeatable=True)
         until = time.monotonic() + wait
         while True:

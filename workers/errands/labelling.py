@@ -1,8 +1,8 @@
 """What is true of an evaluation's items, checked as they are listed.
 
-    a file of truths     a line an item (jobs.inputs.truths)
-    WebDataset           `000017.cls` beside `000017.jpg`: a class, or its number among the labels
-    folders              the folder that holds a picture names its class
+a file of truths     a line an item (jobs.inputs.truths)
+WebDataset           `000017.cls` beside `000017.jpg`: a class, or its number among the labels
+folders              the folder that holds a picture names its class
 """
 
 import json

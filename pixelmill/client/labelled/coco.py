@@ -91,7 +91,7 @@ class _File:
         return known[wanted]
 
     def box(self, each: Mapping[str, Any], number: int) -> dict[str, float]:
-        sides = each.get("bbox")
+        sides: Any = each.get("bbox")
         is_box = isinstance(sides, list) and len(sides) == 4
         if not is_box or not all(isinstance(side, int | float) for side in sides):
             raise InvalidInput(

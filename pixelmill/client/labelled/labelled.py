@@ -27,11 +27,12 @@ class Labelled:
 
 def read_labelled(model: Model, folder: Path) -> Labelled:
     """Read and check a folder for a version; raises InvalidInput for what cannot be evaluated."""
-    if model.task not in _READERS:
+    read = _READERS.get(model.task or "")
+    if read is None:
         raise InvalidInput(
             f"{model.id} does {model.task}, which is not evaluated; {', '.join(_READERS)} are."
         )
-    return _READERS[model.task](Labels(model.id, tuple(model.raw.get("labels") or ())), folder)
+    return read(Labels(model.id, tuple(model.raw.get("labels") or ())), folder)
 
 
 def _classes(labels: Labels, folder: Path) -> Labelled:

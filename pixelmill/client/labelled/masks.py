@@ -46,7 +46,9 @@ def read_masks(labels: Labels, folder: Path) -> Masked:
     every = list(found)
     pictures = [entry for entry in every if not entry.name.startswith(f"{_FOLDER}/")]
     if not pictures:
-        raise InvalidInput(f"{folder} holds masks alone, and none of the pictures that they are of.")
+        raise InvalidInput(
+            f"{folder} holds masks alone, and none of the pictures that they are of."
+        )
     masks: dict[str, list[dict[str, Any]]] = {}
     used: set[Path] = set()
     for entry in pictures:

@@ -29,7 +29,9 @@ def truths_of(ground: Ground, job: Job) -> dict[str, str]:
     with ground.database.read() as session:
         truth = get_evaluation(session, job).truth
     assert truth is not None
-    names = [item.custom_id for item in Manifest(ground.storage, job.manifest or "").items(0, job.total)]
+    names = [
+        item.custom_id for item in Manifest(ground.storage, job.manifest or "").items(0, job.total)
+    ]
     return dict(zip(names, map(json.loads, read_truths(ground.storage, truth)), strict=True))
 
 
@@ -113,7 +115,8 @@ def test_items_that_share_a_name_share_its_truth(
         (lines({"custom_id": "a.png", "class": "7"}), "'b.png': give the truth a line for every"),
         (lines(*({"custom_id": f"{name}.png", "class": "7"} for name in "abc")),
          "Line 3 of the truth is about 'c.png', which is no item"),
-        (lines(*({"custom_id": f"{name}.png", "class": "7"} for name in "aab")), "Line 2 .* repeats"),
+        (lines(*({"custom_id": f"{name}.png", "class": "7"} for name in "aab")),
+         "Line 2 .* repeats"),
         (lines({"custom_id": "a.png", "class": "77"}), "Line 1 of the truth: '77' is no class"),
         (lines({"class": "7"}), "Line 1 of the truth has no `custom_id`"),
         (b"[]\n", "Line 1 of the truth is no JSON object"),
@@ -154,7 +157,9 @@ def test_a_truth_that_was_deleted_first_is_told_as_such(
 
 
 def test_truths_are_written_and_read_in_bounded_pieces(ground: Ground) -> None:
-    said = [json.dumps({"class": "x" * (200_000 if each % 700 == 0 else 3)}) for each in range(2500)]
+    said = [
+        json.dumps({"class": "x" * (200_000 if each % 700 == 0 else 3)}) for each in range(2500)
+    ]
     with writing_truths(ground.storage, "jobs/j/truth-1.parquet") as writer:
         assert isinstance(writer, TruthWriter)
         for each in said:
@@ -164,7 +169,9 @@ def test_truths_are_written_and_read_in_bounded_pieces(ground: Ground) -> None:
 
 def test_a_line_is_taken_from_its_place_whatever_came_before() -> None:
     rows = [{"custom_id": f"é{number}", "class": "x" * number} for number in range(50)]
-    text = b"\xef\xbb\xbf" + b"\r\n".join(json.dumps(each, ensure_ascii=False).encode() for each in rows)
+    text = b"\xef\xbb\xbf" + b"\r\n".join(
+        json.dumps(each, ensure_ascii=False).encode() for each in rows
+    )
     found = TruthLines(io.BytesIO(text), 50)
     for number in (49, 0, 17, 17, 3):
         assert found.take(f"é{number}") == (rows[number], number + 1)

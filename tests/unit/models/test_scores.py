@@ -174,7 +174,8 @@ def test_of_objects_that_overlap_the_most_confident_has_the_pixel():
     left, all_of_it = np.zeros((4, 6), bool), np.ones((4, 6), bool)
     left[:, :2] = True
     answer = [
-        {"class": name, "mask": rle.encode(mask)} for name, mask in (("cat", left), ("dog", all_of_it))
+        {"class": name, "mask": rle.encode(mask)}
+        for name, mask in (("cat", left), ("dog", all_of_it))
     ]
     truth = {"masks": as_masks(np.where(left, 1, 2))}
     scores = PixelScores(("cat", "dog"))
