@@ -14,6 +14,7 @@ from api.commands import keys
 from api.current import EXTENSION
 from api.files.routes import files
 from api.jobs.children import children
+from api.jobs.evaluations import evaluations, job_evaluations
 from api.jobs.predictions import predictions
 from api.jobs.routes import jobs
 from api.models.aliases import aliases
@@ -121,7 +122,7 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, predictions, trainings):
+    for blueprint in (health, docs, files, predictions, trainings, evaluations):
         app.register_blueprint(blueprint)
     for blueprint in (models, aliases, shadows, audit):
         app.register_blueprint(blueprint)
@@ -129,5 +130,8 @@ def _add_routes(app: APIFlask) -> None:
     for name in ("jobs", "batches"):
         app.register_blueprint(jobs, name=name, url_prefix=f"/v1/{name}")
         app.register_blueprint(children, name=f"{name}_children", url_prefix=f"/v1/{name}")
+        app.register_blueprint(
+            job_evaluations, name=f"{name}_evaluations", url_prefix=f"/v1/{name}"
+        )
         app.register_blueprint(results, name=f"{name}_results", url_prefix=f"/v1/{name}")
     app.cli.add_command(keys)

@@ -36,6 +36,7 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "audit_log": (ADD, NOTE, NOTE),
     "comparisons": (ALL, ALL, WRITE),
     "deliveries": (ALL, ALL, ADD),
+    "evaluations": (ALL, ALL, NONE),
     "files": (ALL, ALL, READ),
     "idempotency_keys": (ALL, ALL, NONE),
     "jobs": (WRITE, WRITE, WRITE),

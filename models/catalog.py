@@ -7,6 +7,7 @@ and shown here.
 from collections.abc import Mapping
 
 from models.contracts import check_params, inherited_params, params_schema, result_schema
+from models.contracts.truths import TRUTHS, evaluated_params
 from models.records.record import VIDEO_LIMITS, Limits, ModelRecord
 from models.records.shipped import SHIPPED, shipped_weights
 from models.records.torchvision_names import (
@@ -22,10 +23,12 @@ __all__ = [
     "SHIPPED",
     "TORCHVISION_PREFIX",
     "TORCHVISION_TASKS",
+    "TRUTHS",
     "VIDEO_LIMITS",
     "Limits",
     "ModelRecord",
     "check_params",
+    "evaluated_params",
     "inherited_params",
     "params_schema",
     "result_schema",

@@ -1,6 +1,7 @@
 """Pixelmill: batch image inference as a service. This package is what callers import and type."""
 
 from pixelmill.client.client import Client
+from pixelmill.client.evaluations import Evaluation
 from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.client.skipping import Skipped
 from pixelmill.client.trainings import Training
@@ -32,6 +33,7 @@ __all__ = [
     "Comparison",
     "Conflict",
     "ConnectionFailed",
+    "Evaluation",
     "File",
     "InvalidInput",
     "InvalidRequest",

@@ -88,6 +88,22 @@ class RerunCreate(CommonOptions):
     model: ModelName
 
 
+class EvaluationCreate(CommonOptions):
+    """A job over labelled items: a version is held against what is true of them."""
+
+    model: ModelName
+    input_file_id: FileId = Field(
+        description="An uploaded archive. Of a classifier: with a folder for each class, named "
+        "like one of the model's `labels`; or a WebDataset with `.cls` files."
+    )
+    truth_file_id: FileId | None = Field(
+        None,
+        description="An uploaded JSONL file with a line for each item: its `custom_id`, which in "
+        "an archive is its path, and `class`, or `boxes`, or `masks` (see ClassTruth, BoxesTruth, "
+        "MasksTruth). May be left out of a classifier's alone.",
+    )
+
+
 class JobCreate(JobOptions):
     """A job: its model, and its items in exactly one of three forms."""
 

@@ -14,7 +14,14 @@ from flask import request
 
 from api.current import ground, tenant_id
 from api.jobs.inline_items import read_requests, read_urls
-from api.jobs.schemas import CommonOptions, JobCreate, JobOptions, RerunCreate, Webhook
+from api.jobs.schemas import (
+    CommonOptions,
+    EvaluationCreate,
+    JobCreate,
+    JobOptions,
+    RerunCreate,
+    Webhook,
+)
 from api.web.deadlines import cancel_after_s, seconds_to_run
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.ids import new_id
@@ -27,9 +34,9 @@ from jobs.intake.children import check_rerun
 from jobs.intake.submission import Idempotency, Submission, fingerprint
 from jobs.tables import File, Job, ModelVersion
 from jobs.versions.names import shown_name
-from jobs.versions.registry import choose
-from models.catalog import ModelRecord, check_params, inherited_params
-from models.records.errors import ParamsError
+from jobs.versions.registry import Choice, choose, resolve
+from models.catalog import ModelRecord, check_params, evaluated_params, inherited_params
+from models.records.errors import ParamsError, TruthError
 
 _LONGEST_KEY = 255
 # An embedding has nothing to show.
@@ -88,6 +95,33 @@ def rerun_of(parent: Job, body: RerunCreate) -> Submission:
     )
 
 
+def evaluation_of(body: EvaluationCreate) -> Submission:
+    """Turn a body into a job over labelled items; raises what is wrong with it.
+
+    An alias stands for its own version, never for the canary that is tried behind it.
+    """
+    with ground().database.read() as session:
+        version = resolve(session, body.model, tenant_id())
+    name, task = f"{shown_name(version.name)}@{version.version}", version.record["task"]
+    try:
+        params = evaluated_params(task, body.params or {})
+    except TruthError as err:
+        raise InvalidRequest(f"{name} cannot be evaluated: {err}.", param="model") from err
+    except ParamsError as err:
+        raise InvalidRequest(str(err), param=f"params.{err.param}") from err
+    if body.truth_file_id is not None:
+        find_file(body.truth_file_id, "truth_file_id")
+    elif task != "classification":
+        raise InvalidRequest(
+            f"{name} does {task}, and folders tell classes alone: upload a JSONL file that says "
+            "what is true of each picture, and name it here.",
+            param="truth_file_id",
+        )
+    submission = checked(body, Wanted(body.model, params), Choice(version))
+    file = find_file(body.input_file_id)
+    return replace(submission, kind=JobKind.EVALUATION, input_file_id=file.id)
+
+
 def wanted_by(options: JobOptions, file: File | None) -> Wanted:
     """Say what a job is to run; in OpenAI's form its file says so, in the first line.
 
@@ -108,11 +142,16 @@ def wanted_by(options: JobOptions, file: File | None) -> Wanted:
     return Wanted(first.model, first.params or {}, from_lines=True)
 
 
-def checked(options: CommonOptions, wanted: Wanted) -> Submission:
-    """Check all that a job says of itself; gives it without its items."""
+def checked(options: CommonOptions, wanted: Wanted, choice: Choice | None = None) -> Submission:
+    """Check all that a job says of itself; gives it without its items.
+
+    It runs the version that its id chooses, unless there is a `choice`.
+    """
     settings, job_id = ground().settings, new_id("job")
-    with ground().database.read() as session:
-        version, canary_id = choose(session, wanted.model, tenant_id(), job_id)
+    if choice is None:
+        with ground().database.read() as session:
+            choice = choose(session, wanted.model, tenant_id(), job_id)
+    version, canary_id = choice
     return Submission(
         job_id=job_id,
         tenant_id=tenant_id(),
@@ -132,14 +171,14 @@ def checked(options: CommonOptions, wanted: Wanted) -> Submission:
     )
 
 
-def find_file(file_id: str) -> File:
+def find_file(file_id: str, param: str = "input_file_id") -> File:
     """Give one of the tenant's files; raises NotFound naming the member of the body."""
     with ground().database.read() as session:
         try:
             return get_file(session, tenant_id(), file_id)
         except NotFound as err:
             text = f"{err.message} Upload it with POST /v1/files first."
-            raise NotFound(text, param="input_file_id") from err
+            raise NotFound(text, param=param) from err
 
 
 def idempotency_key() -> str | None:

@@ -80,7 +80,10 @@ class JobView(BaseModel):
     tenant: str | None = Field(
         None, description="Its name, in lists of other tenants' jobs for operators."
     )
-    kind: JobKind = Field(description="`rerun` and `retry` run the items of `parent_id` again.")
+    kind: JobKind = Field(
+        description="`rerun` and `retry` run the items of `parent_id` again; what came of an "
+        "`evaluation` is at …/evaluation."
+    )
     parent_id: str | None
     endpoint: str
     status: JobStatus

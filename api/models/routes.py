@@ -8,11 +8,12 @@ from flask import Response, jsonify
 from api.current import actor, changeable, ground, link, tenant_id
 from api.models.registering import register_version
 from api.models.schemas import ModelListQuery, VersionCreate, VersionForm
-from api.models.views import ModelList, ModelView, model_view
+from api.models.views import CardView, ModelList, ModelView, card_view, model_view
 from api.web.openapi import describe
 from api.web.parsing import read_query
 from api.web.views import Deleted, listed
 from api.web.waiting import Wait, hold_until, wanted_wait
+from jobs.aftercare.evaluation import evaluations_of
 from jobs.base.errors import InvalidRequest
 from jobs.base.states import VersionState
 from jobs.base.storage import weights_name
@@ -24,6 +25,9 @@ from jobs.versions.names import shown_name, unknown_model
 from jobs.versions.registry import find, read_version
 
 models = APIBlueprint("models", __name__, url_prefix="/v1/models", tag="Models")
+
+# Of those that a version's card lists.
+_MOST_EVALUATIONS = 5
 
 
 @models.get("")
@@ -90,11 +94,10 @@ def post_version(name: str) -> Response:
 
 
 @models.get("/<path:name>/versions/<version>")
-@describe(models, {200: ModelView}, problems=(404,))
+@describe(models, {200: CardView}, problems=(404,))
 def get_version(name: str, version: str) -> Response:
-    """Show one version of a model, whatever its state."""
-    with ground().database.read() as session:
-        return _shown(find(session, f"{name}@{_number(name, version)}", tenant_id()).version)
+    """Show one version of a model, whatever its state, and your newest evaluations of it."""
+    return _card(f"{name}@{_number(name, version)}")
 
 
 @models.delete("/<path:name>/versions/<version>")
@@ -110,11 +113,10 @@ def remove_version(name: str, version: str) -> dict[str, Any]:
 
 
 @models.get("/<path:name>")
-@describe(models, {200: ModelView}, problems=(404,))
+@describe(models, {200: CardView}, problems=(404,))
 def get_model(name: str) -> Response:
     """Show the version that a name stands for: `digits`, `digits@3` or `digits@production`."""
-    with ground().database.read() as session:
-        return _shown(find(session, name, tenant_id()).version)
+    return _card(name)
 
 
 def _registered(version: ModelVersion, *, is_new: bool) -> Response:
@@ -130,6 +132,15 @@ def _shown(version: ModelVersion) -> Response:
     with ground().database.read() as session:
         aliases = aliases_of(session, version.name)
     return jsonify(model_view(version, aliases).model_dump(mode="json"))
+
+
+def _card(reference: str) -> Response:
+    with ground().database.read() as session:
+        version = find(session, reference, tenant_id()).version
+        aliases = aliases_of(session, version.name)
+        evaluations = evaluations_of(session, tenant_id(), version, _MOST_EVALUATIONS)
+        view = card_view(version, aliases, evaluations)
+    return jsonify(view.model_dump(mode="json"))
 
 
 def _number(name: str, version: str) -> int:

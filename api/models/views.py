@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from jobs.base.states import VersionState
-from jobs.tables import AuditEntry, ModelAlias, ModelVersion
+from jobs.tables import AuditEntry, Job, ModelAlias, ModelVersion
 from jobs.versions.canaries import Figures
 from jobs.versions.names import shown_name
 from models.catalog import ModelRecord, params_schema, result_schema
@@ -59,6 +59,26 @@ class ModelView(BaseModel):
     result_schema: dict[str, Any]
     aliases: dict[str, int]
     created_at: int
+
+
+class EvaluationSummary(BaseModel):
+    """What came of one evaluation, in short: `GET /v1/jobs/{job_id}/evaluation` has all of it."""
+
+    job_id: str
+    created_at: int
+    items: int
+    evaluated: int
+    failed: int
+    figure: str = Field(description="`accuracy`, `map_50` or `miou`.")
+    value: float | None
+
+
+class CardView(ModelView):
+    """One version of a model, and how good it is on the caller's own labelled items."""
+
+    evaluations: list[EvaluationSummary] = Field(
+        description="The newest five of the caller's tenant; nobody sees another's."
+    )
 
 
 class ModelList(BaseModel):
@@ -176,6 +196,21 @@ def model_view(version: ModelVersion, aliases: Iterable[ModelAlias]) -> ModelVie
         proof=None if version.proof is None else ProofView(**version.proof),
         aliases={each.alias: each.version for each in aliases if each.name == version.name},
         created_at=int(version.created_at),
+    )
+
+
+def card_view(
+    version: ModelVersion,
+    aliases: Iterable[ModelAlias],
+    evaluations: Iterable[tuple[Job, dict[str, Any]]],
+) -> CardView:
+    """Show a version of a model with evaluations of it: their jobs and summaries."""
+    return CardView(
+        **model_view(version, aliases).model_dump(),
+        evaluations=[
+            EvaluationSummary(job_id=job.id, created_at=int(job.created_at), **summary)
+            for job, summary in evaluations
+        ],
     )
 
 

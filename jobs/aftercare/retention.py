@@ -3,8 +3,9 @@
 Bytes go first and the mark is set afterwards: a crash in between repeats a harmless deletion.
 
 What was made of a job's data goes with it: its shadows, and before it, so that its receipt speaks
-for them; and what comparisons keep of its results. Its reruns and retries keep no blob alive: their
-items that have not run by then are errored `input_missing`.
+for them; what comparisons keep of its results, and what an evaluation says of single items. Its
+reruns and retries keep no blob alive: their items that have not run by then are errored
+`input_missing`. Figures of an evaluation stay beside the version until its job is deleted.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from jobs.base.database import db_now
 from jobs.base.states import TERMINAL, JobKind
 from jobs.base.storage import StorageError
 from jobs.queue.completion import TIDY_AFTER_S, discard
-from jobs.tables import Comparison, Delivery, File, Job, Shard, Training
+from jobs.tables import Comparison, Delivery, Evaluation, File, Job, Shard, Training
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ def erase_deleted(ground: Ground, job: Job) -> None:
     ground.storage.delete_staged(f"jobs/{job.id}/", older_than_s=0)
     with ground.database.write() as session:
         session.execute(delete(Comparison).where(_is_of(job)))
+        session.execute(delete(Evaluation).where(Evaluation.job_id == job.id))
         session.execute(delete(Shard).where(Shard.job_id == job.id))
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))
         session.execute(delete(Training).where(Training.job_id == job.id))
@@ -137,7 +139,19 @@ def _erase_what_came_of_it(ground: Ground, job: Job) -> bool:
     ground.storage.delete(changes)
     with ground.database.write() as session:
         session.execute(update(Comparison).where(_is_of(job)).values(changes=None))
+    _erase_names_of_evaluation(ground, job)
     return True
+
+
+def _erase_names_of_evaluation(ground: Ground, job: Job) -> None:
+    """Erase what an evaluation says of single items; one that is still to come has no answers."""
+    if job.kind is not JobKind.EVALUATION:
+        return
+    of_it = update(Evaluation).where(Evaluation.job_id == job.id)
+    with ground.database.write() as session:
+        still_open = of_it.where(Evaluation.ended_at.is_(None))
+        session.execute(still_open.values(ended_at=db_now(), failure=RESULTS_GONE))
+        session.execute(of_it.values(unanswered=None, truth=None))
 
 
 def _is_of(job: Job) -> ColumnElement[bool]:

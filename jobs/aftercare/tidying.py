@@ -4,7 +4,7 @@ Blobs are written before the transaction that names them, so whoever dies in bet
 
     a worker       a segment       looked for when its job is over (`Job.tidy_at`)
     a worker       a checkpoint    the same
-    an io worker   a manifest, or the changes of a comparison: the same
+    an io worker   a manifest, a truth, or the changes of a comparison: the same
     the API        a whole folder, an upload, weights or a check: looked for once a day
 """
 
@@ -23,7 +23,7 @@ from jobs.base.ids import made_at
 from jobs.base.storage import BlobMissing, StorageError, earlier_overlays_name, overlays_name
 from jobs.inputs.manifests import Manifest
 from jobs.queue.completion import TIDY_AFTER_S
-from jobs.tables import Comparison, File, Job, ModelVersion, Shard, Tenant
+from jobs.tables import Comparison, Evaluation, File, Job, ModelVersion, Shard, Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -122,15 +122,17 @@ def _named(ground: Ground, job: Job) -> set[str]:
 
 
 def _results_of(ground: Ground, job: Job) -> set[str]:
-    """Give a job's segments, their overlays, and the changes of its comparison."""
+    """Give a job's segments, their overlays, the changes of its comparison, and its truth."""
     with ground.database.read() as session:
         found = select(Shard.segment).where(Shard.job_id == job.id, Shard.segment.is_not(None))
         segments = {segment for segment in session.scalars(found) if segment is not None}
         comparison = session.get(Comparison, job.id)
+        evaluation = session.get(Evaluation, job.id)
     names = (overlays_name, earlier_overlays_name) if job.overlays else ()
     overlays = {name(segment) for segment in segments for name in names}
     changes = {comparison.changes} if comparison and comparison.changes else set()
-    return segments | overlays | changes
+    truth = {evaluation.truth} if evaluation and evaluation.truth else set()
+    return segments | overlays | changes | truth
 
 
 def _owner(name: str, latest: float) -> str | None:

@@ -59,7 +59,9 @@ class Settings(BaseSettings):
     max_items: int = Field(10_000_000, ge=1, description="items of one job")
     max_item_bytes: int = Field(100 * MIB, ge=KIB, description="one image, encoded")
     max_archive_bytes: int = Field(1024 * GIB, ge=KIB, description="one archive, unpacked")
-    max_training_items: int = Field(1_000_000, ge=4, description="images of one training")
+    max_training_items: int = Field(
+        1_000_000, ge=4, description="images of one training or evaluation"
+    )
     max_line_errors: int = Field(100, ge=1, description="faults listed of one manifest")
     rate_limit: str = Field("1200/minute", description="requests of one tenant; empty for none")
 

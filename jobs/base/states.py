@@ -77,6 +77,8 @@ class JobKind(StrEnum):
     SHADOW = "shadow"
     # Learns from its items instead of answering for each, in turns (jobs.intake.trainings).
     TRAINING = "training"
+    # Runs labelled items, and its answers are held against the labels (jobs.aftercare.evaluation).
+    EVALUATION = "evaluation"
 
 
 class ShardState(StrEnum):

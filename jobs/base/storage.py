@@ -6,6 +6,7 @@
     jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
     jobs/{job id}/overlays/{first}-{attempt}-{token}            their results drawn, end to end
     jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
+    jobs/{job id}/truth-{token}.parquet          what is true of the items of an evaluation
     jobs/{job id}/training-{attempt}-{token}.safetensors    where a training goes on
 
 
@@ -224,6 +225,11 @@ def earlier_overlays_name(segment: str) -> str:
 def changes_name(job_id: str) -> str:
     """Name the changes of a comparison; each try to compute it writes its own."""
     return f"jobs/{job_id}/changes-{new_token()}.parquet"
+
+
+def truth_name(job_id: str) -> str:
+    """Name what is true of an evaluation's items; each try to prepare it writes its own."""
+    return f"jobs/{job_id}/truth-{new_token()}.parquet"
 
 
 def training_name(job_id: str, attempt: int) -> str:

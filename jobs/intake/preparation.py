@@ -21,7 +21,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.database import Database, db_now, is_outage
 from jobs.base.errors import InvalidInput, NotFound
 from jobs.base.states import JobKind, JobStatus, check_job_move
-from jobs.base.storage import BlobMissing, StorageError, manifest_name
+from jobs.base.storage import BlobMissing, StorageError, manifest_name, truth_name
 from jobs.inputs.archive_items import IN_PROCESS, Archives
 from jobs.inputs.files import get_file
 from jobs.inputs.items import Agreed, items_of_file, names_its_items
@@ -29,11 +29,13 @@ from jobs.inputs.manifests import Item, Repeats, write_manifest
 from jobs.inputs.packs import Pack
 from jobs.inputs.skipping import Skips
 from jobs.intake.children import items_of_parent
+from jobs.intake.data_sets import CheckDataset, Readers, chosen_items, most_items, take_all
+from jobs.intake.evaluations import LabelItems, label_none
 from jobs.intake.trainings import only_shard
 from jobs.queue.commits import through_outages
 from jobs.queue.completion import close
 from jobs.queue.shards import cut_shards, insert_shards
-from jobs.tables import Job, ModelVersion
+from jobs.tables import Evaluation, Job, ModelVersion
 
 log = structlog.get_logger(__name__)
 
@@ -72,27 +74,20 @@ class _Written:
 
     manifest: str
     total: int
-    # The manifest and all packs; those that were not needed do not exist.
+    # The manifest, all packs and the truth; those that were not needed do not exist.
     blobs: list[str]
+    truth: str | None = None
 
 
 class _Lost(Exception):
     """Another worker prepares the job by now, or it has been cancelled."""
 
 
-# Gives the items of a training that belong to a class, and tells the names of the others and why;
-# raises InvalidInput when they are no data set. What a data set is, `models` knows.
-CheckDataset = Callable[[Iterator[Item], Callable[[str, str], None]], Iterator[Item]]
-
-
-def take_all(items: Iterator[Item], skip: Callable[[str, str], None]) -> Iterator[Item]:
-    """Take every item for one of a data set, where nobody knows better."""
-    del skip
-    return items
-
-
 def prepare_next(
-    ground: Ground, check_dataset: CheckDataset = take_all, archives: Archives = IN_PROCESS
+    ground: Ground,
+    check_dataset: CheckDataset = take_all,
+    archives: Archives = IN_PROCESS,
+    label_items: LabelItems = label_none,
 ) -> str | None:
     """Prepare the job that has waited for longest; gives its id, None when none waits."""
     turn = _claim(ground)
@@ -106,7 +101,7 @@ def prepare_next(
                 "The input could not be read in several tries. Send it again, or in parts.",
                 code="preparation_failed",
             )
-        written = _write(ground, turn, check_dataset, archives)
+        written = _write(ground, turn, Readers(check_dataset, label_items), archives)
         shards = _begin_surely(ground, turn, written)
     except (InvalidInput, NotFound) as err:
         if isinstance(err.__cause__, ReaderLost) and turn.attempt < _MOST_READERS:
@@ -178,29 +173,30 @@ def _claim(ground: Ground) -> _Turn | None:
         return _Turn(job, job.prepare_attempt, _Found()) if job is not None else None
 
 
-def _write(
-    ground: Ground, turn: _Turn, check_dataset: CheckDataset, archives: Archives
-) -> _Written:
+def _write(ground: Ground, turn: _Turn, readers: Readers, archives: Archives) -> _Written:
     job, name = turn.job, manifest_name(turn.job.id)
-    is_training, settings = job.kind is JobKind.TRAINING, ground.settings
+    truth = truth_name(job.id) if job.kind is JobKind.EVALUATION else None
+    settings = ground.settings
     pack, beat = Pack(ground.storage, job.id), _Heart(ground, turn).beat
     try:
         with pack:
             items, repeats = _items_of(ground, turn, pack, beat, archives)
             items = _renewing(items, turn.found, beat)
-            total = write_manifest(
-                ground.storage,
-                name,
-                check_dataset(items, turn.found.skips.note) if is_training else items,
-                max_items=settings.max_training_items if is_training else settings.max_items,
-                max_errors=ground.settings.max_line_errors,
-                repeats=repeats,
-            )
+            noted = turn.found.skips.note
+            with chosen_items(ground, job, items, readers, noted, beat, truth) as chosen:
+                total = write_manifest(
+                    ground.storage,
+                    name,
+                    chosen,
+                    max_items=most_items(settings, job),
+                    max_errors=settings.max_line_errors,
+                    repeats=repeats,
+                )
     except (InvalidInput, StorageError, _Lost):
         # A tar.gz was unpacked into a blob of its own, which nobody would ask for any more.
-        ground.storage.delete(pack.names)
+        ground.storage.delete([name, *pack.names])
         raise
-    return _Written(name, total, [name, *pack.names])
+    return _Written(name, total, [name, *pack.names, *([truth] if truth else [])], truth)
 
 
 def _items_of(
@@ -290,6 +286,9 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
         job.has_item_metadata = turn.found.has_metadata
         job.in_progress_at = session.scalar(select(db_now()))
         insert_shards(session, job, shards)
+        if written.truth is not None:
+            of_job = update(Evaluation).where(Evaluation.job_id == job.id)
+            session.execute(of_job.values(truth=written.truth))
         return True
 
 

@@ -87,7 +87,7 @@ def submit(
     earlier = find_earlier(ground, submission.tenant_id, idempotency)
     if earlier is not None:
         return earlier, False
-    job = _new_job(submission)
+    job = new_job(submission)
     shards: list[dict[str, Any]] = []
     if submission.input_file_id is None and submission.parent_id is None:
         shards = _prepare_inline(ground, submission, job)
@@ -131,7 +131,7 @@ def rehearse(ground: Ground, submission: Submission) -> int | None:
     """
     if submission.requests is None and submission.uploads is None:
         return None
-    job = _new_job(submission)
+    job = new_job(submission)
     try:
         _prepare_inline(ground, submission, job)
     finally:
@@ -166,7 +166,8 @@ def find_earlier(ground: Ground, tenant_id: str, idempotency: Idempotency | None
     return job
 
 
-def _new_job(submission: Submission) -> Job:
+def new_job(submission: Submission) -> Job:
+    """Give the row of a job to be stored, without its items."""
     return Job(
         id=submission.job_id or new_id("job"),
         tenant_id=submission.tenant_id,

@@ -3,12 +3,14 @@
 job_tables.py         tenants, keys, files, jobs, shards, deliveries
 model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
+evaluation_tables.py  evaluations
 training_tables.py    trainings
 bases.py              what all tables have in common
 """
 
 from jobs.tables.bases import Table
 from jobs.tables.comparison_tables import Comparison, ModelShadow
+from jobs.tables.evaluation_tables import Evaluation
 from jobs.tables.job_tables import ApiKey, Delivery, File, IdempotencyKey, Job, Shard, Tenant
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.tables.training_tables import Training
@@ -18,6 +20,7 @@ __all__ = [
     "AuditEntry",
     "Comparison",
     "Delivery",
+    "Evaluation",
     "File",
     "IdempotencyKey",
     "Job",

@@ -5,6 +5,7 @@
        ├──< jobs ──< shards          one row a shard, never one an item
        │      ├──< deliveries        one row an event and receiver
        │      ├──  comparisons       one row a rerun or shadow (jobs.tables.comparison_tables)
+       │      ├──  evaluations       one row an evaluation (jobs.tables.evaluation_tables)
        │      └──  trainings         one row a training (jobs.tables.training_tables)
        └──< idempotency_keys
     model_versions, model_aliases, audit_log    in jobs.tables.model_tables

@@ -49,8 +49,17 @@ def average_precision(
         mine = picture.labels == label
         order = np.argsort(-picture.scores[mine], kind="stable")
         scores.append(picture.scores[mine][order])
-        right.append(_matches(picture.boxes[mine][order], boxes, least_iou))
+        ious = np.array([least_iou])
+        right.append(matches(picture.boxes[mine][order], boxes, ious)[:, 0])
     ranked = np.concatenate(right)[np.argsort(-np.concatenate(scores), kind="stable")]
+    return area_under_curve(ranked, total)
+
+
+def area_under_curve(ranked: NDArray[np.bool_], total: int) -> float:
+    """Return the area under the monotone curve of precision over recall; 0 where nothing is found.
+
+    ranked: (n,), which detections are right, the most confident first. total: true boxes.
+    """
     if total == 0 or not len(ranked):
         return 0.0
     hits = np.cumsum(ranked)
@@ -84,19 +93,19 @@ def mean_iou(found: Sequence[Integer], truth: Sequence[Integer], classes: int) -
     return float(np.nanmean(class_ious(found, truth, classes)))
 
 
-def _matches(boxes: Real, wanted: Real, least_iou: float) -> NDArray[np.bool_]:
+def matches(boxes: Real, wanted: Real, least_ious: Real) -> NDArray[np.bool_]:
     """Say of boxes of one picture and class, best first, which are right; each truth counts once.
 
+    boxes: (n, 4). wanted: (m, 4). Gives (n, k) for the overlaps `least_ious` (k,) that are asked.
     A box is held against the truth that it overlaps most, taken or not: a second box on an object
     is wrong even where it also touches a neighbour (VOC's rule).
     """
-    right = np.zeros(len(boxes), bool)
-    if not len(wanted):
+    right = np.zeros((len(boxes), len(least_ious)), bool)
+    if not len(wanted) or not len(boxes):
         return right
-    taken: set[int] = set()
-    for index, overlaps in enumerate(box_iou(boxes, wanted)):
-        best = int(overlaps.argmax())
-        right[index] = overlaps[best] >= least_iou and best not in taken
-        if right[index]:
-            taken.add(best)
+    overlaps = box_iou(boxes, wanted)
+    taken = np.zeros((len(wanted), len(least_ious)), bool)
+    for index, best in enumerate(overlaps.argmax(axis=1)):
+        right[index] = (overlaps[index, best] >= least_ious) & ~taken[best]
+        taken[best] |= right[index]
     return right

@@ -19,6 +19,7 @@
     ├── RecordError              bad_record: a model's record contradicts itself
     ├── ParamsError              invalid_params: names the parameter in `param`
     ├── DatasetError             bad_dataset: nothing can be learned from these files
+    ├── TruthError               invalid_truth: nothing can be held against what is said of an item
     └── TrainingFailed           training_failed: the network did not learn from good files
 
 Every message is a finished sentence for the person who sent the item, the parameter or the file.
@@ -135,6 +136,12 @@ class DatasetError(ModelError):
     """A data set that nothing can be learned from."""
 
     code = "bad_dataset"
+
+
+class TruthError(ModelError):
+    """What is said to be true of an item cannot be held against a model's answers."""
+
+    code = "invalid_truth"
 
 
 class TrainingFailed(ModelError):

@@ -28,6 +28,7 @@ from models.answers import rle
 from models.answers.class_maps import Form, Layers, class_map, kept_layers
 from models.answers.enlarging import Window, enlarged_part
 from models.answers.numbers import shortest
+from models.answers.pixel_scores import BACKGROUNDS
 from models.answers.whole_masks import WholeMasks, used_part
 from models.records.record import ModelRecord
 from models.tasks.detection import Found, choose, describe, read_output
@@ -42,7 +43,6 @@ from models.tasks.whole_pictures import (
     wanted_ids,
 )
 
-BACKGROUNDS = ("__background__", "background")
 _LEAST_INSTANCE_CONFIDENCE = 0.5
 _INSIDE = 0.5  # the chance from which on a pixel is the object's, as torchvision's examples have it
 

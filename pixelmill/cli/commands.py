@@ -9,6 +9,7 @@ import typer
 
 from pixelmill.cli import (
     child_commands,
+    evaluation_commands,
     hub_commands,
     model_commands,
     operator_commands,
@@ -230,6 +231,7 @@ def show_version() -> None:
 child_commands.add_to(app)
 model_commands.add_to(app)
 hub_commands.add_to(app)
+evaluation_commands.add_to(app)
 training_commands.add_to(app)
 operator_commands.add_to(app)
 

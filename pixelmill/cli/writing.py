@@ -1,13 +1,24 @@
-"""A file that `-o` asks for: it appears whole or not at all, and replaces nothing but files."""
+"""Files that commands write.
+
+What `-o` asks for appears whole or not at all, and replaces nothing but files. Pictures of a job's
+items are saved in one folder, under names of their own.
+"""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from pixelmill.client.records import Result
 from pixelmill.wire.errors import InvalidInput
+
+# Separators of folders, what Windows forbids, and what cannot be seen.
+_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
+# Of the 255 bytes that a file's name may have, less its index and suffix.
+_LONGEST_BYTES = 200
 
 
 @contextmanager
@@ -43,3 +54,21 @@ def _replacing(output: Path) -> Iterator[TextIO]:
         os.replace(part, output)
     finally:
         part.unlink(missing_ok=True)
+
+
+class PictureNames:
+    """Names of files, each given once."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def of(self, result: Result) -> str:
+        """Give the name of an item's picture: `a/b.png` is `a_b.png.jpg`."""
+        stem = _UNSAFE.sub("_", result.custom_id or str(result.index)).lstrip(".")
+        stem = stem.encode()[:_LONGEST_BYTES].decode(errors="ignore") or str(result.index)
+        # Some file systems know no case.
+        while f"{stem}.jpg".lower() in self._given:
+            stem = f"{stem}-{result.index}"
+        name = f"{stem}.jpg"
+        self._given.add(name.lower())
+        return name

@@ -16,8 +16,17 @@ from typing import Any, BinaryIO, Self
 
 from pixelmill.client.calls import create, job_path, results_path
 from pixelmill.client.child_calls import ChildCalls
-from pixelmill.client.inputs import Delivered, Gathered, Inputs, PathLike, Upload, plan_inputs
-from pixelmill.client.model_calls import ModelCalls
+from pixelmill.client.evaluations import EvaluationCalls
+from pixelmill.client.inputs import (
+    Delivered,
+    Gathered,
+    Inputs,
+    PathLike,
+    Picked,
+    Plan,
+    Upload,
+    plan_inputs,
+)
 from pixelmill.client.records import File, Job, Result
 from pixelmill.client.single import predict_body
 from pixelmill.client.trainings import Trainings
@@ -34,7 +43,7 @@ from pixelmill.wire.uploads import OnUpload, file_upload, path_upload, upload_ca
 PAGE = 1000
 
 
-class Client(ChildCalls, ModelCalls):
+class Client(ChildCalls, EvaluationCalls):
     """Speaks to one Pixelmill server; safe to share between threads; close it after use.
 
     Server and key are looked for in the arguments, then in PIXELMILL_URL and PIXELMILL_API_KEY,
@@ -138,12 +147,15 @@ class Client(ChildCalls, ModelCalls):
 
     def _deliver(self, inputs: Inputs, on_upload: OnUpload | None = None) -> Delivered:
         """Bring inputs to the server; gives the member of the submission that names them."""
-        plan = plan_inputs(inputs)
+        return self._deliver_plan(plan_inputs(inputs), on_upload)
+
+    def _deliver_plan(self, plan: Plan | Picked, on_upload: OnUpload | None) -> Delivered:
         if isinstance(plan, Upload):
             file = self.upload(plan.path, on_upload=on_upload)
             return Delivered({"input_file_id": file.id})
-        if isinstance(plan, Gathered):
-            name = f"{plan.roots[0].absolute().name or 'inputs'}.tar"
+        if isinstance(plan, Gathered | Picked):
+            folder = plan.folder if isinstance(plan, Picked) else plan.roots[0]
+            name = f"{folder.absolute().name or 'inputs'}.tar"
             call = upload_call(name, lambda: tar_stream(plan), on_upload, repeatable=True)
             file = File.from_raw(self._json(call))
             return Delivered({"input_file_id": file.id}, plan.skips.total())

@@ -61,6 +61,19 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
+class Picked:
+    """Files of a folder that go as one tar, chosen one by one; `skips` has what was not."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    skips: SkipCount = field(default_factory=SkipCount, compare=False)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Give each file's entry."""
+        return iter(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """Inputs that travel inside the submission: its member and that member's value."""
 

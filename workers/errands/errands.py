@@ -1,21 +1,22 @@
-"""What an io worker does: prepare jobs, compare them, deliver webhooks: all that needs no network.
+"""What an io worker does: prepare jobs, compare and evaluate them, deliver webhooks.
 
-A network of neurons, that is.
+All that needs no network, of neurons that is.
 """
 
 import threading
 
 import structlog
 
-from jobs.aftercare.comparison import has_uncompared
 from jobs.base.bootstrap import Ground
 from jobs.base.storage import StorageError
-from jobs.intake.preparation import has_unprepared, prepare_next
-from jobs.queue.webhooks import has_due
+from jobs.intake.preparation import prepare_next
 from workers.egress import Egress
 from workers.errands.comparing import compare_next
 from workers.errands.datasets import check_dataset
 from workers.errands.delivery import Lines, deliver_next
+from workers.errands.evaluating import evaluate_next
+from workers.errands.labelling import label_items
+from workers.errands.waiting import has_errand
 from workers.walls.archives import WalledArchives
 from workers.walls.processes import ForkServer
 
@@ -45,8 +46,7 @@ class Errands:
 
     def has_work(self) -> bool:
         """Say whether an errand waits."""
-        database = self._ground.database
-        return has_unprepared(database) or has_due(database) or has_uncompared(database)
+        return has_errand(self._ground.database)
 
     def drain(self) -> int:
         """Run one errand after the other until there is none; gives how many."""
@@ -66,11 +66,12 @@ class Errands:
     def _run_one(self) -> bool:
         prepared = self._prepare()
         # What others wait for goes first: comparing may take minutes.
-        return self._deliver() or prepared or self._compare()
+        return self._deliver() or prepared or self._compare() or self._evaluate()
 
     def _prepare(self) -> bool:
         try:
-            return prepare_next(self._ground, check_dataset, self._archives) is not None
+            found = prepare_next(self._ground, check_dataset, self._archives, label_items)
+            return found is not None
         except StorageError as err:
             # The job's turn runs out, and whoever comes next begins again.
             log.warning("preparation_waits_for_storage", error=str(err))
@@ -89,4 +90,11 @@ class Errands:
             return compare_next(self._ground)
         except StorageError as err:
             log.warning("comparison_waits_for_storage", error=str(err))
+            return False
+
+    def _evaluate(self) -> bool:
+        try:
+            return evaluate_next(self._ground)
+        except StorageError as err:
+            log.warning("evaluation_waits_for_storage", error=str(err))
             return False

@@ -9,19 +9,17 @@ import threading
 import structlog
 from sqlalchemy import func, select
 
-from jobs.aftercare.comparison import has_uncompared
 from jobs.aftercare.retention import erase_due
 from jobs.aftercare.tidying import tidy_due
 from jobs.base.bootstrap import Ground
 from jobs.base.hints import IO
 from jobs.inputs.files import erase_expired_files
-from jobs.intake.preparation import has_unprepared
 from jobs.queue.completion import expire_overdue
 from jobs.queue.leases import expire
-from jobs.queue.webhooks import has_due
 from jobs.tables import Job
 from jobs.versions.canaries import judge_canaries
 from jobs.versions.deletion import erase_versions
+from workers.errands.waiting import has_errand
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +34,7 @@ def sweep(ground: Ground) -> None:
     overdue = expire_overdue(ground.database)
     for pool, shards in _waiting(ground).items():
         ground.hints.send(pool, shards)
-    if any(waits(ground.database) for waits in (has_unprepared, has_due, has_uncompared)):
+    if has_errand(ground.database):
         ground.hints.send(IO)
     judge_canaries(ground.database)
     if expired or overdue:

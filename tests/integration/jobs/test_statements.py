@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from jobs.aftercare.comparison import claim_next
+from jobs.aftercare.evaluation import claim_evaluation
 from jobs.base.bootstrap import Ground
 from jobs.base.database import Database
 from jobs.intake.preparation import prepare_next
@@ -87,9 +88,10 @@ def test_a_commit_runs_five_statements_and_the_end_of_a_job_three_more(
     [
         prepare_next,
         claim_next,
+        claim_evaluation,
         lambda ground: claim_due(ground.database),
     ],
-    ids=["preparation", "comparison", "delivery"],
+    ids=["preparation", "comparison", "evaluation", "delivery"],
 )
 def test_who_finds_nothing_to_do_has_only_read(
     ground: Ground, look: Callable[[Ground], object]
