@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 # Standard deviation of a class's logit from picture to picture.
-_SPREAD = 2.0
+_SPREAD = 3.0
 
 
 @torch.no_grad()

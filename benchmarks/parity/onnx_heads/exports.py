@@ -16,7 +16,6 @@ from torchvision.transforms import functional as tv
 
 from benchmarks.parity.answers import (
     MEASURES,
-    Objects,
     chances_told,
     masks_of,
     masks_told,
@@ -205,29 +204,8 @@ def _segmenter(name: str, made: nn.Module, outputs: str) -> Iterator[Row]:
     )
 
 
-def _detector() -> Iterator[Row]:
-    """A file that takes one picture, and no batch."""
-    torch.manual_seed(3)
-    make = torchvision.models.detection.ssdlite320_mobilenet_v3_large
-    made = make(weights=None, weights_backbone=None, num_classes=4, detections_per_img=20)
-    # As they are made, features die out on their way, and all scores are the same.
-    for name, weight in made.named_parameters():
-        if weight.dim() == 4 and "regression" not in name:
-            nn.init.kaiming_normal_(weight)
-    made.eval()
-    yield from _compared(
-        "ssdlite320_mobilenet_v3_large",
-        exported(made, ([torch.rand(3, 320, 320)],), input_names=["image"]),
-        lambda pixels: Objects.sorted(made([_tensor(pixels) / 255])[0]),
-        {"min_confidence": 0.0, "decode": "exact", "max_detections": 1000},
-        Objects.told,
-        labels=LABELS,
-    )
-
-
 EXPORTS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "classifier": _classifier,
     "embedder": _embedder,
     "semantic": _segmenters,
-    "torchvision": _detector,
 }
