@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.client.hugging_face.folder import read_folder
 from pixelmill.wire.errors import InvalidInput
 
 _PICKLED = (".pth", ".pt", ".bin", ".ckpt")

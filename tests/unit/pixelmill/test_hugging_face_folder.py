@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.client.hugging_face.folder import read_folder
 from pixelmill.wire.errors import InvalidInput
 
 CONFIG = {"model_type": "vit", "architectures": ["ViTForImageClassification"]}

@@ -11,7 +11,7 @@ from models.huggingface.describing import describe
 from models.records.record import ModelRecord
 from models.runtime.network import Network
 from models.runtime.registry import load
-from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.client.hugging_face.folder import read_folder
 
 NAMES = {0: "cat", 1: "dog", 2: "owl", 3: "newt", 4: "crab"}
 VIT = {
