@@ -11,6 +11,7 @@ from pixelmill.client.pushing import pushed, record_of
 from pixelmill.client.records import Alias, Model
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
+from pixelmill.wire.safetensors_stream import Joined
 from pixelmill.wire.tarstream import file_size, read_blocks
 from pixelmill.wire.transport import Call, Transport, json_object
 
@@ -123,9 +124,10 @@ def _alias_path(name: str, alias: str) -> str:
     return f"{_path(name)}/aliases/{quote(alias, safe='')}"
 
 
-def _push_call(path: str, weights: Path, record: Mapping[str, Any], wait: float) -> Call:
+def _push_call(path: str, weights: Path | Joined, record: Mapping[str, Any], wait: float) -> Call:
     """Give the registration as a form whose weights are read while they are sent."""
-    size, boundary = file_size(weights), uuid.uuid4().hex
+    size = weights.size if isinstance(weights, Joined) else file_size(weights)
+    boundary = uuid.uuid4().hex
     head = _NEW_LINE.join(
         [
             f"--{boundary}".encode(),
@@ -143,7 +145,7 @@ def _push_call(path: str, weights: Path, record: Mapping[str, Any], wait: float)
 
     def body() -> Iterator[bytes]:
         yield head
-        yield from read_blocks(weights, size)
+        yield from weights.blocks() if isinstance(weights, Joined) else read_blocks(weights, size)
         yield foot
 
     return Call(
