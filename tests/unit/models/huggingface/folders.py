@@ -89,11 +89,12 @@ def shake(network: torch.nn.Module) -> None:
 
 def read(folder: Path, **asked: Any) -> tuple[ModelRecord, bytes]:
     """Read a folder as a caller sends it, and complete its record as a worker does."""
-    weights, record = read_folder(folder)
+    weights, record = read_folder(folder, asked.get("task"))
     sent = {"name": folder.name, **record, **asked}
     whole = {**describe(sent), **sent}
     whole.pop("provenance")
-    return ModelRecord.from_json(whole), weights.read_bytes()
+    data = weights.read_bytes() if isinstance(weights, Path) else b"".join(weights.blocks())
+    return ModelRecord.from_json(whole), data
 
 
 def network_of(folder: Path, **asked: Any) -> Network:
