@@ -33,7 +33,13 @@ from models.records.errors import ParamsError
 
 _LONGEST_KEY = 255
 # An embedding has nothing to show.
-DRAWN_TASKS = ("classification", "detection", "segmentation", "video-classification")
+DRAWN_TASKS = (
+    "classification",
+    "detection",
+    "segmentation",
+    "video-classification",
+    "zero-shot-classification",
+)
 _INPUTS = ("input_file_id", "requests", "urls")
 
 
