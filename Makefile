@@ -70,6 +70,7 @@ decoding-parity: setup ## Hold fast against exact decoding on the photos in buil
 model-parity: setup ## Hold networks of others against their own libraries
 	@$(BIN)/python -m benchmarks.model_parity $(ARGS)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -s tests/unit/models/huggingface/test_parity.py \
+		tests/unit/models/huggingface/test_zero_shot.py \
 		tests/unit/models/onnx_models tests/unit/models/test_letterbox.py
 
 bench-scheduling: setup ## Measure claims under a million shards, and fairness on a whole stack
