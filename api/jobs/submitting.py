@@ -40,7 +40,13 @@ from models.records.errors import ParamsError, TruthError
 
 _LONGEST_KEY = 255
 # An embedding has nothing to show.
-DRAWN_TASKS = ("classification", "detection", "segmentation", "video-classification")
+DRAWN_TASKS = (
+    "classification",
+    "detection",
+    "segmentation",
+    "video-classification",
+    "zero-shot-classification",
+)
 _INPUTS = ("input_file_id", "requests", "urls")
 
 

@@ -131,6 +131,9 @@ class HuggingFaceOptions(Strict):
 
     config: dict[str, Any] = Field(description="The content of config.json.")
     processor: dict[str, Any] = Field({}, description="That of preprocessor_config.json.")
+    tokenizer: dict[str, Any] = Field(
+        {}, description="How texts are filled up, where jobs bring labels: tokenizer_config.json."
+    )
 
 
 class TimmOptions(Strict):
@@ -144,7 +147,7 @@ class TimmOptions(Strict):
 def _options_of(given: Any) -> str:
     """Say whose options are meant: each source's have names of their own."""
     names = given if isinstance(given, dict) else dict.fromkeys(_names_of(given), 0)
-    if "config" in names or "processor" in names:
+    if set(HuggingFaceOptions.model_fields) & set(names):
         return "(huggingface)"
     if set(TimmOptions.model_fields) & set(names):
         return "(timm)"

@@ -1,6 +1,6 @@
 """How much two versions' answers to one item agree: a similarity from 0 to 1 for each task.
 
-    classification   1 if the first class is the same, else 0
+    classification   1 if the first class is the same, else 0; zero-shot too
     detection        F1 of the boxes: pairs of one class that overlap by half (IoU >= 0.5)
     segmentation     mean over the classes of the IoU of their pixels (masks of a class united)
     embedding        cosine of the vectors
@@ -33,8 +33,10 @@ class Measure:
     name: str
     same_from: float
     similarity: Callable[[Answer, Answer], float]
-    # Whether answers without a class in common cannot be the same.
+    # Whether answers without a class in common cannot be the same, for classes that a record names.
     by_class: bool = True
+    # Whether an answer begins with the one class that it is.
+    with_first_class: bool = False
 
 
 def measure_of(task: str) -> Measure:
@@ -137,9 +139,14 @@ def _segments(answer: Answer) -> list[tuple[str, float, float]]:
 
 
 MEASURES: Mapping[str, Measure] = {
-    "classification": Measure("same_first_class", 1.0, _first_class_is_the_same),
+    "classification": Measure(
+        "same_first_class", 1.0, _first_class_is_the_same, with_first_class=True
+    ),
     "detection": Measure("f1_at_iou_0.5", 1.0, _boxes_f1),
     "segmentation": Measure("mean_iou", 0.9, _mean_iou),
     "embedding": Measure("cosine", 0.99, _cosine, by_class=False),
     "video-classification": Measure("overlap_in_time", 0.9, _overlap_in_time),
+    "zero-shot-classification": Measure(
+        "same_first_class", 1.0, _first_class_is_the_same, by_class=False, with_first_class=True
+    ),
 }

@@ -16,6 +16,7 @@ from models.contracts.detection import BoxPrediction, DetectionParams
 from models.contracts.embedding import EmbeddingParams, EmbeddingPrediction
 from models.contracts.segmentation import MaskPrediction, SegmentationParams
 from models.contracts.video_classification import VideoClassificationParams, VideoPrediction
+from models.contracts.zero_shot_classification import ZeroShotParams, ZeroShotPrediction
 from models.records.decoding import EXACT
 from models.records.errors import ParamsError, RecordError
 from models.records.windows import window_of
@@ -35,6 +36,7 @@ CONTRACTS: Mapping[str, Contract] = {
     "segmentation": Contract(SegmentationParams, MaskPrediction),
     "embedding": Contract(EmbeddingParams, EmbeddingPrediction),
     "video-classification": Contract(VideoClassificationParams, VideoPrediction),
+    "zero-shot-classification": Contract(ZeroShotParams, ZeroShotPrediction),
 }
 
 

@@ -31,6 +31,10 @@ _MOST_BY_WORD: tuple[tuple[str, int], ...] = (
     ("hidden_size", 16_384),
     ("embed_dim", 16_384),
     ("d_model", 16_384),
+    # Of texts; SigLIP 2 has 256,000 words.
+    ("vocab_size", 300_000),
+    ("token_id", 300_000),
+    ("position_embeddings", 4096),
 )
 # Of all lists of layers together, so that no network has more parts than take seconds to build.
 _MOST_LAYERS = 1024

@@ -18,10 +18,19 @@ from models.huggingface.configuration import (
     label_count,
     options_of,
     read_config,
+    tokenizer_options,
 )
-from models.huggingface.heads import Recipe, head_for
+from models.huggingface.heads import Head, Recipe, head_for
 from models.huggingface.library import LOCK, transformers, without_random_numbers
-from models.huggingface.model_types import ModelType, class_of, model_type_of
+from models.huggingface.matching.matcher import Matcher
+from models.huggingface.matching.tokenizer import TENSOR
+from models.huggingface.model_types import (
+    WITHOUT_CLASSES,
+    ZERO_SHOT,
+    ModelType,
+    class_of,
+    model_type_of,
+)
 from models.records.errors import RecordError
 from models.records.record import ModelRecord
 
@@ -40,8 +49,9 @@ def build(record: ModelRecord) -> nn.Module:
     config, processor = options_of(record)
     kind = model_type_of(config)
     check_architecture(record.architecture, config)
-    made, name = read_config(config), class_of(config, record.task)
-    if record.task != "embedding" and label_count(config) != len(record.labels):
+    name = class_of(config, record.task)
+    made = read_config(config, with_texts=record.task == ZERO_SHOT)
+    if record.task not in WITHOUT_CLASSES and label_count(config) != len(record.labels):
         raise RecordError(
             f"Model {record.name!r} has {len(record.labels)} labels, and its config.json names "
             f"{label_count(config)} classes (id2label); give one label a class."
@@ -49,7 +59,11 @@ def build(record: ModelRecord) -> nn.Module:
     if record.task == "embedding" and kind.tower is not None:
         made = _picture_tower(made, kind.tower)
     recipe = _recipe(kind, record.task, config)
-    head = head_for(record.task, _on_meta(name, made, recipe.extra), kind, processor)
+    network = _on_meta(name, made, recipe.extra)
+    if record.task == ZERO_SHOT and kind.matching is not None:
+        head: Head = Matcher(network, kind.matching, tokenizer_options(record))
+    else:
+        head = head_for(record.task, network, kind, processor)
     head.recipe = recipe
     return head.eval()
 
@@ -64,6 +78,8 @@ def _picture_tower(made: Any, part: str) -> Any:
 
 def _recipe(kind: ModelType, task: str, config: Mapping[str, Any]) -> Recipe:
     """Say how an embedder is made of a folder that holds more, or less, than its network."""
+    if task == ZERO_SHOT:
+        return Recipe(unused=(TENSOR,))
     if task != "embedding":
         return Recipe()
     named = (config.get("architectures") or [""])[0]

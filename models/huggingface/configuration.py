@@ -47,10 +47,10 @@ def options_of(record: ModelRecord | Mapping[str, Any]) -> tuple[Mapping[str, An
     The processor's settings are empty where there are none.
     """
     options = record.options if isinstance(record, ModelRecord) else record.get("options") or {}
-    if not isinstance(options, Mapping) or set(options) - {"config", "processor"}:
+    if not isinstance(options, Mapping) or set(options) - {"config", "processor", "tokenizer"}:
         raise RecordError(
-            "The record's options must be `config`, what config.json holds, and `processor`, what "
-            "preprocessor_config.json holds."
+            "The record's options must be `config`, what config.json holds, `processor`, what "
+            "preprocessor_config.json holds, and for texts `tokenizer`, of tokenizer_config.json."
         )
     config, processor = options.get("config"), options.get("processor") or {}
     if not config:
@@ -64,6 +64,13 @@ def options_of(record: ModelRecord | Mapping[str, Any]) -> tuple[Mapping[str, An
     return config, dict(processor)
 
 
+def tokenizer_options(record: ModelRecord) -> Mapping[str, Any]:
+    """Give `options.tokenizer` of a record, empty where there is none; raises RecordError."""
+    given = record.options.get("tokenizer") or {}
+    check_bounds(given, "tokenizer_config.json")
+    return dict(given)
+
+
 def check_architecture(architecture: str, config: Mapping[str, Any]) -> None:
     """Refuse a record whose architecture is another than its config's; raises RecordError."""
     wanted = f"huggingface/{model_type_of(config).name}"
@@ -74,10 +81,14 @@ def check_architecture(architecture: str, config: Mapping[str, Any]) -> None:
         )
 
 
-def read_config(config: Mapping[str, Any]) -> Any:
-    """Make transformers' configuration of a checked config.json; raises RecordError."""
+def read_config(config: Mapping[str, Any], with_texts: bool = False) -> Any:
+    """Make transformers' configuration of a checked config.json; raises RecordError.
+
+    Without `with_texts` that of a text tower is left at its default: it is never built then.
+    """
     kind = model_type_of(config)
-    return _configuration(config, kind.name, "config.json")
+    left_out = frozenset() if with_texts else frozenset({"text_config"})
+    return _configuration(config, kind.name, "config.json", left_out)
 
 
 def label_count(config: Mapping[str, Any]) -> int:
@@ -102,13 +113,15 @@ def _refuse_dangers(plain: Any, what: str) -> None:
         _refuse_dangers(value, what)
 
 
-def _configuration(plain: Mapping[str, Any], model_type: str, what: str) -> Any:
+def _configuration(
+    plain: Mapping[str, Any], model_type: str, what: str, left_out: frozenset[str] = frozenset()
+) -> Any:
     library = transformers()
     made = library.models.auto.configuration_auto.CONFIG_MAPPING[model_type]
     given = {name: plain[name] for name in plain if name in _settings_of(made)}
     given |= _backbone(plain, model_type, what)
     for name in [each for each in given if each.endswith("_config")]:
-        given[name] = _part(given[name], name, made, what)
+        given[name] = None if name in left_out else _part(given[name], name, made, what)
     given = {name: given[name] for name in given if name not in _SHARED or given[name] is not None}
     try:
         return made(**given)
@@ -132,11 +145,8 @@ def _settings_of(made: Any) -> set[str]:
 
 
 def _part(plain: Any, name: str, made: Any, what: str) -> Any:
-    """Make the configuration of a part, such as a backbone; that of texts is left at its default.
-
-    Texts are never read, and a text tower is never built.
-    """
-    if name == "text_config" or plain is None:
+    """Make the configuration of a part, such as a backbone."""
+    if plain is None:
         return None
     spec = made.sub_configs_defaults.get(name)
     model_type = plain.get("model_type") if isinstance(plain, Mapping) else None

@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.huggingface.building import build
+from models.huggingface.processors import CROPPING
 from models.preprocessing.frames import FramePreprocessing
 from models.preprocessing.preprocess import Preprocessing
 from models.preprocessing.whole_pictures import WholePicture
@@ -52,7 +53,7 @@ def _input_shape(record: ModelRecord) -> tuple[int, ...]:
     if record.task == "video-classification":
         clip = FramePreprocessing.read(record.preprocess)
         return (1, clip.channels, clip.window, *clip.crop)
-    if record.task in ("classification", "embedding"):
+    if record.task in CROPPING:
         crop = Preprocessing.read(record.preprocess)
         return (1, crop.channels, *crop.crop_size)
     whole = WholePicture.read(record.preprocess)

@@ -6,8 +6,8 @@ from typing import Any
 
 from models.huggingface.configuration import check_architecture, label_count, options_of
 from models.huggingface.costs import gflops_of
-from models.huggingface.model_types import class_of, model_type_of, task_of
-from models.huggingface.processors import preprocess_of
+from models.huggingface.model_types import WITHOUT_CLASSES, class_of, model_type_of, task_of
+from models.huggingface.processors import CROPPING, preprocess_of
 from models.records.errors import RecordError
 from models.records.record import VIDEO_LIMITS, Limits
 
@@ -16,8 +16,6 @@ from models.records.record import VIDEO_LIMITS, Limits
 _SHARD_SECONDS, _CORE_GFLOPS, _FIXED_SECONDS = 3.0, 35.0, 0.010
 _HEAVY_GFLOPS, _HEAVY_BATCH, _LIGHT_BATCH, _CROPS_BATCH, _CLIPS_BATCH = 12.0, 4, 16, 32, 2
 _VIDEO = "video-classification"
-# An embedder names no classes, and a record has at least one label.
-_NO_CLASSES = ("embedding",)
 
 
 def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,8 +51,14 @@ def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _labels(task: str, config: Mapping[str, Any], given: Any) -> tuple[list[str], str]:
     """Give the labels in the order of their numbers, and what is to be said of them."""
-    if task == "embedding":
-        return list(given or _NO_CLASSES), ""
+    if task in WITHOUT_CLASSES:
+        if given and task != "embedding":
+            raise RecordError(
+                f"`labels` are given with each job of a model for {task}; leave them out here.",
+                param="labels",
+            )
+        # It names no classes, and a record has at least one label.
+        return list(given or [task]), ""
     count = label_count(config)
     if given:
         if len(given) != count:
@@ -95,7 +99,7 @@ def _source(config: Mapping[str, Any]) -> str:
 def _max_batch(task: str, gflops: float) -> int:
     if task == _VIDEO:
         return _CLIPS_BATCH
-    if task in ("classification", "embedding"):
+    if task in CROPPING:
         return _CROPS_BATCH
     return _HEAVY_BATCH if gflops >= _HEAVY_GFLOPS else _LIGHT_BATCH
 

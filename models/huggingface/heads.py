@@ -51,6 +51,9 @@ class Head(nn.Module):
         """Turn what the network gave for a batch into what the task reads."""
         raise NotImplementedError
 
+    def take(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Take from its file what is none of the network's numbers; raises WeightsError."""
+
 
 class Classifier(Head):
     """Logits (B, labels)."""

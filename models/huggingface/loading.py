@@ -47,6 +47,7 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     ]
     _refuse(faults, name)
     module.network = loaded.eval()
+    module.take(tensors)
 
 
 def _check_numbers(tensors: Tensors, name: str) -> None:

@@ -7,7 +7,7 @@ it answers as transformers does is for tests/unit/models/huggingface to show.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from models.records.errors import RecordError
 
@@ -15,6 +15,20 @@ from models.records.errors import RecordError
 # each query by its best class, the last of all being "no object"; or the best pairs of query and
 # class, 100 of them or as many as there are queries.
 Reading = Literal["softmax", "best_100", "best_queries"]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """How a network of two towers reads texts, and what its cosines become.
+
+    pads_with: the token that fills short texts up, where a folder does not name one. fills_up:
+    whether all texts are as long as the network reads. each_alone: whether a text's chance is its
+    own (sigmoid), or its share among the others (softmax).
+    """
+
+    pads_with: str
+    fills_up: bool
+    each_alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,8 @@ class ModelType:
     # Where a folder holds two towers: the part of the config, and tensors of the other one.
     tower: str | None = None
     other_tower: tuple[str, ...] = field(default=())
+    # How its two towers are brought together, where both are run.
+    matching: Matching | None = None
 
 
 _HEADS = {
@@ -44,6 +60,9 @@ _HEADS = {
     "embedding": "Model",
 }
 _C, _E, _S = "classification", "embedding", "segmentation"
+ZERO_SHOT: Final = "zero-shot-classification"
+# Tasks whose networks have no classes of their own.
+WITHOUT_CLASSES = frozenset({_E, ZERO_SHOT})
 
 # model_type, the name in transformers' classes, its image processor, and tasks.
 _PICTURES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
@@ -98,18 +117,28 @@ _TEXT_OF_SIGLIP = ("text_model.", "logit_scale", "logit_bias")
 _OTHERS = (
     ModelType(
         "clip",
-        {_E: ("CLIPVisionModelWithProjection", "CLIPModel"), _C: ("CLIPForImageClassification",)},
+        {
+            _E: ("CLIPVisionModelWithProjection", "CLIPModel"),
+            _C: ("CLIPForImageClassification",),
+            ZERO_SHOT: ("CLIPModel",),
+        },
         "CLIP",
         tower="vision_config",
         other_tower=_TEXT_OF_CLIP,
+        matching=Matching("<|endoftext|>", fills_up=False, each_alone=False),
     ),
     ModelType("clip_vision_model", {_E: ("CLIPVisionModelWithProjection",)}, "CLIP"),
     ModelType(
         "siglip",
-        {_E: ("SiglipVisionModel", "SiglipModel"), _C: ("SiglipForImageClassification",)},
+        {
+            _E: ("SiglipVisionModel", "SiglipModel"),
+            _C: ("SiglipForImageClassification",),
+            ZERO_SHOT: ("SiglipModel",),
+        },
         "Siglip",
         tower="vision_config",
         other_tower=_TEXT_OF_SIGLIP,
+        matching=Matching("</s>", fills_up=True, each_alone=True),
     ),
     ModelType("siglip_vision_model", {_E: ("SiglipVisionModel",)}, "Siglip"),
     ModelType("maskformer", {_S: ("MaskFormerForInstanceSegmentation",)}, "MaskFormer"),

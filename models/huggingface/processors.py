@@ -33,7 +33,7 @@ _OLD = ("max_size", "pad_and_return_pixel_mask")
 # Pillow's numbers for ways to resample.
 _MODES = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 _MODE_NAMES = {1: "lanczos", 4: "box", 5: "hamming"}
-_CROPPING = ("classification", "embedding")
+CROPPING = ("classification", "embedding", "zero-shot-classification")
 
 
 def preprocess_of(
@@ -62,7 +62,7 @@ def preprocess_of(
     mode = _mode(settings)
     if task == "video-classification":
         return {**_frames(name, settings, kind, config), "interpolation": mode, **scale}
-    if task in _CROPPING:
+    if task in CROPPING:
         size = cropped(name, settings)
         return {**size, "interpolation": mode, "crop_rounding": "down", **scale}
     return {**whole(name, settings), "interpolation": mode, **scale}

@@ -32,9 +32,11 @@ from models.tasks.task import (
     Step,
     Stepped,
     Task,
+    Text,
     VideoTask,
     Windows,
 )
+from models.tasks.text_rows import TextRows
 
 # Seconds that a batch may take with which a network is warmed up.
 _WARM_UP_S = 0.5
@@ -138,7 +140,40 @@ class Network(ABC):
 
 
 class ImageNetwork(Network):
-    """A network for images: `prepare` -> `forward` -> `postprocess`."""
+    """A network for images: `prepare` -> `forward` -> `postprocess`.
+
+    Where its task has it read texts: `texts` -> `prepare_texts` -> `forward`, once for a job, whose
+    samples then carry what came out.
+    """
+
+    def __init__(
+        self,
+        record: ModelRecord,
+        module: nn.Module,
+        device: str = "cpu",
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        """Put `module` on `device`, ready to infer; `text_rows` is what it made of texts so far."""
+        super().__init__(record, module, device, autocast)
+        self.text_rows = TextRows()
+
+    def texts(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the texts that a job with these params asks with; most tasks have none."""
+        steps = self._task.texts
+        return steps.named(params) if steps else ()
+
+    def prepare_texts(self, texts: Sequence[str]) -> list[Text]:
+        """Turn texts into what `forward` takes; raises ParamsError for one that is too long."""
+        steps = self._task.texts
+        assert steps is not None
+        return steps.prepare(self._module, texts)
+
+    def warm_up(self) -> None:
+        """Run a text first, where the network reads texts."""
+        if self._task.texts:
+            text = self.prepare_texts(["a photo"])
+            self._refuse_unless_finite(self.forward(text))
+        super().warm_up()
 
     @property
     def channels(self) -> int:
@@ -165,10 +200,14 @@ class ImageNetwork(Network):
         """
         return self.sample(decode(data, self.channels, self.record.limits))
 
-    def forward(self, inputs: Sequence[Sample]) -> Outputs:
-        """Run the network on a batch of samples; sliceable by sample."""
+    def forward(self, inputs: Sequence[Sample] | Sequence[Text]) -> Outputs:
+        """Run the network on a batch of samples, or of texts; sliceable by either."""
+        texts = [each for each in inputs if isinstance(each, Text)]
+        samples = [each for each in inputs if isinstance(each, Sample)]
         with self._inferring():
-            return self._task.infer(self.record, self._module, inputs, self.device)
+            if texts and self._task.texts:
+                return self._task.texts.infer(self._module, texts, self.device)
+            return self._task.infer(self.record, self._module, samples, self.device)
 
     def postprocess(self, outputs: Outputs, params: Mapping[str, Any]) -> list[Predictions]:
         """Turn outputs, or a slice of them, into one list of predictions a sample."""

@@ -9,6 +9,7 @@ from models.tasks import (
     embedding,
     segmentation,
     video_classification,
+    zero_shot_classification,
 )
 from models.tasks.task import Task, VideoTask
 
@@ -26,7 +27,8 @@ def table(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
 
 
 TASKS: Mapping[str, Task] = table(
-    (each.TASK.name, each.TASK) for each in (classification, detection, embedding, segmentation)
+    (each.TASK.name, each.TASK)
+    for each in (classification, detection, embedding, segmentation, zero_shot_classification)
 )
 
 VIDEO_TASKS: Mapping[str, VideoTask] = table(

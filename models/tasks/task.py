@@ -20,13 +20,22 @@ class Sample:
 
     pixels: (channels, h, w) on the CPU, uint8, or float32 in [0, 1]. height, width: those of the
     upright original, in pixels, in which answers speak. inside: where in the sample the whole of
-    the original lies; None where it is all of the sample.
+    the original lies; None where it is all of the sample. texts: float32 (n, d) on the CPU, what
+    the network made of the texts that its job asks with, one object for all samples of a job.
     """
 
     pixels: torch.Tensor
     height: int
     width: int
     inside: Placement | None = None
+    texts: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text on its way to the network: the numbers of its tokens."""
+
+    tokens: tuple[int, ...]
 
 
 # What a network gave for a batch, on the CPU. Sliceable by sample: outputs[i:j] are those of
@@ -94,6 +103,22 @@ Predictions = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class TextSteps:
+    """How a network reads the texts of a job, which it does once before the job's pictures.
+
+    named: params that `check_params` gave -> the texts.
+    prepare: module, texts -> each as the network takes it; raises ParamsError for one that is too
+        long. Runs in many threads at once.
+    infer: module, texts, the network's device -> features float32 (n, d) on the CPU, in their
+        order. Runs as a task's `infer` does; what else is in the batch changes nothing.
+    """
+
+    named: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    prepare: Callable[[nn.Module, Sequence[str]], list[Text]]
+    infer: Callable[[nn.Module, Sequence[Text], torch.device], torch.Tensor]
+
+
+@dataclass(frozen=True)
 class Task:
     """What differs from task to task.
 
@@ -107,6 +132,7 @@ class Task:
         changes no sample's outputs.
     blank: a sample that costs what a real one costs, for warming up.
     postprocess: outputs, params that `check_params` gave -> predictions, one list a sample.
+    texts: how the network reads texts, where it reads any; samples then carry what it made of them.
     """
 
     name: str
@@ -117,6 +143,7 @@ class Task:
     infer: Callable[[ModelRecord, nn.Module, Sequence[Sample], torch.device], Outputs]
     blank: Callable[[ModelRecord], Sample]
     postprocess: Callable[[ModelRecord, Any, Mapping[str, Any]], list[Predictions]]
+    texts: TextSteps | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from pixelmill.client.house import CommandFailedError, run_command
 from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.safetensors_stream import Joined
 
 # Who can be asked, by the beginning of an architecture's name.
 _LIBRARIES: Mapping[str, str] = {
@@ -22,6 +23,8 @@ _LIBRARIES: Mapping[str, str] = {
     "torchvision/": "torchvision",
     "huggingface/": "transformers",
 }
+# What answers are compared of; None where the network says it.
+_TASKS = (None, "classification", "detection", "segmentation", "embedding")
 _PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 # As the server takes them (32 MiB of text).
 _MOST_PICTURES, _MOST_BYTES = 16, 20 * 2**20
@@ -32,14 +35,14 @@ Samples = Path | str | Sequence[Path | str]
 
 def can_ask(record: Mapping[str, Any]) -> bool:
     """Say whether the library of a record's network is here, and prepares pictures as it says."""
-    if record.get("preprocess"):
+    if record.get("preprocess") or record.get("task") not in _TASKS:
         return False
     library = _library(record)
     return library is not None and _is_here(library) and _is_here("torch")
 
 
 def asked_library(
-    weights: Path, folder: Path | None, record: Mapping[str, Any], samples: Samples | None
+    weights: Path | Joined, folder: Path | None, record: Mapping[str, Any], samples: Samples | None
 ) -> dict[str, Any]:
     """Ask the library of a network what it answers; gives the check.
 
@@ -53,7 +56,8 @@ def asked_library(
         )
     given = {
         "architecture": architecture,
-        "weights": str(weights.resolve()),
+        # A folder's library reads its weights by itself.
+        "weights": str(weights.resolve()) if isinstance(weights, Path) else "",
         "folder": None if folder is None else str(folder.resolve()),
         "classes": len(record["labels"]) if record.get("labels") else None,
         "samples": [] if samples is None else [str(each.resolve()) for each in pictures(samples)],

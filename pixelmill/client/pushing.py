@@ -3,7 +3,7 @@
 best.onnx                    ──► the file; a worker reads the rest from it
 model.safetensors            ──► the file, with `architecture`
 model.pth, .pt, .bin         ──► a state dict, made safetensors in a process of its own
-a Hugging Face folder        ──► its model.safetensors, with what its JSON files say
+a Hugging Face folder        ──► its weights, as one file, with what its JSON files say
 
 Whoever gives a whole record has the last word.
 """
@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill.client.house import CommandFailedError, run_command
-from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.client.hugging_face.folder import read_folder
 from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.safetensors_stream import Joined
 
 _PICKLED = (".pth", ".pt", ".bin", ".ckpt")
 _MOST_LABEL_BYTES = 8 * 2**20
@@ -32,7 +33,7 @@ class Pushed:
     `folder` is that of a Hugging Face model.
     """
 
-    weights: Path
+    weights: Path | Joined
     record: Mapping[str, Any]
     folder: Path | None = None
 
@@ -44,7 +45,7 @@ def pushed(source: Path, said: Mapping[str, Any]) -> Iterator[Pushed]:
     `said` are the members of the record that the caller gave. Raises InvalidInput.
     """
     if source.is_dir():
-        weights, read = read_folder(source)
+        weights, read = read_folder(source, said.get("task"))
         yield Pushed(weights, with_said(read, said), source)
     elif not source.is_file():
         raise InvalidInput(f"{source} is neither a file nor a folder; push takes one of them.")

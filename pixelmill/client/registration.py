@@ -10,6 +10,7 @@ from typing import Any
 from pixelmill.client.checking import Samples, asked_library, can_ask, expected_answers
 from pixelmill.client.pushing import Pushed
 from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.safetensors_stream import Joined
 from pixelmill.wire.tarstream import file_size, read_blocks
 from pixelmill.wire.transport import Call
 
@@ -39,9 +40,10 @@ def check_of(
         return None
 
 
-def push_call(path: str, weights: Path, parts: Mapping[str, Any], wait: float) -> Call:
+def push_call(path: str, weights: Path | Joined, parts: Mapping[str, Any], wait: float) -> Call:
     """Give the registration as a form whose weights are read while they are sent."""
-    size, boundary = file_size(weights), uuid.uuid4().hex
+    size = weights.size if isinstance(weights, Joined) else file_size(weights)
+    boundary = uuid.uuid4().hex
     head = _NEW_LINE.join(
         [
             *(
@@ -65,7 +67,7 @@ def push_call(path: str, weights: Path, parts: Mapping[str, Any], wait: float) -
 
     def body() -> Iterator[bytes]:
         yield head
-        yield from read_blocks(weights, size)
+        yield from weights.blocks() if isinstance(weights, Joined) else read_blocks(weights, size)
         yield foot
 
     return Call(

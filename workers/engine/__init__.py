@@ -14,6 +14,7 @@ holding/     leases and their renewal, places for shards, suspects, rest
 reading/     items → bytes: range reads, archive members, URLs; the chunk that passes on
 decoding/    bytes → samples, in threads; a bad item costs itself
 device/      chunks of any shards → batches; networks within a memory budget; versions tried out
+texts.py     texts that a job asks with → what the network makes of them, once for a set
 videos/      one video's way: spooled, decoded, inferred window after window, with checkpoints
 trainings/   one turn of a training, and the images that it learns from
 """

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 
 import structlog
+import torch
 
 from jobs.base.states import ItemStatus
 from jobs.base.storage import StorageError, overlays_name, segment_name
@@ -25,6 +26,7 @@ from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.reading.chunk import ImageChunk
 from workers.engine.stages import Stages
+from workers.engine.texts import TextReader, TextsNotRead
 from workers.engine.videos.run import Outcome, VideoRun, batch_key
 from workers.walls.pictures import Asked
 
@@ -69,7 +71,10 @@ class ShardRun(Hold):
         if isinstance(network, VideoNetwork):
             self._run_videos(network, items)
         else:
-            self._run_images(network, items)
+            try:
+                self._run_images(network, items)
+            except TextsNotRead as err:
+                return self.error_all(items, err.error)
         if self.why == "hand_back":
             self.leave()
             return False
@@ -127,8 +132,15 @@ class ShardRun(Hold):
         return won
 
     def _run_images(self, network: ImageNetwork, items: list[Item]) -> None:
+        reader = TextReader(self._stages.batcher, self, items)
+        try:
+            texts = reader.read(network)
+        except CancelledError:
+            return
+        finally:
+            self._device_s += reader.device_s
         pending: deque[Future[ImageChunk]] = deque()
-        for chunk in self._chunks(network, items):
+        for chunk in self._chunks(network, items, texts):
             pending.append(self._start(chunk))
             if len(pending) >= self._stages.depth:
                 self._collect(pending.popleft())
@@ -169,14 +181,17 @@ class ShardRun(Hold):
         except StorageError as err:
             log.warning("checkpoints_left", shard=self.lease.shard_id, error=str(err))
 
-    def _chunks(self, network: ImageNetwork, items: list[Item]) -> Iterator[ImageChunk]:
-        key = batch_key(self.lease)
+    def _chunks(
+        self, network: ImageNetwork, items: list[Item], texts: torch.Tensor | None
+    ) -> Iterator[ImageChunk]:
+        # Labels are each job's own, and must keep no two jobs from sharing a batch.
+        key = batch_key(self.lease) if texts is None else (self.lease.model, "")
         start = 0
         while start < len(items) and not self.stopped.is_set():
             run = leading(items, start, network.record.max_batch)
             first = self.lease.first + start
             chunk = ImageChunk(network, key, self.lease.shard_id, first, run, self.stopped)
-            chunk.keeps_data = self.lease.overlays
+            chunk.keeps_data, chunk.texts = self.lease.overlays, texts
             yield chunk
             start += len(run)
 

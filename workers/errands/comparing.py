@@ -136,10 +136,9 @@ def _why_not(ground: Ground, turn: Turn) -> str | None:
 
 
 def _compare(ground: Ground, turn: Turn) -> Tally:
-    task = turn.version.record["task"]
-    measure = measure_of(task)
+    measure = measure_of(turn.version.record["task"])
     can_agree = not measure.by_class or _know_a_class_in_common(ground, turn)
-    tally = Tally(measure, with_classes=task == "classification", can_agree=can_agree)
+    tally = Tally(measure, with_classes=measure.with_first_class, can_agree=can_agree)
     if turn.after.kind is JobKind.SHADOW:
         # For figures alone: no answer is kept where its caller does not see it.
         for before, after in pairs(ground, turn):

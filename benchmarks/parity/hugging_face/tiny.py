@@ -14,7 +14,7 @@ from models.huggingface.describing import describe
 from models.records.record import ModelRecord
 from models.runtime.network import Network
 from models.runtime.registry import load
-from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.client.hugging_face.folder import read_folder
 
 NAMES = {0: "cat", 1: "dog", 2: "owl", 3: "newt", 4: "crab"}
 VIT = {
@@ -132,11 +132,12 @@ def shake(network: torch.nn.Module) -> None:
 
 def read(folder: Path, **asked: Any) -> tuple[ModelRecord, bytes]:
     """Read a folder as a caller sends it, and complete its record as a worker does."""
-    weights, record = read_folder(folder)
+    weights, record = read_folder(folder, asked.get("task"))
     sent = {"name": folder.name, **record, **asked}
     whole = {**describe(sent), **sent}
     whole.pop("provenance")
-    return ModelRecord.from_json(whole), weights.read_bytes()
+    data = weights.read_bytes() if isinstance(weights, Path) else b"".join(weights.blocks())
+    return ModelRecord.from_json(whole), data
 
 
 def network_of(folder: Path, **asked: Any) -> Network:

@@ -5,7 +5,7 @@ before anything is fetched is told here: the commit, and each file's size and di
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,7 +19,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
 CARD = "README.md"
-# What a folder's reader looks into (pixelmill/client/hugging_face_folder.py).
+# What a folder's reader looks into (pixelmill/client/hugging_face).
 _SETTINGS = (
     CONFIG,
     "preprocessor_config.json",
@@ -27,11 +27,12 @@ _SETTINGS = (
     "processor_config.json",
     CARD,
 )
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
 _PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors", re.ASCII)
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5", ".pkl")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_MOST_SETTINGS_BYTES = 4 * 2**20
+_MOST_SETTINGS_BYTES, _MOST_TOKENIZER_BYTES = 4 * 2**20, 64 * 2**20
 _PATIENCE_S = 30.0
 
 
@@ -67,14 +68,9 @@ class HubModel:
         """Where the model is from, to the commit."""
         return f"Hugging Face: {self.repository}@{self.commit}"
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The names of the weights' parts; none where they are one file."""
-        return tuple(file.name for file in self.files if _PART.fullmatch(file.name))
 
-
-def find(hub: Hub, of: Reference) -> HubModel:
-    """Ask the hub what a repository holds.
+def find(hub: Hub, of: Reference, *, reads_texts: bool = False) -> HubModel:
+    """Ask the hub what a repository holds; of one that is to read texts its tokenizer too.
 
     Raises InvalidInput for one that is missing, closed, without safetensors or of odd files.
     """
@@ -86,7 +82,9 @@ def find(hub: Hub, of: Reference) -> HubModel:
         raise UnexpectedAnswer(f"{hub.endpoint} names no commit of {of}; is HF_ENDPOINT right?")
     listed = {each.rfilename: each for each in info.siblings or ()}
     _check_names(of, listed)
-    chosen = tuple(_file(of, listed[name]) for name in _chosen(of, listed))
+    chosen = tuple(
+        _file(of, listed[name]) for name in _chosen(of, listed, _TOKENIZER if reads_texts else ())
+    )
     return HubModel(of.repository, info.sha, chosen, _license(info.tags))
 
 
@@ -100,11 +98,11 @@ def _check_names(of: Reference, names: Iterable[str]) -> None:
             )
 
 
-def _chosen(of: Reference, listed: Mapping[str, Any]) -> list[str]:
+def _chosen(of: Reference, listed: Mapping[str, Any], more: Sequence[str]) -> list[str]:
     """Name the files to fetch; raises InvalidInput where what is needed is not there."""
     if CONFIG not in listed:
         raise InvalidInput(f"{of} has no {CONFIG}, which says what network it is.")
-    settings = [name for name in _SETTINGS if name in listed]
+    settings = [name for name in (*_SETTINGS, *more) if name in listed]
     if WEIGHTS in listed:
         return [*settings, WEIGHTS]
     parts = sorted(name for name in listed if _PART.fullmatch(name))
@@ -129,10 +127,9 @@ def _file(of: Reference, told: Any) -> HubFile:
     if not isinstance(size, int) or size < 0 or not is_known:
         raise InvalidInput(f"The hub tells no size or digest of {name} of {of}: it is not fetched.")
     is_weights = name == WEIGHTS or _PART.fullmatch(name)
-    if not is_weights and size > _MOST_SETTINGS_BYTES:
-        raise InvalidInput(
-            f"{name} of {of} has {size:,} bytes; at most {_MOST_SETTINGS_BYTES:,} are read."
-        )
+    most = _MOST_TOKENIZER_BYTES if name in _TOKENIZER else _MOST_SETTINGS_BYTES
+    if not is_weights and size > most:
+        raise InvalidInput(f"{name} of {of} has {size:,} bytes; at most {most:,} are read.")
     return HubFile(name, size, sha256, oid)
 
 

@@ -7,15 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pixelmill.client.hub.fetching import check_room, fetch
+from pixelmill.client.hub.fetching import fetch
 from pixelmill.client.hub.library import open_hub
-from pixelmill.client.hub.listing import CARD, CONFIG, INDEX, WEIGHTS, HubModel, find
-from pixelmill.client.hub.parts import join_parts
+from pixelmill.client.hub.listing import CARD, CONFIG, HubModel, find
 from pixelmill.client.hub.references import Reference
 from pixelmill.client.hub.timm_settings import read_timm_config
-from pixelmill.client.hugging_face_folder import read_card, read_folder, read_json
+from pixelmill.client.hugging_face.folder import read_card, read_folder
+from pixelmill.client.hugging_face.json_files import read_json
+from pixelmill.client.hugging_face.weights import read_weights
 from pixelmill.client.pushing import Pushed, with_said
 from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.safetensors_stream import Joined
+
+# The task whose models read texts.
+_OF_TEXTS = "zero-shot-classification"
 
 OnFound = Callable[[HubModel], None]
 
@@ -37,15 +42,16 @@ def pulled(
     with tempfile.TemporaryDirectory(prefix="pixelmill-") as name:
         folder = Path(name)
         with open_hub(endpoint, cache) as hub:
-            model = find(hub, of)
+            task = said.get("task")
+            model = find(hub, of, reads_texts=task == _OF_TEXTS)
             if on_found is not None:
                 on_found(model)
             fetch(hub, of, model, folder)
         with _named(of, folder):
-            if model.parts:
-                _join(model, folder)
-            record = _record(model, folder)
-        yield Pushed((folder / WEIGHTS).resolve(), with_said(record, said), folder)
+            weights, record = _read(model, folder, task)
+        if isinstance(weights, Path):
+            weights = weights.resolve()
+        yield Pushed(weights, with_said(record, said), folder)
 
 
 @contextmanager
@@ -58,19 +64,8 @@ def _named(of: Reference, folder: Path) -> Iterator[None]:
         raise InvalidInput(f"{of} cannot be used: {told}") from err
 
 
-def _join(model: HubModel, folder: Path) -> None:
-    sizes = {file.name: file.size for file in model.files}
-    check_room(
-        sum(sizes[name] for name in model.parts),
-        folder,
-        "free some, or set TMPDIR to a folder elsewhere",
-    )
-    index = read_json(folder / INDEX) or {}
-    join_parts(index, [folder / name for name in model.parts], folder / WEIGHTS)
-
-
-def _record(model: HubModel, folder: Path) -> dict[str, Any]:
-    """Read the settings of either library, and say where they are from."""
+def _read(model: HubModel, folder: Path, task: str | None) -> tuple[Path | Joined, dict[str, Any]]:
+    """Read weights and settings of either library, and say where they are from."""
     config = read_json(folder / CONFIG) or {}
     card = read_card(folder / CARD)
     provenance = {
@@ -79,16 +74,16 @@ def _record(model: HubModel, folder: Path) -> dict[str, Any]:
         "author": model.repository.partition("/")[0],
     }
     if "model_type" in config:
-        _, record = read_folder(folder)
+        weights, record = read_folder(folder, task)
     elif "architecture" in config:
-        record = read_timm_config(config)
+        weights, record = read_weights(folder, config, {}), read_timm_config(config)
     else:
         raise InvalidInput(
             f"{CONFIG} has neither model_type, as transformers writes it, nor architecture, as "
             f"timm does: {json.dumps(sorted(config))[:200]}."
         )
     told = {name: value for name, value in provenance.items() if value}
-    return {**record, "provenance": {**told, **card}}
+    return weights, {**record, "provenance": {**told, **card}}
 
 
 def _of_timm(config: Mapping[str, Any], member: str) -> str | None:

@@ -70,6 +70,9 @@ class FakeNetwork:
     def least(self, params: Any) -> None:
         return None
 
+    def texts(self, params: Any) -> tuple[str, ...]:
+        return ()
+
     def sample(self, picture: Picture) -> Sample:
         return Sample(self.prepare(picture.pixels.tobytes()), 1, 1)
 

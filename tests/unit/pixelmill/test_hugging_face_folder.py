@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.client.hugging_face.folder import read_folder
 from pixelmill.wire.errors import InvalidInput
 
 CONFIG = {"model_type": "vit", "architectures": ["ViTForImageClassification"]}
@@ -83,12 +83,6 @@ def test_pickles_alone_are_refused_with_the_way_to_write_safetensors(folder):
     assert "pickled" in said
     assert "ViTForImageClassification" in said
     assert "save_pretrained" in said
-
-
-def test_weights_in_several_files_are_refused_with_the_way_to_write_one(folder):
-    (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors.index.json").write_text("{}")
-    assert "several files" in refused(folder)
 
 
 def test_a_class_s_name_that_is_no_name_is_not_put_into_a_command(folder):

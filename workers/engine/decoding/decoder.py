@@ -91,7 +91,7 @@ def _add_sample(chunk: ImageChunk, position: int, picture: Picture) -> None:
         log.exception("item_not_prepared", shard=chunk.shard_id, index=chunk.first + position)
         chunk.errors[position] = _NOT_DECODED
     else:
-        chunk.samples.append(sample)
+        chunk.samples.append(sample if chunk.texts is None else replace(sample, texts=chunk.texts))
         chunk.positions.append(position)
         chunk.sizes[position] = picture.width, picture.height
 

@@ -1,6 +1,6 @@
 """Merges chunks of any shards and jobs into batches, and runs them in the lanes of one device.
 
-A batch takes chunks of one key (same model version, same parameters) until it has the network's
+A batch takes chunks of one key (workers.engine.reading.chunk) until it has the network's
 `max_batch` samples, until nothing more is being decoded, or until the first chunk has waited a few
 milliseconds; longer only while another lane computes a batch of its key, for what comes meanwhile
 makes the next one larger. Keys take turns by the age of their oldest chunk, so that no model keeps

@@ -16,7 +16,7 @@ from jobs.results.segments import ItemError
 from models.runtime.device_faults import is_device_lost, is_out_of_memory
 from models.runtime.halving import in_halves
 from models.runtime.network import Network
-from models.tasks.task import Sample, Step
+from models.tasks.task import Sample, Step, Text
 from workers.engine.reading.chunk import Piece
 
 log = structlog.get_logger(__name__)
@@ -146,7 +146,7 @@ class Networks:
         return True
 
 
-def infer(network: Network, samples: Sequence[Sample | Step]) -> list[Piece]:
+def infer(network: Network, samples: Sequence[Sample | Text | Step]) -> list[Piece]:
     """Run a network on samples; gives pieces that together cover them in order.
 
     A batch that fails is run again in halves (models.runtime.halving).

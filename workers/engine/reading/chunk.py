@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import torch
+
 from jobs.inputs.manifests import Item
 from jobs.queue.quarantine import Suspect
 from jobs.results.segments import ItemError
 from models.runtime.network import ImageNetwork, Network
-from models.tasks.task import Outputs, Sample, Step
+from models.tasks.task import Outputs, Sample, Step, Text
 from workers.walls.pictures import Packed
 
 # An item's bytes, or why there are none.
@@ -27,17 +29,18 @@ class Piece:
 
 @dataclass(slots=True)
 class Chunk:
-    """What a network is to run for items of one shard: samples of images, or a video's step."""
+    """What a network is to run for items of one shard: samples of images, texts, a video's step."""
 
     network: Network
-    # Chunks with equal keys may share a batch: same model version, same parameters.
+    # Chunks with equal keys may share a batch: same model version, same parameters; the parameters
+    # may be others where each sample carries what its own job asks with.
     key: tuple[str, str]
     shard_id: int
     first: int
     items: Sequence[Item]
     # Set when the shard is told to stop: what has not reached the device by then is not run.
     stopped: threading.Event = field(default_factory=threading.Event)
-    samples: list[Sample] | list[Step] = field(default_factory=list)
+    samples: list[Sample] | list[Text] | list[Step] = field(default_factory=list)
     # Set by the batcher: what the device gave for `samples`, and this chunk's part of its time.
     # Cancelled when the chunk was not run.
     pieces: "Future[list[Piece]]" = field(default_factory=Future)
@@ -59,6 +62,8 @@ class ImageChunk(Chunk):
     """Images of one shard on their way; positions count within the chunk."""
 
     network: ImageNetwork
+    # What the network made of the texts that the job asks with (models.tasks.task.Sample).
+    texts: torch.Tensor | None = None
     samples: list[Sample] = field(default_factory=list)
     hashes: list[str | None] = field(default_factory=list)
     # The bytes of decoded items, by position, kept only where they are to be drawn on.

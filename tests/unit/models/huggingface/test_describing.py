@@ -13,7 +13,7 @@ from models.huggingface.model_types import MODEL_TYPES, task_of
 from models.huggingface.processors import preprocess_of
 from models.preprocessing.whole_pictures import as_detr
 from models.records.errors import RecordError
-from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.client.hugging_face.folder import read_folder
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from models.huggingface.describing import describe
 from models.records.errors import RecordError, WeightsError
 from models.records.record import ModelRecord
 from models.runtime.registry import load
-from pixelmill.client.hugging_face_folder import read_folder
+from pixelmill.client.hugging_face.folder import read_folder
 
 DETR = {"model_type": "detr", "architectures": ["DetrForObjectDetection"]}
 

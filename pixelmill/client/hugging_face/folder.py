@@ -2,36 +2,39 @@
 
     config.json               what network it is           ─► record["options"]["config"]
     preprocessor_config.json  how pictures are prepared    ─► record["options"]["processor"]
-    model.safetensors         the weights                  ─► sent as they are
+    model.safetensors         the weights                  ─► sent as they are, or joined
+    tokenizer.json            how labels are read          ─► sent with them, where jobs bring some
     README.md                 licence and authors          ─► record["provenance"]
 
 Nothing is judged here but whether the files are there and can be read: what of them can be run is
 for the server to say.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+from pixelmill.client.hugging_face.json_files import read_json
+from pixelmill.client.hugging_face.tokenizer import TENSOR, read_tokenizer
+from pixelmill.client.hugging_face.weights import read_weights
 from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.safetensors_stream import Joined
 
-_WEIGHTS = "model.safetensors"
-_SHARDS = "model.safetensors.index.json"
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5")
-_MOST_BYTES = 4 * 2**20
+# What takes labels with each job, and so the folder's tokenizer.
+_ZERO_SHOT = "zero-shot-classification"
 # A model card's front matter stands at its top.
 _CARD_BYTES = 64 * 2**10
 _FRONT_MATTER = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
 _CARD_MEMBERS = ("license", "license_name", "author", "authors")
 
 
-def read_folder(path: Path) -> tuple[Path, dict[str, Any]]:
-    """Return the path of a folder's weights, and the record to register them by.
+def read_folder(path: Path, task: str | None = None) -> tuple[Path | Joined, dict[str, Any]]:
+    """Return what is sent as a folder's weights, and the record to register them by.
 
     The record has `architecture`, `options` and `provenance`; what else a record needs a worker
-    reads from these. Raises InvalidInput, in one line, for a folder without config.json, without
-    safetensors, or with weights in several files.
+    reads from these. For the `task` zero-shot-classification the tokenizer is sent along. Raises
+    InvalidInput, in one line, for a folder without config.json or safetensors, or whose files do
+    not belong together.
     """
     if not path.is_dir():
         raise InvalidInput(f"{path} is no folder.")
@@ -41,48 +44,18 @@ def read_folder(path: Path) -> tuple[Path, dict[str, Any]]:
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or not model_type:
         raise InvalidInput(f"{path / 'config.json'} lacks model_type, the kind of the network.")
-    weights = _weights(path, config)
     options: dict[str, Any] = {"config": config}
+    more: dict[str, bytes] = {}
+    if task == _ZERO_SHOT:
+        more[TENSOR], options["tokenizer"] = read_tokenizer(path)
     processor = _processor(path)
     if processor is not None:
         options["processor"] = processor
-    return weights, {
+    return read_weights(path, config, more), {
         "architecture": f"huggingface/{model_type}",
         "options": options,
         "provenance": _provenance(path, config),
     }
-
-
-def _weights(path: Path, config: dict[str, Any]) -> Path:
-    """Find the weights; raises InvalidInput saying how to make such a file of what is there."""
-    weights = path / _WEIGHTS
-    if weights.is_file():
-        return weights
-    if (path / _SHARDS).is_file():
-        raise InvalidInput(
-            f"{path} has its weights in several files ({_SHARDS}); write one with "
-            f"{_resaving(path, config)}"
-        )
-    if any(next(path.glob(kind), None) for kind in _PICKLES):
-        raise InvalidInput(
-            f"{path} has pickled weights alone, which could run code; if you trust them, write "
-            f"{_WEIGHTS} with {_resaving(path, config)}"
-        )
-    raise InvalidInput(f"{path} has no {_WEIGHTS}.")
-
-
-def _resaving(path: Path, config: dict[str, Any]) -> str:
-    """Give the command that writes a folder's weights as one safetensors file."""
-    named = config.get("architectures")
-    name = named[0] if isinstance(named, list) and named and _is_name(named[0]) else "AutoModel"
-    return (
-        f'python -c "from transformers import {name} as M; '
-        f"M.from_pretrained(r'{path}').save_pretrained(r'{path}', max_shard_size='1TB')\""
-    )
-
-
-def _is_name(given: Any) -> bool:
-    return isinstance(given, str) and given.isidentifier()
 
 
 def _processor(path: Path) -> dict[str, Any] | None:
@@ -99,22 +72,6 @@ def _processor(path: Path) -> dict[str, Any] | None:
         if isinstance(both.get(member), dict):
             return dict(both[member])
     return None
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; None where there is no such file. Raises InvalidInput."""
-    try:
-        size = path.stat().st_size
-        if size > _MOST_BYTES:
-            raise InvalidInput(f"{path} has {size:,} bytes; at most {_MOST_BYTES:,} are read.")
-        read = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as err:
-        raise InvalidInput(f"{path} cannot be read: {err}.") from err
-    if not isinstance(read, dict):
-        raise InvalidInput(f"{path} must hold a JSON object.")
-    return read
 
 
 def _provenance(path: Path, config: dict[str, Any]) -> dict[str, str]:
