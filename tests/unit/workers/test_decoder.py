@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from jobs.inputs.manifests import Item
@@ -38,18 +39,19 @@ def test_what_cannot_be_read_decoded_or_prepared_costs_itself() -> None:
     assert [digest is None for digest in chunk.hashes] == [False, True, False, False, False]
 
 
-def test_a_sample_keeps_no_pixel_of_memory_that_the_next_picture_is_written_to() -> None:
-    shared, inside = np.zeros((1, 4, 1), np.uint8), Placement(0, 0, 1, 3)
+@pytest.mark.parametrize("width", [4, 100_000])
+def test_a_sample_keeps_no_pixel_of_memory_that_the_next_picture_is_written_to(width: int) -> None:
+    shared, inside = np.zeros((1, width, 1), np.uint8), Placement(0, 0, 1, 3)
 
     class Recycled(PlainBytes):
         def decode(self, items: Sequence[Packed], asked: Asked, beat: Any) -> Iterator[Decoded]:
             for number in range(len(items)):
                 shared[:] = number
-                yield Decoded(number, None, Picture(shared, 4, 1))
+                yield Decoded(number, None, Picture(shared, width, 1))
 
     class Unchanged(FakeNetwork):
         def sample(self, picture: Picture) -> Sample:
-            return Sample(torch.from_numpy(picture.pixels), 1, 4, inside)
+            return Sample(torch.from_numpy(picture.pixels), 1, width, inside)
 
     items = [Item(str(number), "raw") for number in range(3)]
     chunk = ImageChunk(Unchanged(), ("fake", ""), 5, 100, items)
