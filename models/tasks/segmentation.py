@@ -28,7 +28,7 @@ from models.answers import rle
 from models.answers.class_maps import Form, Layers, class_map, kept_layers
 from models.answers.enlarging import Window, enlarged_part
 from models.answers.numbers import shortest
-from models.answers.pixel_scores import BACKGROUNDS
+from models.answers.scores.pixel_scores import BACKGROUNDS
 from models.answers.whole_masks import WholeMasks, used_part
 from models.records.record import ModelRecord
 from models.tasks.detection import Found, choose, describe, read_output

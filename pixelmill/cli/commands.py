@@ -7,14 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli import (
-    child_commands,
-    evaluation_commands,
-    hub_commands,
-    model_commands,
-    operator_commands,
-    training_commands,
-)
+from pixelmill.cli import child_commands, operator_commands, training_commands
 from pixelmill.cli.choosing import chosen_model
 from pixelmill.cli.display import (
     aligned,
@@ -26,6 +19,7 @@ from pixelmill.cli.display import (
 )
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
 from pixelmill.cli.formats import Format, form_of, outcome_text, target, write_results
+from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
 from pixelmill.cli.options import (
     AsJson,
     JobId,

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pixelmill.client.checking import Samples
 from pixelmill.client.hub import HubModel, pulled, read_reference
-from pixelmill.client.pushing import Pushed, pushed, record_of
 from pixelmill.client.records import Alias, Model
-from pixelmill.client.registration import check_of, push_call
+from pixelmill.client.registering.checking import Samples
+from pixelmill.client.registering.pushing import Pushed, pushed, record_of
+from pixelmill.client.registering.registration import check_of, push_call
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
 from pixelmill.wire.transport import Call, Transport, json_object

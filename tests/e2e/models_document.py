@@ -20,10 +20,10 @@ from models.pictures.data import encode, train_digits
 from pixelmill import Client
 from tests.documents import Example
 from tests.e2e.stacks import RunningStack
-from tests.foreign_files import save_timm, save_vit, yolo_onnx
 from tests.hub_server import FakeHub
-from tests.onnx_files import brightness_onnx
-from tests.weights_files import RECORD, noisy_digits
+from tests.model_files.foreign_files import save_timm, save_vit, yolo_onnx
+from tests.model_files.onnx_files import brightness_onnx
+from tests.model_files.weights_files import RECORD, noisy_digits
 
 # What stands for networks that are too large for a test.
 SMALLER = {

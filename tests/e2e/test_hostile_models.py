@@ -14,7 +14,7 @@ from tests.e2e import foreign
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import RunningStack, results_of, running_stack, wait_for
 from tests.integration.workers.walls.hostile_models import TABLE
-from tests.weights_files import RECORD, noisy_digits
+from tests.model_files.weights_files import RECORD, noisy_digits
 
 ITEMS = 5000
 PACED = RECORD | {

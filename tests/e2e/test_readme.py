@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stacks import RunningStack
-from tests.foreign_files import save_timm, save_vit, yolo_onnx
+from tests.model_files.foreign_files import save_timm, save_vit, yolo_onnx
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

@@ -11,7 +11,7 @@ from models.catalog import SHIPPED
 from pixelmill import Client, Conflict, InvalidRequest, Job, NotFound
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import RunningStack, results_of, running_stack, wait_for
-from tests.weights_files import DIGITS, RECORD, changed_digits, noisy_digits
+from tests.model_files.weights_files import DIGITS, RECORD, changed_digits, noisy_digits
 
 ITEMS = 9000
 SMALL_JOBS = 100

@@ -22,7 +22,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.states import JobStatus
 from jobs.base.storage import BlobMissing, StorageError
 from jobs.results.segments import Row
-from models.answers.scores import SCORES, Scores
+from models.answers.scores.by_task import SCORES, Scores
 from models.records.errors import TruthError
 
 log = structlog.get_logger(__name__)

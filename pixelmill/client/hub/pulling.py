@@ -15,7 +15,7 @@ from pixelmill.client.hub.timm_settings import read_timm_config
 from pixelmill.client.hugging_face.folder import read_card, read_folder
 from pixelmill.client.hugging_face.json_files import read_json
 from pixelmill.client.hugging_face.weights import read_weights
-from pixelmill.client.pushing import Pushed, with_said
+from pixelmill.client.registering.pushing import Pushed, with_said
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.safetensors_stream import Joined
 

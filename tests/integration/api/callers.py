@@ -13,7 +13,7 @@ from jobs.base.bootstrap import Ground
 from jobs.tables import File, IdempotencyKey, Job, Shard
 from jobs.tenants.keys import NewKey
 from jobs.versions.validation import accept, claim_version, refuse
-from tests.weights_files import RECORD
+from tests.model_files.weights_files import RECORD
 
 IMAGE = b"\x89PNG not really"
 DATA = "aGVsbG8="

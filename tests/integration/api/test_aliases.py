@@ -9,7 +9,7 @@ from jobs.base.bootstrap import Ground
 from jobs.tables import Job, ModelAlias
 from jobs.versions.canaries import is_chosen, judge_canaries
 from tests.integration.api.callers import Caller, check_problem, try_out
-from tests.weights_files import noisy_digits
+from tests.model_files.weights_files import noisy_digits
 
 CATS = "/v1/models/my/cats"
 PRODUCTION = f"{CATS}/aliases/production"

@@ -12,7 +12,7 @@ from jobs.base.bootstrap import Ground
 from jobs.tables import ModelVersion
 from jobs.versions.validation import accept, claim_version
 from tests.integration.api.callers import Caller, check_problem
-from tests.weights_files import DIGITS, RECORD
+from tests.model_files.weights_files import DIGITS, RECORD
 
 DATA = base64.b64encode(b"a picture").decode()
 SAMPLE: dict[str, Any] = {

@@ -17,7 +17,7 @@ from jobs.tenants.keys import NewKey
 from jobs.versions.validation import has_unvalidated
 from models.catalog import SHIPPED, shipped_weights
 from tests.integration.api.callers import Caller, check_problem, try_out, with_settings
-from tests.weights_files import DIGITS, RECORD, hostile_files, noisy_digits
+from tests.model_files.weights_files import DIGITS, RECORD, hostile_files, noisy_digits
 
 SCENES: dict[str, Any] = {
     "architecture": "torchvision/resnet18",

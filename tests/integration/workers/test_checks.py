@@ -19,7 +19,7 @@ from models.runtime import weights as weights_file
 from models.runtime.registry import load
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import picture
-from tests.weights_files import DIGITS
+from tests.model_files.weights_files import DIGITS
 from workers.engine.engine import Engine
 
 NewEngine = Callable[..., Engine]

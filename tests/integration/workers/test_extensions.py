@@ -23,8 +23,8 @@ from models.runtime.torch_runtime import extend
 from tests.integration.jobs.checks import check_job
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
-from tests.own_modules import Means, NewModule, classes, new_module, prepare
-from tests.weights_files import DIGITS
+from tests.model_files.own_modules import Means, NewModule, classes, new_module, prepare
+from tests.model_files.weights_files import DIGITS
 from workers.engine.engine import Engine
 
 __all__ = ["new_module"]

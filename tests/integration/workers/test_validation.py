@@ -25,8 +25,8 @@ from models.runtime import weights as weights_file
 from tests.integration.jobs.checks import check_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
-from tests.onnx_files import brightness_onnx
-from tests.weights_files import DIGITS, Tensors, bomb, changed_digits, noisy_digits
+from tests.model_files.onnx_files import brightness_onnx
+from tests.model_files.weights_files import DIGITS, Tensors, bomb, changed_digits, noisy_digits
 from workers.engine.device import loading
 from workers.engine.engine import Engine
 

@@ -5,11 +5,11 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from models.answers import rle
-from models.answers.box_scores import LEAST_IOUS, BoxScores
-from models.answers.class_scores import ClassScores
 from models.answers.measures import Boxes, average_precision, class_ious, mean_average_precision
-from models.answers.pixel_scores import PixelScores
-from models.answers.scores import SCORES
+from models.answers.scores.box_scores import LEAST_IOUS, BoxScores
+from models.answers.scores.by_task import SCORES
+from models.answers.scores.class_scores import ClassScores
+from models.answers.scores.pixel_scores import PixelScores
 from models.contracts.truths import TRUTHS
 from models.records.errors import TruthError
 

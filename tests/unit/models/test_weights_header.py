@@ -6,7 +6,7 @@ import pytest
 
 from models.records.errors import WeightsError
 from models.records.weights_header import check_header
-from tests.weights_files import DIGITS, bare_bomb, hostile_files, safetensors
+from tests.model_files.weights_files import DIGITS, bare_bomb, hostile_files, safetensors
 
 
 def check(data: bytes) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pixelmill import InvalidInput
-from pixelmill.client import checking
-from pixelmill.client.checking import asked_library, can_ask, expected_answers, pictures
+from pixelmill.client.registering import checking
+from pixelmill.client.registering.checking import asked_library, can_ask, expected_answers, pictures
 
 ANSWER = [{"class": "cat", "confidence": 0.9}]
 

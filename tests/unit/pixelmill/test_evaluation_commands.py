@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pixelmill.cli.commands import app
-from pixelmill.cli.evaluation_commands import evaluation_lines
+from pixelmill.cli.models.evaluation_commands import evaluation_lines
 from pixelmill.client.evaluations import Evaluation
 from tests.unit.pixelmill.conftest import Answer, job_raw
 

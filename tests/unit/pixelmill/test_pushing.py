@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 
 from pixelmill import Client, InvalidInput
-from pixelmill.client.pushing import pushed, read_labels, record_of
+from pixelmill.client.registering.pushing import pushed, read_labels, record_of
 
 VERSION = {"id": "my/cats@1", "name": "my/cats", "version": 1, "state": "ready"}
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, ModelProto, StringStringEntryProto, TensorProto, helper
 
-from tests.models_by_hand import (
+from tests.model_files.models_by_hand import (
     FLOAT,
     OPEN,
     classifier,

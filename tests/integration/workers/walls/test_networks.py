@@ -11,7 +11,7 @@ import pytest
 from models.onnx_models.examination.facts import Facts, Port
 from models.records.errors import WeightsError
 from tests.integration.workers.walls.hostile_models import CONTAINED, GOOD, TABLE
-from tests.models_by_hand import OPEN, classifier, file, node, port, proto, whole
+from tests.model_files.models_by_hand import OPEN, classifier, file, node, port, proto, whole
 from workers.walls.networks import NetworkExaminer
 from workers.walls.processes import ProcessDied
 

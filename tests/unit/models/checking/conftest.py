@@ -1,5 +1,5 @@
 """Modules that a test makes."""
 
-from tests.own_modules import new_module
+from tests.model_files.own_modules import new_module
 
 __all__ = ["new_module"]

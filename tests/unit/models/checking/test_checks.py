@@ -14,7 +14,7 @@ from models.extensions import Architecture, Picture, Sample
 from models.pictures.data import encode
 from models.records.errors import ImageTooLarge
 from pixelmill.testing import Check, PackageFault, check_package, checks_of, predict
-from tests.own_modules import Means, NewModule, boxes, classes, prepare
+from tests.model_files.own_modules import Means, NewModule, boxes, classes, prepare
 
 SCALE = {"channels": 3, "mean": [0.5] * 3, "std": [0.25] * 3}
 CROPPED = {"resize": 8, "crop": 8, **SCALE}

@@ -10,7 +10,7 @@ from models.records.record import VIDEO_LIMITS, ModelRecord
 from models.runtime import weights as weights_file
 from models.runtime.completion import complete, needs_completion
 from models.runtime.torch_runtime import extend
-from tests.own_modules import Means, NewModule, prepare
+from tests.model_files.own_modules import Means, NewModule, prepare
 
 CROPPED = {"resize": 8, "crop": 8, "channels": 3, "mean": [0.0] * 3, "std": [1.0] * 3}
 FRAMES = CROPPED | {"resize": [8], "crop": [8, 8], "fps": 5, "window": 4, "windows": [4, 4]}

@@ -15,7 +15,7 @@ from models.runtime import weights as weights_file
 from models.runtime.network import ImageNetwork
 from models.runtime.registry import load
 from models.runtime.torch_runtime import build, extend
-from tests.own_modules import Means, NewModule, prepare
+from tests.model_files.own_modules import Means, NewModule, prepare
 
 PREPROCESS = {"resize": 8, "crop": 8, "channels": 3, "mean": [0.0] * 3, "std": [1.0] * 3}
 

@@ -19,7 +19,7 @@ from models.runtime import weights as weights_file
 from models.runtime.network import ImageNetwork, OwnNetwork
 from models.runtime.registry import load
 from models.runtime.torch_runtime import extend
-from tests.own_modules import Means, NewModule, boxes, classes, prepare
+from tests.model_files.own_modules import Means, NewModule, boxes, classes, prepare
 
 SCALE = {"channels": 3, "mean": [0.5] * 3, "std": [0.25] * 3}
 CROPPED = {"resize": 8, "crop": 8, **SCALE}

@@ -26,7 +26,7 @@ from models.records.errors import WeightsError
 from models.runtime.device_faults import is_out_of_memory
 from models.runtime.network import ImageNetwork
 from models.runtime.registry import RUNTIMES
-from tests.models_by_hand import OPEN, classifier, file, node, port, weights
+from tests.model_files.models_by_hand import OPEN, classifier, file, node, port, weights
 
 onnxruntime = opening.library("onnxruntime")  # it counts who imports it plainly
 

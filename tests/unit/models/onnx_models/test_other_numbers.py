@@ -15,7 +15,7 @@ from models.onnx_models.examination.examining import examine
 from models.runtime.completion import complete
 from models.runtime.network import ImageNetwork
 from models.runtime.registry import load
-from tests.models_by_hand import classifier, node, port, proto, scalar, weights
+from tests.model_files.models_by_hand import classifier, node, port, proto, scalar, weights
 
 LABELS = ["cat", "dog", "owl", "newt", "crab"]
 FLOAT, HALF, BYTES = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8

@@ -12,7 +12,7 @@ from huggingface_hub import constants
 from safetensors.torch import save
 
 from pixelmill.client.hub import pulled, read_reference
-from pixelmill.client.pushing import Pushed
+from pixelmill.client.registering.pushing import Pushed
 from tests.hub_server import FakeHub, fake_hub
 
 Pull = Callable[..., AbstractContextManager[Pushed]]

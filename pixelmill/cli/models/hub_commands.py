@@ -7,9 +7,9 @@ import typer
 
 from pixelmill.cli.display import say
 from pixelmill.cli.exits import EXIT_HELP
-from pixelmill.cli.model_commands import PANEL
+from pixelmill.cli.models.model_commands import PANEL
+from pixelmill.cli.models.push_command import finish_push
 from pixelmill.cli.options import AsJson
-from pixelmill.cli.push_command import finish_push
 from pixelmill.client.client import Client
 from pixelmill.client.hub import HubModel
 from pixelmill.wire.transport import LONGEST_HOLD_S

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixelmill.client.checking import Samples, asked_library, can_ask, expected_answers
-from pixelmill.client.pushing import Pushed
+from pixelmill.client.registering.checking import Samples, asked_library, can_ask, expected_answers
+from pixelmill.client.registering.pushing import Pushed
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.safetensors_stream import Joined
 from pixelmill.wire.tarstream import file_size, read_blocks

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pixelmill.cli import push_command
 from pixelmill.cli.display import aligned, timestamp
+from pixelmill.cli.models import push_command
+from pixelmill.cli.models.push_command import Name, proof_text
 from pixelmill.cli.options import AsJson
-from pixelmill.cli.push_command import Name, proof_text
 from pixelmill.cli.watching import print_json
 from pixelmill.client.client import Client
 from pixelmill.client.records import Alias, Model

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelmill.client.house import CommandFailedError, run_command
+from pixelmill.client.registering.house import CommandFailedError, run_command
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.safetensors_stream import Joined
 

@@ -1,9 +1,9 @@
 """How good answers are, held against what is true: one item after the other, figures at the end.
 
     task              headline    measured as
-    classification    accuracy    models.answers.class_scores
-    detection         map_50      models.answers.box_scores
-    segmentation      miou        models.answers.pixel_scores
+    classification    accuracy    models.answers.scores.class_scores
+    detection         map_50      models.answers.scores.box_scores
+    segmentation      miou        models.answers.scores.pixel_scores
 
 Truths are those of `models.contracts.truths`, answers those of `models.contracts`; classes are told
 by name. Needs no torch. A new task is one class and one line in `SCORES`.
@@ -12,9 +12,9 @@ by name. Needs no torch. A new task is one class and one line in `SCORES`.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from models.answers.box_scores import BoxScores
-from models.answers.class_scores import ClassScores
-from models.answers.pixel_scores import PixelScores
+from models.answers.scores.box_scores import BoxScores
+from models.answers.scores.class_scores import ClassScores
+from models.answers.scores.pixel_scores import PixelScores
 
 Answer = Sequence[Mapping[str, Any]]
 # (height, width) of the upright original, in pixels; None where nobody knows.

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixelmill.client.house import CommandFailedError, run_command
 from pixelmill.client.hugging_face.folder import read_folder
+from pixelmill.client.registering.house import CommandFailedError, run_command
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.safetensors_stream import Joined
 

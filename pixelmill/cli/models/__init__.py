@@ -1,0 +1,1 @@
+"""Commands about models: pushed, pulled, listed, evaluated, moved between names."""

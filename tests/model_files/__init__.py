@@ -1,0 +1,1 @@
+"""Files of models that tests make, of every source."""
