@@ -14,7 +14,6 @@ from typing import Any, Self
 
 from pixelmill.client.calls import create, job_path
 from pixelmill.client.inputs import Delivered, PathLike, Picked, Plan
-from pixelmill.client.labelled.labelled import read_labelled
 from pixelmill.client.model_calls import ModelCalls
 from pixelmill.client.records import File, Job, Raw
 from pixelmill.wire.errors import UnexpectedAnswer
@@ -87,6 +86,9 @@ class EvaluationCalls(ModelCalls):
         Of a segmenter, it has pictures, and in `masks` a PNG of class ids for each. Raises
         InvalidInput before anything is sent when a class is none of the version's.
         """
+        # Here and not above: no other call needs NumPy, which takes longer than most of them.
+        from pixelmill.client.labelled.labelled import read_labelled
+
         version = self.model(model)
         labelled = read_labelled(version, Path(folder))
         body: dict[str, Any] = {
