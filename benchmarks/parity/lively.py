@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# Standard deviation of a class's logit from picture to picture.
-_SPREAD = 3.0
+# Standard deviation of a class's logit from picture to picture, of few classes.
+_SPREAD = 2.0
 
 
 @torch.no_grad()
@@ -30,13 +30,15 @@ def settle(network: nn.Module, run: Callable[[], object]) -> None:
 
 
 @torch.no_grad()
-def spread(last: Sequence[nn.Linear], run: Callable[[], object]) -> None:
+def spread(
+    last: Sequence[nn.Linear], run: Callable[[], object], deviation: float = _SPREAD
+) -> None:
     """Set the last layers so that what they give differs from picture to picture of a run."""
     with _watched(last) as given:
         run()
     for layer, outputs in zip(last, given, strict=True):
-        deviation, mean = torch.std_mean(torch.cat(outputs), 0)
-        scale = _SPREAD / deviation
+        before, mean = torch.std_mean(torch.cat(outputs), 0)
+        scale = deviation / before
         layer.weight.mul_(scale[:, None])
         if layer.bias is not None:
             layer.bias.sub_(mean).mul_(scale)

@@ -24,6 +24,8 @@ from models.records.errors import ModelError
 from models.runtime.completion import complete
 from models.runtime.registry import load
 
+# Among a thousand classes, a chance is one only where logits are far apart.
+_SPREAD = 6.0
 # One or two of each family that is lively.
 NAMES = (
     "tf_efficientnet_lite0", "efficientnet_b0", "resnet18", "resnetv2_50", "resnext50_32x4d",
@@ -58,7 +60,7 @@ def _rows_of(name: str, theirs: Any) -> Iterator[Row]:
     is_classifier = theirs.num_classes > 0
     settle(theirs, lambda: theirs(inputs))
     if is_classifier:
-        spread(_classifiers(theirs), lambda: theirs(inputs))
+        spread(_classifiers(theirs), lambda: theirs(inputs), _SPREAD)
     weights = save({key: each.contiguous() for key, each in theirs.state_dict().items()})
     architecture = f"timm/{name}" if is_classifier else f"timm/{name}-embedding"
     task = "classification" if is_classifier else "embedding"
