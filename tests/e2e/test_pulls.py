@@ -12,10 +12,11 @@ import torch
 import transformers
 from timm.models._hub import save_for_hf
 
+from benchmarks.parity.hugging_face.tinies import TINIES
+from benchmarks.parity.hugging_face.tiny import NAMES
 from tests.e2e import foreign
 from tests.e2e.stacks import RunningStack, results_of
 from tests.hub_server import FakeHub, fake_hub
-from tests.unit.models.huggingface.folders import NAMES, TINIES
 
 EVERYTHING = {"top_k": 5, "min_confidence": 0.0}
 

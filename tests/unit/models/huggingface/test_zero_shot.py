@@ -8,8 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.unit.models.huggingface.folders import network_of, read
 
+from benchmarks.parity.compared import Pixels
+from benchmarks.parity.compared import pictures as pictures_of
+from benchmarks.parity.hugging_face.rows import SIZES
+from benchmarks.parity.hugging_face.tiny import network_of, read
 from models.huggingface.describing import describe
 from models.huggingface.matching.tokenizer import TENSOR
 from models.media.pictures import Picture
@@ -18,7 +21,6 @@ from models.runtime import weights as weights_file
 from models.runtime.registry import load
 from pixelmill.client.hugging_face.folder import read_folder
 from pixelmill.wire.errors import InvalidInput
-from tests.unit.models.huggingface.test_parity import pictures
 from tests.unit.models.huggingface.two_towers import (
     LABELS,
     TASK,
@@ -37,6 +39,10 @@ TEXTS = [
     "",
     " x ",
 ]
+
+
+def pictures() -> list[Pixels]:
+    return pictures_of(SIZES)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 import transformers as hf
 from PIL import Image
-from tests.unit.models.huggingface.folders import SQUARE, VIT, shake
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from benchmarks.parity.hugging_face.tiny import SQUARE, VIT, shake
 from models.contracts import check_params
 from models.media.pictures import Picture
 from models.runtime.network import ImageNetwork
