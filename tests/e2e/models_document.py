@@ -4,6 +4,7 @@ A new example runs by itself if it names nothing new. A file that it names is a 
 large network has a smaller stand-in in SMALLER; what has to be there before is a line of BEFORE.
 """
 
+import json
 import os
 import re
 import sys
@@ -16,6 +17,8 @@ import torch
 import torchvision
 from timm.models._hub import save_for_hf
 
+from benchmarks.parity.compared import Pixels
+from benchmarks.parity.compared import pictures as pictures_of
 from models.pictures.data import encode, train_digits
 from pixelmill import Client
 from tests.documents import Example
@@ -24,6 +27,7 @@ from tests.hub_server import FakeHub
 from tests.model_files.foreign_files import save_timm, save_vit, yolo_onnx
 from tests.model_files.onnx_files import brightness_onnx
 from tests.model_files.weights_files import RECORD, noisy_digits
+from tests.unit.models.huggingface import two_towers
 
 # What stands for networks that are too large for a test.
 SMALLER = {
@@ -33,6 +37,12 @@ SMALLER = {
 }
 # Examples that cannot be run, by their text, with the reason.
 EXCUSED: Mapping[str, str] = {}
+# Sections whose examples build on each other: those who run them, as they stand in the document.
+ELSEWHERE: Mapping[str, str] = {
+    "Labels with each job": "tests/e2e/test_zero_shot.py",
+    "Modules of your own": "tests/e2e/test_own_model.py",
+    "How good is it on your pictures": "tests/e2e/test_evaluations.py",
+}
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,22 @@ def _save_classes(folder: Path) -> None:
             path.write_bytes(encode(image, ".png"))
 
 
+def _save_clip(folder: Path) -> None:
+    folder.mkdir()
+    two_towers.save("clip", folder, [picture for picture, _ in _seen()])
+
+
+def _save_photos(folder: Path) -> None:
+    folder.mkdir()
+    for number, (_, file) in enumerate(_seen()):
+        (folder / f"part{number}.png").write_bytes(file)
+
+
+def _seen() -> list[tuple[Pixels, bytes]]:
+    pictures = pictures_of(((96, 96), (75, 131)))
+    return [(each, encode(each, ".png")) for each in pictures]
+
+
 FILES: dict[str, Callable[[Path], object]] = {
     "best.onnx": lambda path: path.write_bytes(yolo_onnx(["bolt", "nut"])),
     "lamps.onnx": lambda path: path.write_bytes(brightness_onnx()),
@@ -117,7 +143,10 @@ FILES: dict[str, Callable[[Path], object]] = {
     "cats.pth": _save_torchvision(2),
     "FILE": _save_torchvision(1000),
     "vit-base": save_vit,
+    "clip": _save_clip,
     "digits": _save_classes,
+    "photos": _save_photos,
+    "samples": _save_photos,
 }
 
 
@@ -168,8 +197,20 @@ def _serve(hub: FakeHub, name: str, folder: Path) -> None:
     hub.add(name, {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()})
 
 
+def _answers(scene: Scene, text: str) -> str:
+    """Write what the file answers to the pictures, as its author would."""
+    with scene.client() as client:
+        model = client.push("my/parts-alone", scene.folder / "best.onnx", check=False, wait=50)
+        job = client.submit(scene.folder / "samples", model=model.id)
+        client.wait(job, timeout=60).check()
+        rows = {row.custom_id: row.predictions for row in client.results(job)}
+    (scene.folder / "expected.json").write_text(json.dumps(rows))
+    return text
+
+
 # By a pattern of an example's text: what has to be there before it.
 BEFORE: dict[str, Callable[[Scene, str], str]] = {
+    r"--expected expected\.json": _answers,
     r"register torchvision/\w+\s*(#|$)": _weights_of_torchs_cache,
     r"my/digits(@2| production)|\bJOB\b": _two_versions,
     r"pixelmill pull|client\.pull": _repositories,

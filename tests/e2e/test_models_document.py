@@ -17,7 +17,7 @@ from jobs.tenants.keys import create_key
 from pixelmill.cli.commands import app
 from pixelmill.stack.local_stack import DATABASE
 from tests.documents import Example, commands_in_sentences, examples, fences
-from tests.e2e.models_document import EXCUSED, Scene
+from tests.e2e.models_document import ELSEWHERE, EXCUSED, Scene
 from tests.e2e.stacks import RunningStack
 from tests.hub_server import fake_hub
 
@@ -72,8 +72,17 @@ RUNNERS: dict[str, Callable[[Scene, str], Any]] = {
 def test_an_example_works(scene: Scene, example: Example) -> None:
     if example.text.strip() in EXCUSED:
         pytest.skip(EXCUSED[example.text.strip()])
+    if example.place.rpartition(" ")[0] in ELSEWHERE:
+        return  # run there, from this very document
     assert example.language in RUNNERS, f"nothing runs {example.language!r} of {example.place}"
     RUNNERS[example.language](scene, scene.ready(example))
+
+
+def test_sections_that_are_run_elsewhere_are_read_there() -> None:
+    headings = {each.place.rpartition(" ")[0] for each in EXAMPLES}
+    assert ELSEWHERE.keys() <= headings
+    for path in ELSEWHERE.values():
+        assert "models.md" in (ROOT / path).read_text()
 
 
 def test_no_block_and_no_command_of_a_table_is_left_out() -> None:

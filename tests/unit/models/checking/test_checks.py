@@ -51,7 +51,7 @@ def only_fault(new_module: NewModule, **says: Any) -> str:
         {"task": "embedding", "labels": ()},
         {"preprocess": LETTERBOX},
     ],
-    ids=str,
+    ids=["usual", "prepare", "postprocess", "both", "detection", "embedding", "letterbox"],
 )
 def test_a_good_package_has_no_faults(new_module: NewModule, says: dict[str, Any]) -> None:
     assert faults(new_module, Architecture(**({"build": Means} | USUAL | says))) == []
