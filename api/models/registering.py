@@ -90,7 +90,9 @@ def register_version(name: str, stored: str) -> tuple[ModelVersion, bool]:
         lambda start, length: bytes(storage.ranges(file.blob, [start], [length])[0]),
         lambda: storage.stream(file.blob),
     )
-    return _register(name, stored, create.record, weights, create.check)
+    # A digest is of a part that came, and not for its sender to say.
+    check = create.check and create.check.model_copy(update={"digest": None})
+    return _register(name, stored, create.record, weights, check)
 
 
 def _register(
@@ -133,7 +135,9 @@ def _check(parts: Parts) -> Check | None:
     if not parts.named("check"):
         return None
     text = parts.only("check", "a JSON object").text(MOST_BYTES)
-    return validated(Check, parse_json(text, "The part `check`"))
+    check = validated(Check, parse_json(text, "The part `check`"))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return check.model_copy(update={"digest": f"sha256:{digest}"})
 
 
 def _checked_record(name: str, stored: str, body: RecordBody, source: Source) -> dict[str, Any]:

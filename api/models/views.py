@@ -25,6 +25,7 @@ class ProofView(BaseModel):
     """A version held against what its author's own code answers to the same pictures."""
 
     against: dict[str, str] = Field(description="Whose code: names with versions.")
+    check: str | None = Field(None, description="SHA-256 of the part `check` that was sent.")
     samples: int
     holds: bool
     differences: list[DifferenceView]

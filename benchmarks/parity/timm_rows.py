@@ -19,7 +19,7 @@ from benchmarks.parity.compared import (
     png,
     refused,
 )
-from benchmarks.parity.lively import settle, spread
+from benchmarks.parity.lively import settle, spread, wake
 from models.records.errors import ModelError
 from models.runtime.completion import complete
 from models.runtime.registry import load
@@ -58,6 +58,7 @@ def _rows_of(name: str, theirs: Any) -> Iterator[Row]:
     seen = [*pictures(), another(SHAPES[0])]
     inputs = torch.stack([prepare(Image.fromarray(each)) for each in seen])
     is_classifier = theirs.num_classes > 0
+    wake(theirs)
     settle(theirs, lambda: theirs(inputs))
     if is_classifier:
         spread(_classifiers(theirs), lambda: theirs(inputs), _SPREAD)
@@ -86,10 +87,12 @@ def _answer(theirs: Any, inputs: torch.Tensor) -> torch.Tensor:
     return features[0]
 
 
-def _classifiers(theirs: Any) -> list[nn.Linear]:
+def _classifiers(theirs: Any) -> list[nn.Linear | nn.Conv2d]:
     last = theirs.get_classifier()
     parts = last if isinstance(last, tuple) else [last]
-    return [each for part in parts for each in part.modules() if isinstance(each, nn.Linear)]
+    return [
+        each for part in parts for each in part.modules() if isinstance(each, nn.Linear | nn.Conv2d)
+    ]
 
 
 def _no_onnx(_: bytes) -> Any:

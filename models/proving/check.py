@@ -74,6 +74,8 @@ class Check(BaseModel):
     against: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=64)]] = (
         Field({}, max_length=8, description="Which code answered: names with versions.")
     )
+    # Of the text that came, by which its sender knows the proof as that of this very check.
+    digest: str | None = Field(None, max_length=80)
     samples: list[Sample] = Field(min_length=1, max_length=MOST_SAMPLES)
     least_confidence: float | None = Field(
         None,

@@ -7,6 +7,7 @@ check ─► each picture decoded, prepared, run ─► differences ─► Proof
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -17,9 +18,9 @@ from models.proving.check import Check, Expected, Sample
 from models.proving.differences import LIMITS, Difference, differences, has_measure, worst_of
 from models.proving.suspects import Suspect, suspects
 from models.records.errors import InputError, RecordError
-from models.records.record import Limits
+from models.records.record import Limits, ModelRecord
 from models.runtime.network import ImageNetwork, Network
-from models.tasks.task import Outputs
+from models.tasks.task import Outputs, Predictions
 from models.tasks.task import Sample as Prepared
 
 Given = TypeVar("Given")
@@ -27,6 +28,8 @@ Given = TypeVar("Given")
 # Pictures that a suspect is tried on: each costs a pass.
 _TRIED_ON = 3
 _MOST_NAMED = 5
+# Confidences that agree by chance are fewer.
+_LEAST_PERMUTED = 2
 # A suspect that does not explain all of it is named where it explains most.
 _MUCH_NEARER = 5.0
 # All that a network tells: thresholds are the caller's.
@@ -57,6 +60,8 @@ class Proof:
     # The pictures beyond a limit, and what the author may have done otherwise.
     apart: Sequence[str] = field(default_factory=tuple)
     reason: str | None = None
+    # Which check it was.
+    check: str | None = None
 
     @property
     def holds(self) -> bool:
@@ -67,6 +72,7 @@ class Proof:
         """Give it as it is kept with the version."""
         return {
             "against": dict(self.against),
+            "check": self.check,
             "samples": self.samples,
             "holds": self.holds,
             "differences": [
@@ -119,7 +125,7 @@ def prove(network: Network, check: Check, decode: Decode, run: Run) -> Proof:
         apart.sort(key=lambda each: -each[1])
         reason = trial.reason([sample for sample, _ in apart[:_TRIED_ON]])
     names = [sample.name for sample, _ in apart]
-    return Proof(check.against, len(check.samples), worst, names, reason)
+    return Proof(check.against, len(check.samples), worst, names, reason, check.digest)
 
 
 class _Trial:
@@ -132,6 +138,11 @@ class _Trial:
 
     def differences(self, sample: Sample, suspect: Suspect | None = None) -> list[Difference]:
         """Compare our answer to a sample with what is expected of it."""
+        ours, task = self._answer(sample, suspect), self._network.record.task
+        theirs = [_plain(each, sample, self._network.record) for each in sample.predictions]
+        return differences(task, ours, theirs, self._check.least_confidence)
+
+    def _answer(self, sample: Sample, suspect: Suspect | None = None) -> Predictions:
         network = self._network if suspect is None else suspect.network(self._network)
         picture = self._picture(sample, network)
         if suspect is not None:
@@ -140,12 +151,15 @@ class _Trial:
         outputs = self._run(lambda: _in_float32(network, prepared))
         task = network.record.task
         params = {**contract_of(task).params().model_dump(), **_ALL, **_OPEN.get(task, {})}
-        ours = network.postprocess(outputs, params)[0]
-        theirs = [_plain(each, sample, task) for each in sample.predictions]
-        return differences(task, ours, theirs, self._check.least_confidence)
+        return network.postprocess(outputs, params)[0]
 
     def reason(self, samples: Sequence[Sample]) -> str | None:
         """Say what of the usual explains the differences of these samples, if anything does."""
+        if all(map(self._is_permuted, samples)):
+            return (
+                "The same confidences stand at other classes: the labels are in another order "
+                "(`--labels`)."
+            )
         before = self._excess(samples, None)
         tried: list[tuple[float, Suspect | None]] = []
         for suspect in suspects(self._network.record):
@@ -160,6 +174,15 @@ class _Trial:
             return None
         how = "agree" if nearest <= 1 else "be nearer, not equal,"
         return f"They would {how} {likely.words}. {likely.remedy}"
+
+    def _is_permuted(self, sample: Sample) -> bool:
+        """Say whether the best confidences are those that are expected, of whatever classes."""
+        expected = sorted((each.confidence or 0.0 for each in sample.predictions), reverse=True)
+        if self._network.record.task != "classification" or len(expected) < _LEAST_PERMUTED:
+            return False
+        ours = [each["confidence"] for each in self._answer(sample)[: len(expected)]]
+        pairs = zip(ours, expected, strict=True)
+        return all(abs(mine - other) <= LIMITS["confidence"] for mine, other in pairs)
 
     def _excess(self, samples: Sequence[Sample], suspect: Suspect | None) -> float:
         found = [each for one in samples for each in self.differences(one, suspect)]
@@ -184,8 +207,18 @@ def _in_float32(network: ImageNetwork, prepared: Prepared) -> Outputs:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def _plain(expected: Expected, sample: Sample, task: str) -> dict[str, Any]:
-    """Give an expectation as predictions are given; raises RecordError when its task needs more."""
+def _plain(expected: Expected, sample: Sample, record: ModelRecord) -> dict[str, Any]:
+    """Give an expectation as predictions are given.
+
+    Raises RecordError when its task needs more, and for a class that the model does not know.
+    """
+    task, name = record.task, expected.name
+    if expected.class_id is None and name is not None and name not in record.labels:
+        near = get_close_matches(name, record.labels) or record.labels[:5]
+        raise RecordError(
+            f"The check expects the class {name!r} of {sample.name}, which the model does not "
+            f"know; it has, for example, {', '.join(map(repr, near))}."
+        )
     needed = {"detection": "box", "segmentation": "mask", "embedding": "embedding"}.get(task)
     if needed is not None and getattr(expected, needed) is None:
         raise RecordError(

@@ -135,7 +135,8 @@ def _other(words: str, preprocess: Mapping[str, Any]) -> Suspect:
     said = ", ".join(f"{name} {value!r}" for name, value in preprocess.items() if value is not None)
     return Suspect(
         words,
-        f"If the network was trained so, say it in the record: preprocess.{said}.",
+        f"To have it so, set preprocess.{said} in its record (`pixelmill models show NAME "
+        "--record` of one pushed with --no-check) and push with --record.",
         preprocess,
     )
 

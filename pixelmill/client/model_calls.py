@@ -1,5 +1,6 @@
 """The client's calls about models: their versions and aliases, and the log of changes."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from pixelmill.client.hub import HubModel, pulled, read_reference
 from pixelmill.client.records import Alias, Model
 from pixelmill.client.registering.checking import Samples
 from pixelmill.client.registering.pushing import Pushed, pushed, record_of
-from pixelmill.client.registering.registration import check_of, push_call
+from pixelmill.client.registering.registration import check_of, push_call, refuse_unless_made
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
 from pixelmill.wire.transport import Call, Transport, json_object
@@ -118,11 +119,14 @@ class ModelCalls:
         check: Samples | bool | None,
         expected: Path | str | None = None,
     ) -> Model:
-        parts = {"record": dict(what.record)}
+        parts = {"record": json.dumps(dict(what.record))}
         if (held := check_of(what, check, expected)) is not None:
-            parts["check"] = held
+            parts["check"] = json.dumps(held)
         call = push_call(path + "/versions", what.weights, parts, wait)
-        return Model.from_raw(self._answer(call))
+        model = Model.from_raw(self._answer(call))
+        if held is not None and check not in (None, True):
+            refuse_unless_made(model, parts["check"])
+        return model
 
     def delete_version(self, name: str, version: int) -> Mapping[str, Any]:
         """Delete a version; jobs that run it already go on. Gives the receipt."""

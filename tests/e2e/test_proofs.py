@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pixelmill import InvalidRequest
+from pixelmill import InvalidInput, InvalidRequest
 from tests.e2e import foreign
 from tests.e2e.foreign import LABELS
 from tests.e2e.stacks import RunningStack
@@ -48,6 +48,12 @@ def test_a_push_is_held_against_its_library_by_itself(
         again = client.push("my/proven-here", weights, **TIMM, check=folder, wait=50)
         assert again.proof is not None
         assert again.proof["samples"] == 4
+        # It is there, and was not held against these pictures.
+        with pytest.raises(InvalidInput, match="my/proven@1 was there already"):
+            client.push("my/proven", weights, **TIMM, check=folder, wait=50)
+        assert client.push("my/proven", weights, **TIMM, wait=50).id == "my/proven@1"
+        once_more = client.push("my/proven-here", weights, **TIMM, check=folder, wait=50)
+        assert once_more.id == again.id
         plain = client.push("my/unproven", weights, **TIMM, check=False, wait=50)
         assert (plain.state, plain.proof) == ("ready", None)
     told = run(stack, "versions", "my/proven").stdout

@@ -114,14 +114,22 @@ def finish_push(client: Client, model: Model, until: float, *, as_json: bool) ->
         print_json(model.raw)
     else:
         typer.echo(model.id)
-        if model.proof is not None and model.state == "ready":
-            say(f"it answers as {proof_text(model.proof)}")
+        if model.state == "ready":
+            say(_proven(model))
     raise typer.Exit(_code_of(model))
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Put the command into the command line."""
     app.command(rich_help_panel=panel, epilog=EXIT_HELP)(push)
+
+
+def _proven(model: Model) -> str:
+    if model.proof is not None:
+        return f"it answers as {proof_text(model.proof)}"
+    return (
+        "it was held against nothing; --check PICTURES does so (ONNX files: with --expected FILE)"
+    )
 
 
 def proof_text(proof: Mapping[str, Any]) -> str:

@@ -26,6 +26,12 @@ _LIBRARIES: Mapping[str, str] = {
 # What answers are compared of; None where the network says it.
 _TASKS = (None, "classification", "detection", "segmentation", "embedding")
 _PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
+# How names of networks for films begin.
+_OF_FILMS = (
+    "huggingface/videomae", "huggingface/timesformer", "huggingface/vivit", "torchvision/r3d",
+    "torchvision/mc3", "torchvision/r2plus1d", "torchvision/s3d", "torchvision/mvit",
+    "torchvision/swin3d",
+)  # fmt: skip
 # As the server takes them (32 MiB of text).
 _MOST_PICTURES, _MOST_BYTES = 16, 20 * 2**20
 _TIMEOUT_S = 600.0
@@ -35,7 +41,7 @@ Samples = Path | str | Sequence[Path | str]
 
 def can_ask(record: Mapping[str, Any]) -> bool:
     """Say whether the library of a record's network is here, and prepares pictures as it says."""
-    if record.get("preprocess") or record.get("task") not in _TASKS:
+    if record.get("preprocess") or record.get("task") not in _TASKS or _is_of_films(record):
         return False
     library = _library(record)
     return library is not None and _is_here(library) and _is_here("torch")
@@ -49,6 +55,11 @@ def asked_library(
     Raises InvalidInput where it cannot be asked, in one line.
     """
     library, architecture = _library(record), record.get("architecture", "onnx")
+    if record.get("task") not in _TASKS or _is_of_films(record):
+        raise InvalidInput(
+            f"There is no check for {architecture} in this task: pictures of classes, boxes, masks "
+            "and vectors are compared; push it without (--no-check)."
+        )
     if library is None:
         raise InvalidInput(
             f"No library knows {architecture!r} by itself, so that what it should answer has to be "
@@ -85,9 +96,13 @@ def expected_answers(samples: Samples, expected: Path | str) -> dict[str, Any]:
     path = Path(expected)
     answers = _read_answers(path)
     found = list(pictures(samples))
-    missing = [each.name for each in found if each.name not in answers]
-    if missing:
-        raise InvalidInput(f"{path} has no answer for {missing[0]}; give one for each picture.")
+    names = [each.name for each in found]
+    for name in names:
+        if name not in answers:
+            raise InvalidInput(f"{path} has no answer for {name}; give one for each picture.")
+        _check_answer(path, name, answers[name])
+    for name in answers.keys() - set(names):
+        raise InvalidInput(f"{path} has an answer for {name}, which is none of the pictures.")
     rows = [
         {
             "name": each.name,
@@ -135,6 +150,8 @@ def _read_answers(path: Path) -> dict[str, list[Any]]:
             whole = json.loads(text)
         except ValueError:
             whole = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except FileNotFoundError as err:
+        raise InvalidInput(f"There is no file {path} of expected answers.") from err
     except (OSError, ValueError) as err:
         raise InvalidInput(f"{path} cannot be read as JSON: {err}.") from err
     if isinstance(whole, dict) and "predictions" not in whole:
@@ -145,7 +162,25 @@ def _read_answers(path: Path) -> dict[str, list[Any]]:
             f"{path} should hold an object of predictions by picture, or rows of results, each "
             "with its custom_id."
         )
-    return {str(row["custom_id"]): row.get("predictions") or [] for row in rows}
+    # An item that failed has no answer.
+    return {
+        str(row["custom_id"]): row["predictions"]
+        for row in rows
+        if row.get("predictions") is not None
+    }
+
+
+def _check_answer(path: Path, name: str, answer: Any) -> None:
+    """Refuse what is no list of predictions, in the words of who wrote it; raises InvalidInput."""
+    if not isinstance(answer, list) or not all(isinstance(each, dict) for each in answer):
+        raise InvalidInput(f"{path} should have a list of predictions for {name}, each an object.")
+    confidences = [each["confidence"] for each in answer if "confidence" in each]
+    for each in confidences:
+        if isinstance(each, bool) or not isinstance(each, int | float) or not 0 <= each <= 1:
+            raise InvalidInput(
+                f"{path} has the confidence {each!r} for {name}; confidences are 0 to 1: of logits "
+                "take the softmax first."
+            )
 
 
 def _library(record: Mapping[str, Any]) -> str | None:
@@ -153,6 +188,10 @@ def _library(record: Mapping[str, Any]) -> str | None:
     return next(
         (name for begins, name in _LIBRARIES.items() if architecture.startswith(begins)), None
     )
+
+
+def _is_of_films(record: Mapping[str, Any]) -> bool:
+    return str(record.get("architecture", "")).startswith(_OF_FILMS)
 
 
 def _is_here(library: str) -> bool:

@@ -1,12 +1,13 @@
 """The call that registers a version: a form of the record, the check and the weights."""
 
-import json
+import hashlib
 import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pixelmill.client.records import Model
 from pixelmill.client.registering.checking import Samples, asked_library, can_ask, expected_answers
 from pixelmill.client.registering.pushing import Pushed
 from pixelmill.wire.errors import InvalidInput
@@ -40,7 +41,17 @@ def check_of(
         return None
 
 
-def push_call(path: str, weights: Path | Joined, parts: Mapping[str, Any], wait: float) -> Call:
+def refuse_unless_made(model: Model, check: str) -> None:
+    """Refuse to take a version for checked that was there before; raises InvalidInput."""
+    digest = f"sha256:{hashlib.sha256(check.encode()).hexdigest()}"
+    if model.state == "ready" and (model.proof or {}).get("check") != digest:
+        raise InvalidInput(
+            f"{model.id} was there already, with these weights and this record, and was not held "
+            "against this check: push it under another name to have it checked."
+        )
+
+
+def push_call(path: str, weights: Path | Joined, parts: Mapping[str, str], wait: float) -> Call:
     """Give the registration as a form whose weights are read while they are sent."""
     size = weights.size if isinstance(weights, Joined) else file_size(weights)
     boundary = uuid.uuid4().hex
@@ -53,7 +64,7 @@ def push_call(path: str, weights: Path | Joined, parts: Mapping[str, Any], wait:
                     f"--{boundary}".encode(),
                     f'Content-Disposition: form-data; name="{name}"'.encode(),
                     b"",
-                    json.dumps(value).encode(),
+                    value.encode(),
                 )
             ),
             f"--{boundary}".encode(),

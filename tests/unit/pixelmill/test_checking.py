@@ -48,7 +48,7 @@ def test_none_too_many_and_too_much_are_refused(
     [
         json.dumps({"a.png": ANSWER, "b.JPG": []}),
         '{"custom_id": "a.png", "predictions": [{"class": "cat", "confidence": 0.9}]}\n'
-        '{"custom_id": "b.JPG", "predictions": null}\n',
+        '{"custom_id": "b.JPG", "predictions": []}\n',
     ],
     ids=["object", "rows"],
 )
@@ -65,6 +65,14 @@ def test_answers_are_an_object_by_picture_or_rows_of_results(folder: Path, text:
     ("text", "words"),
     [
         ('{"a.png": []}', r"no answer for b\.JPG"),
+        ('{"a.png": [], "b.JPG": [], "c.png": []}', r"answer for c\.png, which is none"),
+        ('{"a.png": "cat", "b.JPG": []}', r"list of predictions for a\.png"),
+        ('{"a.png": [{"class": "cat", "confidence": 3.5}], "b.JPG": []}', "take the softmax"),
+        (
+            '{"custom_id": "a.png", "predictions": []}\n'
+            '{"custom_id": "b.JPG", "status": "errored"}',
+            r"no answer for b\.JPG",
+        ),
         ("cats", "cannot be read as JSON"),
         ('{"predictions": []}', "custom_id"),
     ],

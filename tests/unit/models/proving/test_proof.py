@@ -140,6 +140,43 @@ def test_a_softmax_taken_twice_is_found(timm_file: tuple[ModelRecord, bytes, Pat
     assert "probabilities already" in proof.reason
 
 
+def test_labels_in_another_order_are_found(timm_file: tuple[ModelRecord, bytes, Path]) -> None:
+    record, weights, path = timm_file
+    given = ask(of_timm(path))
+    for sample in given["samples"]:
+        for each in sample["predictions"]:
+            each["class_id"] = 4 - each["class_id"]
+    proof = prove(load(record, weights), Check.model_validate(given), decode, lambda work: work())
+    assert proof.reason is not None
+    assert "labels are in another order" in proof.reason
+
+
+def test_a_class_that_the_model_does_not_know_is_named(
+    timm_file: tuple[ModelRecord, bytes, Path],
+) -> None:
+    record, weights, path = timm_file
+    given = ask(of_timm(path))
+    given["samples"][0]["predictions"] = [{"class": "dgo", "confidence": 0.5}]
+    with pytest.raises(RecordError, match=r"class 'dgo' of wide\.png.*'dog'"):
+        prove(load(record, weights), Check.model_validate(given), decode, lambda work: work())
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "I;16"])
+def test_odd_pictures_are_read_alike(timm_file: tuple[ModelRecord, bytes, Path], mode: str) -> None:
+    record, weights, path = timm_file
+    rough = np.random.default_rng(3).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    picture = Image.fromarray(rough).resize((99, 71), Image.Resampling.BICUBIC)
+    if mode == "I;16":
+        grey = np.asarray(picture.convert("L"), np.uint16) * 257
+        picture = Image.fromarray(grey)
+    else:
+        picture = picture.convert(mode)
+    name = path.parent / f"odd-{mode[:1]}.{'tif' if mode == 'CMYK' else 'png'}"
+    picture.save(name)
+    proof = proven(record, weights, {**of_timm(path), "samples": [str(name)]})
+    assert proof.holds, proof.refusal()
+
+
 def test_nothing_is_named_where_nothing_explains_it(
     timm_file: tuple[ModelRecord, bytes, Path],
 ) -> None:
