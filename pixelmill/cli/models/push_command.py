@@ -17,6 +17,10 @@ from pixelmill.client.records import Model
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.transport import LONGEST_HOLD_S
 
+_UNPROVEN = (
+    "it was held against nothing; --check PICTURES does so (ONNX files: with --expected FILE)"
+)
+
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Such as digits or my/cats.", show_default=False)
 ]
@@ -99,13 +103,16 @@ def push(
             expected=expected,
             wait=min(timeout, LONGEST_HOLD_S),
         )
-        finish_push(client, model, until, as_json=as_json)
+        unproven = "" if no_check else _UNPROVEN
+        finish_push(client, model, until, as_json=as_json, unproven=unproven)
 
 
-def finish_push(client: Client, model: Model, until: float, *, as_json: bool) -> NoReturn:
+def finish_push(
+    client: Client, model: Model, until: float, *, as_json: bool, unproven: str = ""
+) -> NoReturn:
     """Wait until a worker has tried a version out, print it, and exit with what it stands for.
 
-    `until` is of time.monotonic.
+    `until` is of time.monotonic; `unproven` is what is said of a version without proof.
     """
     while model.state == "validating" and time.monotonic() < until:
         time.sleep(0.5)
@@ -114,22 +121,15 @@ def finish_push(client: Client, model: Model, until: float, *, as_json: bool) ->
         print_json(model.raw)
     else:
         typer.echo(model.id)
-        if model.state == "ready":
-            say(_proven(model))
+        proven = "" if model.proof is None else f"it answers as {proof_text(model.proof)}"
+        if model.state == "ready" and (proven or unproven):
+            say(proven or unproven)
     raise typer.Exit(_code_of(model))
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Put the command into the command line."""
     app.command(rich_help_panel=panel, epilog=EXIT_HELP)(push)
-
-
-def _proven(model: Model) -> str:
-    if model.proof is not None:
-        return f"it answers as {proof_text(model.proof)}"
-    return (
-        "it was held against nothing; --check PICTURES does so (ONNX files: with --expected FILE)"
-    )
 
 
 def proof_text(proof: Mapping[str, Any]) -> str:

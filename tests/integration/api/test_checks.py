@@ -1,6 +1,7 @@
 """A check that comes with a version: kept for the worker, and erased with it; bad ones refused."""
 
 import base64
+import hashlib
 import io
 import json
 from typing import Any
@@ -23,6 +24,7 @@ SAMPLE: dict[str, Any] = {
 CHECK: dict[str, Any] = {"against": {"timm": "1.0"}, "samples": [SAMPLE]}
 PROOF: dict[str, Any] = {
     "against": {"timm": "1.0"},
+    "check": None,
     "samples": 1,
     "holds": True,
     "differences": [{"measure": "confidence", "worst": 1e-6, "limit": 1e-3, "compared": 1}],
@@ -55,6 +57,8 @@ def test_it_lies_in_the_store_until_the_version_was_tried_out(
     assert blob is not None
     kept = json.loads(ground.storage.get(blob))
     assert kept["samples"][0]["data"] == DATA
+    sent = hashlib.sha256(json.dumps(CHECK).encode()).hexdigest()
+    assert kept["digest"] == f"sha256:{sent}"
     assert delete_strays(ground, older_than_s=-60) == 0
     accept(ground.database, turn, proof=PROOF)
     assert caller.get(URL + "/1").json["proof"] == PROOF
