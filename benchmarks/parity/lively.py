@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 # Standard deviation of a class's logit from picture to picture, of few classes.
 _SPREAD = 2.0
 # Factors that layers begin with where they are to be learned later: ConvNeXt's are 1e-6.
-_ASLEEP = 1e-2
+_ASLEEP, _AWAKE = 1e-2, 0.3
 
 
 @torch.no_grad()
@@ -24,7 +24,7 @@ def wake(network: nn.Module) -> None:
         if each.dim() > 1 and not each.any():
             each.normal_(0, 1 / max(1, each[0].numel()) ** 0.5)
         elif each.dim() == 1 and name.endswith(("weight", "gamma")) and each.abs().max() < _ASLEEP:
-            each.fill_(1.0)
+            each.fill_(_AWAKE)
 
 
 @torch.no_grad()
