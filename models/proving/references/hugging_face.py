@@ -22,7 +22,12 @@ def reference(folder: Path) -> Callable[[Image.Image], list[dict[str, Any]]]:
     names = [each for each in config.architectures or () if hasattr(hf, each)]
     if not names:
         raise ValueError(f"{folder / 'config.json'} names no network of transformers")
-    network = getattr(hf, names[0]).from_pretrained(folder, local_files_only=True).eval()
+    # Never a pickle, whatever lies beside.
+    network = (
+        getattr(hf, names[0])
+        .from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        .eval()
+    )
     # By Pillow, as these networks were evaluated; torchvision's processors differ by a hair.
     processor = hf.AutoImageProcessor.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False, backend="pil"
