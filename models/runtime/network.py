@@ -14,8 +14,6 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from models.contracts import check_params
-from models.extensions.task import tensors_in
 from models.media.memory import Pixels
 from models.media.pictures import Picture, decode
 from models.media.sampling import Sampling
@@ -244,10 +242,15 @@ class OwnNetwork(ImageNetwork):
 
     def warm_up(self) -> None:
         """Run blank inputs, to their predictions; raises ExtensionFailed too."""
+        # Not on a machine that has torch alone (benchmarks/gpu).
+        from models.contracts import check_params
+
         super().warm_up()
         self.postprocess(self.forward([self._blank()]), check_params(self.record.task, {}))
 
     def _refuse_unless_finite(self, outputs: Outputs) -> None:
+        from models.extensions.task import tensors_in
+
         super()._refuse_unless_finite(tensors_in(outputs))
 
     @property
