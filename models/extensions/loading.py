@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from models.contracts import CONTRACTS
 from models.extensions.architecture import Architecture
 from models.records.architectures import source_of
 from models.records.errors import ExtensionNotLoaded, ModelError, RecordError
@@ -165,8 +164,8 @@ def _read(extension: str, name: object, value: object) -> Own:
         given = getattr(value, part)
         if not callable(given) and (part == "build" or given is not None):
             raise refused(f"has a `{part}` that is no function")
-    if value.task and value.task not in CONTRACTS:
-        raise refused(f"has the task {value.task!r}; there are {', '.join(CONTRACTS)}")
+    if value.task and value.task not in _tasks():
+        raise refused(f"has the task {value.task!r}; there are {', '.join(_tasks())}")
     if isinstance(value.labels, str) or not all(isinstance(each, str) for each in value.labels):
         raise refused("has `labels` that are no list of names")
     if min(value.max_batch, value.shard_items) < 1:
@@ -178,3 +177,10 @@ def reason_of(err: BaseException) -> str:
     """Say in one line what was raised."""
     text = " ".join(f"{type(err).__name__}: {err}".split()).removesuffix(".")
     return text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + "…"
+
+
+def _tasks() -> Any:
+    # Not on a machine that has torch alone (benchmarks/gpu).
+    from models.contracts import CONTRACTS
+
+    return CONTRACTS

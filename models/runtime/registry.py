@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from models.extensions.loading import EXTENSIONS
-from models.extensions.task import own_task
 from models.records.architectures import WeightsKind, source_of
 from models.records.errors import RecordError
 from models.records.record import ModelRecord
@@ -72,4 +71,4 @@ def load(
 def _own_task(record: ModelRecord) -> Task | None:
     """Give the task of an operator's own architecture; None where it is one of the tables'."""
     own = EXTENSIONS.find(record.architecture)
-    return None if own is None else own_task(own, record, TASKS.get(record.task))
+    return None if own is None else __import__('models.extensions.task',fromlist=['own_task']).own_task(own, record, TASKS.get(record.task))
