@@ -71,4 +71,9 @@ def load(
 def _own_task(record: ModelRecord) -> Task | None:
     """Give the task of an operator's own architecture; None where it is one of the tables'."""
     own = EXTENSIONS.find(record.architecture)
-    return None if own is None else __import__('models.extensions.task',fromlist=['own_task']).own_task(own, record, TASKS.get(record.task))
+    if own is None:
+        return None
+    # Read here: its parameters are pydantic's, which a machine without extensions may lack.
+    from models.extensions.task import own_task
+
+    return own_task(own, record, TASKS.get(record.task))
