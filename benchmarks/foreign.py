@@ -99,7 +99,7 @@ _HUGGING_FACE: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("convnext-atto", "convnext", "ConvNext", _NARROW),
     ("convnextv2-atto", "convnextv2", "ConvNext", _NARROW),
     ("swin-tiny", "swin", "ViT", {"embed_dim": 48, "depths": [2, 2, 6, 2]}),
-    ("beit-tiny", "beit", "BeiT", {**_TINY, "intermediate_size": 768}),
+    ("beit-tiny", "beit", "Beit", {**_TINY, "intermediate_size": 768}),
 )
 
 
