@@ -67,6 +67,7 @@ def _huggingface(kind: str, processor: str, **sizes: Any) -> tuple[dict[str, Any
     config = transformers.AutoConfig.for_model(
         kind, id2label=labels, label2id={label: number for number, label in labels.items()}, **sizes
     )
+    config.architectures = []  # from_config() reads them where a type has two classifiers
     network = transformers.AutoModelForImageClassification.from_config(config)
     prepare = getattr(transformers, f"{processor}ImageProcessor")().to_dict()
     options = {"config": config.to_dict(), "processor": prepare}
