@@ -30,6 +30,12 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
+def say_step(message: str) -> None:
+    """Write what is done next to stderr, if somebody sits before it."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(message)
+
+
 def printable(text: str) -> str:
     """Replace control characters: names of files and messages of others may not move the cursor."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

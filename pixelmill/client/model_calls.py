@@ -10,10 +10,20 @@ from pixelmill.client.hub import HubModel, pulled, read_reference
 from pixelmill.client.records import Alias, Model
 from pixelmill.client.registering.checking import Samples
 from pixelmill.client.registering.pushing import Pushed, pushed, record_of
-from pixelmill.client.registering.registration import check_of, push_call, refuse_unless_made
+from pixelmill.client.registering.registration import (
+    OnStep,
+    check_of,
+    push_call,
+    refuse_unless_made,
+    sending,
+)
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.pages import pages
 from pixelmill.wire.transport import Call, Transport, json_object
+
+
+def _tell_nobody(_step: str) -> None:
+    pass
 
 
 class ModelCalls:
@@ -53,6 +63,7 @@ class ModelCalls:
         check: Samples | bool | None = None,
         expected: Path | str | None = None,
         wait: float = 0,
+        on_step: OnStep = _tell_nobody,
     ) -> Model:
         """Register a network as a version of a model, `my/cats` or one of all tenants'.
 
@@ -64,7 +75,7 @@ class ModelCalls:
         that is installed here: on the pictures of `check`, a file or a folder, or on three of our
         own. `expected` is a file of answers for those pictures instead. `check=False` leaves it
         out. Beyond the limits the version is refused, with the likely reason; `proof` has the
-        figures.
+        figures. `on_step` is told in words what is done next, where that may take a while.
 
         A worker tries it out: `state` is "validating" until it has, then "ready"; the server holds
         the answer for that up to `wait` seconds (≤ 50). Raises InvalidRequest if it is refused,
@@ -80,7 +91,7 @@ class ModelCalls:
             license_name=license_name,
         )
         with pushed(Path(weights), said) as what:
-            return self._push(_path(name), what, wait, check, expected)
+            return self._push(_path(name), what, wait, check, expected, on_step)
 
     def pull(
         self,
@@ -93,6 +104,7 @@ class ModelCalls:
         check: Samples | bool | None = None,
         wait: float = 0,
         on_found: Callable[[HubModel], None] | None = None,
+        on_step: OnStep = _tell_nobody,
     ) -> Model:
         """Fetch a model of the Hugging Face hub to this machine, and push it.
 
@@ -109,7 +121,7 @@ class ModelCalls:
         said = record_of(labels=labels, task=task, license_name=license_name)
         path = _path(of.default_name if name is None else name)
         with pulled(of, said, on_found) as what:
-            return self._push(path, what, wait, check)
+            return self._push(path, what, wait, check, None, on_step)
 
     def _push(
         self,
@@ -117,11 +129,13 @@ class ModelCalls:
         what: Pushed,
         wait: float,
         check: Samples | bool | None,
-        expected: Path | str | None = None,
+        expected: Path | str | None,
+        on_step: OnStep,
     ) -> Model:
         parts = {"record": json.dumps(dict(what.record))}
-        if (held := check_of(what, check, expected)) is not None:
+        if (held := check_of(what, check, expected, on_step)) is not None:
             parts["check"] = json.dumps(held)
+        on_step(sending(what.weights))
         call = push_call(path + "/versions", what.weights, parts, wait)
         model = Model.from_raw(self._answer(call))
         if held is not None and check not in (None, True):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli.display import say
+from pixelmill.cli.display import say, say_step
 from pixelmill.cli.exits import EXIT_HELP
 from pixelmill.cli.models.model_commands import PANEL
 from pixelmill.cli.models.push_command import finish_push
@@ -56,6 +56,7 @@ def pull(
             license_name=licence,
             check=False if no_check else None,
             wait=min(timeout, LONGEST_HOLD_S),
+            on_step=say_step,
             on_found=_say_found,
         )
         finish_push(client, model, time.monotonic() + timeout, as_json=as_json)

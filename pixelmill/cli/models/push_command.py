@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pixelmill.cli.display import say
+from pixelmill.cli.display import say, say_step
 from pixelmill.cli.exits import EXIT_HELP, ExitCode
 from pixelmill.cli.options import AsJson
 from pixelmill.cli.watching import print_json
@@ -102,6 +102,7 @@ def push(
             check=False if no_check else check,
             expected=expected,
             wait=min(timeout, LONGEST_HOLD_S),
+            on_step=say_step,
         )
         unproven = "" if no_check else _UNPROVEN
         finish_push(client, model, until, as_json=as_json, unproven=unproven)

@@ -9,7 +9,7 @@ With no pictures given, three that we have are used.
 import base64
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def can_ask(record: Mapping[str, Any]) -> bool:
     """Say whether the library of a record's network is here, and prepares pictures as it says."""
     if record.get("preprocess") or record.get("task") not in _TASKS or _is_of_films(record):
         return False
-    library = _library(record)
+    library = library_of(record)
     return library is not None and _is_here(library) and _is_here("torch")
 
 
@@ -54,7 +54,7 @@ def asked_library(
 
     Raises InvalidInput where it cannot be asked, in one line.
     """
-    library, architecture = _library(record), record.get("architecture", "onnx")
+    library, architecture = library_of(record), record.get("architecture", "onnx")
     if record.get("task") not in _TASKS or _is_of_films(record):
         raise InvalidInput(
             f"There is no check for {architecture} in this task: pictures of classes, boxes, masks "
@@ -95,7 +95,7 @@ def expected_answers(samples: Samples, expected: Path | str) -> dict[str, Any]:
     """
     path = Path(expected)
     answers = _read_answers(path)
-    found = list(pictures(samples))
+    found = list(pictures(samples, answers.keys()))
     names = [each.name for each in found]
     for name in names:
         if name not in answers:
@@ -114,13 +114,14 @@ def expected_answers(samples: Samples, expected: Path | str) -> dict[str, Any]:
     return {"against": {path.name: ""}, "samples": rows}
 
 
-def pictures(samples: Samples) -> Iterator[Path]:
+def pictures(samples: Samples, named: Collection[str] = ()) -> Iterator[Path]:
     """Yield the files that are meant, a folder's in the order of their names.
 
-    Raises InvalidInput for none, for too many and for too much.
+    Of a folder these are what every library reads, and those that are `named`. Raises InvalidInput
+    for none, for too many and for too much.
     """
-    given = [samples] if isinstance(samples, Path | str) else list(samples)
-    found = [file for each in map(Path, given) for file in _files(each)]
+    given = _given(samples)
+    found = [file for each in given for file in _files(each) if _is_meant(each, file, named)]
     if not found:
         raise InvalidInput(f"There is no picture in {', '.join(map(str, given))} to check with.")
     if len(found) > _MOST_PICTURES:
@@ -135,9 +136,29 @@ def pictures(samples: Samples) -> Iterator[Path]:
     yield from found
 
 
+def passed_over(samples: Samples) -> list[str]:
+    """Name the files of folders that `pictures` does not yield."""
+    return [
+        file.name
+        for each in _given(samples)
+        for file in _files(each)
+        if not _is_meant(each, file, ())
+    ]
+
+
+def _given(samples: Samples) -> list[Path]:
+    return [Path(samples)] if isinstance(samples, Path | str) else [Path(each) for each in samples]
+
+
+def _is_meant(given: Path, file: Path, named: Collection[str]) -> bool:
+    """Say whether a file is one to check with; who names a file itself means it."""
+    return given == file or file.suffix.lower() in _PICTURES or file.name in named
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(each for each in path.iterdir() if each.suffix.lower() in _PICTURES)
+        files = (each for each in path.iterdir() if each.is_file())
+        return sorted(each for each in files if not each.name.startswith("."))
     if not path.is_file():
         raise InvalidInput(f"{path} is neither a picture nor a folder of them.")
     return [path]
@@ -183,7 +204,8 @@ def _check_answer(path: Path, name: str, answer: Any) -> None:
             )
 
 
-def _library(record: Mapping[str, Any]) -> str | None:
+def library_of(record: Mapping[str, Any]) -> str | None:
+    """Name the library that knows a record's architecture by itself; None where there is none."""
     architecture = str(record.get("architecture", ""))
     return next(
         (name for begins, name in _LIBRARIES.items() if architecture.startswith(begins)), None

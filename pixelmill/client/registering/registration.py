@@ -3,12 +3,19 @@
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pixelmill.client.records import Model
-from pixelmill.client.registering.checking import Samples, asked_library, can_ask, expected_answers
+from pixelmill.client.registering.checking import (
+    Samples,
+    asked_library,
+    can_ask,
+    expected_answers,
+    library_of,
+    passed_over,
+)
 from pixelmill.client.registering.pushing import Pushed
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.safetensors_stream import Joined
@@ -19,9 +26,12 @@ log = logging.getLogger(__name__)
 
 _NEW_LINE = b"\r\n"
 
+# Is told in words what is done next, where that may take a while.
+OnStep = Callable[[str], None]
+
 
 def check_of(
-    what: Pushed, check: Samples | bool | None, expected: Path | str | None
+    what: Pushed, check: Samples | bool | None, expected: Path | str | None, on_step: OnStep
 ) -> dict[str, Any] | None:
     """Give what a version is to be held against; None for nothing."""
     samples = None if isinstance(check, bool) else check
@@ -31,6 +41,10 @@ def check_of(
         return expected_answers(samples, expected)
     if check is False or (check is None and not can_ask(what.record)):
         return None
+    if (library := library_of(what.record)) is not None:
+        on_step(f"asking {library} for its own answers, for up to half a minute")
+    if samples is not None and (others := passed_over(samples)):
+        log.warning("not checked with %s: no JPEG, PNG, WebP, BMP, GIF or TIFF", ", ".join(others))
     try:
         return asked_library(what.weights, what.folder, what.record, samples)
     except InvalidInput as err:
@@ -51,9 +65,14 @@ def refuse_unless_made(model: Model, check: str) -> None:
         )
 
 
+def sending(weights: Path | Joined) -> str:
+    """Say what is sent, and how much."""
+    return f"sending {_size_of(weights) / 1e6:,.1f} MB; then a worker tries it out"
+
+
 def push_call(path: str, weights: Path | Joined, parts: Mapping[str, str], wait: float) -> Call:
     """Give the registration as a form whose weights are read while they are sent."""
-    size = weights.size if isinstance(weights, Joined) else file_size(weights)
+    size = _size_of(weights)
     boundary = uuid.uuid4().hex
     head = _NEW_LINE.join(
         [
@@ -93,3 +112,7 @@ def push_call(path: str, weights: Path | Joined, parts: Mapping[str, str], wait:
         repeatable=True,
         hold_s=wait,
     )
+
+
+def _size_of(weights: Path | Joined) -> int:
+    return weights.size if isinstance(weights, Joined) else file_size(weights)

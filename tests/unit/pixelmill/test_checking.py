@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from pixelmill import InvalidInput
-from pixelmill.client.registering import checking
-from pixelmill.client.registering.checking import asked_library, can_ask, expected_answers, pictures
+from pixelmill.client.registering import checking, registration
+from pixelmill.client.registering.checking import (
+    asked_library,
+    can_ask,
+    expected_answers,
+    passed_over,
+    pictures,
+)
+from pixelmill.client.registering.pushing import Pushed
+from pixelmill.client.registering.registration import check_of
 
 ANSWER = [{"class": "cat", "confidence": 0.9}]
 
@@ -25,6 +33,29 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folders_pictures_come_in_the_order_of_their_names(folder: Path) -> None:
     assert [each.name for each in pictures(folder)] == ["a.png", "b.JPG"]
     assert [each.name for each in pictures(folder / "notes.txt")] == ["notes.txt"]
+
+
+def test_a_picture_of_any_format_is_taken_where_its_answer_is_given(folder: Path) -> None:
+    (folder / "phone.HEIC").write_bytes(b"heic")
+    expected = folder.parent / "expected.json"
+    expected.write_text(json.dumps({"a.png": ANSWER, "b.JPG": [], "phone.HEIC": ANSWER}))
+    check = expected_answers(folder, expected)
+    assert [each["name"] for each in check["samples"]] == ["a.png", "b.JPG", "phone.HEIC"]
+
+
+def test_what_a_library_is_not_asked_about_is_named_and_so_is_the_wait(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "phone.HEIC").write_bytes(b"heic")
+    (folder / ".DS_Store").write_bytes(b"")
+    assert passed_over(folder) == ["notes.txt", "phone.HEIC"]
+    assert passed_over(folder / "notes.txt") == []
+    told = list[str]()
+    monkeypatch.setattr(registration, "asked_library", lambda *_: {})
+    what = Pushed(folder / "w.safetensors", {"architecture": "timm/resnet18"})
+    check_of(what, folder, None, told.append)
+    assert told == ["asking timm for its own answers, for up to half a minute"]
+    assert "not checked with notes.txt, phone.HEIC: no JPEG" in caplog.text
 
 
 def test_none_too_many_and_too_much_are_refused(
