@@ -17,9 +17,9 @@ from typing import Any
 from pixelmill import ApiError, Client, Job
 from tests.e2e.stacks import RunningStack, results_of
 from tests.loopback import serving
-from tests.odd.bomb_pictures import small_png
 from tests.odd.bombs import ANSWER, Bomb, bombs_of
 from tests.odd.leftovers import decoders_below
+from tests.odd.still.bomb_pictures import small_png
 
 WAIT_S = 100
 # Errors that say that we broke, not the item.

@@ -25,16 +25,8 @@ LONGEST_OF_A_PACKAGE = 10
 FULLER = {
     "benchmarks",
     "tests/cases/media",
-    "tests/e2e",
-    "tests/faults",
-    "tests/integration/api",
     "tests/integration/jobs",
     "tests/integration/workers",
-    "tests/odd",
-    "tests/unit/jobs",
-    "tests/unit/models",
-    "tests/unit/pixelmill",
-    "tests/unit/workers",
 }
 # Packages whose first lines draw how the data goes, or list what their files do.
 DRAWN = {

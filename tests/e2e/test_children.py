@@ -23,8 +23,8 @@ from models.catalog import SHIPPED, shipped_weights
 from models.runtime.registry import load
 from pixelmill import NotFound
 from tests.e2e.stacks import RunningStack, results_of, wait_for
-from tests.e2e.test_command_line import environ as environ
-from tests.e2e.test_command_line import run
+from tests.e2e.whole.test_command_line import environ as environ
+from tests.e2e.whole.test_command_line import run
 
 RECORD = dataclasses.replace(SHIPPED["digits"], name="trial")
 SHIPPED_WEIGHTS = shipped_weights("digits").read_bytes()

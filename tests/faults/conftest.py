@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.houses import House, open_house
+from tests.faults.rig.houses import House, open_house
 from tests.receivers import Receiver, receiver_server
 from tests.servers import create_database, postgresql_server
 

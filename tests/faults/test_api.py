@@ -18,9 +18,9 @@ from jobs.tables import File, IdempotencyKey, Job
 from pixelmill.client.records import Job as Shown
 from tests.e2e.stacks import is_alive, wait_for
 from tests.faults.conftest import Report
-from tests.faults.houses import House
-from tests.faults.oracle import check
-from tests.faults.pictures import direct_inference, write_job
+from tests.faults.rig.houses import House
+from tests.faults.rig.oracle import check
+from tests.faults.rig.pictures import direct_inference, write_job
 
 PICTURES = 4
 

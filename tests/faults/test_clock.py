@@ -16,13 +16,13 @@ from standardwebhooks import Webhook
 from jobs.base.database import db_now
 from jobs.tables import Job as Row
 from tests.faults.conftest import Report
-from tests.faults.houses import LEASE_S, House, open_house
-from tests.faults.oracle import check
+from tests.faults.rig.houses import LEASE_S, House, open_house
+from tests.faults.rig.oracle import check
 from tests.receivers import Receiver, receiver_server
 from tests.servers import create_database, postgresql_server
 
 HOUR_S = 3600
-SOURCE = Path(__file__).parent / "clock.c"
+SOURCE = Path(__file__).parent / "rig" / "clock.c"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PLACES = {"cpu0": "worker-0", "cpu1": "worker-1", "io": "io"}
 

@@ -14,9 +14,9 @@ import pytest
 
 from tests.e2e.stacks import wait_for
 from tests.faults.conftest import Report
-from tests.faults.houses import House, open_house
-from tests.faults.oracle import check
-from tests.faults.postgresql import Fate, Server, Statement, Wire, running_server, wire_to
+from tests.faults.rig.houses import House, open_house
+from tests.faults.rig.oracle import check
+from tests.faults.rig.postgresql import Fate, Server, Statement, Wire, running_server, wire_to
 from tests.receivers import Receiver
 
 

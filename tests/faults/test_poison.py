@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import Report
-from tests.faults.houses import House, open_house
-from tests.faults.oracle import check
-from tests.faults.pictures import deadly_picture, marked_picture
+from tests.faults.rig.houses import House, open_house
+from tests.faults.rig.oracle import check
+from tests.faults.rig.pictures import deadly_picture, marked_picture
 from tests.receivers import Receiver
 
 ITEMS = 256

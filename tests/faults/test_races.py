@@ -14,9 +14,9 @@ from jobs.tables import Job as Row
 from pixelmill import ApiError, Job
 from tests.e2e.stacks import wait_for
 from tests.faults.conftest import Report
-from tests.faults.houses import LEASE_S, House
-from tests.faults.oracle import check
-from tests.faults.pictures import Answer, direct_inference, write_job
+from tests.faults.rig.houses import LEASE_S, House
+from tests.faults.rig.oracle import check
+from tests.faults.rig.pictures import Answer, direct_inference, write_job
 
 ITEMS = 64
 JOBS = 12

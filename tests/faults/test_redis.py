@@ -17,8 +17,8 @@ import redis
 from jobs.base.hints import CPU, IO
 from tests.e2e.stacks import wait_for
 from tests.faults.conftest import Report
-from tests.faults.houses import House
-from tests.faults.oracle import check
+from tests.faults.rig.houses import House
+from tests.faults.rig.oracle import check
 
 DOWN_S = 20.0
 SILENT_S = 12.0

@@ -17,9 +17,9 @@ from jobs.tables import Job as Row
 from pixelmill import Job
 from tests.e2e.stacks import is_alive, wait_for
 from tests.faults.conftest import Report
-from tests.faults.houses import House, environ_of
-from tests.faults.oracle import check
-from tests.faults.pictures import Answer, direct_inference
+from tests.faults.rig.houses import House, environ_of
+from tests.faults.rig.oracle import check
+from tests.faults.rig.pictures import Answer, direct_inference
 
 
 def test_launcher_killed_takes_its_workers_along_and_the_next_one_goes_on(

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from tests.faults.conftest import Report
-from tests.faults.houses import STALL_S, House, open_house
-from tests.faults.oracle import check
-from tests.faults.stores import Gate, Mode, filled, object_store, small_room
+from tests.faults.rig.houses import STALL_S, House, open_house
+from tests.faults.rig.oracle import check
+from tests.faults.rig.stores import Gate, Mode, filled, object_store, small_room
 from tests.receivers import Receiver
 
 # Enough for the shipped models and some jobs; quickly filled.

@@ -11,9 +11,9 @@ from jobs.tables import Job as JobRow
 from pixelmill import Job
 from tests.e2e.stacks import wait_for
 from tests.faults.conftest import Report
-from tests.faults.houses import LEASE_S
-from tests.faults.machines import Machines, two_machines
-from tests.faults.oracle import check
+from tests.faults.rig.houses import LEASE_S
+from tests.faults.rig.machines import Machines, two_machines
+from tests.faults.rig.oracle import check
 from tests.receivers import Receiver
 
 # A lease that has just been renewed, and then a round of the sweeper and a claim.

@@ -12,8 +12,8 @@ from models.runtime.weights import digest
 from pixelmill import Job
 from tests.e2e.stacks import results_of, wait_for
 from tests.faults.conftest import Report
-from tests.faults.houses import House, open_house
-from tests.faults.video_networks import RECORD
+from tests.faults.rig.houses import House, open_house
+from tests.faults.rig.video_networks import RECORD
 from tests.receivers import Receiver
 from tests.videos import jpeg, movie
 
@@ -27,7 +27,7 @@ def house(receiver: Receiver) -> Iterator[House]:
     """A house with a network for videos, and checkpoints every second."""
     from jobs.versions.registry import register
 
-    extensions = "tests.faults.networks,tests.faults.video_networks"
+    extensions = "tests.faults.rig.networks,tests.faults.rig.video_networks"
     environ = {"PIXELMILL_EXTENSIONS": extensions, "PIXELMILL_CHECKPOINT_S": "1"}
     with open_house(receiver, **environ) as opened:
         weights = shipped_weights("digits").read_bytes()

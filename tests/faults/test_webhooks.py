@@ -10,9 +10,9 @@ from jobs.tables import Delivery
 from pixelmill import Job
 from tests.e2e.stacks import wait_for
 from tests.faults.conftest import Report
-from tests.faults.houses import ENVIRON, House, open_house
-from tests.faults.oracle import check
-from tests.faults.pictures import Answer
+from tests.faults.rig.houses import ENVIRON, House, open_house
+from tests.faults.rig.oracle import check
+from tests.faults.rig.pictures import Answer
 from tests.receivers import Receiver, receiver_server
 
 ITEMS = 40

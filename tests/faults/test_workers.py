@@ -6,8 +6,8 @@ import time
 import pytest
 
 from tests.faults.conftest import Report
-from tests.faults.houses import LEASE_S, House
-from tests.faults.oracle import check
+from tests.faults.rig.houses import LEASE_S, House
+from tests.faults.rig.oracle import check
 
 
 @pytest.mark.pick

@@ -54,9 +54,9 @@ def zlib_zeros(count: int) -> bytes:
 
 
 def _families() -> Mapping[str, Callable[[], Iterator[Bomb]]]:
-    from tests.odd.bomb_archives import archives
-    from tests.odd.bomb_films import films
-    from tests.odd.bomb_pictures import pictures
+    from tests.odd.moving.bomb_films import films
+    from tests.odd.packed.bomb_archives import archives
+    from tests.odd.still.bomb_pictures import pictures
 
     return {"pictures": pictures, "films": films, "archives": archives}
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-from tests.odd.jpegs import SAMPLES, jpeg
-from tests.odd.modern import avif
-from tests.odd.pngs import png
-from tests.odd.scene import SCENE
-from tests.odd.small_formats import INDICES, bmp, gif, gif_frame, webp
-from tests.odd.tiffs import by_pillow, by_tifffile
+from tests.odd.still.jpegs import SAMPLES, jpeg
+from tests.odd.still.modern import avif
+from tests.odd.still.pngs import png
+from tests.odd.still.scene import SCENE
+from tests.odd.still.small_formats import INDICES, bmp, gif, gif_frame, webp
+from tests.odd.still.tiffs import by_pillow, by_tifffile
 
 _BYTES = 64
 

@@ -10,15 +10,15 @@ from typing import Any
 
 from pixelmill import Client, Job
 from tests.e2e.stacks import RunningStack, results_of, wait_for
-from tests.odd.archives import FAMILIES as ARCHIVE_FAMILIES
-from tests.odd.archives import archives_of
-from tests.odd.film_table import FILMS
-from tests.odd.films import make_masters
 from tests.odd.leftovers import left_over, traces
+from tests.odd.moving.film_table import FILMS
+from tests.odd.moving.films import make_masters
 from tests.odd.mutations import mutations
-from tests.odd.pictures import FAMILIES, pictures_of
-from tests.odd.pngs import png
-from tests.odd.scene import SCENE
+from tests.odd.packed.archives import FAMILIES as ARCHIVE_FAMILIES
+from tests.odd.packed.archives import archives_of
+from tests.odd.still.pictures import FAMILIES, pictures_of
+from tests.odd.still.pngs import png
+from tests.odd.still.scene import SCENE
 
 WAIT_S = 600
 _SETTLED_S = 90

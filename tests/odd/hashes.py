@@ -16,8 +16,8 @@ from models.media.sampling import Sampling
 from models.records.errors import InputError
 from models.records.record import VIDEO_LIMITS, Limits
 from tests.odd.damage import damaged, sound_files
-from tests.odd.films import make_films
-from tests.odd.pictures import FAMILIES, pictures_of
+from tests.odd.moving.films import make_films
+from tests.odd.still.pictures import FAMILIES, pictures_of
 
 _DAMAGES = 12
 

@@ -15,9 +15,9 @@ from models.media.films import open_video
 from models.media.sampling import Sampling
 from models.records.errors import InputError
 from models.records.record import VIDEO_LIMITS
-from tests.odd.archives import read_archive
-from tests.odd.scene import OddPicture
-from tests.odd.verdicts import LIMITS, fault
+from tests.odd.packed.archives import read_archive
+from tests.odd.still.scene import OddPicture
+from tests.odd.still.verdicts import LIMITS, fault
 
 MEDIA = Path(__file__).parents[1] / "cases" / "media"
 

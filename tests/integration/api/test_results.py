@@ -20,7 +20,7 @@ from jobs.queue.turns import Line
 from jobs.results.segments import ItemError, ItemWarning, Row, to_json, write_segment
 from jobs.tables import Job
 from tests.integration.api.callers import Caller, check_problem
-from tests.integration.api.test_jobs import finish
+from tests.integration.api.jobs.test_jobs import finish
 from tests.integration.jobs.builders import claim_one, run_one
 
 SEVEN = [{"class": "7", "class_id": 7, "confidence": 0.9}]

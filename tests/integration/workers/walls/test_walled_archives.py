@@ -9,8 +9,8 @@ import pytest
 
 from jobs.archives import ArchiveError, ArchiveKind, Limits, sniff_file
 from jobs.inputs.archive_items import IN_PROCESS, Archives
-from tests.odd import archives as odd
-from tests.odd.tars import END, entry
+from tests.odd.packed import archives as odd
+from tests.odd.packed.tars import END, entry
 from workers.walls.archives import WalledArchives
 from workers.walls.processes import ForkServer
 

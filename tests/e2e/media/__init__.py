@@ -1,0 +1,1 @@
+"""Pictures and films of every kind, by every door."""

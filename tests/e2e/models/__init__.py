@@ -1,0 +1,1 @@
+"""Networks of every source, through a whole stack."""

@@ -1,0 +1,1 @@
+"""Stacks as people start, meet and end them."""

@@ -1,0 +1,1 @@
+"""What breaks stacks, and who looks what was lost."""

@@ -1,0 +1,1 @@
+"""Peers, bodies and refusals."""

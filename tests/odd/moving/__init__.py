@@ -1,0 +1,1 @@
+"""Films of known content, and what must come of them."""

@@ -1,0 +1,1 @@
+"""Archives of known content, and what must come of them."""

@@ -1,0 +1,1 @@
+"""Pictures of known content, and what must come of them."""
