@@ -12,11 +12,12 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
+from models.answers.scores.pixel_scores import BACKGROUNDS
 from models.contracts import contract_of
 from models.media.pictures import Picture
 from models.proving.check import Check, Expected, Sample
 from models.proving.differences import LIMITS, Difference, differences, has_measure, worst_of
-from models.proving.suspects import Suspect, suspects
+from models.proving.suspects import Suspect, paired, suspects
 from models.records.errors import InputError, RecordError
 from models.records.record import Limits, ModelRecord
 from models.runtime.network import ImageNetwork, Network
@@ -30,6 +31,8 @@ _TRIED_ON = 3
 _MOST_NAMED = 5
 # Confidences that agree by chance are fewer.
 _LEAST_PERMUTED = 2
+# The nearest of what was tried, each of which is tried together with all others.
+_PAIRED = 3
 # A suspect that does not explain all of it is named where it explains most.
 _MUCH_NEARER = 5.0
 # All that a network tells: thresholds are the caller's.
@@ -52,7 +55,11 @@ class Run(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was compared with whom, and how far apart it was; `worst` has a difference a measure."""
+    """What was compared with whom, and how far apart it was; `worst` has a difference a measure.
+
+    Where neither side found anything in any picture, nothing was compared: it does not hold, and is
+    no reason to refuse.
+    """
 
     against: Mapping[str, str]
     samples: int
@@ -65,8 +72,8 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        """Say whether all of it is within the limits."""
-        return not self.apart
+        """Say whether something was compared, and all of it is within the limits."""
+        return bool(self.worst) and not self.apart
 
     def to_json(self) -> dict[str, Any]:
         """Give it as it is kept with the version."""
@@ -139,7 +146,11 @@ class _Trial:
     def differences(self, sample: Sample, suspect: Suspect | None = None) -> list[Difference]:
         """Compare our answer to a sample with what is expected of it."""
         ours, task = self._answer(sample, suspect), self._network.record.task
-        theirs = [_plain(each, sample, self._network.record) for each in sample.predictions]
+        record = self._network.record
+        theirs = [_plain(each, sample, record) for each in sample.predictions]
+        if task == "segmentation":
+            # What no class covers is told as a class by some and as nothing by others.
+            theirs = [each for each in theirs if not _is_background(each, record)]
         return differences(task, ours, theirs, self._check.least_confidence)
 
     def _answer(self, sample: Sample, suspect: Suspect | None = None) -> Predictions:
@@ -160,20 +171,31 @@ class _Trial:
                 "The same confidences stand at other classes: the labels are in another order "
                 "(`--labels`)."
             )
-        before = self._excess(samples, None)
-        tried: list[tuple[float, Suspect | None]] = []
-        for suspect in suspects(self._network.record):
+        before, known = self._excess(samples, None), list(suspects(self._network.record))
+        tried = self._tried(samples, known)
+        if tried and tried[0][0] > 1:
+            pairs = [one for _, each in tried[:_PAIRED] for one in paired(each, known)]
+            worst = samples[:1]
+            likely = [each for _, each in self._tried(worst, pairs)[:1]]
+            tried = sorted([*tried, *self._tried(samples, likely)], key=_excess_of)
+        if not tried or (tried[0][0] > 1 and tried[0][0] * _MUCH_NEARER > before):
+            return None
+        nearest, suspect = tried[0]
+        how = "agree" if nearest <= 1 else "be nearer, not equal,"
+        return f"They would {how} {suspect.words}. {suspect.remedy}"
+
+    def _tried(
+        self, samples: Sequence[Sample], known: Sequence[Suspect]
+    ) -> list[tuple[float, Suspect]]:
+        """Give how far answers are apart as each suspect has it, the nearest first."""
+        tried = []
+        for suspect in known:
             try:
-                excess = self._excess(samples, suspect)
+                tried.append((self._excess(samples, suspect), suspect))
             except (RecordError, InputError, ValueError, RuntimeError):
                 # What this network cannot be is no reason.
                 continue
-            tried.append((excess, suspect))
-        nearest, likely = min(tried, key=lambda each: each[0], default=(before, None))
-        if likely is None or (nearest > 1 and nearest * _MUCH_NEARER > before):
-            return None
-        how = "agree" if nearest <= 1 else "be nearer, not equal,"
-        return f"They would {how} {likely.words}. {likely.remedy}"
+        return sorted(tried, key=_excess_of)
 
     def _is_permuted(self, sample: Sample) -> bool:
         """Say whether the best confidences are those that are expected, of whatever classes."""
@@ -207,22 +229,45 @@ def _in_float32(network: ImageNetwork, prepared: Prepared) -> Outputs:
         torch.backends.cudnn.allow_tf32 = before
 
 
+def _excess_of(tried: tuple[float, Suspect]) -> float:
+    return tried[0]
+
+
+def _is_background(expected: Mapping[str, Any], record: ModelRecord) -> bool:
+    name = expected.get("class")
+    if name is None and "class_id" in expected and record.labels:
+        name = record.labels[expected["class_id"]]
+    return name in BACKGROUNDS
+
+
 def _plain(expected: Expected, sample: Sample, record: ModelRecord) -> dict[str, Any]:
     """Give an expectation as predictions are given.
 
     Raises RecordError when its task needs more, and for a class that the model does not know.
     """
-    task, name = record.task, expected.name
-    if expected.class_id is None and name is not None and name not in record.labels:
-        near = get_close_matches(name, record.labels) or record.labels[:5]
-        raise RecordError(
-            f"The check expects the class {name!r} of {sample.name}, which the model does not "
-            f"know; it has, for example, {', '.join(map(repr, near))}."
-        )
+    task, name, number = record.task, expected.name, expected.class_id
     needed = {"detection": "box", "segmentation": "mask", "embedding": "embedding"}.get(task)
     if needed is not None and getattr(expected, needed) is None:
         raise RecordError(
             f"The check expects of {sample.name} something without `{needed}`, which the task "
             f"{task} gives."
+        )
+    if number is not None and record.labels:
+        if number >= len(record.labels):
+            raise RecordError(
+                f"The check expects class {number} of {sample.name}, and the model has "
+                f"{len(record.labels)} labels, of which the first is 0."
+            )
+        if name is not None and name != record.labels[number]:
+            raise RecordError(
+                f"The check's class {number} of {sample.name} is called {name!r}, and the model's "
+                f"{record.labels[number]!r}: the labels are in another order, or are others "
+                "(--labels); leave `class_id` out of the check, and names alone are compared."
+            )
+    if expected.class_id is None and name is not None and name not in record.labels:
+        near = get_close_matches(name, record.labels) or record.labels[:5]
+        raise RecordError(
+            f"The check expects the class {name!r} of {sample.name}, which the model does not "
+            f"know; it has, for example, {', '.join(map(repr, near))}."
         )
     return expected.model_dump(by_alias=True, exclude_none=True)

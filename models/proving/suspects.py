@@ -3,7 +3,7 @@
 A new one is a line in `suspects`, the likeliest first.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,6 +66,14 @@ def suspects(record: ModelRecord) -> Iterator[Suspect]:
             "channels of any other.",
             swaps_channels=True,
         )
+        turned = {name: given[name][::-1] for name in ("mean", "std") if name in given}
+        if any(given[name] != value for name, value in turned.items()):
+            yield Suspect(
+                "if channels were turned to BGR after mean and deviation were taken",
+                "Turn them back in the author's code, or turn the first layer's channels.",
+                turned,
+                swaps_channels=True,
+            )
     yield from _of_size(given)
     if record.task == "classification":
         yield Suspect(
@@ -91,6 +99,23 @@ def suspects(record: ModelRecord) -> Iterator[Suspect]:
     if given.get("resize_by", "torchvision") != "opencv":
         wanted = {"antialias": False, "resize_by": "torchvision", "interpolation": "bilinear"}
         yield _other("with pictures resized without a filter, as OpenCV does", wanted)
+
+
+def paired(first: Suspect, known: Iterable[Suspect]) -> Iterator[Suspect]:
+    """Yield a suspect together with each of the others that says something else."""
+    for each in known:
+        same = first.preprocess.keys() & each.preprocess.keys()
+        if each is first or same or (first.around and each.around):
+            continue
+        if first.swaps_channels and each.swaps_channels:
+            continue
+        yield Suspect(
+            f"{first.words}, and {each.words}",
+            f"{first.remedy} {each.remedy}",
+            {**first.preprocess, **each.preprocess},
+            first.swaps_channels or each.swaps_channels,
+            first.around or each.around,
+        )
 
 
 _USUAL: Mapping[str, Any] = {

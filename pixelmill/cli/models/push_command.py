@@ -122,7 +122,7 @@ def finish_push(
         print_json(model.raw)
     else:
         typer.echo(model.id)
-        proven = "" if model.proof is None else f"it answers as {proof_text(model.proof)}"
+        proven = "" if model.proof is None else _proven(model.proof)
         if model.state == "ready" and (proven or unproven):
             say(proven or unproven)
     raise typer.Exit(_code_of(model))
@@ -131,6 +131,12 @@ def finish_push(
 def add_to(app: typer.Typer, panel: str) -> None:
     """Put the command into the command line."""
     app.command(rich_help_panel=panel, epilog=EXIT_HELP)(push)
+
+
+def _proven(proof: Mapping[str, Any]) -> str:
+    if proof["holds"]:
+        return f"it answers as {proof_text(proof)}"
+    return f"{proof_text(proof)}; give pictures that show something (--check PICTURES)"
 
 
 def proof_text(proof: Mapping[str, Any]) -> str:
@@ -142,9 +148,11 @@ def proof_text(proof: Mapping[str, Any]) -> str:
         else f"{each['measure']} {each['worst']:.4f}"
         for each in proof["differences"]
     )
+    if not figures:
+        count = proof["samples"]
+        return f"not proven: neither it nor {of or 'the check'} found anything in {count} pictures"
     verdict = "" if proof["holds"] else "differs: "
-    found = figures or "nothing to compare"
-    return f"{verdict}{of or 'the check'} on {proof['samples']} pictures: {found}"
+    return f"{verdict}{of or 'the check'} on {proof['samples']} pictures: {figures}"
 
 
 def _read_record(path: Path) -> dict[str, Any]:

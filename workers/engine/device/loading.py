@@ -197,7 +197,7 @@ class Validator:
             return _Verdict(f"It cannot be run with this record: {type(err).__name__}: {err}")
         if proof is None:
             return _Verdict(None)
-        return _Verdict(None if proof.holds else proof.refusal(), proof.to_json())
+        return _Verdict(proof.refusal() if proof.apart else None, proof.to_json())
 
     def _proof(self, version: ModelVersion, network: Network) -> Proof | None:
         """Hold a network against the check that came with it, if one did."""
