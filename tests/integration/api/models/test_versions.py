@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from api.app import create_app
 from jobs.base.bootstrap import Ground
@@ -17,6 +16,7 @@ from jobs.tenants.keys import NewKey
 from jobs.versions.validation import has_unvalidated
 from models.catalog import SHIPPED, shipped_weights
 from tests.integration.api.callers import Caller, check_problem, try_out, with_settings
+from tests.integration.api.models.registering import job, rows
 from tests.model_files.weights_files import DIGITS, RECORD, hostile_files, noisy_digits
 
 SCENES: dict[str, Any] = {
@@ -24,16 +24,12 @@ SCENES: dict[str, Any] = {
     "labels": ["cat", "dog"],
     "preprocess": {"resize": 256, "crop": 224, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1]},
 }
+
 MOTION: dict[str, Any] = {
     name: SHIPPED["motion"].to_json()[name] for name in ("architecture", "labels", "preprocess")
 }
+
 WIDE_FRAMES = MOTION["preprocess"] | {"crop": [1024, 1024]}
-
-
-def rows(ground: Ground) -> list[ModelVersion]:
-    with ground.database.read() as session:
-        query = select(ModelVersion).where(ModelVersion.name.startswith("ten_"))
-        return list(session.scalars(query.order_by(ModelVersion.version)))
 
 
 def weights_stored(ground: Ground) -> set[str]:
@@ -60,10 +56,6 @@ def test_a_version_is_validating_until_a_worker_has_tried_it_out(
     assert caller.get("/v1/models/my/cats/versions/1").json["state"] == "ready"
     assert caller.get("/v1/models/my/cats").json["created_at"] > 0
     assert caller.submit(model="my/cats")["model"]["name"] == "my/cats"
-
-
-def job(model: str) -> dict[str, Any]:
-    return {"model": model, "requests": [{"input": {"data": "aGk="}}]}
 
 
 def test_the_call_may_wait_for_the_worker(caller: Caller, ground: Ground) -> None:
@@ -269,60 +261,6 @@ def test_an_operator_may_not_name_what_another_source_does_not_have(operator: Ca
     assert problem["error"]["param"] == "record.architecture"
 
 
-def test_nobody_finds_another_tenants_models(
-    caller: Caller, stranger: Caller, operator: Caller, ground: Ground
-) -> None:
-    caller.push("my/cats", DIGITS)
-    try_out(ground)
-    caller.put("/v1/models/my/cats/aliases/production", json={"version": 1})
-    stored = rows(ground)[0].name
-    for other in (stranger, operator):
-        ids = [model["id"] for model in other.get("/v1/models").json["data"]]
-        assert ids == ["digits@1"]
-        for name in ("my/cats", stored, f"{stored}@1", "my/cats@production"):
-            for method, path in [
-                ("GET", f"/v1/models/{name}"),
-                ("GET", f"/v1/models/{name}/versions"),
-                ("GET", f"/v1/models/{name}/versions/1"),
-                ("GET", f"/v1/models/{name}/aliases"),
-                ("GET", f"/v1/models/{name}/aliases/production"),
-                ("DELETE", f"/v1/models/{name}/versions/1"),
-            ]:
-                theirs = check_problem(other.open(method, path), 404, "model_not_found")
-                nobodys = check_problem(other.open(method, path.replace("cats", "dogs")), 404)
-                assert theirs["detail"].replace("cats", "dogs") == nobodys["detail"]
-            check_problem(other.post("/v1/jobs", json=job(name)), 404, "model_not_found")
-        check_problem(other.push(stored, noisy_digits(1)), 404)
-        check_problem(
-            other.put(f"/v1/models/{stored}/aliases/production", json={"version": 1}), 404
-        )
-        check_problem(other.delete(f"/v1/models/{stored}/aliases/production"), 404)
-    check_problem(caller.get(f"/v1/models/{stored}"), 404, "model_not_found")
-
-
-def test_an_own_model_is_called_by_its_owners_name_everywhere(
-    caller: Caller, stranger: Caller, ground: Ground
-) -> None:
-    for owner, weights in ((caller, DIGITS), (stranger, noisy_digits(1))):
-        owner.push("my/cats", weights)
-    try_out(ground)
-    assert [each["id"] for each in caller.get("/v1/models").json["data"]] == [
-        "digits@1", "my/cats@1",
-    ]  # fmt: skip
-    made = caller.submit(model="my/cats@1")
-    assert made["model"]["name"] == "my/cats"
-    assert made["model"]["digest"] == caller.get("/v1/models/my/cats").json["digest"]
-    assert made["model"]["digest"] != stranger.get("/v1/models/my/cats").json["digest"]
-    rehearsed = caller.post("/v1/jobs", json=job("my/cats") | {"dry_run": True}).json
-    assert rehearsed["model"]["name"] == "my/cats"
-    listed = caller.get("/v1/jobs", query_string={"model": "my/cats"}).json["data"]
-    assert [each["id"] for each in listed] == [made["id"]]
-    caller.post(f"/v1/jobs/{made['id']}/cancel")
-    (row,) = caller.get(f"/v1/jobs/{made['id']}/results").json["data"]
-    assert row["model"].startswith("my/cats@1#sha256:")
-    assert caller.tenant_id not in str((made, rehearsed, listed, row))
-
-
 def test_a_deleted_version_is_hidden_and_its_number_never_given_again(
     caller: Caller, ground: Ground
 ) -> None:
@@ -349,65 +287,3 @@ def test_a_name_that_no_model_can_have_is_refused(caller: Caller, operator: Call
     for name in ("my/Cats", "my/my/cats", "my/a/b/c/d", "my/versions"):
         check_problem(caller.push(name, DIGITS), 422)
     check_problem(operator.push("TEN_x/cats", DIGITS), 422)
-
-
-def insert_versions(ground: Ground, key: NewKey, name: str, count: int, **record: Any) -> None:
-    with ground.database.write() as session:
-        session.add_all(
-            ModelVersion(
-                name=f"{key.tenant_id}/{name}",
-                version=number,
-                record={**SHIPPED["digits"].to_json(), "name": f"my/{name}", **record},
-                weights=f"models/{name}/{number}",
-                digest=f"sha256:{name}{number}",
-                state="ready",
-                author="key",
-                created_at=1.0,
-            )
-            for number in range(1, count + 1)
-        )
-
-
-def walked(caller: Caller, path: str, **query: Any) -> list[list[str]]:
-    """Give the ids of every page of a list."""
-    pages, after = [], None
-    while True:
-        page = caller.get(path, query_string=query | ({"after": after} if after else {})).json
-        pages.append([each["id"] for each in page["data"]])
-        after = page["last_id"]
-        if not page["has_more"]:
-            return pages
-
-
-def test_versions_and_models_come_page_by_page(
-    caller: Caller, ground: Ground, tenant: NewKey
-) -> None:
-    insert_versions(ground, tenant, "cats", 7)
-    for name in ("ants", "bees", "cows"):
-        insert_versions(ground, tenant, name, 2)
-    assert walked(caller, "/v1/models/my/cats/versions", limit=3) == [
-        ["my/cats@7", "my/cats@6", "my/cats@5"],
-        ["my/cats@4", "my/cats@3", "my/cats@2"],
-        ["my/cats@1"],
-    ]
-    ids = [each for page in walked(caller, "/v1/models", limit=2) for each in page]
-    assert [each for each in ids if each.startswith("my/")] == [
-        "my/ants@2",
-        "my/bees@2",
-        "my/cats@7",
-        "my/cows@2",
-    ]
-    assert len(ids) == len(set(ids))
-    for after in ("cats", "@3", "my/cats@three", f"my/cats@{10**12}", f"ten_{'0' * 26}/cats@1"):
-        problem = check_problem(caller.get("/v1/models", query_string={"after": after}), 422)
-        assert "last_id" in problem["detail"]
-
-
-def test_a_page_of_large_records_ends_before_it_is_large(
-    caller: Caller, ground: Ground, tenant: NewKey
-) -> None:
-    labels = [f"{number:06d} {'x' * 190}" for number in range(20_000)]
-    insert_versions(ground, tenant, "cats", 6, labels=labels)
-    pages = walked(caller, "/v1/models/my/cats/versions")
-    assert [len(page) for page in pages] == [3, 3]
-    assert [*pages[0], *pages[1]] == [f"my/cats@{number}" for number in (6, 5, 4, 3, 2, 1)]

@@ -1,50 +1,19 @@
 """Networks with a `prepare` and a `postprocess` of their own, and with neither."""
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from models.contracts import check_params
 from models.extensions import Architecture, Placement, Sample
 from models.media.pictures import Picture
-from models.records.errors import ExtensionFailed, ImageTooLarge, RecordError, WeightsError
-from models.records.record import ModelRecord
-from models.runtime import weights as weights_file
 from models.runtime.network import ImageNetwork, OwnNetwork
-from models.runtime.registry import load
-from models.runtime.torch_runtime import extend
 from tests.model_files.own_modules import Means, NewModule, boxes, classes, prepare
-
-SCALE = {"channels": 3, "mean": [0.5] * 3, "std": [0.25] * 3}
-CROPPED = {"resize": 8, "crop": 8, **SCALE}
-LETTERBOX = {"letterbox": [16, 16], "resize_by": "opencv", **SCALE}
-
-
-def png(height: int = 20, width: int = 30, seed: int = 0) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-PICTURES = [png(20, 30, 1), png(30, 20, 2), png(1, 1, 3), png(9, 64, 4)]
-
-
-def own(new_module: NewModule, says: Architecture, **more: Any) -> ImageNetwork:
-    """Load a network with random weights."""
-    extend([new_module("mine", {"own/net": says})])
-    plain = {"preprocess": says.preprocess, "labels": ("a", "b"), "task": says.task, **more}
-    record = ModelRecord(name="mine", architecture="own/net", **plain)
-    torch.manual_seed(0)
-    network = load(record, weights_file.write(says.build(2).state_dict()))
-    assert isinstance(network, ImageNetwork)
-    return network
+from tests.unit.models.extensions.own_networks import CROPPED, GOOD, LETTERBOX, PICTURES, SCALE, own
 
 
 def answers(network: ImageNetwork, **params: Any) -> list[Any]:
@@ -244,53 +213,6 @@ def test_parameters_hold_whatever_is_found(new_module: NewModule) -> None:
     assert sure(max_detections=1) == [0.9]
 
 
-GOOD = {"class": "a", "class_id": 0, "confidence": 0.5}
-WHERE = {"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("task", "given", "words"),
-    [
-        ("classification", None, ["None", "a list of predictions"]),
-        ("classification", GOOD, ["a dict", "a list of predictions"]),
-        ("classification", ["a"], ["prediction 0", "a str", "a dict"]),
-        ("classification", [GOOD | {"confidence": 1.5}], ["`confidence`", "1.5"]),
-        ("classification", [GOOD | {"confidence": float("nan")}], ["`confidence`", "nan"]),
-        ("classification", [GOOD | {"confidence": torch.ones(2)}], ["`confidence`", "tensor"]),
-        ("classification", [GOOD | {"class_id": np.int64(0)}], ["`class_id`", "integer"]),
-        ("classification", [GOOD, GOOD | {"class_id": 2}], ["prediction 1", "2 labels"]),
-        ("classification", [GOOD | {"class": "b"}], ["'b'", "label 0 is 'a'"]),
-        ("classification", [GOOD | {"score": 1}], ["`score`", "leave it out"]),
-        ("classification", [{"class": "a", "class_id": 0}], ["`confidence`", "required"]),
-        ("detection", [GOOD], ["`box`"]),
-        ("detection", [GOOD | {"box": WHERE | {"width": -1.0}}], ["`box.width`"]),
-        ("detection", [GOOD | {"box": WHERE | {"x": float("inf")}}], ["`box`", "inf"]),
-        ("detection", [GOOD | {"box": WHERE | {"angle": 3}}], ["`angle`"]),
-        ("embedding", [{"embedding": [0.0, float("nan")]}], ["`embedding`", "nan"]),
-        (
-            "segmentation",
-            [GOOD | {"area": 1, "mask": {"size": [2, 2], "counts": "04"}}],
-            ["`mask.size`", "[20, 30]"],
-        ),
-    ],
-)
-def test_predictions_outside_the_contract_are_told_in_one_line(
-    new_module: NewModule, task: str, given: Any, words: list[str]
-) -> None:
-    preprocess = CROPPED if task in ("classification", "embedding") else LETTERBOX
-    says = Architecture(build=Means, task=task, preprocess=preprocess, postprocess=lambda *_: given)
-    network = own(new_module, says)
-    outputs = network.forward([network.prepare(PICTURES[0])])
-    with pytest.raises(ExtensionFailed) as raised:
-        network.postprocess(outputs, check_params(task, {}))
-    said = str(raised.value)
-    for word in ("'own/net' of the extension 'mine'", f"the contract of {task}", *words):
-        assert word in said
-    assert "\n" not in said
-    with pytest.raises(ExtensionFailed):
-        network.warm_up()
-
-
 @pytest.mark.parametrize("number", [torch.tensor(0.1), float(torch.tensor(0.1)), np.float64(0.1)])
 def test_numbers_are_plain_and_have_the_digits_of_a_float32(
     new_module: NewModule, number: Any
@@ -300,74 +222,3 @@ def test_numbers_are_plain_and_have_the_digits_of_a_float32(
 
     says = Architecture(build=Means, task="classification", preprocess=CROPPED, postprocess=sure)
     assert repr(answers(own(new_module, says))[0][0]["confidence"]) == "0.1"
-
-
-def test_what_a_function_raises_names_module_and_architecture(new_module: NewModule) -> None:
-    def fail(*_: Any) -> Any:
-        raise KeyError("size\nof it")
-
-    says = Architecture(build=Means, task="classification", preprocess=CROPPED, postprocess=fail)
-    network = own(new_module, says)
-    outputs = network.forward([network.prepare(PICTURES[0])])
-    named = r"'own/net' of the extension 'mine' failed in `postprocess`: KeyError"
-    with pytest.raises(ExtensionFailed, match=named):
-        network.postprocess(outputs, check_params("classification", {}))
-    says = Architecture(build=Means, task="classification", preprocess=CROPPED, prepare=fail)
-    with pytest.raises(ExtensionFailed, match=r"'own/net'.*`prepare`: KeyError"):
-        own(new_module, says).prepare(PICTURES[0])
-
-
-def test_a_picture_may_be_refused_and_a_sample_must_be_one(new_module: NewModule) -> None:
-    def refuse(*_: Any) -> Any:
-        raise ImageTooLarge("Send a smaller one.")
-
-    says = Architecture(build=Means, task="classification", preprocess=CROPPED, prepare=refuse)
-    with pytest.raises(ImageTooLarge, match="smaller"):
-        own(new_module, says).prepare(PICTURES[0])
-    for given in (None, torch.zeros(3, 8, 8), Sample(torch.zeros(8, 8), 8, 8)):
-        says = Architecture(
-            build=Means,
-            task="classification",
-            preprocess=CROPPED,
-            prepare=lambda *_, given=given: given,
-        )
-        with pytest.raises(ExtensionFailed, match="Sample"):
-            own(new_module, says).prepare(PICTURES[0])
-
-
-def test_a_record_for_another_task_is_refused(new_module: NewModule) -> None:
-    says = Architecture(build=Means, task="classification", preprocess=CROPPED, prepare=prepare)
-    with pytest.raises(RecordError, match="does classification"):
-        own(new_module, says, task="embedding")
-
-
-def test_functions_of_ones_own_are_for_pictures(new_module: NewModule) -> None:
-    says = Architecture(build=Means, task="video-classification", prepare=prepare)
-    with pytest.raises(RecordError, match="classification, detection"):
-        own(new_module, says)
-
-
-def test_forward_must_answer_every_picture(new_module: NewModule) -> None:
-    class Short(Means):
-        def forward(self, pictures: torch.Tensor) -> Any:
-            return [None]
-
-    says = Architecture(build=Short, task="classification", preprocess=CROPPED, postprocess=classes)
-    network = own(new_module, says)
-    with pytest.raises(RecordError, match="1 answers to 2 pictures"):
-        network.forward([network.prepare(data) for data in PICTURES[:2]])
-
-
-def test_weights_that_give_no_numbers_are_refused(new_module: NewModule) -> None:
-    class Lost(Means):
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            return super().forward(pictures) * float("nan")
-
-    says = Architecture(
-        build=Lost,
-        task="classification",
-        preprocess=CROPPED,
-        postprocess=lambda record, *_: [],
-    )
-    with pytest.raises(WeightsError, match="not a number"):
-        own(new_module, says).warm_up()

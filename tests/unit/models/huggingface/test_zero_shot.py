@@ -1,48 +1,24 @@
 """Zero-shot answers held against transformers' own pipeline, from the same folder."""
 
-import base64
-import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.parity.compared import Pixels
-from benchmarks.parity.compared import pictures as pictures_of
-from benchmarks.parity.hugging_face.rows import SIZES
 from benchmarks.parity.hugging_face.tiny import network_of, read
 from models.huggingface.describing import describe
-from models.huggingface.matching.tokenizer import TENSOR
 from models.media.pictures import Picture
 from models.records.errors import ParamsError, RecordError, WeightsError
-from models.runtime import weights as weights_file
-from models.runtime.registry import load
 from pixelmill.client.hugging_face.folder import read_folder
-from pixelmill.wire.errors import InvalidInput
+from tests.unit.models.huggingface.towers import KINDS, TEXTS, loaded, pictures
 from tests.unit.models.huggingface.two_towers import (
     LABELS,
     TASK,
     answers,
     asked,
-    save,
     without_tokenizer_json,
 )
-
-KINDS = ("clip", "siglip")
-TEXTS = [
-    "This is a photo of a cat.",
-    "photo",
-    "Two  DOGS, don't you think?",
-    "Ünïcödé – ▁ 12\u00a0345 😀",
-    "",
-    " x ",
-]
-
-
-def pictures() -> list[Pixels]:
-    return pictures_of(SIZES)
 
 
 @pytest.fixture(scope="module")
@@ -51,37 +27,6 @@ def table():
     rows: dict[str, str] = {}
     yield rows
     print("\n" + "\n".join(f"{name:30} {said}" for name, said in rows.items()))
-
-
-@pytest.fixture(scope="module")
-def towers(tmp_path_factory):
-    """Saved folders; made once."""
-    return {kind: save(kind, tmp_path_factory.mktemp(kind), pictures()) for kind in KINDS}
-
-
-@pytest.fixture(scope="module")
-def networks(towers):
-    return {kind: network_of(each.folder, task=TASK) for kind, each in towers.items()}
-
-
-@pytest.fixture
-def sent(towers, tmp_path, request):
-    """A record and tensors as a caller sends them, to be spoilt."""
-    record, weights = read(towers[getattr(request, "param", "clip")].folder, task=TASK)
-    return record, weights_file.read(weights)
-
-
-def loaded(sent):
-    record, tensors = sent
-    return load(record, weights_file.write(tensors))
-
-
-def spoilt_tokenizer(sent, change):
-    record, tensors = sent
-    plain = json.loads(tensors[TENSOR].numpy().tobytes())
-    change(plain)
-    data = bytearray(json.dumps(plain).encode())
-    return record, {**tensors, TENSOR: torch.frombuffer(data, dtype=torch.uint8)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -207,156 +152,6 @@ def test_texts_that_are_no_numbers_are_found_when_a_version_is_tried_out(sent):
     tensors["text_projection.weight"] = torch.full_like(tensors["text_projection.weight"], 3e38)
     with pytest.raises(WeightsError, match="black picture with what is not a number"):
         loaded(sent).warm_up()
-
-
-def test_weights_without_a_tokenizer_are_refused_with_the_way_to_send_it(sent):
-    record, tensors = sent
-    del tensors[TENSOR]
-    with pytest.raises(WeightsError, match="--task zero-shot-classification"):
-        loaded((record, tensors))
-
-
-def test_a_tokenizer_that_is_no_row_of_bytes_is_refused(sent):
-    record, tensors = sent
-    with pytest.raises(WeightsError, match="uint8"):
-        loaded((record, {**tensors, TENSOR: torch.zeros(8)}))
-
-
-CHANGES = {
-    "no model": (lambda it: it.pop("model"), "no `model`"),
-    "an unknown model": (lambda it: it["model"].update(type="Evil"), "'Evil'"),
-    "dropout": (lambda it: it["model"].update(dropout=0.5), "dropout"),
-    "an unknown step": (lambda it: it.update(normalizer={"type": "Python"}), "'Python'"),
-    "a step within": (
-        lambda it: it.update(normalizer={"type": "Sequence", "normalizers": [{"type": "X"}]}),
-        "'X'",
-    ),
-    "steps that are none": (lambda it: it.update(normalizer=[1]), "no object"),
-    "a list that is none": (
-        lambda it: it.update(normalizer={"type": "Sequence", "normalizers": 7}),
-        "no list",
-    ),
-    "growth": (
-        lambda it: it.update(
-            normalizer={
-                "type": "Sequence",
-                "normalizers": [
-                    {"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaa"}
-                ]
-                * 8,
-            }
-        ),
-        "lengthen",
-    ),
-    "many steps": (
-        lambda it: it.update(
-            normalizer={"type": "Sequence", "normalizers": [{"type": "NFC"}] * 40}
-        ),
-        "41 steps",
-    ),
-    "a large step": (
-        lambda it: it.update(
-            normalizer={"type": "Replace", "pattern": {"Regex": "a" * 70_000}, "content": ""}
-        ),
-        "bytes",
-    ),
-    "a table that is none": (
-        lambda it: it.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "?"}),
-        "base64",
-    ),
-    "a table of long words": (
-        lambda it: it.update(
-            normalizer={
-                "type": "Precompiled",
-                "precompiled_charsmap": base64.b64encode(bytes(4) + b"a" * 65 + b"\0").decode(),
-            }
-        ),
-        "one letter",
-    ),
-    "a long template": (
-        lambda it: it.update(
-            post_processor={
-                "type": "TemplateProcessing",
-                "single": [{"SpecialToken": {"id": "x", "type_id": 0}}] * 1000,
-                "special_tokens": {},
-            }
-        ),
-        "more tokens",
-    ),
-    "a model that is broken": (lambda it: it["model"].update(vocab=[1]), "cannot be used"),
-    "no token to fill up with": (
-        lambda it: (it["model"]["vocab"].pop("<|endoftext|>"), it.update(added_tokens=[])),
-        "",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_tokenizer_that_is_broken_or_hostile_is_refused_in_one_line(sent, name):
-    change, word = CHANGES[name]
-    with pytest.raises(WeightsError) as caught:
-        loaded(spoilt_tokenizer(sent, change))
-    assert word in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 500
-
-
-def test_padding_and_truncation_of_a_tokenizer_are_not_its_own(sent, networks):
-    def change(plain):
-        plain["padding"] = {
-            "strategy": {"Fixed": 10**9},
-            "direction": "Right",
-            "pad_to_multiple_of": None,
-            "pad_id": 0,
-            "pad_type_id": 0,
-            "pad_token": "a",
-        }
-
-    assert loaded(spoilt_tokenizer(sent, change)).prepare_texts(TEXTS) == networks[
-        "clip"
-    ].prepare_texts(TEXTS)
-
-
-def test_a_tokenizer_of_another_network_is_refused_where_it_names_unknown_words(sent):
-    def change(plain):
-        plain["model"]["vocab"]["z</w>"] = 5000
-
-    network = loaded(spoilt_tokenizer(sent, change))
-    with pytest.raises(ParamsError, match="does not know"):
-        network.prepare_texts(["z"])
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"code": "x"}, {"padding_side": "up"}, {"pad_token": 7}, {"model_input_names": "input_ids"}],
-)
-def test_settings_of_a_tokenizer_that_are_not_known_are_refused(sent, options):
-    record, tensors = sent
-    changed = replace(record, options={**record.options, "tokenizer": options})
-    with pytest.raises(RecordError, match=r"options\.tokenizer"):
-        loaded((changed, tensors))
-
-
-def test_a_token_to_fill_up_with_that_is_not_there_is_named(sent):
-    record, tensors = sent
-    changed = replace(record, options={**record.options, "tokenizer": {"pad_token": "[PAD]"}})
-    with pytest.raises(WeightsError, match=r"'\[PAD\]'.*pad_token"):
-        loaded((changed, tensors))
-
-
-def test_a_folder_without_a_tokenizer_says_so_before_anything_is_sent(towers, tmp_path):
-    folder = shutil.copytree(towers["clip"].folder, tmp_path / "folder")
-    (folder / "tokenizer.json").unlink()
-    with pytest.raises(InvalidInput, match=r"tokenizer\.json"):
-        read_folder(folder, TASK)
-    (folder / "spiece.model").write_bytes(b"x")
-    with pytest.raises(InvalidInput, match=r"spiece\.model"):
-        read_folder(folder, TASK)
-    (folder / "vocab.json").write_text("{}")
-    (folder / "merges.txt").write_text("")
-    with pytest.raises(InvalidInput, match=r"vocab\.json lacks"):
-        read_folder(folder, TASK)
-    read_folder(folder)
 
 
 def test_blank_samples_give_features_and_no_texts(networks):
