@@ -16,6 +16,7 @@ from benchmarks import yardstick
 from benchmarks.report import Row, write
 from benchmarks.rows import (
     doing_nothing,
+    large_photos,
     manifest_lines,
     models,
     phone_photos,
@@ -30,6 +31,7 @@ from benchmarks.works import PRECISION
 ROWS: Mapping[str, Callable[[bool], Row]] = {
     "photos": yardstick.measure_photos,
     "phone-photos": phone_photos.measure,
+    "large-photos": large_photos.measure,
     "resnet50": yardstick.measure_resnet50,
     "digits": yardstick.measure_digits,
     "models": models.measure,

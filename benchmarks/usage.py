@@ -47,10 +47,14 @@ def memory_bytes(pid: int) -> int:
 
 
 class PeakMemory:
-    """Looks from a thread, with a hundredth of a core, and at the end, what memory a tree holds."""
+    """Looks from a thread, and at the end, what memory a tree holds.
 
-    def __init__(self, root: int) -> None:
+    It does so with a hundredth of a core; `pause` is how long it waits in what a look takes.
+    """
+
+    def __init__(self, root: int, pause: float = _PAUSE) -> None:
         self.peak_bytes = 0
+        self._pause = pause
         self._root = root
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="peak memory", daemon=True)
@@ -65,7 +69,7 @@ class PeakMemory:
 
     def _run(self) -> None:
         took = 0.0
-        while not self._ended.wait(took * _PAUSE):
+        while not self._ended.wait(took * self._pause):
             begun = time.thread_time()
             self._look()
             took = time.thread_time() - begun

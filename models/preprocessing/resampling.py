@@ -40,6 +40,8 @@ _PILLOWS = {
 
 # Half of a filter's width, in pixels of the smaller of the two pictures.
 _REACH = {InterpolationMode.BILINEAR: 1, InterpolationMode.BICUBIC: 2}
+# Values that are held as float32 at a time, four bytes each.
+_BAND_VALUES = 2**20
 # Pairs of lengths whose taps are kept, of some 10 KB each, and 200 KB at most.
 _KEPT = 1000
 # Pictures with a longer side, or with one that more pulses would be needed for, are strips and
@@ -118,13 +120,28 @@ def _resample(
     across = _taps(width, size[1], crop[1], mode, rounding)
     read = pixels[down.start : down.stop, across.start : across.stop]
     # Whole lines are added up: columns become lines first, and then lines again.
-    columns = across.add_up(cv2.transpose(read).astype(np.float32))
-    lines = down.add_up(cv2.transpose(columns.reshape(crop[1], -1, channels)))
+    lines = down.add_up(cv2.transpose(_narrowed(read, across, crop[1])))
     if mode is InterpolationMode.BICUBIC:  # it overshoots
         lines.clip(0, None, out=lines)
     # OpenCV rounds halves to even and saturates, as torch does.
     rounded = cv2.convertScaleAbs(lines)
     return np.asarray(rounded, np.uint8).reshape(*crop, channels)
+
+
+def _narrowed(pixels: Pixels, across: "_Taps", width: int) -> NDArray[np.float32]:
+    """Add up the columns of uint8 (h, w, C): float32 (width, h, C).
+
+    Large pictures are taken in bands of lines: as float32 they would have four times their size.
+    """
+    height, before, channels = pixels.shape
+    band = max(1, _BAND_VALUES // (before * channels))
+    narrowed = [
+        across.add_up(cv2.transpose(pixels[top : top + band]).astype(np.float32)).reshape(
+            width, -1, channels
+        )
+        for top in range(0, height, band)
+    ]
+    return narrowed[0] if len(narrowed) == 1 else np.concatenate(narrowed, axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Pictures are resized and cut as torchvision's own functions do it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,29 @@ def test_any_size_becomes_any_other(
     steps = (found.int() - expected.int()).abs()
     assert steps.max() <= 1
     assert (steps > 0).sum() <= max(2, 1e-4 * steps.numel())
+
+
+@pytest.mark.parametrize("mode", [BILINEAR, BICUBIC])
+@pytest.mark.parametrize("band", [1, 1000, 12_345])
+def test_a_picture_in_bands_has_the_same_pixels(
+    monkeypatch: pytest.MonkeyPatch, mode: InterpolationMode, band: int
+) -> None:
+    pixels = noise(201, 307, 3)
+    whole = resize_and_crop(pixels, (40, 61), (37, 50), mode)
+    monkeypatch.setattr(resampling, "_BAND_VALUES", band)
+    assert torch.equal(resize_and_crop(pixels, (40, 61), (37, 50), mode), whole)
+
+
+def test_a_large_picture_is_no_float_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, add_up = list[int](), resampling._Taps.add_up
+
+    def noted(taps: Any, lines: np.ndarray) -> np.ndarray:
+        seen.append(lines.nbytes)
+        return add_up(taps, lines)
+
+    monkeypatch.setattr(resampling._Taps, "add_up", noted)
+    resize_and_crop(noise(3000, 2000, 3), (64, 64), (64, 64))
+    assert max(seen) <= 4 * 2**20
 
 
 def test_a_picture_of_one_pixels_width_is_resized_along_its_length() -> None:
