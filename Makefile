@@ -65,10 +65,10 @@ bench-quick: setup ## The same with less of everything, in minutes; fails only o
 
 decoding-parity: setup ## Hold fast against exact decoding on the photos in build/photos (docs/performance.md)
 	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[imagenet]"
-	@$(BIN)/python -m benchmarks.decoding_parity $(ARGS)
+	@$(BIN)/python -m benchmarks.parity.decoding_parity $(ARGS)
 
 model-parity: setup ## Hold networks of others against their own libraries (ARGS="timm onnx-heads")
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.model_parity $(ARGS)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.parity.model_parity $(ARGS)
 
 bench-scheduling: setup ## Measure claims under a million shards, and fairness on a whole stack
 	@$(BIN)/python -m benchmarks.rows.claims

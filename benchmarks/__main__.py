@@ -16,16 +16,14 @@ from benchmarks import yardstick
 from benchmarks.report import Row, write
 from benchmarks.rows import (
     doing_nothing,
-    large_photos,
     manifest_lines,
     models,
-    phone_photos,
     reading_results,
     scaling,
     single_image,
-    videos,
     worker_memory,
 )
+from benchmarks.rows.media import large_photos, phone_photos, videos
 from benchmarks.works import PRECISION
 
 ROWS: Mapping[str, Callable[[bool], Row]] = {

@@ -23,7 +23,6 @@ LONGEST_OF_A_PACKAGE = 10
 
 # Folders that are fuller yet.
 FULLER = {
-    "benchmarks",
     "tests/cases/media",
     "tests/integration/jobs",
     "tests/integration/workers",

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from benchmarks.model_parity import SOURCES, report
 from benchmarks.parity.compared import CONFIDENCE, COSINE, Measure, Row, compared, table
+from benchmarks.parity.model_parity import SOURCES, report
 
 SURE, UNSURE = torch.tensor([0.9, 0.1]), torch.tensor([0.5, 0.5])
 

@@ -158,7 +158,7 @@ def run_apart(minutes: float) -> Run:
     """Run one video in a fresh process, whose memory is then its own."""
     with tempfile.TemporaryDirectory() as folder:
         write_video(Path(folder) / "video.mp4", minutes)
-        command = [sys.executable, "-m", "benchmarks.rows.videos", "--folder", folder]
+        command = [sys.executable, "-m", "benchmarks.rows.media.videos", "--folder", folder]
         done = subprocess.run(  # noqa: S603  # this very file
             [*command, "--minutes", str(minutes)],
             env={**os.environ, **COMPUTING},
@@ -171,7 +171,7 @@ def run_apart(minutes: float) -> Run:
 
 def main() -> None:
     """Run the one video that lies in a folder, in this process."""
-    parser = argparse.ArgumentParser(prog="benchmarks.rows.videos")
+    parser = argparse.ArgumentParser(prog="benchmarks.rows.media.videos")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--minutes", type=float, required=True)
     given = parser.parse_args()

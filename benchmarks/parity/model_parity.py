@@ -1,7 +1,7 @@
 """The table of `make model-parity`: networks of others, by their own library and by Pixelmill.
 
-`python -m benchmarks.model_parity [SOURCE …]` runs networks of every source, with weights of no
-training, on a few pictures, each prepared and answered by its own library, and prints the worst
+`python -m benchmarks.parity.model_parity [SOURCE …]` runs networks of every source, with weights of
+no training, on a few pictures, each prepared and answered by its own library, and prints the worst
 difference of each. Ends with status 1 when one is beyond its limit, or hardly reacts to pictures.
 Leaves all rows, and the worst of each group, in build/model-parity.md.
 """

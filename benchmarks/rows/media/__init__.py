@@ -1,0 +1,1 @@
+"""Rows of photos as phones take them, and of films."""
