@@ -1,7 +1,7 @@
 """Answers compressed where the caller asks for it (Accept-Encoding), as they are written.
 
-zstd by pyarrow, which the API has anyway. Nothing is held back but what the compressor itself needs
-to see, some hundred kilobytes at most.
+zstd by pyarrow, which the API has anyway. No more is held back than a few hundred kilobytes of what
+was written: a stream stays one, however well it can be compressed.
 """
 
 import zlib
@@ -16,6 +16,8 @@ from api.results.pieces import Pieces
 # Levels that cost less time than the network saves; the higher ones would hold streams up.
 _GZIP_LEVEL = 1
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
+# Bytes of what is written after which all that there is of it is sent.
+_HELD_BACK = 256 * 1024
 
 
 def compressed_answer(
@@ -43,20 +45,33 @@ def _best_encoding() -> str | None:
 
 def _gzipped(content: Iterator[bytes]) -> Iterator[bytes]:
     compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WINDOW)
-    for piece in content:
-        if packed := compressor.compress(piece):
-            yield packed
+    for block in _blocks(content):
+        yield compressor.compress(block) + compressor.flush(zlib.Z_SYNC_FLUSH)
     yield compressor.flush()
 
 
 def _zstandard(content: Iterator[bytes]) -> Iterator[bytes]:
     out = Pieces()
     with pa.CompressedOutputStream(pa.PythonFile(out, "w"), "zstd") as compressor:
-        for piece in content:
-            compressor.write(piece)
-            if packed := out.take():
-                yield packed
+        for block in _blocks(content):
+            compressor.write(block)
+            compressor.flush()
+            yield out.take()
     yield out.take()
+
+
+def _blocks(content: Iterator[bytes]) -> Iterator[bytes]:
+    """Put pieces together to blocks of about `_HELD_BACK` bytes, none of them empty."""
+    held: list[bytes] = []
+    size = 0
+    for piece in content:
+        held.append(piece)
+        size += len(piece)
+        if size >= _HELD_BACK:
+            yield b"".join(held)
+            held, size = [], 0
+    if size:
+        yield b"".join(held)
 
 
 _ENCODERS: Mapping[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {

@@ -27,6 +27,8 @@ _MODE = 0o100644 << 16
 # 1 January 1980, the first day that a zip file knows: the same results are the same bytes.
 _DATE = 1 << 5 | 1
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFFFFFF
+# From here on a place takes 64 bits.
+_FAR = _FULL_32
 
 
 class Member(NamedTuple):
@@ -61,7 +63,7 @@ def _local(member: Member) -> bytes:
 
 def _entry(member: Member, offset: int) -> bytes:
     name, length = member.name.encode(), len(member.content)
-    is_far = offset >= _FULL_32
+    is_far = offset >= _FAR
     extra = _OFFSET_64.pack(1, 8, offset) if is_far else b""
     head = _ENTRY.pack(
         0x02014B50, _MADE_ON_UNIX | _VERSION_45, _VERSION_45, _UTF_8, 0, 0, _DATE,
@@ -73,7 +75,7 @@ def _entry(member: Member, offset: int) -> bytes:
 
 def _end(count: int, size: int, offset: int) -> bytes:
     """End an archive whose directory of `size` bytes begins at `offset`."""
-    if count < _FULL_16 and offset + size < _FULL_32:
+    if count < _FULL_16 and offset + size < _FAR:
         return _END.pack(0x06054B50, 0, 0, count, count, size, offset, 0)
     end = _END_64.pack(
         0x06064B50, _END_64.size - 12, _MADE_ON_UNIX | _VERSION_45, _VERSION_45, 0, 0,
