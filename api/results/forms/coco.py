@@ -17,8 +17,8 @@ from api.results.forms.export import (
     NO_SIZE,
     Export,
     chunked,
+    fault_of,
     has_size,
-    left_out,
     predictions_of,
     separated,
 )
@@ -40,27 +40,37 @@ def write(export: Export) -> Iterator[bytes]:
     return chunked(
         chain(
             [f'{begin},"images":['],
-            separated(_image(row) for row in export.rows() if has_size(row)),
+            separated(map(_image, export.rows())),
             ['],"annotations":['],
             separated(_annotations(export)),
             ['],"left_out":['],
-            separated(to_json(each) for each in left_out(export.rows(), NO_SIZE)),
+            separated(map(_left_out, export.rows())),
             ["]}\n"],
         )
     )
 
 
-def _image(row: Row) -> str:
+def _image(row: Row) -> str | None:
+    if not has_size(row):
+        return None
     size = {"width": row.width, "height": row.height}
     return to_json({"id": row.index, "file_name": row.custom_id, **size})
 
 
-def _annotations(export: Export) -> Iterator[str]:
+def _left_out(row: Row) -> str | None:
+    fault = fault_of(row, NO_SIZE)
+    if fault is None:
+        return None
+    return to_json({"index": row.index, "custom_id": row.custom_id, **fault})
+
+
+def _annotations(export: Export) -> Iterator[str | None]:
     numbers = count(1)
     for row in export.rows():
-        if not has_size(row):
-            continue
-        for prediction in predictions_of(row):
+        found = predictions_of(row) if has_size(row) else []
+        if not found:
+            yield None
+        for prediction in found:
             yield to_json(_annotation(next(numbers), row.index, prediction))
 
 

@@ -21,6 +21,7 @@ from models.catalog import CONTRACTS
 
 # Texts that leave in one piece: small enough to be live, large enough to be cheap.
 _A_CHUNK = 64
+_SILENT_ROWS = 1000
 
 # Why an item that was answered cannot be told in shares of its picture.
 NO_SIZE = ItemError(
@@ -94,14 +95,6 @@ def fault_of(row: Row, without_size: ItemError | None = None) -> dict[str, Any] 
     return {"status": row.status.value, "error": told}
 
 
-def left_out(rows: Iterable[Row], without_size: ItemError) -> Iterator[dict[str, Any]]:
-    """Give the items that a form has no place for, and why."""
-    for row in rows:
-        fault = fault_of(row, without_size)
-        if fault is not None:
-            yield {"index": row.index, "custom_id": row.custom_id, **fault}
-
-
 def begun(rows: Iterable[Row]) -> Iterator[Row]:
     """Read the first row now, while an error can still be told as one."""
     rows = iter(rows)
@@ -115,9 +108,18 @@ def chunked(texts: Iterable[str]) -> Iterator[bytes]:
         yield "".join(chunk).encode()
 
 
-def separated(texts: Iterable[str]) -> Iterator[str]:
-    """Give the elements of a JSON array with commas between them."""
+def separated(texts: Iterable[str | None]) -> Iterator[str]:
+    """Give the elements of a JSON array with commas between them; None stands for a row without.
+
+    After many of those a blank goes out: a connection that says nothing for long is given up.
+    """
     before = ""
+    silent = 0
     for text in texts:
-        yield before + text
-        before = ","
+        if text is not None:
+            yield before + text
+            before = ","
+            continue
+        silent += 1
+        if silent % _SILENT_ROWS == 0:
+            yield " "

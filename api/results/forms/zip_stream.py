@@ -27,6 +27,8 @@ _MODE = 0o100644 << 16
 # 1 January 1980, the first day that a zip file knows: the same results are the same bytes.
 _DATE = 1 << 5 | 1
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFFFFFF
+# Small members leave together: each piece is a hop between threads.
+_A_PIECE = 64 * 1024
 # From here on a place takes 64 bits.
 _FAR = _FULL_32
 
@@ -40,6 +42,20 @@ class Member(NamedTuple):
 
 def zipped(members: Callable[[], Iterable[Member]]) -> Iterator[bytes]:
     """Write an archive of what `members` gives, the same each of the two times it is called."""
+    return _gathered(_parts(members))
+
+
+def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for part in parts:
+        held += part
+        if len(held) >= _A_PIECE:
+            yield bytes(held)
+            held.clear()
+    yield bytes(held)
+
+
+def _parts(members: Callable[[], Iterable[Member]]) -> Iterator[bytes]:
     for member in members():
         yield _local(member) + member.content
     count = offset = size = 0
