@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -112,7 +113,7 @@ def test_a_job_without_rows_is_a_file_with_columns_and_no_row(
 
 
 def test_metadata_is_text_and_a_row_may_be_longer_than_a_block() -> None:
-    long = [{"embedding": [0.5] * 400_000}]
+    long = [{"embedding": [0.5] * 900_000}]
     rows = [
         Row(
             0, "a", ItemStatus.SUCCEEDED, predictions_json=to_json(long), metadata_json='{"k":[1]}'
@@ -129,24 +130,24 @@ def test_a_training_keeps_its_answer_as_text() -> None:
     assert table_of(None, rows)["predictions"].to_pylist() == ['{"accuracy":1}']
 
 
-def test_memory_does_not_grow_with_the_rows() -> None:
-    pool = pa.default_memory_pool()
-    peaks = []
-    for count in (20_000, 200_000):
-        before = pool.bytes_allocated()
-        peak = sizes = 0
-        for piece in parquet.write(export_of("detection", lambda count=count: many(count))):
-            sizes += len(piece)
-            peak = max(peak, pool.bytes_allocated() - before)
-        peaks.append(peak)
-        assert sizes > count
-    # What an open file holds between two groups.
-    assert peaks[1] < 2 * peaks[0] + 1_000_000
+@pytest.mark.parametrize(("length", "most"), [(1, 10_000), (1000, 1100)])
+def test_no_more_rows_are_held_than_make_a_group(length: int, most: int) -> None:
+    text = to_json([{"embedding": [0.5] * length}])
+    read = [0]
 
+    def rows() -> Any:
+        for number in range(45_000):
+            read[0] += 1
+            yield Row(number, f"{number}.png", ItemStatus.SUCCEEDED, predictions_json=text)
 
-def many(count: int) -> Any:
-    text = to_json([box("dog", 1, 0.5, 1, 2.25, 3)])
-    return (Row(n, f"{n}.png", ItemStatus.SUCCEEDED, predictions_json=text) for n in range(count))
+    at, pieces = [0], []
+    for piece in parquet.write(export_of("embedding", rows)):
+        at.append(read[0])
+        pieces.append(piece)
+    assert max(after - before for before, after in pairwise(at)) <= most
+    file = pq.ParquetFile(io.BytesIO(b"".join(pieces)))
+    assert file.metadata.num_rows == 45_000
+    assert file.metadata.num_row_groups >= 45_000 / most
 
 
 def export_of(task: str | None, rows: Any) -> Export:
