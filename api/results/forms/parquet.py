@@ -1,8 +1,9 @@
 """Parquet, as a stream of row groups: typed columns, and predictions as lists of structs.
 
 `metadata` is the one column that stays JSON text: what came beside items differs from one to the
-next. Members of predictions that the task's contract does not name are left out. Rows become columns by way of their JSON lines, which Arrow reads as a whole: row by row it
-would take five times as long.
+next. Members of predictions that the task's contract does not name are left out. Rows become
+columns by way of their JSON lines, which Arrow reads as a whole: row by row it would take five
+times as long.
 """
 
 from collections.abc import Iterator
