@@ -6,7 +6,15 @@ and shown here.
 
 from collections.abc import Mapping
 
-from models.contracts import check_params, inherited_params, params_schema, result_schema
+from models.answers.rle import decode as decode_mask
+from models.answers.rle import extent as mask_extent
+from models.contracts import (
+    CONTRACTS,
+    check_params,
+    inherited_params,
+    params_schema,
+    result_schema,
+)
 from models.contracts.truths import TRUTHS, evaluated_params
 from models.records.record import VIDEO_LIMITS, Limits, ModelRecord
 from models.records.shipped import SHIPPED, shipped_weights
@@ -20,6 +28,7 @@ from models.records.torchvision_names import (
 
 __all__ = [
     "ARCHITECTURE_TASKS",
+    "CONTRACTS",
     "SHIPPED",
     "TORCHVISION_PREFIX",
     "TORCHVISION_TASKS",
@@ -28,8 +37,10 @@ __all__ = [
     "Limits",
     "ModelRecord",
     "check_params",
+    "decode_mask",
     "evaluated_params",
     "inherited_params",
+    "mask_extent",
     "params_schema",
     "result_schema",
     "shipped_weights",

@@ -1,18 +1,21 @@
 """A job's results, live: in the order of commits, by a cursor that loses and repeats nothing."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 
 from apiflask import APIBlueprint
 from flask import Response
 
 from api.current import ground, tenant_id
-from api.results.rows import ResultPage, as_csv, ndjson, page_json
+from api.results.compression import compressed_answer
+from api.results.forms.export import Export, begun, task_and_labels
+from api.results.forms.table import FORMS, PAGES, check_form, form_of
+from api.results.rows import ResultPage, page_json
 from api.results.schemas import ResultsQuery
 from api.web.openapi import describe
 from api.web.parsing import read_query
-from jobs.base.errors import InvalidRequest, NotFound
+from jobs.base.errors import NotFound
 from jobs.queue.reading import get_job
 from jobs.results.overlays import read_overlay
 from jobs.results.rows import Cursor, extent_of, parse_cursor, read_page, read_rows
@@ -22,17 +25,16 @@ from jobs.tables import Job
 results = APIBlueprint("results", __name__, tag="Results")
 
 _ROWS_A_PAGE = 100
-_STREAMS = {"ndjson": (ndjson, "application/x-ndjson"), "csv": (as_csv, "text/csv; charset=utf-8")}
 # HTTP/1.0, which a default nginx speaks to us, ends a stream that broke like one that is whole.
 ROWS = "Pixelmill-Rows"
-_FORMATS = ("json", *_STREAMS)
+_MEDIA_TYPES = [form.media_type.partition(";")[0] for form in FORMS.values()]
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @results.get("/<job_id>/results")
 @describe(
     results,
-    {200: {"application/json": ResultPage, "application/x-ndjson": "binary", "text/csv": "binary"}},
+    {200: {"application/json": ResultPage, **dict.fromkeys(_MEDIA_TYPES, "binary")}},
     problems=(404, 422),
     query=ResultsQuery,
 )
@@ -40,19 +42,20 @@ def get_results(job_id: str) -> Response:
     """Read the results that there are by now, while the job runs and afterwards.
 
     `json` gives pages: pass `last_id` as `after` to go on, also when a page was empty at the time.
-    `ndjson` and `csv` stream every row after `after` that is there when they begin, or the first
-    `limit` of them. The header `Pixelmill-Rows` tells how many that are (a CSV has one line more):
-    whoever gets fewer has not got all, however well the stream seemed to end.
+    All other formats stream every row after `after` that is there when they begin, or the first
+    `limit` of them: `ndjson`, `csv` and `parquet` of any job, `label-studio` where there are
+    classes, `coco` and `geojson` where there are boxes or masks, `yolo` of boxes. What a job does
+    not have is refused with those that it has.
+
+    The header `Pixelmill-Rows` tells how many items a stream has (a CSV has one line more): whoever
+    gets fewer has not got all, however well the stream seemed to end. `Accept-Encoding` may name
+    zstd or gzip.
     """
     query = read_query(ResultsQuery)
-    if query.format not in _FORMATS:
-        raise InvalidRequest(
-            f"There is no format {query.format!r}; use one of {', '.join(_FORMATS)}.",
-            param="format",
-        )
+    check_form(query.format)
     job = _find(job_id)
     after = Cursor() if query.after is None else parse_cursor(query.after)
-    return _page(job, after, query) if query.format == "json" else _stream(job, after, query)
+    return _page(job, after, query) if query.format == PAGES else _stream(job, after, query)
 
 
 @results.get("/<job_id>/results/<index>/overlay")
@@ -82,23 +85,32 @@ def _find(job_id: str) -> Job:
 
 def _page(job: Job, after: Cursor, query: ResultsQuery) -> Response:
     page = read_page(ground(), job, after, query.limit or _ROWS_A_PAGE, query.status)
-    return Response(page_json(job, page, query.after), content_type="application/json")
+    text = page_json(job, page, query.after).encode()
+    return compressed_answer(iter([text]), {}, "application/json")
 
 
 def _stream(job: Job, after: Cursor, query: ResultsQuery) -> Response:
+    task, labels = task_and_labels(ground(), job)
+    form = form_of(query.format, task)
     extent = extent_of(ground(), job, after, query.status)
     told = extent.rows if query.limit is None else min(extent.rows, query.limit)
-    wanted = (
-        row
-        for _, row in read_rows(ground(), job, after, extent.until)
-        if query.status is None or row.status is query.status
-    )
-    write, media_type = _STREAMS[query.format]
-    content = write(job, _begun(islice(wanted, told)))
-    return Response(content, headers={ROWS: str(told)}, content_type=media_type)
+    floor = ground()
 
+    def rows() -> Iterator[Row]:
+        wanted = (
+            row
+            for _, row in read_rows(floor, job, after, extent.until)
+            if query.status is None or row.status is query.status
+        )
+        return begun(islice(wanted, told))
 
-def _begun(rows: Iterable[Row]) -> Iterator[Row]:
-    """Read the first row now, while an error can still be told as one."""
-    rows = iter(rows)
-    return chain(list(islice(rows, 1)), rows)
+    content = form.write(Export(job, task, labels, rows))
+    # What can be told of as an error is: the first piece is made before the answer begins.
+    content = chain(list(islice(content, 1)), content)
+    headers = {
+        ROWS: str(told),
+        "Content-Disposition": f'attachment; filename="{job.id}{form.suffix}"',
+    }
+    if form.is_packed:
+        return Response(content, headers=headers, content_type=form.media_type)
+    return compressed_answer(content, headers, form.media_type)

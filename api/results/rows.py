@@ -1,46 +1,16 @@
-"""A job's results as callers read them: rows of a page, NDJSON, CSV."""
+"""A job's results as callers read them: rows as JSON, and pages of them."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from api.results.forms.export import model_of
 from jobs.base.states import ItemStatus
 from jobs.results.rows import Page
 from jobs.results.segments import Row, to_json
 from jobs.tables import Job
-from jobs.versions.names import shown_name
-
-_COLUMNS = (
-    "index",
-    "custom_id",
-    "status",
-    "model",
-    "input_sha256",
-    "attempts",
-    "predictions",
-    "error_code",
-    "error_message",
-    "error_retryable",
-    "warnings",
-    "width",
-    "height",
-    "fps",
-    "duration_ms",
-    "metadata",
-)
-
-# A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
-# https://owasp.org/www-community/attacks/CSV_Injection
-# Some trim a cell first, and some read full-width signs as the plain ones.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_CONTROL_STARTS = ("\t", "\r", "\n")
-
-# Rows that leave in one piece: small enough to be live, large enough to be cheap.
-_ROWS_A_CHUNK = 64
 
 
 class ItemFault(BaseModel):
@@ -104,7 +74,7 @@ def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
     Text from text: a stream has millions of rows, and their predictions lie in the segments as they
     are to be shown.
     """
-    model = to_json(_model_of(job))
+    model = to_json(model_of(job))
     for row in rows:
         error = row.error and to_json(asdict(row.error))
         warnings = to_json([asdict(each) for each in row.warnings]) if row.warnings else "[]"
@@ -139,70 +109,5 @@ def prediction_json(job: Job, row: Row) -> str:
     return f'{written.removesuffix("}")},"job_id":{to_json(job.id)}}}\n'
 
 
-def ndjson(job: Job, rows: Iterable[Row]) -> Iterator[str]:
-    """Write a row a line."""
-    return _chunked(f"{row}\n" for row in rows_json(job, rows))
-
-
-def as_csv(job: Job, rows: Iterable[Row]) -> Iterator[str]:
-    """Write a header and a row a line; predictions as JSON, nothing that computes."""
-    header = _csv_line(_COLUMNS)
-    model = _model_of(job)
-    lines = (_csv_line(_cells(model, row)) for row in rows)
-    yield header
-    yield from _chunked(lines)
-
-
 def _number(value: float | None) -> str:
     return "null" if value is None else to_json(value)
-
-
-def _model_of(job: Job) -> str:
-    return f"{shown_name(job.model_name)}@{job.model_version}#{job.model_digest}"
-
-
-def _cells(model: str, row: Row) -> list[str]:
-    """Give a row's cells, in the order of `_COLUMNS`."""
-    error = row.error
-    cells = (
-        row.index,
-        row.custom_id,
-        row.status.value,
-        model,
-        row.input_sha256,
-        row.attempts,
-        row.predictions_json,
-        error and error.code,
-        error and error.message,
-        error and error.retryable,
-        to_json([asdict(each) for each in row.warnings]) if row.warnings else None,
-        row.width,
-        row.height,
-        row.fps,
-        row.duration_ms,
-        row.metadata_json,
-    )
-    return [_harmless(cell) for cell in cells]
-
-
-def _harmless(value: object) -> str:
-    text = "" if value is None else str(value)
-    is_harmful = text.startswith(_CONTROL_STARTS) or text.lstrip().startswith(_FORMULA_STARTS)
-    return f"'{text}" if is_harmful else text
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()
-
-
-def _chunked(lines: Iterable[str]) -> Iterator[str]:
-    chunk: list[str] = []
-    for line in lines:
-        chunk.append(line)
-        if len(chunk) == _ROWS_A_CHUNK:
-            yield "".join(chunk)
-            chunk.clear()
-    if chunk:
-        yield "".join(chunk)

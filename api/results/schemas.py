@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from api.results.forms.table import FORMS, PAGES
 from api.web.schemas import Strict
 from jobs.base.states import ItemStatus
 
@@ -19,4 +20,8 @@ class ResultsQuery(Strict):
     after: str | None = Field(None, description="The `last_id` of the page before.")
     limit: int | None = Field(None, ge=1, le=1000, description="Rows a page; 100 for json.")
     status: ItemStatus | None = None
-    format: str = Field("json", description="json, ndjson or csv")
+    format: str = Field(
+        PAGES,
+        description="Which of them a job has hangs on its task.",
+        json_schema_extra={"enum": [PAGES, *FORMS]},
+    )

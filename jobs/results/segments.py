@@ -6,7 +6,11 @@ error_retryable bool · overlay_offset, overlay_length int64 (null without an ov
 warnings string (JSON list of {code, message}, null when there are none)
 width, height int32 (pixels of the upright original) · fps double, duration_ms int64 (of films)
 
-A segment that was written before there was a column has none and is read all the same.
+This is version 1 of the form, as the file's own metadata says (`pixelmill_segment`). A version only
+ever gains columns, at their end; a segment that was written before there was a column has none, one
+from before there were versions has no number, and both are read all the same. What data frames find
+in a folder of them is told to operators in docs/results.md, so a column that changes its meaning
+makes a new version.
 """
 
 import json
@@ -50,7 +54,8 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("fps", pa.float64()),
         ("duration_ms", pa.int64()),
-    ]
+    ],
+    metadata={"pixelmill_segment": "1"},
 )
 
 

@@ -48,6 +48,27 @@ def decode(code: Mapping[str, Any]) -> Bits:
     return np.ascontiguousarray(bits.reshape(width, height).T)
 
 
+def extent(code: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Give the smallest rectangle around a mask: left, top, width, height; all 0 of an empty one.
+
+    The mask is not decoded; `toBbox` of pycocotools gives the same.
+    """
+    height = int(code["size"][0])
+    ends = np.cumsum(from_string(code["counts"]))
+    begins, ends = ends[0:-1:2], ends[1::2]
+    filled = ends > begins
+    begins, ends = begins[filled], ends[filled] - 1
+    if not len(begins):
+        return 0, 0, 0, 0
+    left, right = int(begins[0] // height), int(ends[-1] // height)
+    # A run that goes on in the next column reaches from its foot to the next one's head.
+    if (begins // height != ends // height).any():
+        top, bottom = 0, height - 1
+    else:
+        top, bottom = int((begins % height).min()), int((ends % height).max())
+    return left, top, right - left + 1, bottom - top + 1
+
+
 def to_string(counts: Counts) -> str:
     """Write lengths of runs as characters."""
     steps = counts.copy()

@@ -18,10 +18,11 @@ from pixelmill.cli.display import (
     upload_progress,
 )
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
-from pixelmill.cli.formats import Format, form_of, outcome_text, target, write_results
+from pixelmill.cli.formats import form_of, outcome_text, save_results
 from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
 from pixelmill.cli.options import (
     AsJson,
+    Form,
     JobId,
     ModelName,
     Output,
@@ -34,7 +35,10 @@ from pixelmill.cli.options import (
 from pixelmill.cli.watching import finish, how_to_resume, print_json, watch
 from pixelmill.client.client import Client
 from pixelmill.client.records import Job
+from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.transport import installed_version
+
+_FAILED = "errored"
 
 app = typer.Typer(
     cls=Commands,
@@ -73,19 +77,16 @@ def submit(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Wait, then write the results to this file (.csv, .jsonl, …)."
+            "--output", "-o", help="Wait, then write the results to this file (.csv, .parquet, …)."
         ),
     ] = None,
-    form: Annotated[
-        Format | None,
-        typer.Option("--format", "-f", help="Of FILE; else by its suffix."),
-    ] = None,
+    form: Form = None,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a batch; its job's id goes to stdout."""
-    form = form_of(form, output)
+    wanted = form_of(form, output)
     with Client() as client:
         model = chosen_model(client, model, paths)
         with upload_progress() as on_upload:
@@ -107,8 +108,7 @@ def submit(
             finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
         job, code = watch(client, job, timeout)
         if code is None:
-            with target(output) as out:
-                write_results(client.results(job), form, out, live=False)
+            save_results(client.results(job), wanted, output)
         finish(client, job, wait=False, timeout=None, as_json=as_json, quiet=True, code=code)
 
 
@@ -174,21 +174,31 @@ def jobs(
 @app.command(epilog=EXIT_HELP)
 def results(
     job_id: JobId,
-    form: Annotated[
-        Format | None,
-        typer.Option("--format", "-f", help="Else by the suffix of FILE, else a table."),
-    ] = None,
+    form: Form = None,
     output: Output = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only the items that failed, and why.")
+    ] = False,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", help="Only succeeded, errored, cancelled or expired items."),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on as results arrive, until the job is over.")
     ] = False,
 ) -> None:
-    """Print one row for every image that is done."""
+    """Print one row for every image that is done, or write them in another form.
+
+    FORMAT is table, json, jsonl, csv or parquet; coco, geojson, yolo (a data set to train on, as a
+    zip) or label-studio where the job's model finds such things. Else it follows from FILE:
+    .parquet, .csv, .jsonl, .coco.json, .geojson, .zip, .label-studio.json.
+    """
     wanted = form_of(form, output)
+    if failed and status not in (None, _FAILED):
+        raise InvalidInput(f"--failed and --status {status} are not one: leave one of them out.")
     with Client() as client:
-        with target(output) as out:
-            live = follow or out.isatty()
-            write_results(client.results(job_id, follow=follow), wanted, out, live=live)
+        rows = client.results(job_id, follow=follow, status=_FAILED if failed else status)
+        save_results(rows, wanted, output, follow=follow)
         if follow:
             raise typer.Exit(code_of_job(client.job(job_id)))
 

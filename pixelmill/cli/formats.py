@@ -1,11 +1,14 @@
-"""Results as text, written row by row in bounded memory: table, JSON, JSON lines or CSV."""
+"""Results in the form that was asked for, in bounded memory.
+
+Row by row as they come: table, JSON, JSON lines, CSV. As the server writes it: every other form.
+A new form of the server's is a line of pixelmill/client/results/forms.py and nothing here.
+"""
 
 import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,6 +17,8 @@ import orjson
 from pixelmill.cli.display import printable
 from pixelmill.cli.writing import new_text_file
 from pixelmill.client.records import Result
+from pixelmill.client.results.forms import FORMS, form_of_file, unknown_form
+from pixelmill.client.results.results import Results
 from pixelmill.wire.errors import InvalidInput
 
 # Those of the server's own CSV (api.results.rows), which this is to equal letter by letter.
@@ -33,39 +38,68 @@ _SHOWN_PREDICTIONS = 3
 _SHOWN_CHARACTERS = 60
 
 
-class Format(StrEnum):
-    """How results are written."""
+TABLE = "table"
 
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-
-
+# By the suffixes of files; those of the server's own forms are asked for first.
 _BY_SUFFIX = {
-    "": Format.TABLE,
-    ".txt": Format.TABLE,
-    ".json": Format.JSON,
-    ".jsonl": Format.JSONL,
-    ".ndjson": Format.JSONL,
-    ".csv": Format.CSV,
+    "": TABLE,
+    ".txt": TABLE,
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
 }
 
 
-def form_of(asked: Format | None, output: Path | None) -> Format:
+def form_of(asked: str | None, output: Path | None) -> str:
     """Give the form that was asked for, or the one that the file's suffix names.
 
-    Raises InvalidInput for a suffix that no form has.
+    Raises InvalidInput for a form that there is not, with the one that was meant perhaps, and for a
+    suffix that no form has.
     """
-    if asked is not None or output is None:
-        return asked or Format.TABLE
-    form = _BY_SUFFIX.get(output.suffix.lower())
-    if form is None:
+    known = {**_WRITERS, **_SERVED}
+    if asked is not None:
+        form = _OTHER_NAMES.get(asked, asked)
+        if form not in known:
+            raise InvalidInput(unknown_form(asked, known))
+        return form
+    if output is None:
+        return TABLE
+    served = form_of_file(output.name)
+    form = served if served in _SERVED else _BY_SUFFIX.get(output.suffix.lower(), "")
+    if not form:
+        suffixes = [*_BY_SUFFIX, *(suffix for each in _SERVED.values() for suffix in each.suffixes)]
         raise InvalidInput(
             f"{output} has a suffix that no form of results has; name a file in "
-            f"{' '.join(filter(None, _BY_SUFFIX))}, or say --format."
+            f"{' '.join(filter(None, suffixes))}, or say --format."
         )
     return form
+
+
+def save_results(results: Results, form: str, output: Path | None, *, follow: bool = False) -> None:
+    """Write results in a form to a file, complete or not at all, or to stdout."""
+    if form in _SERVED:
+        _save_served(results, form, output)
+        return
+    with target(output) as out:
+        _WRITERS[form](_flushed(results, out) if follow or out.isatty() else results, out)
+
+
+def _save_served(results: Results, form: str, output: Path | None) -> None:
+    if output is not None:
+        results.save(output, form)
+        return
+    if sys.stdout.isatty() and form in _NO_TEXT:
+        raise InvalidInput(f"{form} is no text for a terminal: name a file with -o.")
+    for block in results.blocks(form):
+        sys.stdout.buffer.write(block)
+
+
+def _flushed(results: Iterable[Result], out: TextIO) -> Iterator[Result]:
+    """Give results one by one, each sent on its way before the next is asked for."""
+    for result in results:
+        yield result
+        out.flush()
 
 
 @contextmanager
@@ -76,18 +110,6 @@ def target(output: Path | None) -> Iterator[TextIO]:
         return
     with new_text_file(output) as file:
         yield file
-
-
-def write_results(results: Iterable[Result], form: Format, out: TextIO, *, live: bool) -> None:
-    """Write results to `out` in a form; `live` sends each row on its way at once."""
-
-    def flushed() -> Iterable[Result]:
-        for result in results:
-            yield result
-            if live:
-                out.flush()
-
-    _WRITERS[form](flushed(), out)
 
 
 def _write_table(results: Iterable[Result], out: TextIO) -> None:
@@ -118,12 +140,16 @@ def _write_csv(results: Iterable[Result], out: TextIO) -> None:
         rows.writerow([defused(cell) for cell in _csv_cells(result)])
 
 
-_WRITERS: dict[Format, Callable[[Iterable[Result], TextIO], None]] = {
-    Format.TABLE: _write_table,
-    Format.JSON: _write_json,
-    Format.JSONL: _write_jsonl,
-    Format.CSV: _write_csv,
+_WRITERS: dict[str, Callable[[Iterable[Result], TextIO], None]] = {
+    TABLE: _write_table,
+    "json": _write_json,
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
 }
+_OTHER_NAMES = {"ndjson": "jsonl"}
+# Rows are read page by page where they can be: what breaks on the way is read on, not anew.
+_SERVED = {name: form for name, form in FORMS.items() if name not in ("ndjson", "csv")}
+_NO_TEXT = ("parquet", "yolo")
 
 
 def defused(cell: Any) -> Any:

@@ -24,6 +24,16 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="Write to this file, complete or not at all."),
 ]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help="Of the results; else by the suffix of FILE, else a table.",
+        show_default=False,
+    ),
+]
 
 
 def read_params(pairs: list[str] | None) -> dict[str, Any] | None:

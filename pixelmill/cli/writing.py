@@ -4,16 +4,15 @@ What `-o` asks for appears whole or not at all, and replaces nothing but files. 
 items are saved in one folder, under names of their own.
 """
 
-import os
 import re
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 from pixelmill.client.records import Result
-from pixelmill.wire.errors import InvalidInput
+from pixelmill.client.results.writing import new_file
 
 # Separators of folders, what Windows forbids, and what cannot be seen.
 _UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
@@ -23,37 +22,20 @@ _LONGEST_BYTES = 200
 
 @contextmanager
 def new_text_file(output: Path) -> Iterator[TextIO]:
-    """Give a text file that appears under its name only when all of it is written.
+    """Give a text file in UTF-8 that appears under its name only when all of it is written.
 
-    A device, FIFO or socket of that name is written to as it is, and stays; so does a link, whose
-    file is replaced. Raises InvalidInput when it cannot be written.
+    Raises InvalidInput when it cannot be written; `new_file` says what becomes of devices.
     """
-    if not output.name:
-        raise InvalidInput(f"{str(output)!r} names no file to write; give a file's name to -o.")
-    try:
+    with new_file(output) as file:
         # No newline translation: CSV cells may hold line ends of their own.
-        if output.exists() and not output.is_file():
-            with output.open("w", encoding="utf-8", newline="") as file:
-                yield file
-        else:
-            with _replacing(output.resolve()) as file:
-                yield file
-    except BrokenPipeError:
-        # Whoever reads a FIFO has what it wanted, as with stdout.
-        raise
-    except OSError as err:
-        raise InvalidInput(f"{output} cannot be written: {err.strerror or err}.") from err
-
-
-@contextmanager
-def _replacing(output: Path) -> Iterator[TextIO]:
-    part = output.with_name(f".pixelmill-{secrets.token_hex(8)}.part")
-    try:
-        with part.open("x", encoding="utf-8", newline="") as file:
-            yield file
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)
+        text = TextIOWrapper(file, encoding="utf-8", newline="")
+        try:
+            yield text
+            text.flush()
+        finally:
+            # The file's own end is new_file's affair.
+            with suppress(OSError):
+                text.detach()
 
 
 class PictureNames:

@@ -22,6 +22,7 @@ class ChildCalls:
 
     _transport: Transport
     _sleep: Callable[[float], None]
+    _job_of: Callable[[Mapping[str, Any]], Job]
 
     def rerun(
         self,
@@ -48,12 +49,12 @@ class ChildCalls:
             "overlays": overlays,
         }
         call = create(job_path(job) + "/rerun", body, idempotency_key)
-        return Job.from_raw(json_object(self._transport.send(call)))
+        return self._job_of(json_object(self._transport.send(call)))
 
     def retry(self, job: str | Job, *, idempotency_key: str | None = None) -> Job:
         """Run those items of a job once more that failed, were cancelled or expired."""
         call = create(job_path(job) + "/retry", None, idempotency_key)
-        return Job.from_raw(json_object(self._transport.send(call)))
+        return self._job_of(json_object(self._transport.send(call)))
 
     def comparison(self, job: str | Job, *, wait: float = 0) -> Comparison:
         """Tell how a rerun's answers differ from those of the job whose items it ran.

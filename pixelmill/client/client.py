@@ -27,14 +27,16 @@ from pixelmill.client.inputs import (
     Upload,
     plan_inputs,
 )
-from pixelmill.client.records import File, Job, Result
+from pixelmill.client.records import File, Job, Result, ResultsReader
+from pixelmill.client.results.forms import FORMS
+from pixelmill.client.results.results import Results
 from pixelmill.client.single import predict_body
 from pixelmill.client.trainings import Trainings
 from pixelmill.client.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
 from pixelmill.wire.connection import find_connection
 from pixelmill.wire.pages import pages
 from pixelmill.wire.retrying import RetryPolicy
-from pixelmill.wire.row_stream import whole_rows
+from pixelmill.wire.row_stream import whole_stream
 from pixelmill.wire.tarstream import tar_stream
 from pixelmill.wire.transport import Call, Transport, json_object
 from pixelmill.wire.uploads import OnUpload, file_upload, path_upload, upload_call
@@ -142,7 +144,7 @@ class Client(ChildCalls, EvaluationCalls):
             "overlays": overlays,
         }
         member, left_out = self._deliver(inputs, on_upload)
-        job = Job.from_raw(self._json(create("/v1/jobs", body | member, idempotency_key)))
+        job = self._job_of(self._json(create("/v1/jobs", body | member, idempotency_key)))
         return replace(job, left_out=left_out)
 
     def _deliver(self, inputs: Inputs, on_upload: OnUpload | None = None) -> Delivered:
@@ -177,12 +179,12 @@ class Client(ChildCalls, EvaluationCalls):
         call = create("/v1/predictions", body, None, hold_s=wait)
         response = self._transport.send(call)
         answer = json_object(response)
-        return Job.from_raw(answer) if response.status_code == 202 else Result.from_raw(answer)
+        return self._job_of(answer) if response.status_code == 202 else Result.from_raw(answer)
 
     def job(self, job: str | Job, wait: float | None = None) -> Job:
         """Give a job; with `wait`, the server holds the answer up to so many seconds (≤ 50)."""
         call = Call("GET", job_path(job), repeatable=True, hold_s=wait)
-        return Job.from_raw(self._json(call))
+        return self._job_of(self._json(call))
 
     def jobs(
         self,
@@ -205,7 +207,7 @@ class Client(ChildCalls, EvaluationCalls):
             "tenant": tenant,
         }
         for page in pages(self._transport, "/v1/jobs", query):
-            yield from map(Job.from_raw, page.rows)
+            yield from map(self._job_of, page.rows)
 
     def wait(
         self,
@@ -224,7 +226,7 @@ class Client(ChildCalls, EvaluationCalls):
         """Cancel a job: what runs already is finished and counted, the rest never starts."""
         # Cancelling twice is cancelling once, so it may be repeated.
         call = Call("POST", job_path(job) + "/cancel", repeatable=True)
-        return Job.from_raw(self._json(call))
+        return self._job_of(self._json(call))
 
     def delete(self, job: str | Job) -> Mapping[str, Any]:
         """Delete a job with its results, cancelling it if it runs; gives the receipt.
@@ -235,13 +237,18 @@ class Client(ChildCalls, EvaluationCalls):
 
     def results(
         self, job: str | Job, *, follow: bool = False, status: str | None = None
-    ) -> Iterator[Result]:
+    ) -> Results:
         """Give the results there are, in the order of their commit, none lost and none repeated.
 
-        With `follow`, go on as more arrive, until the job is over.
+        With `follow`, go on as more arrive, until the job is over. Iterate them, or have them as a
+        data frame or a file: `results(job).to_pandas()`, `results(job).save("boxes.coco.json")`.
         """
         rows = self._follow_rows(job, status) if follow else self._rows(job, status)
-        return map(Result.from_raw, rows)
+        return Results(
+            map(Result.from_raw, rows),
+            lambda form: self._blocks(job, form, status),
+            (lambda: self.wait(job)) if follow else (lambda: None),
+        )
 
     def results_ndjson(self, job: str | Job) -> Iterator[bytes]:
         """Give the results there are as raw NDJSON blocks; memory stays bounded.
@@ -249,9 +256,14 @@ class Client(ChildCalls, EvaluationCalls):
         Raises ConnectionFailed if the stream breaks, or ends before all the rows that the server
         has told of: `results` goes on where it was, this cannot.
         """
-        call = Call("GET", results_path(job), params={"format": "ndjson"}, repeatable=True)
+        return self._blocks(job, "ndjson", None)
+
+    def _blocks(self, job: str | Job, form: str, status: str | None) -> Iterator[bytes]:
+        params = {"format": form, "status": status}
+        call = Call("GET", results_path(job), params=params, repeatable=True)
+        ending = FORMS[form].ending()
         with self._transport.stream(call) as response:
-            yield from whole_rows(response)
+            yield from whole_stream(response, ending.take, ending.missing)
 
     def _rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
         for page in pages(self._transport, results_path(job), {"limit": PAGE, "status": status}):
@@ -271,7 +283,10 @@ class Client(ChildCalls, EvaluationCalls):
             poller.next(WATCHED_HOLD_S)
 
     def _poller(self, job: str | Job) -> Poller[Job]:
-        return Poller(self._transport, job_path(job), Job.from_raw, sleep=self._sleep)
+        return Poller(self._transport, job_path(job), self._job_of, sleep=self._sleep)
+
+    def _job_of(self, raw: Mapping[str, Any]) -> Job:
+        return replace(Job.from_raw(raw), read_results=ResultsReader(self.results))
 
     def _json(self, call: Call) -> dict[str, Any]:
         return json_object(self._transport.send(call))

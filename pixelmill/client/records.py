@@ -4,12 +4,15 @@ Each keeps the whole answer in `raw`, so that a member that this version does no
 Times are whole Unix seconds, sizes bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pixelmill.client.skipping import Skipped
-from pixelmill.wire.errors import JobFailed, UnexpectedAnswer
+from pixelmill.wire.errors import InvalidInput, JobFailed, UnexpectedAnswer
+
+if TYPE_CHECKING:
+    from pixelmill.client.results.results import Results
 
 Raw = Mapping[str, Any]
 
@@ -75,6 +78,22 @@ class ModelRef:
         return self.name if self.version is None else f"{self.name}@{self.version}"
 
 
+class ResultsReader:
+    """What a job reads its results by: its client's own call.
+
+    A copy has the same one, and a job that goes to another process leaves it behind.
+    """
+
+    def __init__(self, read: "Callable[..., Results]") -> None:
+        self.read = read
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "ResultsReader":
+        return self
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job at the moment of the answer."""
@@ -105,6 +124,8 @@ class Job:
     skipped: Skipped = field(default_factory=Skipped)
     # The files that `submit` left out of what it sent; the server knows nothing of them.
     left_out: Skipped = field(default_factory=Skipped)
+    # Of the client that gave the job; None of a job that nobody gave.
+    read_results: "ResultsReader | None" = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_raw(cls, raw: Raw) -> Self:
@@ -113,6 +134,7 @@ class Job:
             _required(raw, name, "job")
         members = {"created_at": 0} | _pick(cls, raw)
         members |= {
+            "read_results": None,
             "skipped": Skipped.from_raw(raw.get("skipped")),
             "left_out": Skipped(),
             "model": ModelRef.from_raw(raw.get("model")),
@@ -139,6 +161,17 @@ class Job:
         # OpenAI's form wraps the list.
         found = errors.get("data") if isinstance(errors, Mapping) else errors
         return list(found or [])
+
+    def results(self, *, follow: bool = False, status: str | None = None) -> "Results":
+        """Give the job's results, as `Client.results` does: `job.results().to_pandas()`.
+
+        Raises InvalidInput for a job that no client gave.
+        """
+        if self.read_results is None:
+            raise InvalidInput(
+                f"job {self.id} came from no client: say client.results({self.id!r})"
+            )
+        return self.read_results.read(self, follow=follow, status=status)
 
     def check(self) -> Self:
         """Give the job itself; raises JobFailed if it ended with less than all items succeeded."""

@@ -4,7 +4,7 @@ A connection of HTTP/1.0, as between a default nginx and a server, ends in the s
 not all of an answer has come.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 
@@ -13,15 +13,23 @@ from pixelmill.wire.errors import ConnectionFailed
 ROWS = "Pixelmill-Rows"
 
 
-def whole_rows(response: httpx.Response) -> Iterator[bytes]:
-    """Give the blocks of an NDJSON answer; raises ConnectionFailed when it ends too early."""
-    told, rows = response.headers.get(ROWS, ""), 0
+def whole_stream(
+    response: httpx.Response,
+    take: Callable[[bytes], None],
+    missing: Callable[[int], str | None],
+) -> Iterator[bytes]:
+    """Give the blocks of an answer; raises ConnectionFailed when it ends too early.
+
+    `take` looks at each block, and `missing` says what a file of so many rows lacks at the end.
+    """
     for block in response.iter_bytes():
-        rows += block.count(b"\n")
+        take(block)
         yield block
+    told = response.headers.get(ROWS, "")
     # A server of before this header tells of none.
-    if told.isdecimal() and rows < int(told):
+    lack = missing(int(told)) if told.isdecimal() else None
+    if lack is not None:
         raise ConnectionFailed(
-            f"the results of {response.request.url.path} ended after {rows:,} of {int(told):,} "
-            "rows: the connection broke on the way. Read them again."
+            f"the results of {response.request.url.path} ended {lack}: the connection broke on the "
+            "way. Read them again."
         )

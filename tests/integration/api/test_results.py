@@ -10,7 +10,9 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from sqlalchemy import update
 
-from api.results.rows import _harmless, as_csv
+from api.results.forms.csv_table import harmless
+from api.results.forms.csv_table import write as as_csv
+from api.results.forms.export import Export
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
 from jobs.base.storage import segment_name
@@ -211,7 +213,8 @@ def test_each_cell_of_a_csv_stands_under_its_name() -> None:
         duration_ms=7,
         metadata_json='{"k": 1}',
     )
-    (read,) = csv.DictReader(io.StringIO("".join(as_csv(job, [row]))))
+    written = b"".join(as_csv(Export(job, "classification", (), lambda: iter([row])))).decode()
+    (read,) = csv.DictReader(io.StringIO(written))
     assert read == {
         "index": "3", "custom_id": "a", "status": "errored", "model": "digits@1#sha256:0",
         "input_sha256": "b", "attempts": "2", "predictions": "[]", "error_code": "a_code",
@@ -232,8 +235,8 @@ def test_no_cell_of_a_csv_begins_as_a_formula(caller: Caller, ground: Ground, st
 
 
 def test_a_cell_that_begins_with_a_line_end_is_no_formula() -> None:
-    assert [_harmless(f"{start}1") for start in "\n\r\t"] == ["'\n1", "'\r1", "'\t1"]
-    assert [_harmless(text) for text in ("a=1", " a", "7")] == ["a=1", " a", "7"]
+    assert [harmless(f"{start}1") for start in "\n\r\t"] == ["'\n1", "'\r1", "'\t1"]
+    assert [harmless(text) for text in ("a=1", " a", "7")] == ["a=1", " a", "7"]
 
 
 @pytest.mark.parametrize(
@@ -289,5 +292,5 @@ def test_a_segment_that_cannot_be_read_is_told_before_the_stream_begins(
     path = f"/v1/jobs/{caller.submit()['id']}/results"
     finish(ground)
     ground.storage.delete([name for name in ground.storage.list("jobs") if "segments" in name])
-    for form in ("json", "ndjson", "csv"):
+    for form in ("json", "ndjson", "csv", "parquet", "label-studio"):
         check_problem(caller.get(f"{path}?format={form}"), 503)

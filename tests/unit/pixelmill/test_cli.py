@@ -236,10 +236,10 @@ def test_the_suffix_of_a_file_is_the_form_of_results(run, two_results, tmp_path)
         assert (tmp_path / name).read_text().startswith(begin), name
     asked = ("results", "job_1", "-f", "jsonl", "-o", str(tmp_path / "b.dat"))
     assert run(*asked).exit_code == 0
-    refused = run("results", "job_1", "-o", str(tmp_path / "x.parquet"))
+    refused = run("results", "job_1", "-o", str(tmp_path / "x.xlsx"))
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
     assert ".csv" in refused.stderr
-    assert not (tmp_path / "x.parquet").exists()
+    assert not (tmp_path / "x.xlsx").exists()
 
 
 def test_results_go_to_a_file_complete_or_not_at_all(server, run, say, two_results, tmp_path):

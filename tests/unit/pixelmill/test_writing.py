@@ -62,5 +62,5 @@ def test_what_broke_off_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
 
 def test_a_name_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="-o"):
+    with pytest.raises(InvalidInput, match="names no file"):
         write(Path(""))

@@ -1,0 +1,1 @@
+"""Results in every form, as the libraries read them that are made for it."""
