@@ -1,0 +1,60 @@
+"""An S3 server of a test's own, and what is put into it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import obstore
+from moto.server import ThreadedMotoServer
+from obstore.store import S3Store
+
+KEY_ID, SECRET = "AKIATESTONLY", "a-secret-that-no-log-may-show"
+LOOPBACK = "127.0.0.1/32"
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """A server with one bucket, called `photos`."""
+
+    endpoint: str
+    bucket: str = "photos"
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"access_key_id": KEY_ID, "secret_access_key": SECRET, "region": "us-east-1"}
+
+    def store(self, bucket: str = "photos") -> S3Store:
+        return S3Store(
+            bucket,
+            config={**self.credentials, "endpoint": self.endpoint},
+            client_options={"allow_http": True},
+        )
+
+    def put(self, key: str, content: bytes, bucket: str = "photos") -> None:
+        obstore.put(self.store(bucket), key, content)
+
+    def delete(self, key: str) -> None:
+        obstore.delete(self.store(), key)
+
+
+@contextmanager
+def s3_server(*buckets: str) -> Iterator[S3]:
+    import boto3
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        s3 = S3(f"http://{host}:{port}")
+        client = boto3.client(
+            "s3",
+            endpoint_url=s3.endpoint,
+            aws_access_key_id=KEY_ID,
+            aws_secret_access_key=SECRET,
+            region_name="us-east-1",
+        )
+        for bucket in ("photos", *buckets):
+            client.create_bucket(Bucket=bucket)
+        yield s3
+    finally:
+        server.stop()
