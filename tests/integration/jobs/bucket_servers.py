@@ -1,5 +1,6 @@
 """An S3 server of a test's own, and what is put into it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class S3:
 def s3_server(*buckets: str) -> Iterator[S3]:
     import boto3
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
