@@ -5,6 +5,7 @@ What a job keeps of it (`Job.source`) names no secret: an address, globs, and a 
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from jobs.base.errors import InvalidInput, InvalidRequest
 from jobs.buckets.connections import find_connection
 from jobs.buckets.errors import BucketError
 from jobs.buckets.listing import input_of, items_of_prefix
+from jobs.buckets.lists import SUFFIXES, items_of_list, names_its_items
 from jobs.buckets.locations import LocationError, read_location
 from jobs.buckets.sources import Buckets, Owner
 from jobs.inputs.manifests import Item, Repeats
@@ -43,6 +45,8 @@ def check_source(ground: Ground, buckets: Buckets, tenant_id: str, source: dict[
             source["connection"] = find_connection(session, tenant_id, source["connection"]).id
     try:
         location = read_location(source[param])
+        if param == "manifest" and not str(location).lower().endswith(SUFFIXES):
+            raise LocationError(f"{location} is no list: its name ends in {', '.join(SUFFIXES)}.")
         buckets.bucket(_owner(tenant_id, source), location)
     except LocationError as err:
         raise InvalidRequest(str(err), param=param) from err
@@ -58,7 +62,12 @@ def items_of_source(
     The items raise InvalidInput, whose cause is a BucketError where a store is to blame.
     """
     source = dict(job.source or {})
-    return _listed(ground, buckets, job.tenant_id, source, skips, beat), "told_apart"
+    items = _listed(ground, buckets, job.tenant_id, source, skips, beat)
+    if "manifest" not in source:
+        return items, "told_apart"
+    with _opened(ground, buckets) as opened, _told("manifest"):
+        named = names_its_items(opened, _owner(job.tenant_id, source), source)
+    return items, "refused" if named else "told_apart"
 
 
 def count_source(
@@ -90,16 +99,32 @@ def _listed(
     skips: Skips,
     beat: Callable[[], None],
 ) -> Iterator[Item]:
-    if buckets is None:
-        own = Buckets(ground)
-        try:
-            yield from _listed(ground, own, tenant_id, source, skips, beat)
-        finally:
-            own.close()
+    owner, param = _owner(tenant_id, source), _param_of(source)
+    with _opened(ground, buckets) as opened, _told(param):
+        if param == "prefix":
+            yield from items_of_prefix(opened, owner, source, skips, beat)
+        else:
+            most_faults = ground.settings.max_line_errors
+            yield from items_of_list(opened, owner, source, most_faults, beat)
+
+
+@contextmanager
+def _opened(ground: Ground, buckets: Buckets | None) -> Iterator[Buckets]:
+    """Give the way to buckets, or one of its own where there is none yet."""
+    if buckets is not None:
+        yield buckets
         return
-    param = _param_of(source)
+    own = Buckets(ground)
     try:
-        yield from items_of_prefix(buckets, _owner(tenant_id, source), source, skips, beat)
+        yield own
+    finally:
+        own.close()
+
+
+@contextmanager
+def _told(param: str) -> Iterator[None]:
+    try:
+        yield
     except LocationError as err:
         raise InvalidInput(str(err), code="unreadable_key", param=param) from err
     except BucketError as err:

@@ -125,10 +125,11 @@ class Client(ChildCalls, EvaluationCalls):
 
         `inputs` is a path (image, folder, archive, JSONL file), a list of paths, a list of URLs, a
         list of request dicts, a File uploaded before, or a bucket's address: a folder, as in
-        "s3://bucket/path/", or a list of paths, as in "s3://bucket/list.csv". Of a folder's keys,
-        `include` and `exclude` are globs; `connection` opens it, or else the server does. A folder goes as a tar that is made on the
-        way: each file's `custom_id` is its path in the folder. The job's `left_out` says what was
-        not sent, such as hidden files and plain text; every other file is, whatever its suffix.
+        "s3://bucket/path/", or a list of paths, as in "s3://bucket/list.csv". A folder here goes as
+        a tar that is made on the way: each file's `custom_id` is its path in the folder. The job's
+        `left_out` says what was not sent, such as hidden files and plain text; every other file is,
+        whatever its suffix. Of a bucket's folder `include` and `exclude` are globs; `connection`
+        opens it, or else the server's own credentials do.
         `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
         drawn over its image.
 

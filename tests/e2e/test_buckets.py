@@ -1,0 +1,111 @@
+"""A folder of a bucket as a job's input, through a real stack and an S3 server."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from pixelmill import ApiError
+from tests.e2e.stacks import RunningStack, results_of, running_stack
+from tests.integration.buckets.servers import KEY_ID, LOOPBACK, S3, SECRET, s3_server
+
+WAIT_S = 120
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def s3(digits_folder: Path) -> Iterator[S3]:
+    with s3_server() as server:
+        for number, path in enumerate(sorted(digits_folder.iterdir())[:COUNT]):
+            server.put(f"digits/{number % 2}/{path.name}", path.read_bytes())
+        server.put("digits/notes.txt", b"no picture")
+        server.put("digitsX/other.png", b"of somebody else")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, s3: S3) -> Iterator[RunningStack]:
+    """A stack that has credentials of its own for the server."""
+    credentials = {"s3": {**s3.credentials, "endpoint": s3.endpoint}}
+    with running_stack(
+        tmp_path_factory.mktemp("house"),
+        PIXELMILL_BUCKET_NETWORKS=LOOPBACK,
+        PIXELMILL_BUCKET_CREDENTIALS=json.dumps(credentials),
+        PIXELMILL_CONNECTION_KEY=Fernet.generate_key().decode(),
+    ) as running:
+        operate(running, "allow", "s3://photos/digits/", "--tenant", "local", s3=s3)
+        yield running
+
+
+def operate(stack: RunningStack, *arguments: str, s3: S3) -> str:
+    """Run `pixelmill buckets …` as an operator of the stack."""
+    environ = {"PIXELMILL_DATA": str(stack.data), "PIXELMILL_BUCKET_NETWORKS": LOOPBACK}
+    at = ["--endpoint", s3.endpoint] if arguments[0] == "allow" else []
+    return command(stack, "buckets", *arguments, *at, **environ)
+
+
+def command(stack: RunningStack, *arguments: str, **environ: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "pixelmill", *arguments],
+        env={**os.environ, "PIXELMILL_DATA": str(stack.data), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_folder_of_a_bucket_by_the_command_line(
+    house: RunningStack, s3: S3, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels.csv"
+    command(house, "submit", "s3://photos/digits/", "--model", "digits", "--output", str(out))
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == COUNT
+    assert {row["status"] for row in rows} == {"succeeded"}
+    assert all(row["custom_id"].startswith(("0/", "1/")) for row in rows)
+
+
+def test_the_answers_are_those_of_the_same_files_uploaded(
+    house: RunningStack, s3: S3, digits_folder: Path
+) -> None:
+    files = sorted(digits_folder.iterdir())[:COUNT]
+    with house.client() as client:
+        uploaded = client.wait(client.submit(files, model="digits"), WAIT_S)
+        listed = client.submit(
+            "s3://photos/digits/", model="digits", include=["**/*.png"], exclude=["1/*"]
+        )
+        listed = client.wait(listed, WAIT_S)
+        expected = {row["custom_id"]: row for row in results_of(client, uploaded.id)}
+        found = results_of(client, listed.id)
+    assert len(found) == COUNT / 2
+    assert listed.raw["skipped"]["by_reason"] == {"not_chosen": COUNT / 2 + 1}
+    assert listed.raw["source"]["prefix"] == "s3://photos/digits/"
+    for row in found:
+        assert row["error"] is None
+        same = expected[row["custom_id"].partition("/")[2]]
+        assert row["input_sha256"] == same["input_sha256"]
+        assert row["predictions"][0]["class"] == same["predictions"][0]["class"]
+
+
+def test_what_no_operator_allowed_is_refused_and_no_secret_is_told(
+    house: RunningStack, s3: S3
+) -> None:
+    with house.client() as client:
+        for address in ("s3://photos/", "s3://photos/digitsX/", "s3://photos/digits/../digitsX/"):
+            with pytest.raises(ApiError) as refused:
+                client.submit(address, model="digits")
+            assert refused.value.status == 422
+    told = house.log() + "".join(
+        path.read_text(errors="replace") for path in house.data.rglob("*.log")
+    )
+    assert SECRET not in told
+    assert KEY_ID not in told
