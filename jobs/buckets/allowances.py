@@ -119,7 +119,8 @@ def is_own_place(settings: Settings, location: Location) -> bool:
     # Any reading of a storage URL: s3://bucket, https://bucket.s3.….com, https://host/bucket,
     # az://account/container.
     host, (first, *_) = (own.hostname or "").lower(), own.path.lower().strip("/").split("/")
-    return location.bucket.rpartition("/")[2] in {host, host.partition(".")[0], first}
+    names = {host} if own.scheme in ("s3", "s3a", "gs") else {host, host.partition(".")[0], first}
+    return location.bucket.rpartition("/")[2] in names
 
 
 def _own_folders(settings: Settings) -> list[Path]:

@@ -70,7 +70,9 @@ def check_endpoint(endpoint: str, networks: tuple[Network, ...]) -> str:
     try:
         url = check_url(endpoint, allow_networks=networks)
     except UrlNotAllowed as err:
-        raise CredentialsError(f"`endpoint` is refused: {err}", "endpoint") from err
+        raise CredentialsError(
+            f"`endpoint` is refused: {str(err).rstrip('.')}.", "endpoint"
+        ) from err
     if url.target != "/" or "#" in endpoint:
         raise CredentialsError(
             "`endpoint` is a scheme, a host and a port, without a path.", "endpoint"

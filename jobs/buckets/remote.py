@@ -5,6 +5,7 @@ AZURE_…) are read by obstore too, so credentials are handed over by a provider
 them, and addresses are always said.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import obstore
 from obstore.exceptions import (
     BaseError,
+    InvalidPathError,
     PermissionDeniedError,
     PreconditionError,
     UnauthenticatedError,
@@ -23,6 +25,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from jobs.base.storage import CHUNK
 from jobs.buckets.credentials import Credentials
 from jobs.buckets.errors import (
+    BucketError,
     denied,
     not_allowed,
     object_changed,
@@ -34,6 +37,7 @@ from jobs.buckets.locations import Location, LocationError
 
 _PAGE = 1000
 _GOOGLE = "https://storage.googleapis.com"
+_STATUS = re.compile(r"status code: (\d{3})")
 _RETRIES = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 
 
@@ -117,13 +121,14 @@ class RemoteBucket:
             failure = object_changed(location)
         except (PermissionDeniedError, UnauthenticatedError):
             failure = denied(location)
+        except InvalidPathError:
+            # obstore then gives none of the page that the key is on.
+            raise LocationError(
+                f"{location} holds a key with an empty segment (//), or one that is . or .., and "
+                "cannot be listed. Name a folder without it, or a manifest."
+            ) from None
         except (BaseError, OSError, ValueError) as err:
-            if "invalid path" in str(err):
-                raise LocationError(
-                    f"{location} holds a key with an empty segment (//), or one that is . or .., "
-                    "by which no file can be read here. Name a folder without it, or a manifest."
-                ) from None
-            failure = unreachable(location)
+            failure = _of_status(location, str(err))
         if self._guard.has_refused(self._proxy):
             failure = not_allowed(
                 f"The store of {location} may not be called: it has to be on the public internet "
@@ -131,6 +136,14 @@ class RemoteBucket:
                 "PIXELMILL_BUCKET_NETWORKS."
             )
         raise failure from None
+
+
+def _of_status(location: Location, told: str) -> BucketError:
+    """Tell listings that were refused, which obstore does not tell apart, from stores away."""
+    status = _STATUS.search(told.partition("\n")[0])
+    if status is None:
+        return unreachable(location)
+    return {"404": object_gone, "401": denied, "403": denied}.get(status[1], unreachable)(location)
 
 
 def ranges(size: int) -> Iterator[tuple[int, int]]:
