@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from pixelmill import ApiError
+from pixelmill import ApiError, Job
+from tests.documents import examples
 from tests.e2e.stacks import RunningStack, results_of, running_stack
 from tests.integration.buckets.servers import KEY_ID, LOOPBACK, S3, SECRET, s3_server
 
@@ -109,3 +110,61 @@ def test_what_no_operator_allowed_is_refused_and_no_secret_is_told(
     )
     assert SECRET not in told
     assert KEY_ID not in told
+
+
+def test_what_the_document_says_works_as_it_stands(house: RunningStack, s3: S3) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "buckets.md").read_text()
+    s3.put(
+        "digits/list.csv", next(each for each in examples(text) if not each.language).text.encode()
+    )
+    programs = str(Path(sys.executable).parent)
+    environ = {
+        **os.environ,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PIXELMILL_DATA": str(house.data),
+        "PIXELMILL_BUCKET_NETWORKS": LOOPBACK,
+        "PIXELMILL_URL": house.info["url"],
+        "PIXELMILL_API_KEY": house.info["api_key"],
+    }
+    # The fixture has allowed the folder already.
+    operate(house, "withdraw", operate(house, "list", s3=s3).split()[0], s3=s3)
+    ran = 0
+    for example in examples(text):
+        if not example.language:
+            continue
+        code = example.text.replace("http://minio.lan:9000", s3.endpoint)
+        code = code.replace("curl ", "curl --silent --show-error --fail-with-body ")
+        shell = ["bash", "-e", "-c"] if example.language == "bash" else [sys.executable, "-c"]
+        done = subprocess.run([*shell, code], env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, f"{example.place}: {done.stdout}{done.stderr}"
+        ran += 1
+    assert ran == 6
+    with house.client() as client:
+        outcomes = [job.outcome for job in client.jobs()]
+    assert outcomes[:4] == ["succeeded"] * 4
+    named = next(job for job in client_jobs(house) if job.raw["source"]["manifest"])
+    with house.client() as client:
+        rows = results_of(client, named.id)
+    assert [row["custom_id"] for row in rows] == ["first", "second"]
+
+
+def client_jobs(house: RunningStack) -> list[Job]:
+    with house.client() as client:
+        return [job for job in client.jobs() if job.raw["source"]]
+
+
+def test_a_retry_reads_what_was_pinned(house: RunningStack, s3: S3, digits_folder: Path) -> None:
+    good = sorted(digits_folder.iterdir())[0].read_bytes()
+    s3.put("digits/again/broken.png", b"no picture at all")
+    s3.put("digits/again/good.png", good)
+    with house.client() as client:
+        job = client.wait(client.submit("s3://photos/digits/again/", model="digits"), WAIT_S)
+        assert job.outcome == "partial"
+        again = client.wait(client.rerun(job, model="digits"), WAIT_S)
+        assert [row["status"] for row in results_of(client, again.id)] == ["errored", "succeeded"]
+        s3.put("digits/again/broken.png", good)
+        retried = client.wait(client.retry(job), WAIT_S)
+        (row,) = results_of(client, retried.id)
+    assert row["custom_id"] == "broken.png"
+    assert row["error"]["code"] == "input_changed"
+    assert retried.raw["source"]["prefix"] == "s3://photos/digits/again/"
