@@ -2,6 +2,7 @@
 
     .jsonl, .ndjson   {"path": "photos/a.jpg", "custom_id": "a"}, or a text alone, a line each
     .csv              a first line that names the columns, `path` among them
+    .parquet          the same columns; read behind walls, by whoever has them
 
 A path is a key of the list's own bucket, or an address in full; either has to be allowed. Each
 object is asked for its size and ETag, some at a time, so that its item pins it: one that is not
@@ -10,11 +11,12 @@ there is an errored item, and no reason to refuse the others.
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from jobs.archives import ArchiveError
 from jobs.base.errors import InvalidInput
 from jobs.base.json_text import read_json
 from jobs.base.storage import CHUNK
@@ -22,13 +24,13 @@ from jobs.buckets.errors import BucketError
 from jobs.buckets.listing import Beat, item_of
 from jobs.buckets.locations import LONGEST_ADDRESS, Location, LocationError, read_location
 from jobs.buckets.remote import Found
-from jobs.buckets.sources import Bucket, Buckets, Owner
-from jobs.inputs.budgets import LONGEST_FAULT, fit_name
+from jobs.buckets.sources import Bucket, Buckets, NoTables, Owner, Tables
+from jobs.inputs.budgets import LONGEST_FAULT, fit_name, visible
 from jobs.inputs.manifest_files import Faults, numbered_lines
 from jobs.inputs.manifests import Item
 from jobs.inputs.requests import RequestError, custom_id_of
 
-SUFFIXES = (".jsonl", ".ndjson", ".csv")
+SUFFIXES = (".jsonl", ".ndjson", ".csv", ".parquet")
 
 _LONGEST_LINE = 64 * 1024
 _VALUES_A_LINE = 1000
@@ -49,7 +51,8 @@ class _Row(NamedTuple):
 def names_its_items(buckets: Buckets, owner: Owner, source: dict[str, Any]) -> bool:
     """Say whether the list gives names of its own, by its first line; raises BucketError."""
     faults = Faults(1, "Line")
-    first = next(_rows(*_opened(buckets, owner, source), faults), None)
+    location, stream = _opened(buckets, owner, source)
+    first = next(_rows(buckets, location, stream, faults, lambda: None), None)
     return first is not None and first.custom_id is not None
 
 
@@ -59,7 +62,7 @@ def items_of_list(
     """Give the items of a list in its order; raises BucketError, and InvalidInput for its lines."""
     faults = Faults(most_faults, "Line")
     location, stream = _opened(buckets, owner, source)
-    rows = _rows(location, stream, faults)
+    rows = _rows(buckets, location, stream, faults, beat)
     with ThreadPoolExecutor(_ASKED, "list") as threads:
         while held := list(islice(rows, _HELD)):
             found = threads.map(lambda row: _item(buckets, owner, location, row), held)
@@ -96,12 +99,16 @@ def _item(buckets: Buckets, owner: Owner, near: Location, row: _Row) -> Item | t
     return item_of(str(owner), location, found, custom_id)
 
 
-def _rows(location: Location, stream: BinaryIO, faults: Faults) -> Iterator[_Row]:
+def _rows(
+    buckets: Buckets, location: Location, stream: BinaryIO, faults: Faults, beat: Beat
+) -> Iterator[_Row]:
     suffix = location.parts[-1].rpartition(".")[2].lower()
-    lines = numbered_lines(stream, _LONGEST_LINE)
-    read: Callable[..., Iterator[tuple[int, object]]]
-    read = _of_csv if suffix == "csv" else _of_jsonl
-    for number, value in read(lines, faults):
+    if suffix == "parquet":
+        values = _of_parquet(buckets.tables, stream, beat)
+    else:
+        read = _of_csv if suffix == "csv" else _of_jsonl
+        values = read(numbered_lines(stream, _LONGEST_LINE), faults)
+    for number, value in values:
         if isinstance(value, str):
             value = {"path": value}
         path = value.get("path") if isinstance(value, dict) else None
@@ -149,6 +156,19 @@ def _of_csv(lines: Iterator[tuple[int, bytes]], faults: Faults) -> Iterator[tupl
     except (csv.Error, UnicodeDecodeError) as err:
         faults.note(last, "invalid_csv_line", f"This is not valid CSV in UTF-8: {err}.", None)
         faults.raise_if_any()
+
+
+def _of_parquet(
+    tables: Tables | None, stream: BinaryIO, beat: Beat
+) -> Iterator[tuple[int, object]]:
+    if tables is None:
+        raise NoTables("Parquet files are read by io workers alone.")
+    try:
+        for number, (path, custom_id) in enumerate(tables.rows(stream, beat), start=1):
+            yield number, {"path": path, "custom_id": custom_id}
+    except ArchiveError as err:
+        told = visible(str(err))[:LONGEST_FAULT]
+        raise InvalidInput(told, code="not_a_manifest", param="manifest") from err
 
 
 def open_object(bucket: Bucket, location: Location, known: Found) -> BinaryIO:

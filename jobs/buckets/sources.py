@@ -9,8 +9,8 @@ so that an allowance or a connection that is taken back ends soon.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple, Protocol
 
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotFound
@@ -60,6 +60,19 @@ class Bucket(Protocol):
         """Let it go."""
 
 
+class Tables(Protocol):
+    """Reads lists of paths that are Parquet files."""
+
+    def rows(
+        self, file: BinaryIO, beat: Callable[[], None], /
+    ) -> Iterator[tuple[str | None, str | None]]:
+        """Give path and custom_id of each row; raises ArchiveError."""
+
+
+class NoTables(Exception):
+    """Parquet files of strangers are not read in this process."""
+
+
 class _Rights(NamedTuple):
     allowed: list[Allowance]
     # None for the server's own, which depend on the scheme.
@@ -70,7 +83,8 @@ class _Rights(NamedTuple):
 class Buckets:
     """Buckets of all tenants, opened as they are needed; safe to share between threads."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, tables: Tables | None = None) -> None:
+        self.tables = tables
         self._ground = ground
         self._server = server_credentials(ground.settings)
         self._lock = threading.Lock()

@@ -16,7 +16,7 @@ from jobs.buckets.errors import BucketError
 from jobs.buckets.listing import input_of, items_of_prefix
 from jobs.buckets.lists import SUFFIXES, items_of_list, names_its_items
 from jobs.buckets.locations import LocationError, read_location
-from jobs.buckets.sources import Buckets, Owner
+from jobs.buckets.sources import Buckets, NoTables, Owner
 from jobs.inputs.manifests import Item, Repeats
 from jobs.inputs.skipping import Skips
 from jobs.tables import Job
@@ -86,7 +86,7 @@ def count_source(
             total += 1
             if total > ground.settings.max_items:
                 break
-    except TimeoutError:
+    except (TimeoutError, NoTables):
         return Counted(None, None)
     return Counted(total, skips.to_json())
 

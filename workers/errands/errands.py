@@ -20,6 +20,7 @@ from workers.errands.labelling import label_items
 from workers.errands.waiting import has_errand
 from workers.walls.archives import WalledArchives
 from workers.walls.processes import ForkServer
+from workers.walls.tables.walled import WalledTables
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ class Errands:
         # Started with the first archive.
         self._fork_server = ForkServer(ground.settings.decoder_module)
         self._archives = WalledArchives(self._fork_server, ground.settings.decoder_memory)
-        self._buckets = Buckets(ground)
+        self._buckets = Buckets(ground, WalledTables(ground.settings.decoder_memory))
         self._stopping = threading.Event()
         # Receivers that are slow or dead may not take every thread from jobs that wait.
         self._senders = threading.BoundedSemaphore(_MOST_SENDERS)

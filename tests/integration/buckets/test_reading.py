@@ -34,7 +34,11 @@ def reader(house: Ground, buckets: Buckets) -> Iterator[Reader]:
 
 
 def listed(
-    house: Ground, tenant: NewKey, model: ModelVersion, **source: object
+    house: Ground,
+    tenant: NewKey,
+    model: ModelVersion,
+    buckets: Buckets | None = None,
+    **source: object,
 ) -> tuple[Job, list[Item]]:
     """Submit a job over a bucket and prepare it; gives its items."""
     submission = Submission(
@@ -50,7 +54,7 @@ def listed(
         },
     )
     job, _ = submit(house, submission)
-    assert prepare_next(house) == job.id
+    assert prepare_next(house, buckets=buckets) == job.id
     job = read_job(house, job.id)
     if job.manifest is None:
         return job, []
