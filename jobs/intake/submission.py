@@ -92,7 +92,8 @@ def submit(
         return earlier, False
     job = new_job(submission)
     shards: list[dict[str, Any]] = []
-    if submission.requests is not None or submission.uploads is not None:
+    elsewhere = (submission.input_file_id, submission.parent_id, submission.source)
+    if all(each is None for each in elsewhere):
         shards = _prepare_inline(ground, submission, job)
     return keep(ground, job, shards, idempotency, submission.completion_window_s)
 
