@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 
 from api.bodies.admission import admit_bodies
 from api.bodies.intake import close_intake
-from api.commands import keys
-from api.current import EXTENSION
+from api.commands import buckets, keys
+from api.connections.routes import connections
+from api.current import BUCKETS, EXTENSION
 from api.files.routes import files
 from api.jobs.children import children
 from api.jobs.evaluations import evaluations, job_evaluations
@@ -37,6 +38,7 @@ from api.web.security_headers import harden
 from api.web.waiting import HELD, MOST_HELD, Held, hold_here
 from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.settings import load_settings
+from jobs.buckets.sources import Buckets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -81,6 +83,7 @@ def create_app(ground: Ground | None = None) -> Application:
         static_folder=None,  # type: ignore[arg-type]  # as in Flask
     )
     app.extensions[EXTENSION] = ground
+    app.extensions[BUCKETS] = Buckets(ground)
     app.extensions[HELD] = BoundedSemaphore(MOST_HELD)
     app.extensions[LISTENER] = Listener(ground.settings.redis_url)
     app.extensions[READINESS] = Readiness(ground, app.extensions[LISTENER])
@@ -122,7 +125,7 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, predictions, trainings, evaluations):
+    for blueprint in (health, docs, files, connections, predictions, trainings, evaluations):
         app.register_blueprint(blueprint)
     for blueprint in (models, aliases, shadows, audit):
         app.register_blueprint(blueprint)
@@ -135,3 +138,4 @@ def _add_routes(app: APIFlask) -> None:
         )
         app.register_blueprint(results, name=f"{name}_results", url_prefix=f"/v1/{name}")
     app.cli.add_command(keys)
+    app.cli.add_command(buckets)

@@ -1,6 +1,12 @@
-"""Keys, for the operator: `flask --app api.wsgi keys create|list|revoke`."""
+"""Keys and buckets, for the operator.
+
+flask --app api.wsgi keys create|list|revoke
+flask --app api.wsgi buckets allow|list|withdraw
+"""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.current import ground
 from jobs.base.database import unusable
-from jobs.base.errors import NotFound
+from jobs.base.errors import NotFound, PixelmillError
+from jobs.buckets.allowances import allow, list_allowances, withdraw
 from jobs.tenants.keys import LEAST_WEIGHT, MOST_WEIGHT, create_key, list_keys, revoke_key
 
 
@@ -78,3 +85,42 @@ def revoke(key_id: str) -> None:
     except NotFound as err:
         raise click.ClickException(err.message) from err
     click.echo(f"Key {key_id} is revoked.")
+
+
+buckets = _Commands("buckets", help="Say which folders of which buckets a tenant may name.")
+
+
+@buckets.command("allow")
+@click.argument("prefix")
+@click.option("--tenant", required=True, metavar="NAME", help="Who may name it.")
+@click.option("--endpoint", default="", help="Of a store that is not the provider's own.")
+def allow_bucket(prefix: str, tenant: str, endpoint: str) -> None:
+    """Let a tenant name a folder and all below it, such as s3://bucket/path/."""
+    with _told():
+        allowance_id = allow(ground().database, ground().settings, tenant, prefix, endpoint)
+    click.echo(allowance_id)
+
+
+@buckets.command("list")
+def list_all_buckets() -> None:
+    """List which folders tenants may name."""
+    with ground().database.read() as session:
+        for tenant, row in list_allowances(session):
+            click.echo(f"{row.id}  {tenant}  {row.prefix}/  {row.endpoint}".rstrip())
+
+
+@buckets.command("withdraw")
+@click.argument("allowance_id")
+def withdraw_bucket(allowance_id: str) -> None:
+    """Take an allowance back; jobs that run read no more of that folder."""
+    with _told():
+        withdraw(ground().database, allowance_id)
+    click.echo(f"{allowance_id} is withdrawn.")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except PixelmillError as err:
+        raise click.ClickException(err.message) from err

@@ -4,15 +4,23 @@ from flask import current_app, g, request
 
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotAllowed
+from jobs.buckets.sources import Buckets
 from jobs.tenants.audit import Actor
 from jobs.versions.names import owner_of, shown_name, stored_name
 
 EXTENSION = "pixelmill"
+BUCKETS = "pixelmill.buckets"
 
 
 def ground() -> Ground:
     """Give the ground floor that this application stands on."""
     opened: Ground = current_app.extensions[EXTENSION]
+    return opened
+
+
+def buckets() -> Buckets:
+    """Give the way to buckets."""
+    opened: Buckets = current_app.extensions[BUCKETS]
     return opened
 
 

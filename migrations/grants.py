@@ -20,6 +20,7 @@ ADD = "SELECT, INSERT"
 CHANGE = "SELECT, UPDATE"
 WRITE = "SELECT, INSERT, UPDATE"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
+KEEP = "SELECT, INSERT, DELETE"
 NONE = ""
 # Of a tenant no more is changed than its share; workers do not see the secret that signs webhooks.
 SERVE = "SELECT, INSERT, UPDATE (share)"
@@ -34,7 +35,10 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "alembic_version": (READ, READ, READ),
     "api_keys": (READ, NONE, NONE),
     "audit_log": (ADD, NOTE, NOTE),
+    # Whoever reads objects opens credentials, by a key that no database has.
+    "bucket_allowances": (READ, READ, READ),
     "comparisons": (ALL, ALL, WRITE),
+    "connections": (KEEP, READ, READ),
     "deliveries": (ALL, ALL, ADD),
     "evaluations": (ALL, ALL, NONE),
     "files": (ALL, ALL, READ),

@@ -6,11 +6,12 @@ import json
 from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
-from api.current import ground, link
+from api.current import buckets, ground, link
 from api.jobs.views import DryRun, JobView, Kind, ModelRef, Skipped, job_view
 from api.web.waiting import Wait, hold, wanted_wait
 from jobs.base.states import TERMINAL
 from jobs.inputs.skipping import NOTHING
+from jobs.intake.bucket_items import Counted, count_source
 from jobs.intake.submission import Submission, rehearse
 from jobs.queue.forecast import forecast
 from jobs.tables import Job
@@ -54,13 +55,18 @@ def accepted_after_wait(job: Job, *, is_new: bool) -> Response:
 
 def rehearsed(submission: Submission) -> Response:
     """Answer 200 with what a submission would have run."""
-    model, total = submission.model, rehearse(ground(), submission)
+    model = submission.model
+    counted = (
+        count_source(ground(), buckets(), submission.tenant_id, submission.source)
+        if submission.source is not None
+        else Counted(rehearse(ground(), submission), None)
+    )
     view = DryRun(
         model=ModelRef(name=shown_name(model.name), version=model.version, digest=model.digest),
         params=submission.params,
-        total=total,
+        total=counted.total,
         # Every item that comes inside a request is run: there are no files around them.
-        skipped=None if total is None else Skipped(**NOTHING),
+        skipped=None if counted.total is None else Skipped(**(counted.skipped or NOTHING)),
     )
     return jsonify(view.model_dump(mode="json"))
 

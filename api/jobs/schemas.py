@@ -1,6 +1,6 @@
 """What callers may send for a job or a prediction, member by member."""
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, StrictBool, field_validator
 
@@ -17,6 +17,8 @@ from api.web.schemas import (
     check_window,
 )
 from jobs.base.states import JobStatus
+from jobs.buckets.globs import LONGEST_GLOB, MOST_GLOBS
+from jobs.buckets.locations import LONGEST_ADDRESS
 from jobs.tenants.signing import is_secret
 
 # Spelled out for the type checker and the OpenAPI document; a test holds it against EVENTS.
@@ -104,8 +106,11 @@ class EvaluationCreate(CommonOptions):
     )
 
 
+Glob = Annotated[str, Field(min_length=1, max_length=LONGEST_GLOB)]
+
+
 class JobCreate(JobOptions):
-    """A job: its model, and its items in exactly one of three forms."""
+    """A job: its model, and its items in exactly one of five forms."""
 
     input_file_id: FileId | None = Field(
         None,
@@ -116,6 +121,34 @@ class JobCreate(JobOptions):
         None, description="Items: `{custom_id, input: {url | file_id | data}}`."
     )
     urls: list[str] | None = Field(None, description="Items that are URLs and nothing else.")
+    prefix: str | None = Field(
+        None,
+        max_length=LONGEST_ADDRESS,
+        description="A folder of a bucket, `s3://bucket/path/`, also gs://, az://account/container/"
+        " and file:// of the server: every object below it that may be media. An operator allows "
+        "each tenant the folders that it may name.",
+    )
+    manifest: str | None = Field(
+        None,
+        max_length=LONGEST_ADDRESS,
+        description="A .jsonl, .csv or .parquet file in a bucket, with a column `path`: keys of "
+        "its bucket, or addresses in full; and `custom_id`, if you like.",
+    )
+    include: list[Glob] | None = Field(
+        None,
+        max_length=MOST_GLOBS,
+        description="With `prefix`: globs, one of which a key has to match, such as `*.jpg` or "
+        "`2026/**/*.png`; relative to the prefix.",
+    )
+    exclude: list[Glob] | None = Field(
+        None, max_length=MOST_GLOBS, description="With `prefix`: globs that no key may match."
+    )
+    connection: str | None = Field(
+        None,
+        max_length=64,
+        description="Id or name of a connection of yours that opens the bucket; the server's own "
+        "credentials without one.",
+    )
 
 
 class JobForm(BaseModel):

@@ -1,6 +1,7 @@
 """From a body that was read to a job that is stored.
 
     JSON: input_file_id, requests, urls ─┐
+          prefix, manifest (of a bucket) ┤
     multipart: one archive or JSONL ─────┼─► model, params, webhook checked ─► jobs.intake
                images ───────────────────┘
 
@@ -22,6 +23,7 @@ from api.jobs.schemas import (
     RerunCreate,
     Webhook,
 )
+from api.jobs.sources import source_of
 from api.web.deadlines import cancel_after_s, seconds_to_run
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.ids import new_id
@@ -47,7 +49,7 @@ DRAWN_TASKS = (
     "video-classification",
     "zero-shot-classification",
 )
-_INPUTS = ("input_file_id", "requests", "urls")
+_INPUTS = ("input_file_id", "requests", "urls", "prefix", "manifest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ def submission_of(body: JobCreate) -> Submission:
         file = find_file(body.input_file_id)
         return replace(checked(body, wanted_by(body, file)), input_file_id=file.id)
     submission = checked(body, wanted_by(body, None))
+    source = source_of(body)
+    if source is not None:
+        return replace(submission, source=source)
     if body.urls is not None:
         return replace(submission, requests=read_urls(body.urls, _most_faults()))
     longest = ground().settings.max_item_bytes
@@ -98,6 +103,7 @@ def rerun_of(parent: Job, body: RerunCreate) -> Submission:
         kind=JobKind.RERUN,
         parent_id=parent.id,
         input_file_id=parent.input_file_id,
+        source=parent.source,
     )
 
 

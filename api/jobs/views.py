@@ -72,6 +72,16 @@ class WebhookView(BaseModel):
     events: list[str]
 
 
+class SourceView(BaseModel):
+    """Where in a bucket the items lie; never how it is opened."""
+
+    prefix: str | None = None
+    manifest: str | None = None
+    include: list[str] | None = None
+    exclude: list[str] | None = None
+    connection: str | None = Field(None, description="The id of the connection, if there is one.")
+
+
 class JobView(BaseModel):
     """A job at the moment of the answer."""
 
@@ -113,6 +123,7 @@ class JobView(BaseModel):
     delete_inputs: bool
     overlays: bool
     input_file_id: str | None
+    source: SourceView | None = Field(description="Of a job whose items lie in a bucket.")
     output_file_id: None
     error_file_id: None
     metadata: dict[str, str]
@@ -146,8 +157,11 @@ class DryRun(BaseModel):
     object: Literal["dry_run"] = "dry_run"
     model: ModelRef
     params: dict[str, Any]
-    total: int | None = Field(description="Items; null where an uploaded file is to be walked.")
-    skipped: Skipped | None = Field(description="Null where an uploaded file is to be walked.")
+    total: int | None = Field(
+        description="Items; null where an uploaded file is to be walked, or a bucket takes longer "
+        "to list than a caller can wait."
+    )
+    skipped: Skipped | None = Field(description="Null where `total` is.")
 
 
 def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
@@ -174,6 +188,7 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         delete_inputs=job.delete_inputs,
         overlays=job.overlays,
         input_file_id=job.input_file_id,
+        source=SourceView(**job.source) if job.source else None,
         output_file_id=None,
         error_file_id=None,
         metadata=job.metadata_,

@@ -8,7 +8,9 @@ import secrets
 import time
 from typing import Literal
 
-Prefix = Literal["job", "file", "evt", "whd", "ten", "key", "wgt", "chk", "can", "trn"]
+Prefix = Literal[
+    "job", "file", "evt", "whd", "ten", "key", "wgt", "chk", "can", "trn", "con", "alw"
+]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 

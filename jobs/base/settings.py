@@ -1,6 +1,8 @@
 """All that an operator can set, read once at start from `PIXELMILL_…` environment variables."""
 
+import base64
 import difflib
+import json
 import os
 import re
 import sys
@@ -23,6 +25,9 @@ OTHER_VARIABLES = frozenset(
     ("URL", "API_KEY", "DATA", "BIND", "NODE", "POOL", "CORES", "FLIGHT", "LAST")
 )
 _PREFIX = "PIXELMILL_"
+# What no message shows.
+_SECRET = frozenset((f"{_PREFIX}CONNECTION_KEY", f"{_PREFIX}BUCKET_CREDENTIALS"))
+_KEY_BYTES = 32  # of Fernet
 # How near a name has to be to a setting's for a slip of the pen; see difflib's ratio.
 _NEAR = 0.8
 
@@ -108,6 +113,15 @@ class Settings(BaseSettings):
         5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
     )  # fmt: skip
 
+    # Buckets that jobs read from (jobs.buckets).
+    connection_key: str = Field(
+        "", repr=False, description="Fernet keys, newest first, for credentials of tenants"
+    )
+    bucket_credentials: str = Field(
+        "", repr=False, description='the server\'s own, as JSON: {"s3": {"access_key_id": …}}'
+    )
+    bucket_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+
     # How long things are kept.
     output_days: float = Field(30, gt=0)
     completion_window_s: float = Field(7 * 86400, gt=0, description="a job's time unless it says")
@@ -125,11 +139,36 @@ class Settings(BaseSettings):
                 raise ValueError("it should be like 1200/minute, or empty for none") from err
         return value
 
-    @field_validator("egress_allow", "webhook_delays_s", "extensions", mode="before")
+    @field_validator(
+        "egress_allow", "bucket_networks", "webhook_delays_s", "extensions", mode="before"
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("connection_key")
+    @classmethod
+    def _check_keys(cls, value: str) -> str:
+        for key in filter(None, value.split(",")):
+            try:
+                size = len(base64.urlsafe_b64decode(key.strip()))
+            except ValueError:
+                size = 0
+            if size != _KEY_BYTES:
+                raise ValueError("each key should be 32 bytes in URL-safe base64")
+        return value
+
+    @field_validator("bucket_credentials")
+    @classmethod
+    def _check_json(cls, value: str) -> str:
+        try:
+            said = json.loads(value or "{}")
+        except ValueError:
+            said = None
+        if not isinstance(said, dict) or not all(isinstance(each, dict) for each in said.values()):
+            raise ValueError('it should be JSON such as {"s3": {"access_key_id": …}}')
         return value
 
     @cached_property
@@ -146,8 +185,9 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as err:
         first = err.errors()[0]
         name = "PIXELMILL_" + "_".join(str(part) for part in first["loc"][:1]).upper()
-        # A password in a URL is not for the logs.
-        shown = re.sub(r"//[^@/]*@", "//…@", str(os.environ.get(name, first.get("input"))))
+        given = str(os.environ.get(name, first.get("input")))
+        # A password in a URL is not for the logs, nor is a key.
+        shown = "…" if name in _SECRET else re.sub(r"//[^@/]*@", "//…@", given)
         raise SettingsError(f"{name}={shown!r} is not usable: {first['msg']}.") from err
     if settings.renew_s * 2 > settings.lease_s:
         raise SettingsError(

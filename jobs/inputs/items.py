@@ -17,11 +17,17 @@ from sqlalchemy import select
 
 from jobs.archives import ArchiveError, ArchiveKind, sniff_file
 from jobs.base.bootstrap import Ground
-from jobs.base.errors import InvalidInput, LineError
+from jobs.base.errors import InvalidInput
 from jobs.base.json_text import read_json
 from jobs.inputs.archive_items import IN_PROCESS, Archives, Walk
 from jobs.inputs.budgets import fit_name
-from jobs.inputs.manifest_files import HEAD, check_manifest, is_meant_as_manifest, numbered_lines
+from jobs.inputs.manifest_files import (
+    HEAD,
+    Faults,
+    check_manifest,
+    is_meant_as_manifest,
+    numbered_lines,
+)
 from jobs.inputs.manifests import Item
 from jobs.inputs.packs import Pack
 from jobs.inputs.requests import Request, RequestError, parse_request
@@ -108,7 +114,7 @@ def items_of_requests(
     ground: Ground, tenant_id: str, requests: Iterable[Request], pack: Pack, agreed: Agreed
 ) -> Iterator[Item]:
     """Give the items of requests that came in one JSON body."""
-    faults = _Faults(ground.settings.max_line_errors, "Item")
+    faults = Faults(ground.settings.max_line_errors, "Item")
     numbered = _agreeing(enumerate(requests, start=1), agreed, faults)
     yield from _located(ground, tenant_id, numbered, pack, faults)
     faults.raise_if_any()
@@ -133,7 +139,7 @@ def first_request(ground: Ground, file: File) -> Request | None:
         stream.seek(0)
         if not (is_manifest and has_begun):
             return None
-        lines = _parsed_lines(ground, stream, None, _Faults(1, "Line"))
+        lines = _parsed_lines(ground, stream, None, Faults(1, "Line"))
         return next((request for _, request in lines), None)
 
 
@@ -146,14 +152,14 @@ def _longest_line(ground: Ground) -> int:
 def _items_of_lines(
     ground: Ground, tenant_id: str, stream: BinaryIO, pack: Pack, agreed: Agreed
 ) -> Iterator[Item]:
-    faults = _Faults(ground.settings.max_line_errors, "Line")
+    faults = Faults(ground.settings.max_line_errors, "Line")
     requests = _parsed_lines(ground, stream, agreed, faults)
     yield from _located(ground, tenant_id, requests, pack, faults)
     faults.raise_if_any()
 
 
 def _parsed_lines(
-    ground: Ground, stream: BinaryIO, agreed: Agreed | None, faults: "_Faults"
+    ground: Ground, stream: BinaryIO, agreed: Agreed | None, faults: Faults
 ) -> Iterator[tuple[int, Request]]:
     """Read line after line; a faulty one is noted and left out. Lines are numbered from 1."""
     most_data = ground.settings.max_item_bytes
@@ -171,7 +177,7 @@ def _parsed_lines(
 
 
 def _agreeing(
-    numbered: Iterable[tuple[int, Request]], agreed: Agreed, faults: "_Faults"
+    numbered: Iterable[tuple[int, Request]], agreed: Agreed, faults: Faults
 ) -> Iterator[tuple[int, Request]]:
     for number, request in numbered:
         try:
@@ -205,7 +211,7 @@ def _located(
     tenant_id: str,
     numbered: Iterable[tuple[int, Request]],
     pack: Pack,
-    faults: "_Faults",
+    faults: Faults,
 ) -> Iterator[Item]:
     """Turn requests into items, looking their files up some hundred at a time."""
     for batch in _batches(numbered):
@@ -251,24 +257,3 @@ def _find_files(ground: Ground, tenant_id: str, ids: list[str | None]) -> dict[s
             select(File).where(File.tenant_id == tenant_id, File.id.in_(wanted))
         )
         return {file.id: file for file in found}
-
-
-class _Faults:
-    """Gathers the faults of single lines, up to a limit."""
-
-    def __init__(self, limit: int, word: str) -> None:
-        self._limit, self._word = limit, word
-        self._faults: list[LineError] = []
-
-    def note(self, number: int, code: str, text: str, param: str | None) -> None:
-        message = f"{self._word} {number}: {text}"
-        self._faults.append({"code": code, "message": message, "param": param, "line": number})
-        if len(self._faults) >= self._limit:
-            self.raise_if_any()
-
-    def raise_if_any(self) -> None:
-        if self._faults:
-            first = self._faults[0]
-            raise InvalidInput(
-                first["message"], code=first["code"], param=first["param"], lines=self._faults
-            )

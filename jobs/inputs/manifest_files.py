@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from jobs.base.errors import InvalidInput
+from jobs.base.errors import InvalidInput, LineError
 
 # Enough to know a manifest by.
 HEAD = 64 * 1024
@@ -78,3 +78,26 @@ def _seems(head: bytes) -> str | None:
         if text.startswith(start):
             return what
     return None
+
+
+class Faults:
+    """Gathers the faults of single lines, up to a limit."""
+
+    def __init__(self, limit: int, word: str) -> None:
+        self._limit, self._word = limit, word
+        self._faults: list[LineError] = []
+
+    def note(self, number: int, code: str, text: str, param: str | None) -> None:
+        """Take note of a line's fault; raises InvalidInput once there are as many as are told."""
+        message = f"{self._word} {number}: {text}"
+        self._faults.append({"code": code, "message": message, "param": param, "line": number})
+        if len(self._faults) >= self._limit:
+            self.raise_if_any()
+
+    def raise_if_any(self) -> None:
+        """Raise InvalidInput with every fault, if there is one."""
+        if self._faults:
+            first = self._faults[0]
+            raise InvalidInput(
+                first["message"], code=first["code"], param=first["param"], lines=self._faults
+            )

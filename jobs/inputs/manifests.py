@@ -1,12 +1,13 @@
 """A job's manifest: the ordered list of its items, as a Parquet file in blob storage.
 
 An item's position in the file is its index. An item says where its bytes lie: a run of bytes of a
-blob (`raw`, or as an archive packs a member), or a URL to fetch; or why nobody can read it
-(`refused`): such an item is errored without a look at its bytes. Written and read as a stream: ten
+blob (`raw`, or as an archive packs a member), a URL to fetch, or an object of somebody's bucket as
+it was when it was listed; or why nobody can read it (`refused`): such an item is errored without a
+look at its bytes. Written and read as a stream: ten
 million items fit where ten do.
 
-A manifest that was written before there were faults and metadata has no such columns and is read
-all the same.
+A manifest that was written before there were faults, metadata and ETags has no such columns and is
+read all the same.
 """
 
 import threading
@@ -14,13 +15,14 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.base.errors import InvalidInput, LineError
 from jobs.base.storage import Storage
 from jobs.inputs.repeats import Names, Numbering, repeated_lines
 
-Encoding = Literal["raw", "zip", "sparse", "url", "refused"]
+Encoding = Literal["raw", "zip", "sparse", "url", "refused", "object"]
 # What becomes of names that repeat: a caller's own are refused, those of files told apart.
 Repeats = Literal["refused", "told_apart"]
 
@@ -39,6 +41,7 @@ _SCHEMA = pa.schema(
         ("error_code", pa.dictionary(pa.int8(), pa.string())),
         ("error_message", pa.string()),
         ("metadata", pa.string()),
+        ("etag", pa.string()),
     ]
 )
 
@@ -48,17 +51,22 @@ class Item(NamedTuple):
 
     custom_id: str
     encoding: Encoding
+    # Of an object, instead of a blob: for whom and by which connection it is read
+    # (jobs.buckets.sources.Owner).
     blob: str = ""
     offset: int = 0
     # Bytes to read at `offset`, and bytes that they become.
     length: int = 0
     size: int = 0
+    # Of an object its address, such as s3://bucket/key.
     url: str = ""
     # Of a refused item: why it is errored.
     error_code: str = ""
     error_message: str = ""
     # JSON text of an object: what came beside the item and belongs to it.
     metadata: str | None = None
+    # Of an object: what its store called it when it was listed.
+    etag: str = ""
 
 
 def write_manifest(
@@ -146,8 +154,11 @@ class Manifest:
         groups = range(self._file.metadata.num_row_groups)
         found: set[str] = set()
         for group in groups:
-            column = self._file.read_row_group(group, columns=["blob"]).column("blob")
-            found.update(column.unique().to_pylist())
+            table = self._file.read_row_group(group, columns=["blob", "encoding"])
+            stored = table.filter(
+                pc.not_equal(table.column("encoding").cast(pa.string()), "object")
+            )
+            found.update(stored.column("blob").unique().to_pylist())
         return found - {""}
 
     def _read_group(self, group: int) -> pa.Table:

@@ -53,7 +53,7 @@ def parse_request(value: object, index: int, max_bytes: int = LONGEST_DATA) -> R
     """
     if not isinstance(value, dict):
         raise RequestError("An item must be a JSON object.", "")
-    custom_id = _custom_id(value, index)
+    custom_id = custom_id_of(value, index)
     if "body" in value:
         _refuse_others(value, _BATCH_MEMBERS)
         return _parse_body(value, custom_id, max_bytes)
@@ -78,7 +78,8 @@ def _parse_body(value: dict[str, Any], custom_id: str, max_bytes: int) -> Reques
     return Request(custom_id, model=model, params=params, **given)
 
 
-def _custom_id(value: dict[str, Any], index: int) -> str:
+def custom_id_of(value: dict[str, Any], index: int) -> str:
+    """Give an item's name, its index by default; raises RequestError for one that cannot be."""
     custom_id = value.get("custom_id")
     if custom_id is None:
         return str(index)

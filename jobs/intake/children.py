@@ -60,6 +60,7 @@ def retry_of(session: Session, parent: Job) -> Submission:
         requested=parent.requested,
         pool=parent.pool,
         input_file_id=parent.input_file_id,
+        source=parent.source,
         priority=parent.priority,
         metadata=parent.metadata_,
         webhook=parent.webhook,
@@ -84,8 +85,8 @@ def items_of_parent(ground: Ground, job: Job, beat: Callable[[], None]) -> Itera
         raise NotFound(f"Job {parent.id}, whose items were to be run, was deleted.")
     try:
         for item in _chosen(ground, parent, _wanted(ground, job, parent, version, beat)):
-            if job.kind is JobKind.SHADOW and item.encoding == "url":
-                raise InvalidInput("A shadow fetches no URLs: their owners would see it.")
+            if job.kind is JobKind.SHADOW and item.encoding in ("url", "object"):
+                raise InvalidInput("A shadow fetches nothing: owners of URLs would see it.")
             yield item
     except BlobMissing as err:
         message = f"The inputs of job {parent.id} were erased before they could be listed again."

@@ -22,12 +22,15 @@ from jobs.base.database import Database, db_now, is_outage
 from jobs.base.errors import InvalidInput, NotFound
 from jobs.base.states import JobKind, JobStatus, check_job_move
 from jobs.base.storage import BlobMissing, StorageError, manifest_name, truth_name
+from jobs.buckets.errors import BucketError
+from jobs.buckets.sources import Buckets
 from jobs.inputs.archive_items import IN_PROCESS, Archives
 from jobs.inputs.files import get_file
 from jobs.inputs.items import Agreed, items_of_file, names_its_items
 from jobs.inputs.manifests import Item, Repeats, write_manifest
 from jobs.inputs.packs import Pack
 from jobs.inputs.skipping import Skips
+from jobs.intake.bucket_items import items_of_source
 from jobs.intake.children import items_of_parent
 from jobs.intake.data_sets import CheckDataset, Readers, chosen_items, most_items, take_all
 from jobs.intake.evaluations import LabelItems, label_none
@@ -79,6 +82,10 @@ class _Written:
     truth: str | None = None
 
 
+def _may_pass(cause: BaseException | None) -> bool:
+    return isinstance(cause, ReaderLost) or (isinstance(cause, BucketError) and cause.retryable)
+
+
 class _Lost(Exception):
     """Another worker prepares the job by now, or it has been cancelled."""
 
@@ -88,6 +95,7 @@ def prepare_next(
     check_dataset: CheckDataset = take_all,
     archives: Archives = IN_PROCESS,
     label_items: LabelItems = label_none,
+    buckets: Buckets | None = None,
 ) -> str | None:
     """Prepare the job that has waited for longest; gives its id, None when none waits."""
     turn = _claim(ground)
@@ -101,10 +109,11 @@ def prepare_next(
                 "The input could not be read in several tries. Send it again, or in parts.",
                 code="preparation_failed",
             )
-        written = _write(ground, turn, Readers(check_dataset, label_items), archives)
+        readers = Readers(check_dataset, label_items)
+        written = _write(ground, turn, readers, archives, buckets)
         shards = _begin_surely(ground, turn, written)
     except (InvalidInput, NotFound) as err:
-        if isinstance(err.__cause__, ReaderLost) and turn.attempt < _MOST_READERS:
+        if _may_pass(err.__cause__) and turn.attempt < _MOST_READERS:
             _put_off(ground, turn)
             bound.warning("preparation_put_off", reason=err.message)
             return job.id
@@ -173,14 +182,16 @@ def _claim(ground: Ground) -> _Turn | None:
         return _Turn(job, job.prepare_attempt, _Found()) if job is not None else None
 
 
-def _write(ground: Ground, turn: _Turn, readers: Readers, archives: Archives) -> _Written:
+def _write(
+    ground: Ground, turn: _Turn, readers: Readers, archives: Archives, buckets: Buckets | None
+) -> _Written:
     job, name = turn.job, manifest_name(turn.job.id)
     truth = truth_name(job.id) if job.kind is JobKind.EVALUATION else None
     settings = ground.settings
     pack, beat = Pack(ground.storage, job.id), _Heart(ground, turn).beat
     try:
         with pack:
-            items, repeats = _items_of(ground, turn, pack, beat, archives)
+            items, repeats = _items_of(ground, turn, pack, beat, archives, buckets)
             items = _renewing(items, turn.found, beat)
             noted = turn.found.skips.note
             with chosen_items(ground, job, items, readers, noted, beat, truth) as chosen:
@@ -200,12 +211,19 @@ def _write(ground: Ground, turn: _Turn, readers: Readers, archives: Archives) ->
 
 
 def _items_of(
-    ground: Ground, turn: _Turn, pack: Pack, beat: Callable[[], None], archives: Archives
+    ground: Ground,
+    turn: _Turn,
+    pack: Pack,
+    beat: Callable[[], None],
+    archives: Archives,
+    buckets: Buckets | None,
 ) -> tuple[Iterator[Item], Repeats]:
     """Give a job's items, and what becomes of names that repeat."""
     job = turn.job
     if job.parent_id is not None:
         return items_of_parent(ground, job, beat), "refused"
+    if job.source is not None:
+        return items_of_source(ground, buckets, job, turn.found.skips, beat)
     with ground.database.read() as session:
         file = get_file(session, job.tenant_id, job.input_file_id or "")
     agreed = Agreed(**job.requested)

@@ -35,7 +35,7 @@ from jobs.versions.registry import hold_version
 class Submission:
     """A job as its caller wants it, checked.
 
-    Exactly one of the three inputs is set, or `parent_id`, whose items are then the input.
+    Exactly one of the four inputs is set, or `parent_id`, whose items are then the input.
     """
 
     tenant_id: str
@@ -46,6 +46,9 @@ class Submission:
     input_file_id: str | None = None
     requests: tuple[Request, ...] | None = None
     uploads: tuple[Upload, ...] | None = None
+    # Where in a bucket the items lie (jobs.intake.bucket_items); also of a child whose parent's
+    # items lie there.
+    source: dict[str, Any] | None = None
     priority: str = "normal"
     metadata: dict[str, str] | None = None
     webhook: dict[str, Any] | None = None
@@ -89,7 +92,8 @@ def submit(
         return earlier, False
     job = new_job(submission)
     shards: list[dict[str, Any]] = []
-    if submission.input_file_id is None and submission.parent_id is None:
+    elsewhere = (submission.input_file_id, submission.parent_id, submission.source)
+    if all(each is None for each in elsewhere):
         shards = _prepare_inline(ground, submission, job)
     return keep(ground, job, shards, idempotency, submission.completion_window_s)
 
@@ -127,7 +131,8 @@ def keep(
 def rehearse(ground: Ground, submission: Submission) -> int | None:
     """Check inline items as `submit` does and keep nothing; gives their number.
 
-    Raises what `submit` would. Gives None for an uploaded file, which nobody has walked yet.
+    Raises what `submit` would. Gives None for what nobody has walked yet: an uploaded file, and a
+    bucket (jobs.intake.bucket_items counts it).
     """
     if submission.requests is None and submission.uploads is None:
         return None
@@ -183,6 +188,7 @@ def new_job(submission: Submission) -> Job:
         params=submission.params,
         priority=submission.priority,
         input_file_id=submission.input_file_id,
+        source=submission.source,
         metadata_=submission.metadata or {},
         webhook=submission.webhook,
         completion_window=submission.completion_window,

@@ -11,7 +11,7 @@ takes no time from it. What is to be erased with the parent is erased with it
 (jobs.aftercare.retention): first of all the shadow.
 
 Not shadowed are jobs that ask for their inputs to be erased, since these go at that very moment,
-and jobs that name URLs, since whoever serves them would see it.
+and jobs that name URLs or buckets, since whoever serves them would see it.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ def cast_shadow(session: Session, job: Job) -> None:
     if job.kind is not JobKind.SUBMITTED or job.status is not JobStatus.COMPLETED:
         return
     alias = alias_of(job)
-    if alias is None or job.delete_inputs:
+    if alias is None or job.delete_inputs or job.source is not None:
         return
     setting = session.get(ModelShadow, (job.model_name, alias))
     if setting is None or setting.version == job.model_version:

@@ -5,10 +5,12 @@ model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
 evaluation_tables.py  evaluations
 training_tables.py    trainings
+bucket_tables.py      allowances of buckets, connections
 bases.py              what all tables have in common
 """
 
 from jobs.tables.bases import Table
+from jobs.tables.bucket_tables import BucketAllowance, Connection
 from jobs.tables.comparison_tables import Comparison, ModelShadow
 from jobs.tables.evaluation_tables import Evaluation
 from jobs.tables.job_tables import ApiKey, Delivery, File, IdempotencyKey, Job, Shard, Tenant
@@ -18,7 +20,9 @@ from jobs.tables.training_tables import Training
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "BucketAllowance",
     "Comparison",
+    "Connection",
     "Delivery",
     "Evaluation",
     "File",

@@ -7,7 +7,8 @@
        │      ├──  comparisons       one row a rerun or shadow (jobs.tables.comparison_tables)
        │      ├──  evaluations       one row an evaluation (jobs.tables.evaluation_tables)
        │      └──  trainings         one row a training (jobs.tables.training_tables)
-       └──< idempotency_keys
+       ├──< idempotency_keys
+       └──< bucket_allowances, connections    in jobs.tables.bucket_tables
     model_versions, model_aliases, audit_log    in jobs.tables.model_tables
     model_shadows                               in jobs.tables.comparison_tables
 
@@ -117,6 +118,8 @@ class Job(Table):
 
     # What it runs on.
     input_file_id: Mapped[str | None] = mapped_column(String(32))
+    # Where in a bucket its items lie (jobs.buckets.sources); null for any other input.
+    source: Mapped[dict[str, Any] | None]
     manifest: Mapped[str | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
     webhook: Mapped[dict[str, Any] | None]

@@ -4,6 +4,7 @@
     alias.moved        alias.removed      canary.begun       canary.ended
     shadow.begun       shadow.ended
     key.created        key.revoked
+    bucket.allowed     bucket.withdrawn   connection.created connection.deleted
 
 The log outlives what it speaks of: rows are added, never changed.
 """
@@ -30,6 +31,10 @@ Action = Literal[
     "shadow.ended",
     "key.created",
     "key.revoked",
+    "bucket.allowed",
+    "bucket.withdrawn",
+    "connection.created",
+    "connection.deleted",
 ]
 
 

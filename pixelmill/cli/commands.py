@@ -57,7 +57,7 @@ def submit(
         list[str],
         typer.Argument(
             metavar="PATH",
-            help="Files and folders, or one archive or JSONL file, or URLs.",
+            help="Files and folders, or one archive or JSONL file, or URLs, or s3://bucket/path/.",
             show_default=False,
         ),
     ],
@@ -74,6 +74,17 @@ def submit(
     overlays: Annotated[
         bool, typer.Option("--overlays", help="Draw each result over its image as well.")
     ] = False,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="GLOB", help="Of a bucket: only these; repeatable."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="GLOB", help="Of a bucket: not these; repeatable."),
+    ] = None,
+    connection: Annotated[
+        str | None, typer.Option("--connection", help="What opens the bucket; else the server.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -98,6 +109,9 @@ def submit(
                 priority=priority,
                 webhook=webhook_url,
                 overlays=overlays or None,
+                include=include,
+                exclude=exclude,
+                connection=connection,
                 on_upload=on_upload,
             )
         if not as_json:

@@ -16,6 +16,11 @@ DEFAULT_PORT = 8080
 
 _KEYS = ("-m", "flask", "--app", "api.wsgi", "keys")
 
+_BUCKETS = ("-m", "flask", "--app", "api.wsgi", "buckets")
+
+buckets = typer.Typer(
+    cls=Commands, no_args_is_help=True, help="Which buckets tenants may name in jobs."
+)
 keys = typer.Typer(cls=Commands, no_args_is_help=True, help="The keys of tenants.")
 
 
@@ -79,11 +84,39 @@ def revoke_key(
     raise typer.Exit(_run(*_KEYS, "revoke", key_id))
 
 
+@buckets.command("allow")
+def allow_bucket(
+    prefix: Annotated[str, typer.Argument(metavar="ADDRESS", show_default=False)],
+    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", show_default=False)],
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", help="Of a store that is not the provider's own.")
+    ] = "",
+) -> None:
+    """Let a tenant name a folder and all below it, such as s3://bucket/path/."""
+    at = ("--endpoint", endpoint) if endpoint else ()
+    raise typer.Exit(_run(*_BUCKETS, "allow", "--tenant", tenant, *at, "--", prefix))
+
+
+@buckets.command("list")
+def list_buckets() -> None:
+    """List which folders tenants may name."""
+    raise typer.Exit(_run(*_BUCKETS, "list"))
+
+
+@buckets.command("withdraw")
+def withdraw_bucket(
+    allowance_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+) -> None:
+    """Take an allowance back; jobs that run read no more of that folder."""
+    raise typer.Exit(_run(*_BUCKETS, "withdraw", "--", allowance_id))
+
+
 def add_to(app: typer.Typer) -> None:
     """Put the operators' commands into the command line."""
     app.command(rich_help_panel=PANEL)(up)
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command(rich_help_panel=PANEL, context_settings=passed_on)(register)
+    app.add_typer(buckets, name="buckets", rich_help_panel=PANEL)
     app.add_typer(keys, name="keys", rich_help_panel=PANEL)
 
 

@@ -8,7 +8,7 @@ with Client() as client:
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -117,15 +117,21 @@ class Client(ChildCalls, EvaluationCalls):
         output_expires_after: int | None = None,
         delete_inputs: bool | None = None,
         overlays: bool | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        connection: str | None = None,
         idempotency_key: str | None = None,
         on_upload: OnUpload | None = None,
     ) -> Job:
         """Submit a batch and give its job at once.
 
         `inputs` is a path (image, folder, archive, JSONL file), a list of paths, a list of URLs, a
-        list of request dicts, or a File uploaded before. A folder goes as a tar that is made on the
-        way: each file's `custom_id` is its path in the folder. The job's `left_out` says what was
-        not sent, such as hidden files and plain text; every other file is, whatever its suffix.
+        list of request dicts, a File uploaded before, or a bucket's address: a folder, as in
+        "s3://bucket/path/", or a list of paths, as in "s3://bucket/list.csv". A folder here goes as
+        a tar that is made on the way: each file's `custom_id` is its path in the folder. The job's
+        `left_out` says what was not sent, such as hidden files and plain text; every other file is,
+        whatever its suffix. Of a bucket's folder `include` and `exclude` are globs; `connection`
+        opens it, or else the server's own credentials do.
         `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
         drawn over its image.
 
@@ -142,6 +148,9 @@ class Client(ChildCalls, EvaluationCalls):
             "output_expires_after": output_expires_after,
             "delete_inputs": delete_inputs,
             "overlays": overlays,
+            "include": None if include is None else list(include),
+            "exclude": None if exclude is None else list(exclude),
+            "connection": connection,
         }
         member, left_out = self._deliver(inputs, on_upload)
         job = self._job_of(self._json(create("/v1/jobs", body | member, idempotency_key)))

@@ -3,6 +3,7 @@
 archive or JSONL file        ──► uploaded as it is
 folder, file, list of these  ──► uploaded as a tar that is made on the way (skipping)
 list of URLs                 ──► `urls`
+address of a bucket's folder ──► `prefix`; of a list in a bucket (.jsonl, .csv, .parquet) `manifest`
 list of request dicts        ──► `requests`
 File (uploaded before)       ──► `input_file_id`
 """
@@ -33,6 +34,9 @@ Request = Mapping[str, Any]
 Inputs = PathLike | File | Request | Sequence[PathLike] | Sequence[Request]
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+_BUCKETS = ("s3://", "gs://", "az://", "file://")
+_LIST_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,11 @@ def is_url(name: str) -> bool:
     return _URL.match(name) is not None
 
 
+def is_bucket(name: str) -> bool:
+    """Whether a name is the address of a folder or object in a bucket that the server reads."""
+    return name.lower().startswith(_BUCKETS)
+
+
 def _plan_names(names: list[str]) -> Plan:
     if "" in names:
         # Path("") would be the working folder.
@@ -122,6 +131,12 @@ def _plan_names(names: list[str]) -> Plan:
             "one of the paths is empty: is a variable of your shell not set? The working folder is "
             "sent as '.'."
         )
+    buckets = [name for name in names if is_bucket(name)]
+    if buckets:
+        if len(names) > 1:
+            raise InvalidInput(f"{buckets[0]} is a bucket's; submit it alone, as a job of its own.")
+        is_list = buckets[0].lower().endswith(_LIST_SUFFIXES)
+        return Listed("manifest" if is_list else "prefix", buckets[0])
     urls = [name for name in names if is_url(name)]
     if urls and len(urls) < len(names):
         raise InvalidInput(f"{urls[0]} is a URL but others are paths; submit them as two jobs.")

@@ -13,6 +13,7 @@ from jobs.base.database import is_outage
 from jobs.base.hints import IO
 from jobs.base.states import JobKind
 from jobs.base.storage import BlobMissing
+from jobs.buckets.sources import Buckets
 from jobs.inputs.manifests import Item, Manifest
 from jobs.queue.leases import fail
 from jobs.queue.quarantine import is_crasher, must_run_alone
@@ -91,6 +92,7 @@ class Engine:
         self._networks = Networks(settings.model_memory)
         most = places(settings.shards_in_flight)
         self._decoders = DecodeThreads(most, process.decode_threads, process.use_one_core)
+        self._buckets = Buckets(ground)
         self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, "fetch")
         self._videos = ThreadPoolExecutor(most * VIDEOS, "video", initializer=process.use_one_core)
         self._suspects = read_suspects(process.flight)
@@ -115,7 +117,7 @@ class Engine:
         self._listing = lru_cache(_OPEN_LISTINGS)(lambda name: Listing(self._manifest(name)))
         self._stages = Stages(
             ground,
-            Reader(ground.storage, egress, self._fetchers),
+            Reader(ground.storage, egress, self._fetchers, buckets=self._buckets),
             self._decoders,
             self._pictures,
             films,
@@ -166,6 +168,7 @@ class Engine:
         self._videos.shutdown()
         self._decoders.shutdown()
         self._fetchers.shutdown()
+        self._buckets.close()
         self._pictures.close()
         self._fork_server.close()
         self._examiner.close()

@@ -9,6 +9,7 @@ import structlog
 
 from jobs.base.bootstrap import Ground
 from jobs.base.storage import StorageError
+from jobs.buckets.sources import Buckets
 from jobs.intake.preparation import prepare_next
 from workers.egress import Egress
 from workers.errands.comparing import compare_next
@@ -19,6 +20,7 @@ from workers.errands.labelling import label_items
 from workers.errands.waiting import has_errand
 from workers.walls.archives import WalledArchives
 from workers.walls.processes import ForkServer
+from workers.walls.tables.walled import WalledTables
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ class Errands:
         # Started with the first archive.
         self._fork_server = ForkServer(ground.settings.decoder_module)
         self._archives = WalledArchives(self._fork_server, ground.settings.decoder_memory)
+        self._buckets = Buckets(ground, WalledTables(ground.settings.decoder_memory))
         self._stopping = threading.Event()
         # Receivers that are slow or dead may not take every thread from jobs that wait.
         self._senders = threading.BoundedSemaphore(_MOST_SENDERS)
@@ -60,8 +63,9 @@ class Errands:
         self._stopping.set()
 
     def close(self) -> None:
-        """End every process that an archive is read in."""
+        """End every process that an archive is read in, and the way to buckets."""
         self._fork_server.close()
+        self._buckets.close()
 
     def _run_one(self) -> bool:
         prepared = self._prepare()
@@ -70,7 +74,9 @@ class Errands:
 
     def _prepare(self) -> bool:
         try:
-            found = prepare_next(self._ground, check_dataset, self._archives, label_items)
+            found = prepare_next(
+                self._ground, check_dataset, self._archives, label_items, self._buckets
+            )
             return found is not None
         except StorageError as err:
             # The job's turn runs out, and whoever comes next begins again.

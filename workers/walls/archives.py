@@ -74,7 +74,7 @@ class WalledArchives:
             try:
                 process.allow(_STEP_S)
                 process.send(question)
-                yield from _conversation(process, memory, file, limits, beat)
+                yield from conversation(process, memory, file, limits, beat)
             except ProcessDied as err:
                 log.warning("archive_reader_died", pid=process.pid, error=repr(err.__cause__))
                 raise ReaderLost("corrupt_archive", _BROKEN) from err
@@ -87,7 +87,7 @@ class WalledArchives:
             memory.close()
 
 
-def _conversation(
+def conversation(
     process: DecoderProcess,
     memory: Arena,
     file: BinaryIO,

@@ -40,6 +40,9 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     # onnxruntime would start a thread of its own when it is imported, and tell its makers.
     "ORT_DISABLE_TELEMETRY": "1",
+    # Nor may one of pyarrow's allocators, and the other asks for a gigabyte of addresses at once.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "1",
     # Memory that was not written holds a pattern, and never what lay there before.
     "MALLOC_PERTURB_": "165",

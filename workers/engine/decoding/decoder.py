@@ -44,7 +44,7 @@ class Pictures(Protocol):
 
 def packed(item: Item, content: bytes | memoryview) -> Packed:
     """Put an item's bytes as they were read beside what they are to become."""
-    if item.encoding in ("raw", "url"):
+    if item.encoding in ("raw", "url", "object"):
         return Packed(content, "raw", len(content))
     return Packed(content, item.encoding, item.size)
 

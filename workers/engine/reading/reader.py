@@ -1,5 +1,7 @@
 """From items to their bytes: range reads where they lie together, guarded fetches for URLs.
 
+Objects of buckets are read some at a time, under the ETag that they were listed with.
+
 An item that nobody can read, such as an encrypted member of a zip, is answered with its reason.
 """
 
@@ -13,17 +15,23 @@ from typing import Protocol, TypeVar
 
 from jobs.archives import ArchiveError, extract_stream
 from jobs.base.storage import CHUNK, BlobMissing, Storage
+from jobs.buckets.remote import ranges
+from jobs.buckets.sources import Buckets
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
-from workers.egress import Egress
+from workers.egress import Egress, GivenUp
 from workers.engine.reading.chunk import Content
 from workers.engine.reading.fetching import FetchBudget, Fetches
+from workers.engine.reading.objects import read_objects, read_run
 from workers.engine.reading.spool import too_large
 
 T = TypeVar("T")
 
 # Room for a zip member's local header, name and descriptor around its data.
 _PACKING = 256 * 1024
+
+
+NOT_READ = ItemError("internal_error", "not read")
 
 
 class Surely(Protocol):
@@ -46,8 +54,10 @@ class Reader:
         egress: Egress,
         fetchers: Executor,
         budget: FetchBudget | None = None,
+        buckets: Buckets | None = None,
     ) -> None:
-        self._storage, self._egress = storage, egress
+        self._storage, self._egress, self._threads = storage, egress, fetchers
+        self._buckets = buckets
         self._fetches = Fetches(egress, fetchers, budget or FetchBudget())
 
     def read(
@@ -64,7 +74,7 @@ class Reader:
 
         Raises StorageError when the store does not answer: that is no item's fault.
         """
-        contents: list[Content] = list(repeat(ItemError("internal_error", "not read"), len(items)))
+        contents: list[Content] = list(repeat(NOT_READ, len(items)))
         by_blob: dict[str, list[int]] = defaultdict(list)
         for position, item in enumerate(items):
             if item.encoding == "refused":
@@ -72,11 +82,12 @@ class Reader:
             # What is packed may be larger than what it claims to become.
             elif max(item.size, item.length - _PACKING) > max_bytes:
                 contents[position] = _too_large(max(item.size, item.length), max_bytes)
-            elif item.encoding != "url":
+            elif item.encoding not in ("url", "object"):
                 by_blob[item.blob].append(position)
         for blob, positions in by_blob.items():
             for position, content in self._read_blob(blob, items, positions):
                 contents[position] = content
+        self._read_objects(items, contents, beat, stopped or threading.Event())
         places = [position for position, item in enumerate(items) if item.encoding == "url"]
         urls = [items[position].url for position in places]
         fetched = self._fetches.fetch(urls, max_bytes, beat, stopped or threading.Event())
@@ -96,8 +107,8 @@ class Reader:
 
         `timeout_s` is for a URL's whole answer; `surely` does what the store must not fail at.
 
-        Raises VideoTooLarge, ArchiveError, EgressError or BlobMissing: the item is at fault; and
-        GivenUp when `stopped` was set while a URL was fetched.
+        Raises VideoTooLarge, ArchiveError, EgressError, BucketError or BlobMissing: the item is at
+        fault; and GivenUp when `stopped` was set while a URL was fetched.
         """
         if item.encoding == "refused":
             raise RefusedItem(item.error_code, item.error_message)  # type: ignore[arg-type]  # a code
@@ -105,6 +116,8 @@ class Reader:
             raise too_large(max(item.size, item.length), max_bytes)
         if item.encoding == "url":
             return self._egress.stream(item.url, max_bytes, timeout_s, stopped)
+        if item.encoding == "object":
+            return self._object_parts(item, stopped or threading.Event())
         stored = self._stored_parts(item, surely)
         return (
             stored if item.encoding == "raw" else extract_stream(stored, item.size, item.encoding)
@@ -116,6 +129,30 @@ class Reader:
             length = min(CHUNK, end - start)
             (part,) = surely(partial(self._storage.ranges, item.blob, [start], [length]))
             yield part
+
+    def _object_parts(self, item: Item, stopped: threading.Event) -> Iterator[bytes]:
+        for start, length in ranges(item.length):
+            if stopped.is_set():
+                raise GivenUp
+            yield read_run(self._buckets, item, start, length)
+
+    def _read_objects(
+        self,
+        items: Sequence[Item],
+        contents: list[Content],
+        beat: Callable[[], None],
+        stopped: threading.Event,
+    ) -> None:
+        # Those that were found too large have their error already.
+        places = [
+            position
+            for position, item in enumerate(items)
+            if item.encoding == "object" and contents[position] is NOT_READ
+        ]
+        wanted = [items[position] for position in places]
+        found = read_objects(self._buckets, self._threads, wanted, beat, stopped)
+        for position, content in zip(places, found, strict=True):
+            contents[position] = content
 
     def _read_blob(
         self, blob: str, items: Sequence[Item], positions: list[int]

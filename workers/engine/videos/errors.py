@@ -2,6 +2,7 @@
 
 from jobs.archives import ArchiveError
 from jobs.base.storage import BlobMissing
+from jobs.buckets.errors import BucketError
 from jobs.results.segments import ItemError
 from models.records.errors import ModelError
 from workers.egress import EgressError
@@ -21,7 +22,7 @@ def error_of(err: Exception) -> ItemError | None:
     """Turn what went wrong into an item's error; None for what nobody foresaw."""
     if isinstance(err, NotInferred | FilmError):
         return err.error
-    if isinstance(err, ModelError | EgressError):
+    if isinstance(err, ModelError | EgressError | BucketError):
         return ItemError(err.code, str(err), err.retryable)
     if isinstance(err, ArchiveError):
         return ItemError(err.code, str(err))

@@ -33,7 +33,7 @@ class ArchiveServer:
         """Answer the one question."""
         ((what, given),) = wire.receive(self._own).items()
         limits = Limits(**given["limits"])
-        file = cast("BinaryIO", _Asked(self._own, self._memory, given["size"]))
+        file = cast("BinaryIO", Asked(self._own, self._memory, given["size"]))
         try:
             if what == "walk":
                 self._tell_found(walk(given["kind"], file, limits))
@@ -68,7 +68,7 @@ class ArchiveServer:
                 wire.receive(self._own)
 
 
-class _Asked:
+class Asked:
     """A file that the other side holds: what is read is asked for, and some of what follows.
 
     An archive of small members is read header by header, each a few hundred bytes behind the last.
@@ -80,13 +80,16 @@ class _Asked:
         self._block, self._block_at, self._ahead = b"", 0, _LEAST_AHEAD
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move; gives where to."""
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         return self._at
 
     def tell(self) -> int:
+        """Give the place."""
         return self._at
 
     def read(self, count: int = -1) -> bytes:
+        """Read so many bytes, or all that are left."""
         left = max(self._size - self._at, 0)
         wanted = left if count < 0 else min(count, left)
         parts = []

@@ -315,3 +315,33 @@ def test_a_file_object_must_have_a_name_and_be_binary(client):
         client.upload(io.BytesIO(b"x"))
     with pytest.raises(InvalidInput, match="binary"):
         client.upload(io.StringIO("x"), "a.zip")
+
+
+@pytest.mark.parametrize(
+    ("address", "member"),
+    [
+        ("s3://photos/path/", "prefix"),
+        ("gs://photos", "prefix"),
+        ("az://account/container/path", "prefix"),
+        ("file:///srv/photos/", "prefix"),
+        ("s3://photos/list.csv", "manifest"),
+        ("s3://photos/list.JSONL", "manifest"),
+        ("s3://photos/list.parquet", "manifest"),
+    ],
+)
+def test_a_buckets_address_goes_as_it_is(accepting, client, address, member):
+    client.submit(address, model="digits", include=("*.png",), connection="lake")
+    (submission,) = accepting.seen
+    assert submission.json == {
+        "model": "digits",
+        member: address,
+        "include": ["*.png"],
+        "connection": "lake",
+    }
+
+
+def test_a_buckets_address_goes_alone():
+    with pytest.raises(InvalidInput, match="alone"):
+        plan_inputs(["s3://photos/a/", "s3://photos/b/"])
+    with pytest.raises(InvalidInput, match="alone"):
+        plan_inputs(["photos", "s3://photos/b/"])

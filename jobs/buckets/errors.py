@@ -1,0 +1,60 @@
+"""What goes wrong with a bucket; each sentence is for its tenant and names no secret."""
+
+from typing import Literal
+
+BucketCode = Literal[
+    "bucket_not_allowed",
+    "bucket_denied",
+    "bucket_unreachable",
+    "connection_gone",
+    "input_changed",
+    "input_gone",
+]
+
+
+class BucketError(Exception):
+    """A bucket was refused, does not answer, or lacks an object.
+
+    What a store or its library said is never part of the message: answers of stores quote keys and
+    what was signed.
+    """
+
+    def __init__(self, code: BucketCode, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.code: BucketCode = code
+        self.retryable = retryable
+
+
+def object_gone(location: object) -> BucketError:
+    """Make the error for an object that was deleted since it was listed."""
+    return BucketError("input_gone", f"{location} is not there any more.")
+
+
+def object_changed(location: object) -> BucketError:
+    """Make the error for an object that is not the one which was listed."""
+    return BucketError(
+        "input_changed",
+        f"{location} has changed since the job's items were listed. Submit it again.",
+    )
+
+
+def denied(location: object) -> BucketError:
+    """Make the error for credentials that do not open an object or a bucket."""
+    return BucketError(
+        "bucket_denied",
+        f"The store refuses to give {location}. Check the credentials and what they may read.",
+    )
+
+
+def unreachable(location: object) -> BucketError:
+    """Make the error for a store that does not answer; the same call may succeed later."""
+    return BucketError(
+        "bucket_unreachable",
+        f"The store of {location} could not be reached, or broke off. Try again later.",
+        retryable=True,
+    )
+
+
+def not_allowed(message: str) -> BucketError:
+    """Make the error for what the operator has not allowed."""
+    return BucketError("bucket_not_allowed", message)

@@ -1,0 +1,228 @@
+"""The way out to object stores: a proxy on loopback that lets through what may be called, no more.
+
+    obstore ─► Guard: known token? host of that store? ─► one lookup, every address checked
+            ─► a connection to exactly that address ─► CONNECT: bytes both ways, TLS is obstore's
+                                                       GET, HEAD: one exchange in plain HTTP
+
+A store's client resolves names by itself, follows redirects and looks for credentials at addresses
+of its own. So each has a proxy to speak through, and this one knows each by a token that is in
+nobody's hands but its own: a redirect to another host ends here, whoever sends it. The addresses
+are judged as those of URLs are (jobs.inputs.addresses), with networks of the operator's for stores.
+"""
+
+import asyncio
+import base64
+import secrets
+import threading
+from collections.abc import Awaitable
+from ipaddress import ip_address
+
+from jobs.inputs.addresses import Address, Network, UrlNotAllowed, check_url, is_allowed
+
+Host = tuple[str, int]
+
+_TLS_PORTS = frozenset({443})
+_HEAD_BYTES = 64 * 1024
+_PIECE = 256 * 1024
+_CONNECT_S, _HEAD_S, _IDLE_S = 10.0, 60.0, 120.0
+_DROPPED = (b"proxy-", b"connection:", b"keep-alive:")
+
+
+class _Refused(Exception):
+    """The request may not go out."""
+
+
+class Guard:
+    """A proxy for this process's own stores, in a thread of its own; `close` ends it."""
+
+    def __init__(self, networks: tuple[Network, ...]) -> None:
+        self._networks = networks
+        self._hosts: dict[str, frozenset[Host]] = {}
+        self._refused: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._server = self._loop.run_until_complete(
+            asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_HEAD_BYTES)
+        )
+        self._port = self._server.sockets[0].getsockname()[1]
+        self._thread = threading.Thread(target=self._loop.run_forever, name="guard", daemon=True)
+        self._thread.start()
+
+    def admit(self, hosts: frozenset[Host]) -> str:
+        """Give the URL of a proxy that calls these hosts alone, and none at a forbidden address."""
+        token = secrets.token_urlsafe(24)
+        self._hosts[token] = hosts
+        return f"http://store:{token}@127.0.0.1:{self._port}"
+
+    def has_refused(self, proxy_url: str) -> bool:
+        """Whether something that was asked for by a URL was not let out, since this was asked."""
+        token = _token_in(proxy_url)
+        has_refused = token in self._refused
+        self._refused.discard(token)
+        return has_refused
+
+    def dismiss(self, proxy_url: str) -> None:
+        """Let nobody through by a URL any more."""
+        self._hosts.pop(_token_in(proxy_url), None)
+
+    def close(self) -> None:
+        """End every connection and the thread."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_S)
+            await self._forward(head, reader, writer)
+        except _Refused:
+            writer.write(b"HTTP/1.1 403 Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        except TimeoutError:
+            writer.write(b"HTTP/1.1 504 Late\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        except (OSError, EOFError, asyncio.LimitOverrunError):
+            writer.write(b"HTTP/1.1 502 Broken\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _forward(
+        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        line, *fields = head[:-4].split(b"\r\n")
+        token = _token_of(fields)
+        hosts = self._hosts.get(token)
+        if hosts is None:
+            raise _Refused
+        try:
+            await self._let_out(line, fields, hosts, reader, writer)
+        except _Refused:
+            self._refused.add(token)
+            raise
+
+    async def _let_out(
+        self,
+        line: bytes,
+        fields: list[bytes],
+        hosts: frozenset[Host],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        method, target, _ = line.decode("ascii", "replace").split(" ", 2)
+        if method == "CONNECT":
+            host, _, port = target.rpartition(":")
+            out = await self._dial((host.strip("[]").lower(), int(port)), hosts, is_plain=False)
+            await _tunnel(out, reader, writer)
+            return
+        if method not in ("GET", "HEAD"):
+            raise _Refused
+        try:
+            url = check_url(target, allow_networks=self._networks)
+        except UrlNotAllowed as err:
+            raise _Refused from err
+        if url.scheme != "http":
+            raise _Refused
+        out = await self._dial((url.hostname, url.port), hosts, is_plain=True)
+        request = f"{method} {url.target} HTTP/1.1".encode()
+        kept = [each for each in fields if not each.lower().startswith(_DROPPED)]
+        await _exchange(out, b"\r\n".join((request, *kept, b"connection: close", b"", b"")), writer)
+
+    async def _dial(
+        self, host: Host, hosts: frozenset[Host], *, is_plain: bool
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if host not in hosts:
+            raise _Refused
+        found = await asyncio.wait_for(self._addresses(host), _CONNECT_S)
+        for ip in found:
+            # One bad answer condemns the name, and plain HTTP is for the operator's networks.
+            ports = frozenset[int]() if is_plain else _TLS_PORTS
+            if not is_allowed(ip, host[1], allow_networks=self._networks, ports=ports):
+                raise _Refused
+        failure: OSError | None = None
+        for ip in found:
+            try:
+                dialled = asyncio.open_connection(str(ip), host[1], limit=_PIECE)
+                return await asyncio.wait_for(dialled, _CONNECT_S)
+            except OSError as err:  # a TimeoutError is one too
+                failure = err
+        raise failure or OSError("no address to dial")
+
+    async def _addresses(self, host: Host) -> list[Address]:
+        answers = await self._loop.getaddrinfo(*host, proto=6)
+        return list(dict.fromkeys(ip_address(answer[4][0]) for answer in answers))
+
+
+def _token_in(proxy_url: str) -> str:
+    return proxy_url.partition("//store:")[2].partition("@")[0]
+
+
+def _token_of(fields: list[bytes]) -> str:
+    for each in fields:
+        name, _, value = each.partition(b":")
+        if name.strip().lower() == b"proxy-authorization":
+            try:
+                said = base64.b64decode(value.strip().partition(b" ")[2])
+            except ValueError:
+                return ""
+            return said.partition(b":")[2].decode("ascii", "replace")
+    return ""
+
+
+async def _tunnel(
+    out: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    try:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        # Who downloads has nothing to say meanwhile.
+        await _first_of(_copy(reader, out[1], None), _copy(out[0], writer, _IDLE_S))
+    finally:
+        out[1].close()
+
+
+async def _exchange(
+    out: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    request: bytes,
+    writer: asyncio.StreamWriter,
+) -> None:
+    """Send one request, and give back the one answer to it, with the end of its connection."""
+    try:
+        out[1].write(request)
+        await out[1].drain()
+        head = await asyncio.wait_for(out[0].readuntil(b"\r\n\r\n"), _IDLE_S)
+        kept = [each for each in head[:-4].split(b"\r\n") if not each.lower().startswith(_DROPPED)]
+        writer.write(b"\r\n".join((*kept, b"connection: close", b"", b"")))
+        await _copy(out[0], writer, _IDLE_S)
+    finally:
+        out[1].close()
+
+
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float | None
+) -> None:
+    while piece := await asyncio.wait_for(reader.read(_PIECE), idle_s):
+        writer.write(piece)
+        await writer.drain()
+
+
+async def _first_of(*works: Awaitable[None]) -> None:
+    """Wait for one of two ways to end; the other one then ends as well."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Addresses, globs and credentials of buckets: pure code."""
