@@ -128,7 +128,7 @@ def _erase_what_came_of_it(ground: Ground, job: Job) -> bool:
     with ground.database.write() as session:
         # Nobody names new ones from now on; who was at it may still write some, and die.
         begun = select(Comparison.job_id).where(
-            _is_of(job), Comparison.ended_at.is_(None), Comparison.attempt > 0
+            _is_of(job), Comparison.ended_at.is_(None), Comparison.fence > 0
         )
         tidy_at = db_now() + TIDY_AFTER_S
         session.execute(update(Job).where(Job.id.in_(begun)).values(tidy_at=tidy_at))

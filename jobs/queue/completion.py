@@ -40,7 +40,7 @@ _AT_THE_END = select(
     exists()
     .where(
         _shards.c.job_id == bindparam("of_job"),
-        (_shards.c.attempt > 1) | ((_shards.c.attempt > 0) & (_shards.c.state != ShardState.DONE)),
+        (_shards.c.fence > 1) | ((_shards.c.fence > 0) & (_shards.c.state != ShardState.DONE)),
     )
     .label("was_broken_off"),
 )
@@ -141,7 +141,7 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     if status is JobStatus.COMPLETED:
         job.outcome = outcome_of(job.total, job.failed)
     # A preparation may have been broken off as well, or have lost its job meanwhile.
-    unprepared = job.prepare_attempt > 1 or (job.prepare_attempt == 1 and job.manifest is None)
+    unprepared = job.prepare_fence > 1 or (job.prepare_fence == 1 and job.manifest is None)
     # Then there may be blobs that nobody names.
     job.tidy_at = now + TIDY_AFTER_S if was_broken_off or unprepared else None
     session.flush()

@@ -1,12 +1,29 @@
-"""How a job is cut into shards, and how these come to be claimed."""
+"""What a shard is to a lease, how a job is cut into shards, and how these come to be claimed."""
 
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from jobs.base.database import db_now
 from jobs.base.states import ShardState
+from jobs.leases.leased import Leased
 from jobs.queue.entering import enter, raise_tenant
-from jobs.tables import Job, Table
+from jobs.tables import Job, Shard, Table
+
+# Of those of a job, which is chosen first (jobs.queue.scheduling). Its tries are counted apart, by
+# how they ended (jobs.queue.quarantine): a shard that was handed back has cost none.
+SHARDS = Leased(
+    name="shard",
+    table=Shard,
+    key=(Shard.id,),
+    fence=Shard.fence,
+    until=Shard.lease_until,
+    owner=Shard.owner,
+    is_open=Shard.state == ShardState.LEASED,
+    due=(Shard.state == ShardState.PENDING) & (Shard.not_before <= db_now()),
+    order=Shard.first,
+    max_attempts=lambda settings: settings.max_attempts,
+)
 
 _INSERT_SHARD = Table.metadata.tables["shards"].insert()
 

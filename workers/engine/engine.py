@@ -14,11 +14,12 @@ from jobs.base.hints import IO
 from jobs.base.states import JobKind
 from jobs.base.storage import BlobMissing
 from jobs.inputs.manifests import Item, Manifest
-from jobs.queue.leases import fail
+from jobs.leases.leases import is_due
 from jobs.queue.quarantine import is_crasher, must_run_alone
-from jobs.queue.scheduling import Lease, claim, has_work
+from jobs.queue.scheduling import ShardLease, claim, has_work
+from jobs.queue.shard_leases import fail
 from jobs.queue.turns import Line
-from jobs.queue.webhooks import has_due
+from jobs.queue.webhooks import DELIVERIES
 from jobs.results.segments import ItemError
 from jobs.tables import ModelVersion
 from jobs.versions.registry import read_version
@@ -200,7 +201,7 @@ class Engine:
             return False
         return self._validator.validate_next()
 
-    def _claim(self, place: Place) -> Lease | None:
+    def _claim(self, place: Place) -> ShardLease | None:
         """Claim a shard; that of a training comes with the place for it."""
         if self._stopping.is_set():
             return None
@@ -217,17 +218,17 @@ class Engine:
             if may_train and not trains:
                 self._place_for_training.release()
 
-    def _run(self, lease: Lease) -> None:
+    def _run(self, lease: ShardLease) -> None:
         # Work that a hint brought is over before anybody looks for it.
         self._rest.note(has_work=True)
-        bound = log.bind(job=lease.job_id, shard=lease.shard_id, attempt=lease.attempt)
+        bound = log.bind(job=lease.job_id, shard=lease.shard_id, fence=lease.fence)
         run = ShardRun(self._stages, lease)
         self._keeper.hold(run)
         try:
             if self._run_or_refuse(run, lease):
                 self._ground.hints.tell_moved(lease.job_id)
                 bound.info("shard_done", items=lease.count)
-                if has_due(self._ground.database):
+                if is_due(self._ground.database, DELIVERIES):
                     self._ground.hints.send(IO)
         except Abandoned:
             bound.warning("shard_left", error="the store did not come back in time")
@@ -253,7 +254,7 @@ class Engine:
             if lease.kind is JobKind.TRAINING:
                 self._place_for_training.release()
 
-    def _run_or_refuse(self, run: ShardRun, lease: Lease) -> bool:
+    def _run_or_refuse(self, run: ShardRun, lease: ShardLease) -> bool:
         manifest = run.surely(lambda: self._manifest(lease.manifest))
         if is_crasher(lease):
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
@@ -288,7 +289,7 @@ class Engine:
             run.moves_slowly()
             return turn.take(listing, self._stages.reader, self._flight)
 
-    def _give_up(self, run: ShardRun, lease: Lease, error: ItemError = _FAILED) -> None:
+    def _give_up(self, run: ShardRun, lease: ShardLease, error: ItemError = _FAILED) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""
         if lease.errors + 1 < self._ground.settings.max_attempts:
             fail(self._ground.database, lease)
@@ -303,7 +304,7 @@ class Engine:
         run.error_all(items, error)
         self._ground.hints.tell_moved(lease.job_id)
 
-    def _load(self, lease: Lease, make_room: MakeRoom) -> Network:
+    def _load(self, lease: ShardLease, make_room: MakeRoom) -> Network:
         with self._ground.database.read() as session:
             version = read_version(session, lease.model_name, lease.model_version)
         return self._load_version(version, make_room)
