@@ -23,13 +23,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
 from jobs.base.errors import NotFound
-from jobs.base.states import JobKind
 from jobs.base.storage import Storage
+from jobs.kinds.table import kind_of
 from jobs.leases.leased import Leased
 from jobs.leases.leases import Lease, LeaseLost
 from jobs.leases.renewing import Heart
 from jobs.queue.completion import TIDY_AFTER_S
-from jobs.queue.shadows import sampled_runs_of
 from jobs.results.rows import read_rows_by_index
 from jobs.results.segments import Row
 from jobs.tables import Comparison, Job, ModelVersion
@@ -100,9 +99,7 @@ def pairs(ground: Ground, at: Comparing) -> Iterator[tuple[Row, Row]]:
     Renews the lease on the way; raises LeaseLost when it is over, BlobMissing when results are
     gone.
     """
-    runs = None
-    if at.after.kind is JobKind.SHADOW:
-        runs = sampled_runs_of(at.after, at.before, at.version)
+    runs = kind_of(at.after).runs_of_parent(at.after, at.before, at.version)
     before = read_rows_by_index(ground, at.before, runs)
     heart = Heart(ground, at.lease)
     for pair in zip(before, read_rows_by_index(ground, at.after), strict=True):

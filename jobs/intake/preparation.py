@@ -7,18 +7,17 @@ What dies while it reads an archive costs one of a few.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from jobs.archives import ReaderLost
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
 from jobs.base.errors import InvalidInput, NotFound
-from jobs.base.states import JobKind, JobStatus, check_job_move
-from jobs.base.storage import BlobMissing, StorageError, manifest_name, truth_name
+from jobs.base.states import JobStatus, check_job_move
+from jobs.base.storage import BlobMissing, StorageError, manifest_name
 from jobs.inputs.archive_items import IN_PROCESS, Archives
 from jobs.inputs.files import get_file
 from jobs.inputs.items import Agreed, items_of_file, names_its_items
@@ -26,17 +25,18 @@ from jobs.inputs.manifests import Item, Repeats, write_manifest
 from jobs.inputs.packs import Pack
 from jobs.inputs.skipping import Skips
 from jobs.intake.children import items_of_parent
-from jobs.intake.data_sets import CheckDataset, Readers, chosen_items, most_items, take_all
-from jobs.intake.evaluations import LabelItems, label_none
-from jobs.intake.trainings import only_shard
+from jobs.kinds.evaluation import label_none
+from jobs.kinds.kind import CheckDataset, LabelItems, Listing, Readers
+from jobs.kinds.table import kind_of
+from jobs.kinds.training import take_all
 from jobs.leases.leased import Leased
 from jobs.leases.leases import Lease, LeaseLost, fail, locked
 from jobs.leases.renewing import Heart
 from jobs.leases.working import work_on_next
 from jobs.queue.commits import through_outages
 from jobs.queue.completion import close
-from jobs.queue.shards import cut_shards, insert_shards
-from jobs.tables import Evaluation, Job, ModelVersion
+from jobs.queue.shards import insert_shards
+from jobs.tables import Job, ModelVersion
 
 log = structlog.get_logger(__name__)
 
@@ -105,9 +105,9 @@ class _Written:
 
     manifest: str
     total: int
-    # The manifest, all packs and the truth; those that were not needed do not exist.
+    # The manifest, all packs and what is beside it; those that were not needed do not exist.
     blobs: list[str]
-    truth: str | None = None
+    beside: str | None = None
 
 
 def prepare_next(
@@ -153,20 +153,20 @@ def _prepare(ground: Ground, lease: Lease[Job], readers: Readers, archives: Arch
 
 def _write(ground: Ground, turn: _Turn, readers: Readers, archives: Archives) -> _Written:
     job, name = turn.job, manifest_name(turn.job.id)
-    truth = truth_name(job.id) if job.kind is JobKind.EVALUATION else None
-    settings = ground.settings
+    kind, settings = kind_of(job), ground.settings
+    beside = kind.beside(job)
     pack, beat = Pack(ground.storage, job.id), Heart(ground, turn.lease).beat
     try:
         with pack:
             items, repeats = _items_of(ground, turn, pack, beat, archives)
             items = _renewing(items, turn.found, beat)
-            noted = turn.found.skips.note
-            with chosen_items(ground, job, items, readers, noted, beat, truth) as chosen:
+            listing = Listing(ground, job, items, turn.found.skips.note, beat, readers, beside)
+            with kind.chosen(listing) as chosen:
                 total = write_manifest(
                     ground.storage,
                     name,
                     chosen,
-                    max_items=most_items(settings, job),
+                    max_items=kind.most_items(settings),
                     max_errors=settings.max_line_errors,
                     repeats=repeats,
                 )
@@ -174,7 +174,7 @@ def _write(ground: Ground, turn: _Turn, readers: Readers, archives: Archives) ->
         # A tar.gz was unpacked into a blob of its own, which nobody would ask for any more.
         ground.storage.delete([name, *pack.names])
         raise
-    return _Written(name, total, [name, *pack.names, *([truth] if truth else [])], truth)
+    return _Written(name, total, [name, *pack.names, *([beside] if beside else [])], beside)
 
 
 def _items_of(
@@ -218,7 +218,7 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
         job = locked(session, turn.lease)
         if job is None:
             return False
-        shards = _cut(session, job, written.total)
+        shards = kind_of(job).cut(job, written.total, _preferred(session, job))
         check_job_move(job.status, JobStatus.IN_PROGRESS)
         job.status = JobStatus.IN_PROGRESS
         job.manifest, job.total = written.manifest, sum(shard["count"] for shard in shards)
@@ -226,9 +226,7 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
         job.has_item_metadata = turn.found.has_metadata
         job.in_progress_at = session.scalar(select(db_now()))
         insert_shards(session, job, shards)
-        if written.truth is not None:
-            of_job = update(Evaluation).where(Evaluation.job_id == job.id)
-            session.execute(of_job.values(truth=written.truth))
+        kind_of(job).begin(session, job, written.beside)
         return True
 
 
@@ -237,11 +235,10 @@ def _manifest_of(ground: Ground, job: Job) -> str | None:
         return session.scalar(select(Job.manifest).where(Job.id == job.id))
 
 
-def _cut(session: Session, job: Job, total: int) -> list[dict[str, Any]]:
-    if job.kind is JobKind.TRAINING:
-        return only_shard(job.id)
-    version = session.get_one(ModelVersion, (job.model_name, job.model_version))
-    return cut_shards(job.id, total, version.record["shard_items"])
+def _preferred(session: Session, job: Job) -> int:
+    """Give the number of items that a job's version does best with in a shard."""
+    version = session.get(ModelVersion, (job.model_name, job.model_version))
+    return 1 if version is None else int(version.record["shard_items"])
 
 
 def _refuse(ground: Ground, turn: _Turn, err: InvalidInput | NotFound) -> None:

@@ -25,8 +25,9 @@ from jobs.base.bootstrap import Ground
 from jobs.base.database import Database, db_now
 from jobs.base.errors import NotFound
 from jobs.base.ids import new_id
-from jobs.base.states import JobKind, JobStatus, ShardState
+from jobs.base.states import JobStatus, ShardState
 from jobs.intake.submission import Idempotency, find_earlier, keep
+from jobs.kinds.training import TRAINING
 from jobs.queue.commits import through_outages
 from jobs.queue.completion import close_if_over
 from jobs.queue.scheduling import ShardLease, charge_tenant, time_used
@@ -91,11 +92,6 @@ def list_trainings(
     if after is not None:
         query = query.where(Job.id < after)
     return [(job, training) for job, training in session.execute(query)]
-
-
-def only_shard(job_id: str) -> list[dict[str, Any]]:
-    """Give the one shard of a training, to be inserted."""
-    return [{"job_id": job_id, "first": 0, "count": 1, "state": ShardState.PENDING}]
 
 
 def read_row(database: Database, job_id: str) -> Training:
@@ -215,7 +211,7 @@ def _new_job(submission: TrainingSubmission) -> Job:
     return Job(
         id=new_id("trn"),
         tenant_id=submission.tenant_id,
-        kind=JobKind.TRAINING,
+        kind=TRAINING.word,
         status=JobStatus.VALIDATING,
         requested=submission.requested,
         model_name=submission.name,

@@ -1,6 +1,7 @@
 """How a job ends: by its last commit (jobs.queue.commits), by a cancel, or at its deadline.
 
-In the transaction that closes a job its webhook deliveries are inserted, and its shadow.
+In the transaction that closes a job its webhook deliveries are inserted, and what its kind makes
+follow it.
 """
 
 from sqlalchemy import bindparam, exists, or_, select, update
@@ -17,7 +18,7 @@ from jobs.base.states import (
     closing_status,
     outcome_of,
 )
-from jobs.queue.shadows import cast_shadow
+from jobs.kinds.table import kind_of
 from jobs.queue.webhooks import record_event
 from jobs.tables import Job, Shard, Table
 
@@ -148,7 +149,7 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     if job.cancelled or job.expired:
         connection.execute(_NUMBER_REST, {"of_job": job.id, "after": job.commits + 1})
     record_event(session, job)
-    cast_shadow(session, job)
+    kind_of(job).end(session, job)
 
 
 def _locked(session: Session, job_id: str) -> Job | None:

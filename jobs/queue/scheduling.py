@@ -31,6 +31,7 @@ from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
 from jobs.base.states import JobKind, ShardState
+from jobs.kinds.table import KINDS
 from jobs.queue.shards import SHARDS
 from jobs.queue.turns import SHARD_S, Candidate, Line, in_turn, priority_weight
 from jobs.tables import Table
@@ -137,6 +138,11 @@ class ShardLease:
     def attempts(self) -> int:
         """How many tries there were, this one included; what was handed back unharmed was none."""
         return 1 + self.deaths + self.expiries + self.errors
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether the shard is run for a turn, and not to its end."""
+        return KINDS[self.kind].turn_s is not None
 
     @property
     def is_held(self) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""What a shard is to a lease, how a job is cut into shards, and how these come to be claimed."""
+"""What a shard is to a lease, and how the shards of a job come to be claimed."""
 
 from typing import Any
 
@@ -26,29 +26,6 @@ SHARDS = Leased(
 )
 
 _INSERT_SHARD = Table.metadata.tables["shards"].insert()
-
-# Shards are at least so large in a job of many items, so that tables grow with shards alone.
-_SMALLEST_OF_MANY = 256
-_MANY = 50_000
-# A small job is cut into about so many, so that its progress shows and several workers share it.
-_SHARDS_OF_FEW = 8
-_SMALLEST_OF_FEW = 32
-
-
-def cut_shards(job_id: str, total: int, preferred: int) -> list[dict[str, Any]]:
-    """Cut a job's items into shards; `preferred` is the model's number of items for one."""
-    size = min(preferred, max(_SMALLEST_OF_FEW, -(-total // _SHARDS_OF_FEW)))
-    if total > _MANY:
-        size = max(size, _SMALLEST_OF_MANY)
-    return [
-        {
-            "job_id": job_id,
-            "first": first,
-            "count": min(size, total - first),
-            "state": ShardState.PENDING,
-        }
-        for first in range(0, total, size)
-    ]
 
 
 def insert_shards(session: Session, job: Job, shards: list[dict[str, Any]]) -> None:

@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.base.bootstrap import Ground
 from jobs.base.database import is_outage
 from jobs.base.hints import IO
-from jobs.base.states import JobKind
 from jobs.base.storage import BlobMissing
 from jobs.inputs.manifests import Item, Manifest
 from jobs.leases.leases import is_due
@@ -208,14 +207,14 @@ class Engine:
         pool, node, held = self._process.pool, self._process.node, self._networks.held()
         database, lease_s = self._ground.database, self._ground.settings.lease_s
         served = self._keeper.tenants() if place.only_newcomers else frozenset()
-        may_train = place.is_ordinary and self._place_for_training.acquire(blocking=False)
-        line, trains = Line(pool, may_train, served), False
+        may_give = place.is_ordinary and self._place_for_training.acquire(blocking=False)
+        line, trains = Line(pool, may_give, served), False
         try:
             lease = claim(database, line, node, lease_s, held, only_short=place.only_short)
-            trains = lease is not None and lease.kind is JobKind.TRAINING
+            trains = lease is not None and lease.is_turn
             return lease
         finally:
-            if may_train and not trains:
+            if may_give and not trains:
                 self._place_for_training.release()
 
     def _run(self, lease: ShardLease) -> None:
@@ -251,7 +250,7 @@ class Engine:
         finally:
             self._keeper.release(run)
             run.close()
-            if lease.kind is JobKind.TRAINING:
+            if lease.is_turn:
                 self._place_for_training.release()
 
     def _run_or_refuse(self, run: ShardRun, lease: ShardLease) -> bool:
@@ -260,7 +259,7 @@ class Engine:
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
         # Loading a network and waiting for a turn may take long, and are no stall.
         run.waits()
-        if lease.kind is JobKind.TRAINING:
+        if lease.is_turn:
             return self._train(run)
         load = partial(self._load, lease)
         network = run.surely(lambda: self._networks.borrow(lease.model, load))

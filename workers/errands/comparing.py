@@ -23,12 +23,12 @@ from jobs.aftercare.comparison import (
     writing_changes,
 )
 from jobs.base.bootstrap import Ground
-from jobs.base.states import ItemStatus, JobKind, JobStatus
+from jobs.base.states import ItemStatus, JobStatus
 from jobs.base.storage import BlobMissing, changes_name
+from jobs.kinds.table import kind_of
 from jobs.leases.leases import Lease, LeaseLost
 from jobs.leases.working import work_on_next
 from jobs.queue.completion import discard
-from jobs.queue.shadows import add_figures
 from jobs.results.segments import Row
 from jobs.tables import Comparison, Job
 from jobs.versions.names import shown_name
@@ -121,8 +121,8 @@ def _why_not(ground: Ground, at: Comparing) -> str | None:
     after = at.after
     if after.status is JobStatus.FAILED:
         return f"The job could not be run: {after.status_reason}"
-    if after.kind is JobKind.SHADOW and after.status is not JobStatus.COMPLETED:
-        return f"The shadow is {after.status}."
+    if (why := kind_of(after).why_not_compared(after)) is not None:
+        return why
     if at.lease.is_used_up(ground.settings):
         return at.lease.of.used_up
     if at.before.outputs_erased_at is not None or after.outputs_erased_at is not None:
@@ -134,7 +134,7 @@ def _compare(ground: Ground, at: Comparing) -> Tally:
     measure = measure_of(at.version.record["task"])
     can_agree = not measure.by_class or _know_a_class_in_common(ground, at)
     tally = Tally(measure, with_classes=measure.with_first_class, can_agree=can_agree)
-    if at.after.kind is JobKind.SHADOW:
+    if kind_of(at.after).is_trial:
         # For figures alone: no answer is kept where its caller does not see it.
         for before, after in pairs(ground, at):
             tally.add(before, after)
@@ -170,9 +170,10 @@ def _end(
     report = None if tally is None else _report(at, tally)
     with ground.database.write() as session:
         end_comparison(session, at.lease, report, changes, failure)
-        if at.after.kind is JobKind.SHADOW:
-            if tally is not None:
-                add_figures(session, at.after, _figures(at, tally))
+        kind = kind_of(at.after)
+        if tally is not None:
+            kind.compared(session, at.after, _figures(at, tally))
+        if kind.is_trial:
             # It has done what it was for.
             discard(session, at.after.id)
 
@@ -217,7 +218,7 @@ def _pace(job: Job) -> dict[str, Any]:
 
 
 def _figures(at: Comparing, tally: Tally) -> dict[str, float]:
-    """Give what a shadow adds to its totals, for the items that both versions ran."""
+    """Give what a trial adds to its totals, for the items that both versions ran."""
     names = ("compared", "same", "similarity", "errored_both", "errored_before", "errored_after")
     paces = {"device_before_s": at.before, "device_after_s": at.after}
     seconds = {

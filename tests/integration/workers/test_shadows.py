@@ -17,10 +17,10 @@ from jobs.base.storage import Storage, StorageError
 from jobs.inputs.manifests import Manifest
 from jobs.inputs.requests import Request
 from jobs.intake.preparation import PREPARATIONS, prepare_next
+from jobs.kinds.shadow import is_sampled
 from jobs.leases.leases import is_due
 from jobs.queue.reading import list_jobs
 from jobs.queue.scheduling import claim
-from jobs.queue.shadows import get_shadow, is_sampled, set_shadow
 from jobs.queue.turns import Line
 from jobs.results.segments import ItemError
 from jobs.tables import (
@@ -35,6 +35,7 @@ from jobs.tables import (
 )
 from jobs.tenants.audit import OPERATOR
 from jobs.tenants.keys import NewKey, create_key
+from jobs.versions.shadows import get_shadow, set_shadow
 from tests.integration.jobs.builders import answer_all, claim_one, second_version, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.jobs.test_retention import age

@@ -137,7 +137,7 @@ def test_a_training_is_not_short_and_is_passed_over_by_who_trains_already(
 ) -> None:
     submit_digits(ground, tenant)
     assert claim(ground.database, Line("cpu"), "node", 30, only_short=True) is None
-    assert claim(ground.database, Line("cpu", may_train=False), "node", 30) is None
+    assert claim(ground.database, Line("cpu", may_give_turns=False), "node", 30) is None
     assert claim(ground.database, Line("cpu"), "node", 30) is not None
 
 
@@ -150,7 +150,7 @@ def test_trainings_keep_nobody_from_a_claim_that_passes_them_over(
     other = submit_contents(ground, tenant, digits_model, [b"0"], priority="low")
     with ground.database.write() as session:
         session.execute(update(Job).where(Job.id == other.id).values(share=1e6))
-    lease = claim(ground.database, Line("cpu", may_train=False), "node", 30)
+    lease = claim(ground.database, Line("cpu", may_give_turns=False), "node", 30)
     assert lease is not None
     assert lease.job_id == other.id
 
