@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.current import link
 from api.results.rows import ItemFault
+from api.web.views import Page
 from jobs.base.states import ItemStatus
 from jobs.tables import Comparison
 
@@ -93,14 +94,8 @@ class ChangeView(BaseModel):
     after: ComparedAnswer
 
 
-class ChangePage(BaseModel):
+class ChangePage(Page[ChangeView]):
     """Changes in the order of their items; `last_id` is the cursor for the next page."""
-
-    object: Literal["list"] = "list"
-    data: list[ChangeView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 def comparison_view(comparison: Comparison) -> ComparisonView:
