@@ -30,6 +30,7 @@ from sqlalchemy import ColumnElement, Connection, Float, RowMapping, bindparam, 
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
+from jobs.base.settings import Settings
 from jobs.base.states import JobKind, ShardState
 from jobs.kinds.table import KINDS
 from jobs.queue.shards import SHARDS
@@ -138,6 +139,13 @@ class ShardLease:
     def attempts(self) -> int:
         """How many tries there were, this one included; what was handed back unharmed was none."""
         return 1 + self.deaths + self.expiries + self.errors
+
+    def is_last(self, settings: Settings) -> bool:
+        """Whether a shard that could not be run is not to be tried again.
+
+        How often its worker may die is another matter (jobs.queue.quarantine).
+        """
+        return self.errors + 1 >= SHARDS.max_attempts(settings)
 
     @property
     def is_turn(self) -> bool:

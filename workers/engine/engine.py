@@ -290,7 +290,7 @@ class Engine:
 
     def _give_up(self, run: ShardRun, lease: ShardLease, error: ItemError = _FAILED) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""
-        if lease.errors + 1 < self._ground.settings.max_attempts:
+        if not lease.is_last(self._ground.settings):
             fail(self._ground.database, lease)
             return
         try:

@@ -85,7 +85,7 @@ class TrainingTurn:
             return self._fail(err)
         except RuntimeError as err:
             # Others may have had the memory at that moment.
-            is_last = self._run.lease.errors + 1 >= self._ground.settings.max_attempts
+            is_last = self._run.lease.is_last(self._ground.settings)
             if is_out_of_memory(err) and is_last:
                 return self._fail(
                     TrainingFailed(
