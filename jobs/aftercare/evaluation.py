@@ -4,9 +4,9 @@
                                            ▲      │
                                            └──────┘ it died, or the store was away
 
-Leased as jobs.leases says. How good an answer is is not known
-here (models.answers.scores, workers.errands.evaluating). The figures stay until the job is deleted;
-the truth, and the names of items without an answer, go with the job's results.
+Leased as jobs.leases says. How good an answer is is not known here (models.answers.scores,
+workers.errands.evaluating). The figures stay until the job is deleted; the truth, and the names of
+items without an answer, go with the job's results.
 """
 
 from collections.abc import Iterator, Sequence

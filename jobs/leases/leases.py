@@ -1,6 +1,7 @@
 """A lease on one row: taken, renewed, checked under its fence, handed back or failed.
 
     lease_next   the row that has waited for longest, for its `lease_s`
+    lease_within the same, in a transaction that does more
     renew        while work on it goes on (jobs.leases.renewing does so by itself)
     locked       the row, kept from everybody else until the transaction ends; None when it was lost
     hand_back    it was not worked on: due again after a pause, and the try is not counted
@@ -72,29 +73,34 @@ def is_taken(database: Database, leased: Leased[Any], key: tuple[Any, ...]) -> b
         return session.scalar(taken) is not None
 
 
-def lease_next(
-    ground: Ground, leased: Leased[Row], *besides: ColumnElement[bool]
-) -> Lease[Row] | None:
-    """Lease the row that has waited for longest, of those of which `besides` holds as well.
-
-    None when there is none; nothing but a read has then happened.
-    """
+def lease_next(ground: Ground, leased: Leased[Row]) -> Lease[Row] | None:
+    """Lease the row that has waited for longest; None when none waits, after nothing but a read."""
     if not is_due(ground.database, leased):
         return None
+    with ground.database.write() as session:
+        return lease_within(session, ground.settings, leased)
+
+
+def lease_within(
+    session: Session, settings: Settings, leased: Leased[Row], *besides: ColumnElement[bool]
+) -> Lease[Row] | None:
+    """Lease in a transaction the row that has waited for longest; None when none waits.
+
+    Of those of which `besides` holds as well. What else the transaction does is done with it or not
+    at all.
+    """
     oldest: Any = leased.next_due.where(*besides).with_for_update(skip_locked=True)
-    until = db_now() + leased.lease_s(ground.settings)
-    taken = (
+    row = session.scalar(
         update(leased.table)
         .where(leased.is_one(oldest.scalar_subquery()), leased.is_open)
-        .values({leased.fence: leased.fence + 1, leased.until: until})
-        .returning(leased.table)
+        .values({leased.fence: leased.fence + 1, leased.until: db_now() + leased.lease_s(settings)})
+        .returning(leased.table),
+        execution_options=_NO_SESSION,
     )
-    with ground.database.write() as session:
-        row = session.scalar(taken, execution_options=_NO_SESSION)
-        if row is None:
-            return None
-        key = tuple(getattr(row, column.key) for column in leased.key)
-        return Lease(leased, key, getattr(row, leased.fence.key), row)
+    if row is None:
+        return None
+    key = tuple(getattr(row, column.key) for column in leased.key)
+    return Lease(leased, key, getattr(row, leased.fence.key), row)
 
 
 def renew(ground: Ground, lease: Lease[Any]) -> bool:

@@ -26,7 +26,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
 from jobs.base.ids import new_id
 from jobs.leases.leased import Leased
-from jobs.leases.leases import Lease, lease_next
+from jobs.leases.leases import Lease, is_due, lease_within
 from jobs.tables import Delivery, Job, Tenant
 
 EVENTS = ("job.completed", "job.failed", "job.cancelled", "job.expired")
@@ -100,14 +100,19 @@ def lease_delivery(ground: Ground, busy: Collection[str] = ()) -> Outgoing | Non
 
     Those to the receivers of `busy` (such as `https://host:8443`) are left for later.
     """
-    lease = lease_next(ground, DELIVERIES, *(not_(_is_to(origin)) for origin in busy))
-    if lease is None:
+    if not is_due(ground.database, DELIVERIES):
         return None
-    with ground.database.read() as session:
-        job = session.get_one(Job, lease.row.job_id)
-        own = (job.webhook or {}).get("secret")
-        secret = own or session.get_one(Tenant, lease.row.tenant_id).webhook_secret
-        return Outgoing(lease, secret, session.scalar(select(db_now())) or 0.0)
+    with ground.database.write() as session:
+        free = (not_(_is_to(origin)) for origin in busy)
+        lease = lease_within(session, ground.settings, DELIVERIES, *free)
+        return None if lease is None else _outgoing(session, lease)
+
+
+def _outgoing(session: Session, lease: Lease[Delivery]) -> Outgoing:
+    job = session.get_one(Job, lease.row.job_id)
+    own = (job.webhook or {}).get("secret")
+    secret = own or session.get_one(Tenant, lease.row.tenant_id).webhook_secret
+    return Outgoing(lease, secret, session.scalar(select(db_now())) or 0.0)
 
 
 def _is_to(origin: str) -> ColumnElement[bool]:
