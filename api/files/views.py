@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from api.web.views import Page
 from jobs.tables import File
 
 
@@ -25,14 +26,8 @@ class FileView(BaseModel):
     status_details: None = None
 
 
-class FileList(BaseModel):
+class FileList(Page[FileView]):
     """Files, newest first."""
-
-    object: Literal["list"] = "list"
-    data: list[FileView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 def file_view(file: File) -> FileView:

@@ -2,17 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 
 from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
-from api.current import buckets, ground, link
+from api.current import buckets, ground, link, tenant_id
 from api.jobs.views import DryRun, JobView, Kind, ModelRef, Skipped, job_view
 from api.web.waiting import Wait, hold, wanted_wait
 from jobs.base.states import TERMINAL
 from jobs.inputs.skipping import NOTHING
 from jobs.intake.bucket_items import Counted, count_source
-from jobs.intake.submission import Submission, rehearse
+from jobs.intake.submission import Idempotency, Submission, find_earlier, rehearse
 from jobs.queue.forecast import forecast
 from jobs.tables import Job
 from jobs.versions.names import shown_name
@@ -51,6 +52,18 @@ def accepted_after_wait(job: Job, *, is_new: bool) -> Response:
     if not wait.seconds:
         return accepted(job, wait, is_new=is_new)
     return hold(job.id, wait, lambda job, wait: accepted(job, wait, is_new=is_new))
+
+
+def accepted_once(
+    idempotency: Idempotency | None, submit: Callable[[], tuple[Job, bool]]
+) -> Response:
+    """Answer 202 with the job of an earlier, equal request, or else with what `submit` stores.
+
+    `submit` gives the job, and False when an equal request came first after all.
+    """
+    earlier = find_earlier(ground(), tenant_id(), idempotency)
+    job, is_new = submit() if earlier is None else (earlier, False)
+    return accepted_after_wait(job, is_new=is_new)
 
 
 def rehearsed(submission: Submission) -> Response:

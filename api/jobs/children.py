@@ -4,27 +4,26 @@ from dataclasses import replace
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify
+from flask import Response
 
 from api.current import ground, tenant_id
-from api.jobs.answers import accepted_after_wait
+from api.jobs.answers import accepted_once
 from api.jobs.schemas import RerunCreate
 from api.jobs.submitting import idempotency_of, rerun_of
 from api.jobs.views import JobView
 from api.results.comparisons import ChangePage, ComparisonView, change_page, comparison_view
+from api.results.reports import reported
 from api.results.schemas import ChangesQuery
 from api.web.deadlines import seconds_to_run
 from api.web.openapi import describe
 from api.web.parsing import read_body, read_query
 from jobs.aftercare.comparison import get_comparison, read_changes
 from jobs.intake.children import retry_of
-from jobs.intake.submission import find_earlier, submit
+from jobs.intake.submission import submit
 from jobs.queue.reading import get_job
 from jobs.tables import Comparison, Job
 
 children = APIBlueprint("children", __name__, tag="Reruns and retries")
-
-_LOOK_AGAIN_S = 2
 
 
 @children.post("/<job_id>/rerun")
@@ -43,10 +42,9 @@ def rerun_job(job_id: str) -> Response:
     """
     body, plain = read_body(RerunCreate)
     idempotency = idempotency_of(plain)
-    if (earlier := find_earlier(ground(), tenant_id(), idempotency)) is not None:
-        return accepted_after_wait(earlier, is_new=False)
-    job, is_new = submit(ground(), rerun_of(_find(job_id), body), idempotency)
-    return accepted_after_wait(job, is_new=is_new)
+    return accepted_once(
+        idempotency, lambda: submit(ground(), rerun_of(_find(job_id), body), idempotency)
+    )
 
 
 @children.post("/<job_id>/retry")
@@ -64,14 +62,14 @@ def retry_job(job_id: str) -> Response:
     nothing to retry, and when the inputs are gone.
     """
     idempotency = idempotency_of()
-    if (earlier := find_earlier(ground(), tenant_id(), idempotency)) is not None:
-        return accepted_after_wait(earlier, is_new=False)
-    with ground().database.read() as session:
-        submission = retry_of(session, get_job(session, tenant_id(), job_id))
-    window_s = seconds_to_run(None, submission.completion_window_s)
-    submission = replace(submission, completion_window_s=window_s)
-    job, is_new = submit(ground(), submission, idempotency)
-    return accepted_after_wait(job, is_new=is_new)
+
+    def submit_retry() -> tuple[Job, bool]:
+        with ground().database.read() as session:
+            submission = retry_of(session, get_job(session, tenant_id(), job_id))
+        window_s = seconds_to_run(None, submission.completion_window_s)
+        return submit(ground(), replace(submission, completion_window_s=window_s), idempotency)
+
+    return accepted_once(idempotency, submit_retry)
 
 
 @children.get("/<job_id>/comparison")
@@ -82,10 +80,7 @@ def get_one_comparison(job_id: str) -> Response:
     `status` is waiting until both jobs are over and were compared.
     """
     comparison = _find_comparison(job_id)
-    response = jsonify(comparison_view(comparison).model_dump(mode="json"))
-    if comparison.ended_at is None:
-        response.headers["Retry-After"] = str(_LOOK_AGAIN_S)
-    return response
+    return reported(comparison_view(comparison).model_dump(mode="json"), comparison)
 
 
 @children.get("/<job_id>/comparison/changes")

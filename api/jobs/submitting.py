@@ -28,12 +28,13 @@ from api.web.deadlines import cancel_after_s, seconds_to_run
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.ids import new_id
 from jobs.base.settings import Settings
-from jobs.base.states import JobKind
 from jobs.inputs.addresses import UrlNotAllowed, check_url
 from jobs.inputs.files import get_file
 from jobs.inputs.items import first_request
 from jobs.intake.children import check_rerun
 from jobs.intake.submission import Idempotency, Submission, fingerprint
+from jobs.kinds.evaluation import EVALUATION
+from jobs.kinds.rerun import RERUN
 from jobs.tables import File, Job, ModelVersion
 from jobs.versions.names import shown_name
 from jobs.versions.registry import Choice, choose, resolve
@@ -100,7 +101,7 @@ def rerun_of(parent: Job, body: RerunCreate) -> Submission:
     return replace(
         submission,
         params=submission.params | {name: kept[name] for name in kept.keys() - params.keys()},
-        kind=JobKind.RERUN,
+        kind=RERUN.word,
         parent_id=parent.id,
         input_file_id=parent.input_file_id,
         source=parent.source,
@@ -131,7 +132,7 @@ def evaluation_of(body: EvaluationCreate) -> Submission:
         )
     submission = checked(body, Wanted(body.model, params), Choice(version))
     file = find_file(body.input_file_id)
-    return replace(submission, kind=JobKind.EVALUATION, input_file_id=file.id)
+    return replace(submission, kind=EVALUATION.word, input_file_id=file.id)
 
 
 def wanted_by(options: JobOptions, file: File | None) -> Wanted:

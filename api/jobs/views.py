@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from api.current import link
 from api.web.openapi import LineFault
+from api.web.views import Page
 from jobs.base.states import JobKind, JobStatus, Outcome
 from jobs.inputs.skipping import NOTHING
 from jobs.queue.forecast import Forecast
@@ -131,14 +132,8 @@ class JobView(BaseModel):
     results_url: str
 
 
-class JobList(BaseModel):
+class JobList(Page[JobView]):
     """Jobs, newest first."""
-
-    object: Literal["list"] = "list"
-    data: list[JobView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class JobDeleted(BaseModel):

@@ -10,8 +10,8 @@ from api.models.shadow_views import ShadowView, shadow_view
 from api.web.openapi import describe
 from api.web.parsing import read_body
 from api.web.views import Deleted
-from jobs.queue.shadows import end_shadow, get_shadow, set_shadow
 from jobs.versions.names import stored_name
+from jobs.versions.shadows import end_shadow, get_shadow, set_shadow
 
 shadows = APIBlueprint("shadows", __name__, url_prefix="/v1/models", tag="Models")
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from api.web.views import Page
 from jobs.base.states import VersionState
 from jobs.tables import AuditEntry, Job, ModelAlias, ModelVersion
 from jobs.versions.canaries import Figures
@@ -82,14 +83,8 @@ class CardView(ModelView):
     )
 
 
-class ModelList(BaseModel):
+class ModelList(Page[ModelView]):
     """Models by name, or versions of one model, newest first."""
-
-    object: Literal["list"] = "list"
-    data: list[ModelView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class FiguresView(BaseModel):
@@ -138,14 +133,8 @@ class AliasView(BaseModel):
     last_canary: LastCanaryView | None
 
 
-class AliasList(BaseModel):
+class AliasList(Page[AliasView]):
     """The aliases of a model, by name."""
-
-    object: Literal["list"] = "list"
-    data: list[AliasView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class AuditEntryView(BaseModel):
@@ -161,14 +150,8 @@ class AuditEntryView(BaseModel):
     details: dict[str, Any]
 
 
-class AuditList(BaseModel):
+class AuditList(Page[AuditEntryView]):
     """Changes, newest first."""
-
-    object: Literal["list"] = "list"
-    data: list[AuditEntryView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 def model_view(version: ModelVersion, aliases: Iterable[ModelAlias]) -> ModelView:

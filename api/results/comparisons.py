@@ -6,7 +6,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.current import link
+from api.results.reports import state_of
 from api.results.rows import ItemFault
+from api.web.views import Page
 from jobs.base.states import ItemStatus
 from jobs.tables import Comparison
 
@@ -93,30 +95,19 @@ class ChangeView(BaseModel):
     after: ComparedAnswer
 
 
-class ChangePage(BaseModel):
+class ChangePage(Page[ChangeView]):
     """Changes in the order of their items; `last_id` is the cursor for the next page."""
-
-    object: Literal["list"] = "list"
-    data: list[ChangeView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 def comparison_view(comparison: Comparison) -> ComparisonView:
     """Show a comparison."""
-    ended = comparison.ended_at
-    has_failed = ended is not None and comparison.report is None
-    job_id = comparison.job_id
+    changes = f"/v1/jobs/{comparison.job_id}/comparison/changes"
     return ComparisonView(
-        job_id=job_id,
         parent_id=comparison.parent_id,
-        status="waiting" if ended is None else "failed" if has_failed else "ready",
-        failure=comparison.failure,
         report=Report(**comparison.report) if comparison.report else None,
-        changes_url=link(f"/v1/jobs/{job_id}/comparison/changes") if comparison.changes else None,
+        changes_url=link(changes) if comparison.changes else None,
         created_at=int(comparison.created_at),
-        completed_at=None if ended is None else int(ended),
+        **state_of(comparison),
     )
 
 

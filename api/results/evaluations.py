@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from api.results.reports import state_of
 from api.web.openapi import show
 from jobs.tables import Evaluation
 from jobs.versions.names import shown_name
@@ -78,14 +79,11 @@ for _contract in TRUTHS.values():
 
 def evaluation_view(evaluation: Evaluation) -> dict[str, Any]:
     """Show an evaluation; classes have the members that their task has."""
-    ended, report = evaluation.ended_at, evaluation.report or {}
+    report = evaluation.report or {}
     view = EvaluationView(
-        job_id=evaluation.job_id,
         model=f"{shown_name(evaluation.model_name)}@{evaluation.model_version}",
-        status="waiting" if ended is None else "ready" if report else "failed",
-        failure=evaluation.failure,
         unanswered=evaluation.unanswered,
-        completed_at=None if ended is None else int(ended),
+        **state_of(evaluation),
         **{name: report.get(name) for name in _OF_REPORT},
     )
     shown = view.model_dump(mode="json", by_alias=True, exclude={"per_class"})

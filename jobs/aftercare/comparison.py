@@ -1,17 +1,15 @@
 """Comparisons of a job with its parent: pairs of rows, read and kept in bounded memory.
 
-    rerun or shadow stored ──► both jobs over ──► claimed by an io worker ──► report, changes
+    rerun or shadow stored ──► both jobs over ──► leased by an io worker ──► report, changes
                                                      ▲      │
                                                      └──────┘ it died, or the store was away
 
-A comparison is leased like a preparation is: claimed with a number, renewed on the way, and ended
-only under that number. What similar answers are is not known here (models.answers.agreement,
+Leased as jobs.leases says. What similar answers are is not known here (models.answers.agreement,
 workers.errands.comparing). The report is some figures; the items that changed are a blob, as many
 as they may be, beside the results of the later job.
 """
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,16 +17,18 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Select, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, exists, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from jobs.base.bootstrap import Ground
-from jobs.base.database import Database, db_now
+from jobs.base.database import db_now
 from jobs.base.errors import NotFound
-from jobs.base.states import JobKind
-from jobs.base.storage import Storage, changes_name
+from jobs.base.storage import Storage
+from jobs.kinds.table import kind_of
+from jobs.leases.leased import Leased
+from jobs.leases.leases import Lease, LeaseLost
+from jobs.leases.renewing import Heart
 from jobs.queue.completion import TIDY_AFTER_S
-from jobs.queue.shadows import sampled_runs_of
 from jobs.results.rows import read_rows_by_index
 from jobs.results.segments import Row
 from jobs.tables import Comparison, Job, ModelVersion
@@ -37,9 +37,6 @@ RESULTS_GONE = "The results were erased before they could be compared."
 
 # Changes read at once to serve a page: some megabytes, even of long vectors.
 _ROW_GROUP = 256
-# How long a comparison waits before it is tried again when the store was away.
-_PAUSE_S = 5.0
-
 _SCHEMA = pa.schema(
     [
         ("index", pa.int64()),
@@ -52,14 +49,31 @@ _SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The right to compute one comparison: of `before`, which ran `version`, with `after`."""
+def _is_over(job_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    return exists().where(Job.id == job_id, Job.ended_at.is_not(None))
 
+
+COMPARISONS = Leased(
+    name="comparison",
+    table=Comparison,
+    key=(Comparison.job_id,),
+    fence=Comparison.fence,
+    until=Comparison.until,
+    is_open=Comparison.ended_at.is_(None),
+    due=_is_over(Comparison.job_id) & _is_over(Comparison.parent_id),
+    order=Comparison.job_id,
+    used_up="The results could not be compared in several tries; the operator's logs say why.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """A lease on a comparison: of `before`, which ran `version`, with `after`."""
+
+    lease: Lease[Comparison]
     before: Job
     after: Job
     version: ModelVersion
-    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,62 +85,26 @@ class Change:
     similarity: float | None
 
 
-class TurnLost(Exception):
-    """Another worker computes the comparison by now, or it is not wanted any more."""
-
-
-def has_uncompared(database: Database) -> bool:
-    """Say whether a comparison waits to be computed; a read that disturbs nobody."""
-    with database.read() as session:
-        return session.scalar(_waiting()) is not None
-
-
-def is_being_compared(database: Database, job_id: str) -> bool:
-    """Say whether a worker computes the comparison of a job at this moment."""
-    with database.read() as session:
-        found = session.get(Comparison, job_id)
-        now = session.scalar(select(db_now())) or 0.0
-    return found is not None and found.ended_at is None and (found.until or 0.0) > now
-
-
-def claim_next(ground: Ground) -> Turn | None:
-    """Claim the comparison that has waited for longest; None when none waits."""
-    if not has_uncompared(ground.database):
-        return None
-    with ground.database.write() as session:
-        oldest = _waiting().with_for_update(skip_locked=True, of=Comparison).scalar_subquery()
-        found = session.scalar(
-            update(Comparison)
-            .where(Comparison.job_id == oldest, Comparison.ended_at.is_(None))
-            .values(
-                attempt=Comparison.attempt + 1,
-                until=db_now() + ground.settings.lease_s,
-            )
-            .returning(Comparison)
-        )
-        if found is None:
-            return None
-        before = session.get_one(Job, found.parent_id)
+def comparing(ground: Ground, lease: Lease[Comparison]) -> Comparing:
+    """Read what is needed to compute a comparison."""
+    with ground.database.read() as session:
+        before = session.get_one(Job, lease.row.parent_id)
         version = session.get_one(ModelVersion, (before.model_name, before.model_version))
-        return Turn(before, session.get_one(Job, found.job_id), version, found.attempt)
+        return Comparing(lease, before, session.get_one(Job, lease.row.job_id), version)
 
 
-def pairs(ground: Ground, turn: Turn) -> Iterator[tuple[Row, Row]]:
+def pairs(ground: Ground, at: Comparing) -> Iterator[tuple[Row, Row]]:
     """Give each item's row in both jobs, in the order of its index in the first.
 
-    Renews the turn on the way; raises TurnLost when it is over, BlobMissing when results are gone.
+    Renews the lease on the way; raises LeaseLost when it is over, BlobMissing when results are
+    gone.
     """
-    runs = None
-    if turn.after.kind is JobKind.SHADOW:
-        runs = sampled_runs_of(turn.after, turn.before, turn.version)
-    before = read_rows_by_index(ground, turn.before, runs)
-    renew_s = ground.settings.renew_s
-    due = time.monotonic() + renew_s
-    for pair in zip(before, read_rows_by_index(ground, turn.after), strict=True):
+    runs = kind_of(at.after).runs_of_parent(at.after, at.before, at.version)
+    before = read_rows_by_index(ground, at.before, runs)
+    heart = Heart(ground, at.lease)
+    for pair in zip(before, read_rows_by_index(ground, at.after), strict=True):
         yield pair
-        if time.monotonic() > due:
-            due = time.monotonic() + renew_s
-            _renew(ground, turn)
+        heart.beat()
 
 
 class ChangesWriter:
@@ -165,41 +143,26 @@ def writing_changes(storage: Storage, name: str) -> Iterator[ChangesWriter]:
         writer.close()
 
 
-def new_changes_name(turn: Turn) -> str:
-    """Name the changes of this turn."""
-    return changes_name(turn.after.id)
-
-
 def end_comparison(
     session: Session,
-    turn: Turn,
+    lease: Lease[Comparison],
     report: dict[str, Any] | None,
     changes: str | None,
     failure: str | None = None,
 ) -> None:
-    """End a comparison with a report, or with the reason for none; raises TurnLost."""
+    """End a comparison with a report, or with the reason for none; raises LeaseLost."""
     ended = session.scalar(
         update(Comparison)
-        .where(*_held(turn))
+        .where(lease.is_held)
         .values(report=report, changes=changes, failure=failure, until=None, ended_at=db_now())
         .returning(Comparison.job_id)
     )
     if ended is None:
-        raise TurnLost
-    if turn.attempt > 1:
-        # An earlier turn may have died with its changes written and not named.
+        raise LeaseLost
+    if lease.attempts > 1:
+        # An earlier try may have died with its changes written and not named.
         tidy_at = db_now() + TIDY_AFTER_S
-        session.execute(update(Job).where(Job.id == turn.after.id).values(tidy_at=tidy_at))
-
-
-def give_back(ground: Ground, turn: Turn) -> None:
-    """End a turn as if it had not been taken, to be taken again after a pause."""
-    with ground.database.write() as session:
-        session.execute(
-            update(Comparison)
-            .where(*_held(turn))
-            .values(attempt=Comparison.attempt - 1, until=db_now() + _PAUSE_S)
-        )
+        session.execute(update(Job).where(Job.id == lease.row.job_id).values(tidy_at=tidy_at))
 
 
 def get_comparison(session: Session, job: Job) -> Comparison:
@@ -229,39 +192,6 @@ def read_changes(ground: Ground, comparison: Comparison, after: int, limit: int)
         start = group * _ROW_GROUP
         found += rows[max(0, after - start) : stop - start]
     return [row | {side: json.loads(row[side]) for side in ("before", "after")} for row in found]
-
-
-def _waiting() -> Select[str]:
-    after, before = aliased(Job), aliased(Job)
-    return (
-        select(Comparison.job_id)
-        .join(after, after.id == Comparison.job_id)
-        .join(before, before.id == Comparison.parent_id)
-        .where(
-            Comparison.ended_at.is_(None),
-            Comparison.until.is_(None) | (Comparison.until < db_now()),
-            after.ended_at.is_not(None),
-            before.ended_at.is_not(None),
-        )
-        .order_by(Comparison.job_id)
-        .limit(1)
-    )
-
-
-def _held(turn: Turn) -> tuple[Any, ...]:
-    return (
-        Comparison.job_id == turn.after.id,
-        Comparison.attempt == turn.attempt,
-        Comparison.ended_at.is_(None),
-    )
-
-
-def _renew(ground: Ground, turn: Turn) -> None:
-    with ground.database.write() as session:
-        until = db_now() + ground.settings.lease_s
-        renewed = update(Comparison).where(*_held(turn)).values(until=until)
-        if session.scalar(renewed.returning(Comparison.job_id)) is None:
-            raise TurnLost
 
 
 def _as_columns(change: Change) -> dict[str, Any]:

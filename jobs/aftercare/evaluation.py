@@ -1,115 +1,89 @@
 """Evaluations of jobs that are over: their answers beside the truth, in bounded memory.
 
-    evaluation stored ──► job over ──► claimed by an io worker ──► report
+    evaluation stored ──► job over ──► leased by an io worker ──► report
                                            ▲      │
                                            └──────┘ it died, or the store was away
 
-Leased and ended as a comparison is (jobs.aftercare.comparison). How good an answer is is not known
-here (models.answers.scores, workers.errands.evaluating). The figures stay until the job is deleted;
-the truth, and the names of items without an answer, go with the job's results.
+Leased as jobs.leases says. How good an answer is is not known here (models.answers.scores,
+workers.errands.evaluating). The figures stay until the job is deleted; the truth, and the names of
+items without an answer, go with the job's results.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from jobs.base.bootstrap import Ground
-from jobs.base.database import Database, db_now
+from jobs.base.database import db_now
 from jobs.base.errors import NotFound
 from jobs.inputs.truths import read_truths
+from jobs.leases.leased import Leased
+from jobs.leases.leases import Lease, LeaseLost
+from jobs.leases.renewing import Heart
 from jobs.results.rows import read_rows_by_index
 from jobs.results.segments import Row
 from jobs.tables import Evaluation, Job, ModelVersion
 from jobs.versions.registry import read_version
 
-# How long an evaluation waits before it is tried again when the store was away.
-_PAUSE_S = 5.0
+EVALUATIONS = Leased(
+    name="evaluation",
+    table=Evaluation,
+    key=(Evaluation.job_id,),
+    fence=Evaluation.fence,
+    until=Evaluation.until,
+    is_open=Evaluation.ended_at.is_(None),
+    due=exists().where(Job.id == Evaluation.job_id, Job.ended_at.is_not(None)),
+    order=Evaluation.job_id,
+    used_up="The answers could not be evaluated in several tries; the operator's logs say why.",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """The right to compute one evaluation."""
+class Evaluating:
+    """A lease on an evaluation, and what is needed to compute it."""
 
+    lease: Lease[Evaluation]
     job: Job
     version: ModelVersion
-    truth: str | None
-    attempt: int
 
 
-class TurnLost(Exception):
-    """Another worker computes the evaluation by now, or it is not wanted any more."""
+def evaluating(ground: Ground, lease: Lease[Evaluation]) -> Evaluating:
+    """Read what is needed to compute an evaluation."""
+    row = lease.row
+    with ground.database.read() as session:
+        version = read_version(session, row.model_name, row.model_version)
+        return Evaluating(lease, session.get_one(Job, row.job_id), version)
 
 
-def has_unevaluated(database: Database) -> bool:
-    """Say whether an evaluation waits to be computed; a read that disturbs nobody."""
-    with database.read() as session:
-        return session.scalar(_waiting()) is not None
-
-
-def claim_evaluation(ground: Ground) -> Turn | None:
-    """Claim the evaluation that has waited for longest; None when none waits."""
-    if not has_unevaluated(ground.database):
-        return None
-    with ground.database.write() as session:
-        oldest = _waiting().with_for_update(skip_locked=True, of=Evaluation).scalar_subquery()
-        found = session.scalar(
-            update(Evaluation)
-            .where(Evaluation.job_id == oldest, Evaluation.ended_at.is_(None))
-            .values(
-                attempt=Evaluation.attempt + 1,
-                until=db_now() + ground.settings.lease_s,
-            )
-            .returning(Evaluation)
-        )
-        if found is None:
-            return None
-        version = read_version(session, found.model_name, found.model_version)
-        return Turn(session.get_one(Job, found.job_id), version, found.truth, found.attempt)
-
-
-def answers_and_truths(ground: Ground, turn: Turn) -> Iterator[tuple[Row, str]]:
+def answers_and_truths(ground: Ground, at: Evaluating) -> Iterator[tuple[Row, str]]:
     """Give each item's row and truth (JSON), by index.
 
-    Renews the turn on the way; raises TurnLost when it is over, BlobMissing when they are gone.
+    Renews the lease on the way; raises LeaseLost when it is over, BlobMissing when they are gone.
     """
-    renew_s = ground.settings.renew_s
-    due = time.monotonic() + renew_s
-    truths = read_truths(ground.storage, turn.truth or "")
-    for pair in zip(read_rows_by_index(ground, turn.job), truths, strict=True):
+    heart = Heart(ground, at.lease)
+    truths = read_truths(ground.storage, at.lease.row.truth or "")
+    for pair in zip(read_rows_by_index(ground, at.job), truths, strict=True):
         yield pair
-        if time.monotonic() > due:
-            due = time.monotonic() + renew_s
-            _renew(ground, turn)
+        heart.beat()
 
 
 def end_evaluation(
     ground: Ground,
-    turn: Turn,
+    lease: Lease[Evaluation],
     report: dict[str, Any] | None,
     summary: dict[str, Any] | None = None,
     unanswered: list[Any] | None = None,
     failure: str | None = None,
 ) -> None:
-    """End an evaluation with its report, or with the reason for none; raises TurnLost."""
+    """End an evaluation with its report, or with the reason for none; raises LeaseLost."""
     values = {"report": report, "summary": summary, "unanswered": unanswered, "failure": failure}
     with ground.database.write() as session:
-        ended = update(Evaluation).where(*_held(turn)).values(**values, until=None)
+        ended = update(Evaluation).where(lease.is_held).values(**values, until=None)
         if session.scalar(ended.values(ended_at=db_now()).returning(Evaluation.job_id)) is None:
-            raise TurnLost
-
-
-def give_back(ground: Ground, turn: Turn) -> None:
-    """End a turn as if it had not been taken, to be taken again after a pause."""
-    with ground.database.write() as session:
-        session.execute(
-            update(Evaluation)
-            .where(*_held(turn))
-            .values(attempt=Evaluation.attempt - 1, until=db_now() + _PAUSE_S)
-        )
+            raise LeaseLost
 
 
 def get_evaluation(session: Session, job: Job) -> Evaluation:
@@ -144,33 +118,3 @@ def evaluations_of(
         .limit(limit)
     )
     return [(job, summary or {}) for job, summary in found]
-
-
-def _waiting() -> Select[str]:
-    return (
-        select(Evaluation.job_id)
-        .join(Job, Job.id == Evaluation.job_id)
-        .where(
-            Evaluation.ended_at.is_(None),
-            Evaluation.until.is_(None) | (Evaluation.until < db_now()),
-            Job.ended_at.is_not(None),
-        )
-        .order_by(Evaluation.job_id)
-        .limit(1)
-    )
-
-
-def _held(turn: Turn) -> tuple[Any, ...]:
-    return (
-        Evaluation.job_id == turn.job.id,
-        Evaluation.attempt == turn.attempt,
-        Evaluation.ended_at.is_(None),
-    )
-
-
-def _renew(ground: Ground, turn: Turn) -> None:
-    with ground.database.write() as session:
-        until = db_now() + ground.settings.lease_s
-        renewed = update(Evaluation).where(*_held(turn)).values(until=until)
-        if session.scalar(renewed.returning(Evaluation.job_id)) is None:
-            raise TurnLost

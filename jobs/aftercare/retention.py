@@ -18,8 +18,9 @@ from sqlalchemy.orm import aliased
 from jobs.aftercare.comparison import RESULTS_GONE
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
-from jobs.base.states import TERMINAL, JobKind
+from jobs.base.states import TERMINAL
 from jobs.base.storage import StorageError
+from jobs.kinds.table import kind_of, words_of
 from jobs.queue.completion import TIDY_AFTER_S, discard
 from jobs.tables import Comparison, Delivery, Evaluation, File, Job, Shard, Training
 
@@ -118,7 +119,8 @@ def _erase_what_came_of_it(ground: Ground, job: Job) -> bool:
 
     False when a shadow cannot be erased yet: a worker is claiming of it at this very moment.
     """
-    of_it = Job.parent_id == job.id, Job.kind == JobKind.SHADOW, Job.outputs_erased_at.is_(None)
+    trials = words_of(lambda kind: kind.is_trial)
+    of_it = Job.parent_id == job.id, Job.kind.in_(trials), Job.outputs_erased_at.is_(None)
     with ground.database.read() as session:
         shadows = session.scalars(select(Job.id).where(*of_it)).all()
     for shadow_id in shadows:
@@ -130,7 +132,7 @@ def _erase_what_came_of_it(ground: Ground, job: Job) -> bool:
     with ground.database.write() as session:
         # Nobody names new ones from now on; who was at it may still write some, and die.
         begun = select(Comparison.job_id).where(
-            _is_of(job), Comparison.ended_at.is_(None), Comparison.attempt > 0
+            _is_of(job), Comparison.ended_at.is_(None), Comparison.fence > 0
         )
         tidy_at = db_now() + TIDY_AFTER_S
         session.execute(update(Job).where(Job.id.in_(begun)).values(tidy_at=tidy_at))
@@ -141,19 +143,8 @@ def _erase_what_came_of_it(ground: Ground, job: Job) -> bool:
     ground.storage.delete(changes)
     with ground.database.write() as session:
         session.execute(update(Comparison).where(_is_of(job)).values(changes=None))
-    _erase_names_of_evaluation(ground, job)
+        kind_of(job).forget(session, job, RESULTS_GONE)
     return True
-
-
-def _erase_names_of_evaluation(ground: Ground, job: Job) -> None:
-    """Erase what an evaluation says of single items; one that is still to come has no answers."""
-    if job.kind is not JobKind.EVALUATION:
-        return
-    of_it = update(Evaluation).where(Evaluation.job_id == job.id)
-    with ground.database.write() as session:
-        still_open = of_it.where(Evaluation.ended_at.is_(None))
-        session.execute(still_open.values(ended_at=db_now(), failure=RESULTS_GONE))
-        session.execute(of_it.values(unanswered=None, truth=None))
 
 
 def _is_of(job: Job) -> ColumnElement[bool]:

@@ -16,12 +16,13 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import func, select, update
 
-from jobs.aftercare.comparison import is_being_compared
+from jobs.aftercare.comparison import COMPARISONS
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
 from jobs.base.ids import made_at
 from jobs.base.storage import BlobMissing, StorageError, earlier_overlays_name, overlays_name
 from jobs.inputs.manifests import Manifest
+from jobs.leases.leases import is_taken
 from jobs.queue.completion import TIDY_AFTER_S
 from jobs.tables import Comparison, Evaluation, File, Job, ModelVersion, Shard, Tenant
 
@@ -86,7 +87,7 @@ def _is_ours_alone(ground: Ground) -> bool:
 
 def _tidy(ground: Ground, job: Job) -> int:
     prefix = f"jobs/{job.id}/"
-    if is_being_compared(ground.database, job.id):
+    if is_taken(ground.database, COMPARISONS, (job.id,)):
         # What is being written at this moment has no name yet.
         _due_again(ground, job, db_now() + TIDY_AFTER_S)
         return 0

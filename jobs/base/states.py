@@ -62,10 +62,7 @@ class Outcome(StrEnum):
 
 
 class JobKind(StrEnum):
-    """Where a job comes from: a caller's submission, or another job whose items it runs again.
-
-    A training is a job of one item: the network that is to come of it.
-    """
+    """The words for kinds of jobs; what sets one apart stands in `jobs.kinds`, and nowhere else."""
 
     SUBMITTED = "submitted"
     # The same items on another version, to be compared (jobs.aftercare.comparison).
@@ -73,7 +70,7 @@ class JobKind(StrEnum):
     # The items that failed, were cancelled or expired, once more.
     RETRY = "retry"
     # A sample of the items on a version that is being tried; no caller sees it
-    # (jobs.queue.shadows).
+    # (jobs.kinds.shadow).
     SHADOW = "shadow"
     # Learns from its items instead of answering for each, in turns (jobs.intake.trainings).
     TRAINING = "training"

@@ -3,14 +3,14 @@
     inputs/{tenant}/{file id}                    what a tenant uploaded
     jobs/{job id}/manifest-{token}.parquet       the job's items, in order
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
-    jobs/{job id}/segments/{first}-{attempt}-{token}.parquet
-    jobs/{job id}/overlays/{first}-{attempt}-{token}            their results drawn, end to end
+    jobs/{job id}/segments/{first}-{fence}-{token}.parquet
+    jobs/{job id}/overlays/{first}-{fence}-{token}              their results drawn, end to end
     jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
     jobs/{job id}/truth-{token}.parquet          what is true of the items of an evaluation
-    jobs/{job id}/training-{attempt}-{token}.safetensors    where a training goes on
+    jobs/{job id}/training-{fence}-{token}.safetensors      where a training goes on
 
 
-    jobs/{job id}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
+    jobs/{job id}/checkpoints/{index}/{windows}-{fence}-{sha256}.safetensors
     models/{weights id}.safetensors              the weights of one version of a model
     probes/readyz                                written again and again (api.system.readiness)
     installations/{id}                           whose store this is (jobs.aftercare.tidying)
@@ -207,9 +207,9 @@ def pack_name(job_id: str) -> str:
     return f"jobs/{job_id}/pack-{new_token()}"
 
 
-def segment_name(job_id: str, first: int, attempt: int) -> str:
-    """Name a segment; each attempt at a shard writes its own."""
-    return f"jobs/{job_id}/segments/{first:09d}-{attempt}-{new_token()}.parquet"
+def segment_name(job_id: str, first: int, fence: int) -> str:
+    """Name a segment; each lease of a shard writes its own."""
+    return f"jobs/{job_id}/segments/{first:09d}-{fence}-{new_token()}.parquet"
 
 
 def overlays_name(segment: str) -> str:
@@ -232,9 +232,9 @@ def truth_name(job_id: str) -> str:
     return f"jobs/{job_id}/truth-{new_token()}.parquet"
 
 
-def training_name(job_id: str, attempt: int) -> str:
+def training_name(job_id: str, fence: int) -> str:
     """Name what a training needs to go on; each turn writes its own."""
-    return f"jobs/{job_id}/training-{attempt}-{new_token()}.safetensors"
+    return f"jobs/{job_id}/training-{fence}-{new_token()}.safetensors"
 
 
 def checkpoint_prefix(job_id: str, index: int) -> str:
@@ -242,9 +242,9 @@ def checkpoint_prefix(job_id: str, index: int) -> str:
     return f"jobs/{job_id}/checkpoints/{index:09d}/"
 
 
-def checkpoint_name(job_id: str, index: int, windows: int, attempt: int, digest: str) -> str:
+def checkpoint_name(job_id: str, index: int, windows: int, fence: int, digest: str) -> str:
     """Name a checkpoint after so many windows; in the order of names the furthest comes last."""
-    name = f"{windows:09d}-{attempt}-{digest}.safetensors"
+    name = f"{windows:09d}-{fence}-{digest}.safetensors"
     return checkpoint_prefix(job_id, index) + name
 
 

@@ -2,7 +2,7 @@
 
     POST …/rerun   every item, on another version for the same task; then compared with its parent
     POST …/retry   the items that failed, were cancelled or expired, on the same version
-    shadow         a sample of the items, for the operator's figures alone (jobs.queue.shadows)
+    shadow         a sample of the items, for the operator's figures alone (jobs.kinds.shadow)
 
 An io worker prepares a child from its parent's manifest. The child gets a manifest of its own, and
 its items point at the blobs that the parent's do. These are never kept for a child's sake: when
@@ -13,22 +13,19 @@ are errored `input_missing`.
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import Conflict, InvalidInput, InvalidRequest, NotFound
-from jobs.base.states import TERMINAL, ItemStatus, JobKind, JobStatus
+from jobs.base.states import TERMINAL, JobStatus
 from jobs.base.storage import BlobMissing
 from jobs.inputs.manifests import ROW_GROUP, Item, Manifest
 from jobs.intake.submission import Submission
-from jobs.queue.shadows import sampled_runs_of
-from jobs.results.rows import read_rows
+from jobs.kinds.kind import Wanted
+from jobs.kinds.retry import RETRY
+from jobs.kinds.table import kind_of
 from jobs.tables import File, Job, ModelVersion
 from jobs.versions.registry import read_version
-
-# Which of a job's items are wanted, by index.
-Wanted = NDArray[np.bool_]
 
 
 def check_rerun(session: Session, parent: Job, version: ModelVersion) -> None:
@@ -68,7 +65,7 @@ def retry_of(session: Session, parent: Job) -> Submission:
         completion_window_s=parent.expires_at - parent.created_at,
         output_expires_after=parent.output_expires_after,
         overlays=parent.overlays,
-        kind=JobKind.RETRY,
+        kind=RETRY.word,
         parent_id=parent.id,
     )
 
@@ -83,10 +80,11 @@ def items_of_parent(ground: Ground, job: Job, beat: Callable[[], None]) -> Itera
         version = session.get_one(ModelVersion, (parent.model_name, parent.model_version))
     if parent.manifest is None:
         raise NotFound(f"Job {parent.id}, whose items were to be run, was deleted.")
+    kind = kind_of(job)
     try:
-        for item in _chosen(ground, parent, _wanted(ground, job, parent, version, beat)):
-            if job.kind is JobKind.SHADOW and item.encoding in ("url", "object"):
-                raise InvalidInput("A shadow fetches nothing: owners of URLs would see it.")
+        for item in _chosen(ground, parent, kind.wanted(ground, job, parent, version, beat)):
+            if item.encoding in ("url", "object") and not kind.may_fetch:
+                raise InvalidInput(f"A {kind.word} fetches nothing: owners of URLs would see it.")
             yield item
     except BlobMissing as err:
         message = f"The inputs of job {parent.id} were erased before they could be listed again."
@@ -119,22 +117,6 @@ def _check_inputs(session: Session, parent: Job) -> None:
                 f"deleted or whose time was over. {again}"
             )
         ancestor = session.get(Job, ancestor.parent_id) if ancestor.parent_id else None
-
-
-def _wanted(
-    ground: Ground, job: Job, parent: Job, version: ModelVersion, beat: Callable[[], None]
-) -> Wanted:
-    if job.kind is JobKind.RERUN:
-        return np.ones(parent.total, bool)
-    wanted = np.zeros(parent.total, bool)
-    if job.kind is JobKind.SHADOW:
-        for run in sampled_runs_of(job, parent, version):
-            wanted[run.start : run.stop] = True
-        return wanted
-    for _, row in read_rows(ground, parent):
-        wanted[row.index] = row.status is not ItemStatus.SUCCEEDED
-        beat()
-    return wanted
 
 
 def _chosen(ground: Ground, parent: Job, wanted: Wanted) -> Iterator[Item]:

@@ -1,27 +1,23 @@
 """How an uploaded file, or another job's items, become a manifest and shards: an io worker's work.
 
-A job in `validating` is leased like a shard is: claimed with a number, renewed on the way, and
-written back only under that number. A worker that dies leaves the job where it was, and the next
-begins again under new names. A store that is away costs no try: the turn is given back. What dies
-while it reads an archive costs one of a few.
+A job in `validating` is leased (jobs.leases). A worker that dies leaves the job where it was, and
+the next begins again under new names. A store that is away costs no try: the lease is handed back.
+What dies while it reads an archive costs one of a few.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
-from sqlalchemy import Select, func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from jobs.archives import ReaderLost
 from jobs.base.bootstrap import Ground
-from jobs.base.database import Database, db_now, is_outage
+from jobs.base.database import db_now
 from jobs.base.errors import InvalidInput, NotFound
-from jobs.base.states import JobKind, JobStatus, check_job_move
-from jobs.base.storage import BlobMissing, StorageError, manifest_name, truth_name
+from jobs.base.states import JobStatus, check_job_move
+from jobs.base.storage import BlobMissing, StorageError, manifest_name
 from jobs.buckets.errors import BucketError
 from jobs.buckets.sources import Buckets
 from jobs.inputs.archive_items import IN_PROCESS, Archives
@@ -32,13 +28,18 @@ from jobs.inputs.packs import Pack
 from jobs.inputs.skipping import Skips
 from jobs.intake.bucket_items import items_of_source
 from jobs.intake.children import items_of_parent
-from jobs.intake.data_sets import CheckDataset, Readers, chosen_items, most_items, take_all
-from jobs.intake.evaluations import LabelItems, label_none
-from jobs.intake.trainings import only_shard
+from jobs.kinds.evaluation import label_none
+from jobs.kinds.kind import CheckDataset, LabelItems, Listing, Readers
+from jobs.kinds.table import kind_of
+from jobs.kinds.training import take_all
+from jobs.leases.leased import Leased
+from jobs.leases.leases import Lease, LeaseLost, fail, locked
+from jobs.leases.renewing import Heart
+from jobs.leases.working import work_on_next
 from jobs.queue.commits import through_outages
 from jobs.queue.completion import close
-from jobs.queue.shards import cut_shards, insert_shards
-from jobs.tables import Evaluation, Job, ModelVersion
+from jobs.queue.shards import insert_shards
+from jobs.tables import Job, ModelVersion
 
 log = structlog.get_logger(__name__)
 
@@ -46,21 +47,51 @@ log = structlog.get_logger(__name__)
 # (workers.launcher), so that whoever sends archives that take long never has them all.
 _MOST_OF_ONE = 4
 
-# How long a job waits before it is prepared again when the store was away, or a reader died.
-_PAUSE_S = 5.0
-
-# Turns after which an archive is to blame for the deaths of the processes that read it. One alone
+# Tries after which an archive is to blame for the deaths of the processes that read it. One alone
 # may have been ended by whoever stops the machine, or by the kernel for others' memory.
 _MOST_READERS = 3
 
 
+def _has_room() -> ColumnElement[bool]:
+    """Whether a job's tenant has not as many in preparation as one may have at a time."""
+    # Read once, and not for every job that waits.
+    full = (
+        select(Job.tenant_id)
+        .where(
+            Job.status == JobStatus.VALIDATING,
+            Job.ended_at.is_(None),
+            Job.prepare_until > db_now(),
+        )
+        .group_by(Job.tenant_id)
+        .having(func.count() >= _MOST_OF_ONE)
+    )
+    return Job.tenant_id.not_in(full)
+
+
+PREPARATIONS = Leased(
+    name="preparation",
+    table=Job,
+    key=(Job.id,),
+    fence=Job.prepare_fence,
+    until=Job.prepare_until,
+    is_open=(Job.status == JobStatus.VALIDATING) & Job.ended_at.is_(None),
+    due=_has_room(),
+    order=Job.id,
+    used_up="The input could not be read in several tries. Send it again, or in parts.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """The right to prepare one job."""
+    """A lease on the preparation of a job, and what it finds out."""
 
-    job: Job
-    attempt: int
+    lease: Lease[Job]
     found: "_Found"
+
+    @property
+    def job(self) -> Job:
+        """The job, as it was leased."""
+        return self.lease.row
 
 
 @dataclass(slots=True)
@@ -77,17 +108,13 @@ class _Written:
 
     manifest: str
     total: int
-    # The manifest, all packs and the truth; those that were not needed do not exist.
+    # The manifest, all packs and what is beside it; those that were not needed do not exist.
     blobs: list[str]
-    truth: str | None = None
+    beside: str | None = None
 
 
 def _may_pass(cause: BaseException | None) -> bool:
     return isinstance(cause, ReaderLost) or (isinstance(cause, BucketError) and cause.retryable)
-
-
-class _Lost(Exception):
-    """Another worker prepares the job by now, or it has been cancelled."""
 
 
 def prepare_next(
@@ -98,116 +125,72 @@ def prepare_next(
     buckets: Buckets | None = None,
 ) -> str | None:
     """Prepare the job that has waited for longest; gives its id, None when none waits."""
-    turn = _claim(ground)
-    if turn is None:
+
+    def prepare(lease: Lease[Job]) -> None:
+        _prepare(ground, lease, Readers(check_dataset, label_items), archives, buckets)
+
+    lease = work_on_next(ground, PREPARATIONS, prepare)
+    if lease is None:
         return None
-    job = turn.job
+    ground.hints.tell_moved(lease.row.id)
+    return lease.row.id
+
+
+def _prepare(
+    ground: Ground,
+    lease: Lease[Job],
+    readers: Readers,
+    archives: Archives,
+    buckets: Buckets | None,
+) -> None:
+    turn, job = _Turn(lease, _Found()), lease.row
     bound = log.bind(job=job.id, tenant=job.tenant_id)
     try:
-        if turn.attempt > ground.settings.max_turns:
-            raise InvalidInput(
-                "The input could not be read in several tries. Send it again, or in parts.",
-                code="preparation_failed",
-            )
-        readers = Readers(check_dataset, label_items)
+        if lease.is_used_up(ground.settings):
+            raise InvalidInput(lease.of.used_up, code="preparation_failed")
         written = _write(ground, turn, readers, archives, buckets)
         shards = _begin_surely(ground, turn, written)
     except (InvalidInput, NotFound) as err:
-        if _may_pass(err.__cause__) and turn.attempt < _MOST_READERS:
-            _put_off(ground, turn)
+        if _may_pass(err.__cause__) and lease.attempts < _MOST_READERS:
+            fail(ground, lease)
             bound.warning("preparation_put_off", reason=err.message)
-            return job.id
+            return
         _refuse(ground, turn, err)
         bound.info("job_refused", reason=err.message)
     except BlobMissing:
         _refuse(ground, turn, NotFound("The input file was deleted before it could be read."))
         bound.info("job_refused", reason="input file deleted")
-    except StorageError:
-        _give_back(ground, turn)
-        raise
-    except _Lost:
-        bound.info("preparation_lost")
     else:
         bound.info("job_prepared", items=written.total, shards=shards)
         ground.hints.send(job.pool, shards)
-    ground.hints.tell_moved(job.id)
-    return job.id
-
-
-def has_unprepared(database: Database) -> bool:
-    """Say whether a job waits to be prepared; a read that disturbs nobody."""
-    with database.read() as session:
-        return session.scalar(_waiting()) is not None
-
-
-def _waiting() -> Select[str]:
-    # Read once, and not for every job that waits.
-    full = (
-        select(Job.tenant_id)
-        .where(
-            Job.status == JobStatus.VALIDATING,
-            Job.ended_at.is_(None),
-            Job.prepare_until >= db_now(),
-        )
-        .group_by(Job.tenant_id)
-        .having(func.count() >= _MOST_OF_ONE)
-    )
-    return (
-        select(Job.id)
-        .where(
-            Job.status == JobStatus.VALIDATING,
-            Job.ended_at.is_(None),
-            Job.prepare_until.is_(None) | (Job.prepare_until < db_now()),
-            Job.tenant_id.not_in(full),
-        )
-        .order_by(Job.id)
-        .limit(1)
-    )
-
-
-def _claim(ground: Ground) -> _Turn | None:
-    if not has_unprepared(ground.database):
-        return None
-    with ground.database.write() as session:
-        oldest = _waiting().with_for_update(skip_locked=True).scalar_subquery()
-        job = session.scalar(
-            update(Job)
-            .where(Job.id == oldest, Job.status == JobStatus.VALIDATING)
-            .values(
-                prepare_attempt=Job.prepare_attempt + 1,
-                prepare_until=db_now() + ground.settings.lease_s,
-            )
-            .returning(Job)
-        )
-        return _Turn(job, job.prepare_attempt, _Found()) if job is not None else None
 
 
 def _write(
     ground: Ground, turn: _Turn, readers: Readers, archives: Archives, buckets: Buckets | None
 ) -> _Written:
     job, name = turn.job, manifest_name(turn.job.id)
-    truth = truth_name(job.id) if job.kind is JobKind.EVALUATION else None
-    settings = ground.settings
-    pack, beat = Pack(ground.storage, job.id), _Heart(ground, turn).beat
+    kind, settings = kind_of(job), ground.settings
+    beside = kind.beside(job)
+    pack, beat = Pack(ground.storage, job.id), Heart(ground, turn.lease).beat
     try:
         with pack:
             items, repeats = _items_of(ground, turn, pack, beat, archives, buckets)
             items = _renewing(items, turn.found, beat)
-            noted = turn.found.skips.note
-            with chosen_items(ground, job, items, readers, noted, beat, truth) as chosen:
+            listing = Listing(ground, job, items, turn.found.skips.note, beat, readers, beside)
+            with kind.chosen(listing) as chosen:
                 total = write_manifest(
                     ground.storage,
                     name,
                     chosen,
-                    max_items=most_items(settings, job),
+                    max_items=kind.most_items(settings),
                     max_errors=settings.max_line_errors,
                     repeats=repeats,
                 )
-    except (InvalidInput, StorageError, _Lost):
+    except (InvalidInput, StorageError, LeaseLost):
         # A tar.gz was unpacked into a blob of its own, which nobody would ask for any more.
         ground.storage.delete([name, *pack.names])
         raise
-    return _Written(name, total, [name, *pack.names, *([truth] if truth else [])], truth)
+    return _Written(name, total, [name, *pack.names, *([beside] if beside else [])], beside)
 
 
 def _items_of(
@@ -238,46 +221,8 @@ def _renewing(items: Iterable[Item], found: _Found, beat: Callable[[], None]) ->
         beat()
 
 
-class _Heart:
-    """Renews a turn as long as work on it goes on."""
-
-    def __init__(self, ground: Ground, turn: _Turn) -> None:
-        self._ground, self._turn = ground, turn
-        self._due = time.monotonic() + ground.settings.renew_s
-
-    def beat(self) -> None:
-        """Renew if it is time to; raises _Lost when the turn is over."""
-        if time.monotonic() < self._due:
-            return
-        settings = self._ground.settings
-        self._due = time.monotonic() + settings.renew_s
-        try:
-            with self._ground.database.write() as session:
-                if not _touch(session, self._turn, settings.lease_s):
-                    raise _Lost
-        except SQLAlchemyError as err:
-            if not is_outage(err):
-                raise
-            log.warning("turn_not_renewed", job=self._turn.job.id)
-
-
-def _touch(session: Session, turn: _Turn, lease_s: float) -> Job | None:
-    """Renew under the turn's number; None when the turn is over."""
-    return session.scalar(
-        update(Job)
-        .where(
-            Job.id == turn.job.id,
-            Job.prepare_attempt == turn.attempt,
-            Job.status == JobStatus.VALIDATING,
-        )
-        .values(prepare_until=db_now() + lease_s)
-        .returning(Job),
-        execution_options={"populate_existing": True},
-    )
-
-
 def _begin_surely(ground: Ground, turn: _Turn, written: _Written) -> int:
-    """Set the job to run, waiting out the database; gives its shards' number, raises _Lost."""
+    """Set the job to run, waiting out the database; gives its shards' number, raises LeaseLost."""
     has_begun = through_outages(
         lambda: _begin(ground, turn, written),
         lambda: _manifest_of(ground, turn.job) == written.manifest,
@@ -287,16 +232,16 @@ def _begin_surely(ground: Ground, turn: _Turn, written: _Written) -> int:
         with ground.database.read() as session:
             return session.get_one(Job, turn.job.id).pending_shards
     ground.storage.delete(written.blobs)
-    raise _Lost
+    raise LeaseLost
 
 
 def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
-    """Cut the shards and set the job to run; False when the turn is over."""
+    """Cut the shards and set the job to run; False when the lease was lost."""
     with ground.database.write() as session:
-        job = _touch(session, turn, ground.settings.lease_s)
+        job = locked(session, turn.lease)
         if job is None:
             return False
-        shards = _cut(session, job, written.total)
+        shards = kind_of(job).cut(job, written.total, _preferred(session, job))
         check_job_move(job.status, JobStatus.IN_PROGRESS)
         job.status = JobStatus.IN_PROGRESS
         job.manifest, job.total = written.manifest, sum(shard["count"] for shard in shards)
@@ -304,9 +249,7 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
         job.has_item_metadata = turn.found.has_metadata
         job.in_progress_at = session.scalar(select(db_now()))
         insert_shards(session, job, shards)
-        if written.truth is not None:
-            of_job = update(Evaluation).where(Evaluation.job_id == job.id)
-            session.execute(of_job.values(truth=written.truth))
+        kind_of(job).begin(session, job, written.beside)
         return True
 
 
@@ -315,30 +258,15 @@ def _manifest_of(ground: Ground, job: Job) -> str | None:
         return session.scalar(select(Job.manifest).where(Job.id == job.id))
 
 
-def _cut(session: Session, job: Job, total: int) -> list[dict[str, Any]]:
-    if job.kind is JobKind.TRAINING:
-        return only_shard(job.id)
-    version = session.get_one(ModelVersion, (job.model_name, job.model_version))
-    return cut_shards(job.id, total, version.record["shard_items"])
-
-
-def _put_off(ground: Ground, turn: _Turn) -> None:
-    """End a turn that counts, to be taken again after a pause."""
-    with ground.database.write() as session:
-        _touch(session, turn, _PAUSE_S)
-
-
-def _give_back(ground: Ground, turn: _Turn) -> None:
-    """End a turn as if it had not been taken, to be taken again after a pause."""
-    with ground.database.write() as session:
-        job = _touch(session, turn, _PAUSE_S)
-        if job is not None:
-            job.prepare_attempt -= 1
+def _preferred(session: Session, job: Job) -> int:
+    """Give the number of items that a job's version does best with in a shard."""
+    version = session.get(ModelVersion, (job.model_name, job.model_version))
+    return 1 if version is None else int(version.record["shard_items"])
 
 
 def _refuse(ground: Ground, turn: _Turn, err: InvalidInput | NotFound) -> None:
     with ground.database.write() as session:
-        job = _touch(session, turn, ground.settings.lease_s)
+        job = locked(session, turn.lease)
         if job is None:
             return
         job.skipped = turn.found.skips.to_json()

@@ -25,8 +25,9 @@ from jobs.inputs.items import Agreed, Upload, items_of_requests, items_of_upload
 from jobs.inputs.manifests import Item, write_manifest
 from jobs.inputs.packs import Pack
 from jobs.inputs.requests import Request
-from jobs.queue.shadows import compared_with_parent
-from jobs.queue.shards import cut_shards, insert_shards
+from jobs.kinds.submitted import SUBMITTED
+from jobs.kinds.table import kind_of
+from jobs.queue.shards import insert_shards
 from jobs.tables import IdempotencyKey, Job, ModelVersion, Table
 from jobs.versions.registry import hold_version
 
@@ -57,7 +58,7 @@ class Submission:
     output_expires_after: int | None = None
     delete_inputs: bool = False
     overlays: bool = False
-    kind: JobKind = JobKind.SUBMITTED
+    kind: JobKind = SUBMITTED.word
     parent_id: str | None = None
     # Where the id decided which version the job is given (jobs.versions.canaries): that id, and the
     # trial.
@@ -209,7 +210,7 @@ def _prepare_inline(ground: Ground, submission: Submission, job: Job) -> list[di
             max_errors=ground.settings.max_line_errors,
             repeats="refused" if submission.uploads is None else "told_apart",
         )
-    return cut_shards(job.id, job.total, submission.model.record["shard_items"])
+    return kind_of(job).cut(job, job.total, submission.model.record["shard_items"])
 
 
 def _inline_items(ground: Ground, submission: Submission, pack: Pack) -> Iterator[Item]:
@@ -229,10 +230,10 @@ def _store(
     rows: Sequence[Table],
 ) -> None:
     with ground.database.write() as session:
-        if job.kind is JobKind.TRAINING:  # whose version comes last
-            job.created_at = session.scalar(select(db_now())) or 0.0
-        else:
+        if kind_of(job).has_version:
             job.created_at = hold_version(session, job.model_name, job.model_version)
+        else:
+            job.created_at = session.scalar(select(db_now())) or 0.0
         job.expires_at = job.created_at + window_s
         session.add(job)
         if shards:
@@ -240,7 +241,7 @@ def _store(
             job.in_progress_at = job.created_at
             insert_shards(session, job, shards)
         session.flush()
-        session.add_all(rows)
+        session.add_all([*rows, *kind_of(job).rows(job)])
         if idempotency is not None:
             session.add(
                 IdempotencyKey(
@@ -251,8 +252,6 @@ def _store(
                     created_at=job.created_at,
                 )
             )
-        if job.kind is JobKind.RERUN:
-            session.add(compared_with_parent(job))
 
 
 def _discard(ground: Ground, job: Job) -> None:

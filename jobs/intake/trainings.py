@@ -25,11 +25,12 @@ from jobs.base.bootstrap import Ground
 from jobs.base.database import Database, db_now
 from jobs.base.errors import NotFound
 from jobs.base.ids import new_id
-from jobs.base.states import JobKind, JobStatus, ShardState
+from jobs.base.states import JobStatus, ShardState
 from jobs.intake.submission import Idempotency, find_earlier, keep
+from jobs.kinds.training import TRAINING
 from jobs.queue.commits import through_outages
 from jobs.queue.completion import close_if_over
-from jobs.queue.scheduling import Lease, charge_tenant, time_used
+from jobs.queue.scheduling import ShardLease, charge_tenant, time_used
 from jobs.queue.turns import priority_weight
 from jobs.tables import Job, Shard, Training
 from jobs.versions.registry import Unwanted
@@ -93,11 +94,6 @@ def list_trainings(
     return [(job, training) for job, training in session.execute(query)]
 
 
-def only_shard(job_id: str) -> list[dict[str, Any]]:
-    """Give the one shard of a training, to be inserted."""
-    return [{"job_id": job_id, "first": 0, "count": 1, "state": ShardState.PENDING}]
-
-
 def read_row(database: Database, job_id: str) -> Training:
     """Give a training's row, for the worker that has it leased; raises NotFound when it is gone."""
     with database.read() as session:
@@ -107,7 +103,9 @@ def read_row(database: Database, job_id: str) -> Training:
     return training
 
 
-def end_turn(database: Database, lease: Lease, turn: Turn, device_s: float, held_s: float) -> bool:
+def end_turn(
+    database: Database, lease: ShardLease, turn: Turn, device_s: float, held_s: float
+) -> bool:
     """Keep what a turn learned and give the shard back; False when the lease was lost.
 
     A turn that went well clears what earlier ones were counted for, deaths too: a training of weeks
@@ -117,7 +115,7 @@ def end_turn(database: Database, lease: Lease, turn: Turn, device_s: float, held
     with database.write() as session:
         fenced = session.scalar(
             update(Shard)
-            .where(*_held(lease))
+            .where(lease.is_held)
             .values(
                 state=ShardState.PENDING,
                 owner=None,
@@ -150,7 +148,7 @@ def end_turn(database: Database, lease: Lease, turn: Turn, device_s: float, held
 
 def end_turn_surely(
     database: Database,
-    lease: Lease,
+    lease: ShardLease,
     turn: Turn,
     device_s: float,
     held_s: float,
@@ -167,45 +165,37 @@ def end_turn_surely(
 
 def note_outcome(
     database: Database,
-    lease: Lease,
+    lease: ShardLease,
     *,
     version: int | None = None,
     error: dict[str, Any] | None = None,
 ) -> None:
     """Write down what came of a training, before its commit; nothing when the lease was lost."""
     with database.write() as session:
-        held = select(Shard.id).where(*_held(lease)).with_for_update()
+        held = select(Shard.id).where(lease.is_held).with_for_update()
         if session.scalar(held) is not None:
             _write(session, lease, model_version=version, error=error)
 
 
-def check_wanted(session: Session, lease: Lease) -> None:
+def check_wanted(session: Session, lease: ShardLease) -> None:
     """Keep a training from being ended until this transaction is over.
 
     Raises Unwanted when its lease was lost, or it is being cancelled, expired or deleted.
     """
-    held = session.scalar(select(Shard.id).where(*_held(lease)).with_for_update())
+    held = session.scalar(select(Shard.id).where(lease.is_held).with_for_update())
     job = select(Job.id).where(Job.id == lease.job_id, Job.ending.is_(None))
     if held is None or session.scalar(job.with_for_update(key_share=True)) is None:
         raise Unwanted
 
 
-def _is_kept(database: Database, lease: Lease, turn: Turn) -> bool:
+def _is_kept(database: Database, lease: ShardLease, turn: Turn) -> bool:
     """Say whether a turn's checkpoint is the training's; not when that was deleted meanwhile."""
     with database.read() as session:
         training = session.get(Training, lease.job_id)
     return training is not None and training.checkpoint == turn.checkpoint
 
 
-def _held(lease: Lease) -> tuple[Any, ...]:
-    return (
-        Shard.id == lease.shard_id,
-        Shard.attempt == lease.attempt,
-        Shard.state == ShardState.LEASED,
-    )
-
-
-def _write(session: Session, lease: Lease, **values: Any) -> None:
+def _write(session: Session, lease: ShardLease, **values: Any) -> None:
     session.execute(update(Training).where(Training.job_id == lease.job_id).values(**values))
 
 
@@ -221,7 +211,7 @@ def _new_job(submission: TrainingSubmission) -> Job:
     return Job(
         id=new_id("trn"),
         tenant_id=submission.tenant_id,
-        kind=JobKind.TRAINING,
+        kind=TRAINING.word,
         status=JobStatus.VALIDATING,
         requested=submission.requested,
         model_name=submission.name,

@@ -1,6 +1,6 @@
 """A commit: a finished shard is counted, once, whatever breaks on the way.
 
-It is one transaction, fenced by the attempt: the shard is done, the job's counts advance and, if it
+It is one transaction, fenced by the lease: the shard is done, the job's counts advance and, if it
 was the last, the job closes (jobs.queue.completion). A worker whose lease went to somebody else
 changes no row, and its result is discarded.
 """
@@ -16,7 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.base.database import Database, db_now, is_outage
 from jobs.base.states import ShardState
 from jobs.queue.completion import close_if_over
-from jobs.queue.scheduling import Lease, charge_tenant, time_used
+from jobs.queue.scheduling import ShardLease, charge_tenant, time_used
+from jobs.queue.shards import SHARDS
 from jobs.queue.turns import priority_weight
 from jobs.tables import Table
 
@@ -27,11 +28,7 @@ _jobs, _shards = (Table.metadata.tables[name] for name in ("jobs", "shards"))
 # What every commit runs, built once, like the statements of a claim (jobs.queue.scheduling).
 _FINISH_SHARD = (
     update(_shards)
-    .where(
-        _shards.c.id == bindparam("shard"),
-        _shards.c.attempt == bindparam("in_attempt"),
-        _shards.c.state == ShardState.LEASED,
-    )
+    .where(SHARDS.is_held(bindparam("shard"), bindparam("under")))
     .values(state=ShardState.DONE, segment=bindparam("into"), owner=None, lease_until=None)
     .returning(_shards.c.id)
 )
@@ -81,7 +78,7 @@ class Tally:
 
 def commit(
     database: Database,
-    lease: Lease,
+    lease: ShardLease,
     segment: str,
     tally: Tally,
     device_s: float,
@@ -94,7 +91,7 @@ def commit(
     shard = {"shard": lease.shard_id}
     with database.write() as session:
         connection = session.connection()
-        mine = {**shard, "in_attempt": lease.attempt, "into": segment}
+        mine = {**shard, "under": lease.fence, "into": segment}
         if connection.scalar(_FINISH_SHARD, mine) is None:
             return False
         counts = {f"more_{name}": getattr(tally, part) for name, part in _COUNTS.items()}
@@ -109,7 +106,7 @@ def commit(
 
 def commit_surely(
     database: Database,
-    lease: Lease,
+    lease: ShardLease,
     segment: str,
     tally: Tally,
     device_s: float,
@@ -150,6 +147,6 @@ def through_outages(
             delay = min(delay * 2, 5.0)
 
 
-def _is_committed(database: Database, lease: Lease, segment: str) -> bool:
+def _is_committed(database: Database, lease: ShardLease, segment: str) -> bool:
     with database.read() as session:
         return session.connection().scalar(_SEGMENT, {"shard": lease.shard_id}) == segment

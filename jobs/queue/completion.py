@@ -1,6 +1,7 @@
 """How a job ends: by its last commit (jobs.queue.commits), by a cancel, or at its deadline.
 
-In the transaction that closes a job its webhook deliveries are inserted, and its shadow.
+In the transaction that closes a job its webhook deliveries are inserted, and what its kind makes
+follow it.
 """
 
 from sqlalchemy import bindparam, exists, or_, select, update
@@ -17,7 +18,7 @@ from jobs.base.states import (
     closing_status,
     outcome_of,
 )
-from jobs.queue.shadows import cast_shadow
+from jobs.kinds.table import kind_of
 from jobs.queue.webhooks import record_event
 from jobs.tables import Job, Shard, Table
 
@@ -40,7 +41,7 @@ _AT_THE_END = select(
     exists()
     .where(
         _shards.c.job_id == bindparam("of_job"),
-        (_shards.c.attempt > 1) | ((_shards.c.attempt > 0) & (_shards.c.state != ShardState.DONE)),
+        (_shards.c.fence > 1) | ((_shards.c.fence > 0) & (_shards.c.state != ShardState.DONE)),
     )
     .label("was_broken_off"),
 )
@@ -141,14 +142,14 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     if status is JobStatus.COMPLETED:
         job.outcome = outcome_of(job.total, job.failed)
     # A preparation may have been broken off as well, or have lost its job meanwhile.
-    unprepared = job.prepare_attempt > 1 or (job.prepare_attempt == 1 and job.manifest is None)
+    unprepared = job.prepare_fence > 1 or (job.prepare_fence == 1 and job.manifest is None)
     # Then there may be blobs that nobody names.
     job.tidy_at = now + TIDY_AFTER_S if was_broken_off or unprepared else None
     session.flush()
     if job.cancelled or job.expired:
         connection.execute(_NUMBER_REST, {"of_job": job.id, "after": job.commits + 1})
     record_event(session, job)
-    cast_shadow(session, job)
+    kind_of(job).end(session, job)
 
 
 def _locked(session: Session, job_id: str) -> Job | None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from jobs.base.states import ShardState
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
 from jobs.tables import Shard
 
 # A crash says much about what was running. A lease that ran out, or a process killed from outside,
@@ -34,12 +34,12 @@ class Suspect(NamedTuple):
     length: int
 
 
-def is_crasher(lease: Lease) -> bool:
+def is_crasher(lease: ShardLease) -> bool:
     """Say whether a shard is a single item that has ended its worker too often to be run again."""
     return lease.count == 1 and _ends_workers(lease)
 
 
-def must_run_alone(lease: Lease) -> bool:
+def must_run_alone(lease: ShardLease) -> bool:
     """Say whether a shard is a suspect, to be run with nothing beside it."""
     return lease.count == 1 and lease.deaths > 0
 
@@ -61,7 +61,7 @@ def isolate(session: Session, shard: Shard, suspects: Sequence[Suspect]) -> int:
     return 1
 
 
-def _ends_workers(shard: Shard | Lease) -> bool:
+def _ends_workers(shard: Shard | ShardLease) -> bool:
     return shard.deaths >= _DEATHS or shard.expiries >= _EXPIRIES
 
 

@@ -5,7 +5,8 @@ from sqlalchemy.orm import Session
 
 from jobs.base.database import Database
 from jobs.base.errors import NotFound
-from jobs.base.states import JobKind, JobStatus
+from jobs.base.states import JobStatus
+from jobs.kinds.table import words_of
 from jobs.tables import IdempotencyKey, Job, Table
 
 _jobs = Table.metadata.tables["jobs"].c
@@ -45,12 +46,12 @@ def list_jobs(
 ) -> list[Job]:
     """Give up to `limit` jobs that come after `after`, newest first or oldest first.
 
-    Those of a tenant, or with None of all; what the system runs for itself is left out.
+    Those of a tenant, or with None of all; what has a list of its own, or none, is left out.
 
     Ids sort by time. Under an `idempotency_key` there is one at most.
     """
     query = select(Job).where(
-        Job.deleted_at.is_(None), Job.kind.not_in((JobKind.TRAINING, JobKind.SHADOW))
+        Job.deleted_at.is_(None), Job.kind.in_(words_of(lambda kind: kind.is_listed))
     )
     if tenant_id is not None:
         query = query.where(Job.tenant_id == tenant_id)

@@ -16,9 +16,9 @@ for short shards, and some for tenants of whom it runs nothing (workers.engine.h
 short shards serves whoever's turn it is, if their shard is short, and otherwise nobody, so that it
 changes how long a turn takes to come and not how many turns one gets.
 
-Locks are always taken in the order shards, jobs, tenants (here and in `leases` and `completion`),
-and who holds a job takes of its other shards only those that nobody holds, so that no two
-transactions can wait for each other.
+Locks are always taken in the order shards, jobs, tenants (here, in `shard_leases` and in
+`completion`), and who holds a job takes of its other shards only those that nobody holds, so that
+no two transactions can wait for each other.
 """
 
 from collections.abc import Collection
@@ -26,11 +26,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Float, RowMapping, bindparam, case, select, update
+from sqlalchemy import ColumnElement, Connection, Float, RowMapping, bindparam, case, select, update
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
+from jobs.base.settings import Settings
 from jobs.base.states import JobKind, ShardState
+from jobs.kinds.table import KINDS
+from jobs.queue.shards import SHARDS
 from jobs.queue.turns import SHARD_S, Candidate, Line, in_turn, priority_weight
 from jobs.tables import Table
 
@@ -55,21 +58,14 @@ _ANY_PENDING = (
     .limit(1)
 )
 _next_shard = (
-    select(_shards.c.id)
-    .where(
-        _shards.c.job_id == bindparam("of_job"),
-        _shards.c.state == ShardState.PENDING,
-        _shards.c.not_before <= db_now(),
-    )
-    .order_by(_shards.c.first)
-    .limit(1)
+    SHARDS.next_due.where(_shards.c.job_id == bindparam("of_job"))
     # SQLite has no row locks and ignores this: there the whole transaction is exclusive.
     .with_for_update(skip_locked=True)
     .scalar_subquery()
 )
 _estimate_s = _shards.c.count * bindparam("item_s", type_=Float())
 _most_s = bindparam("most_s", type_=Float())
-_OF_SHARD = ("attempt", "owner", "job_id", "first", "count", "deaths", "expiries", "errors")
+_OF_SHARD = ("owner", "job_id", "first", "count", "deaths", "expiries", "errors")
 _TAKE_SHARD = (
     update(_shards)
     .where(
@@ -79,13 +75,14 @@ _TAKE_SHARD = (
     )
     .values(
         state=ShardState.LEASED,
-        attempt=_shards.c.attempt + 1,
+        fence=_shards.c.fence + 1,
         owner=bindparam("by"),
         lease_until=db_now() + bindparam("for_s", type_=Float()),
         charged_s=case((_estimate_s > _most_s, _most_s), else_=_estimate_s),
     )
     .returning(
         _shards.c.id.label("shard_id"),
+        _shards.c.fence.label("fence"),
         _shards.c.charged_s,
         *(_shards.c[name] for name in _OF_SHARD),
     )
@@ -116,11 +113,11 @@ _CHARGE_TENANT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class ShardLease:
     """The right to run one shard, and all that is needed to do it."""
 
     shard_id: int
-    attempt: int
+    fence: int
     owner: str
     job_id: str
     tenant_id: str
@@ -139,9 +136,26 @@ class Lease:
     overlays: bool
 
     @property
-    def tries(self) -> int:
-        """The number of this try, from 1; what was handed back unharmed was none."""
+    def attempts(self) -> int:
+        """How many tries there were, this one included; what was handed back unharmed was none."""
         return 1 + self.deaths + self.expiries + self.errors
+
+    def is_last(self, settings: Settings) -> bool:
+        """Whether a shard that could not be run is not to be tried again.
+
+        How often its worker may die is another matter (jobs.queue.quarantine).
+        """
+        return self.errors + 1 >= SHARDS.max_attempts(settings)
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether the shard is run for a turn, and not to its end."""
+        return KINDS[self.kind].turn_s is not None
+
+    @property
+    def is_held(self) -> ColumnElement[bool]:
+        """Whether it is still held, in SQL."""
+        return SHARDS.is_held((self.shard_id,), self.fence)
 
     @property
     def model(self) -> str:
@@ -163,7 +177,7 @@ def claim(
     held: Collection[str] = (),
     *,
     only_short: bool = False,
-) -> Lease | None:
+) -> ShardLease | None:
     """Lease the fairest runnable shard of those in line to `owner`; None when there is none.
 
     `held` are the models that the worker has loaded, such as `digits@3`. With `only_short` the
@@ -211,9 +225,9 @@ def _take_shard(
     return connection.execute(_TAKE_SHARD, wanted).mappings().first()
 
 
-def _charged_lease(connection: Connection, shard: RowMapping, weight: float) -> Lease:
+def _charged_lease(connection: Connection, shard: RowMapping, weight: float) -> ShardLease:
     charged_s = shard["charged_s"]
     given = {"of_job": shard["job_id"], "part_s": charged_s / weight}
     job = connection.execute(_CHARGE_JOB, given).mappings().one()
     connection.execute(_CHARGE_TENANT, {"of_tenant": job["tenant_id"], "seconds": charged_s})
-    return Lease(**{**shard, **job})
+    return ShardLease(**{**shard, **job})

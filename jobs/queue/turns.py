@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    and_,
     bindparam,
     case,
     exists,
@@ -21,19 +22,19 @@ from sqlalchemy import (
     select,
 )
 
-from jobs.base.states import JobKind
+from jobs.kinds.table import KINDS
 from jobs.tables import Table
 
 PRIORITY_WEIGHTS = {"high": 16.0, "normal": 4.0, "low": 1.0}
 
 # What a shard is cut to take, about (models.records.record, `shard_items`).
 SHARD_S = 3.0
-# What a turn of a training takes, about (Settings.training_turn_s).
-TRAINING_TURN_S = 20.0
-
 # How many tenants, and jobs of each, a claim looks at before it gives up: those in front may have
 # only shards that another claim holds at this moment, or that wait out a pause.
 _LOOK_AHEAD = 8
+
+# The kinds of jobs that run in turns, and what one takes, about.
+_TURNS_S = {word: kind.turn_s for word, kind in KINDS.items() if kind.turn_s is not None}
 
 _jobs, _tenants = (Table.metadata.tables[name].c for name in ("jobs", "tenants"))
 
@@ -42,9 +43,9 @@ priority_weight = case(PRIORITY_WEIGHTS, value=_jobs.priority)
 
 
 def _may_run() -> ColumnElement[bool]:
-    """Whether the worker may take a job: it trains one network at a time."""
-    may_train: ColumnElement[bool] = bindparam("may_train", type_=Boolean())
-    return or_(_jobs.kind != JobKind.TRAINING, may_train)
+    """Whether the worker may take a job: it gives turns to one at a time."""
+    may_give: ColumnElement[bool] = bindparam("may_give_turns", type_=Boolean())
+    return or_(and_(*(_jobs.kind != word for word in _TURNS_S)), may_give)
 
 
 _TENANTS_IN_TURN = (
@@ -67,7 +68,7 @@ _JOBS_IN_TURN = (
         _jobs.id,
         _jobs.priority,
         case(
-            (_jobs.kind == JobKind.TRAINING, TRAINING_TURN_S),
+            *((_jobs.kind == word, turn_s) for word, turn_s in _TURNS_S.items()),
             (_seen > 0, _jobs.device_s / _seen),
             else_=None,
         ),
@@ -89,8 +90,8 @@ _JOBS_IN_TURN = (
 class Candidate(NamedTuple):
     """A job that a claim may serve.
 
-    `item_s` are the device seconds of one of its items, None before any has run; of a training,
-    those of a turn.
+    `item_s` are the device seconds of one of its items, None before any has run; of a job that runs
+    in turns, those of a turn.
     """
 
     job_id: str
@@ -106,20 +107,20 @@ class Candidate(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Who stands in line for a worker: the jobs of a pool, trainings among them or not.
+    """Who stands in line for a worker: the jobs of a pool, those in turns among them or not.
 
     Tenants in `passed_over` do not.
     """
 
     pool: str
-    may_train: bool = True
+    may_give_turns: bool = True
     passed_over: frozenset[str] = frozenset()
 
     @property
     def bound(self) -> dict[str, Any]:
         """The same as parameters of the statements above."""
         tenants = _LOOK_AHEAD + len(self.passed_over)
-        return {"in_pool": self.pool, "may_train": self.may_train, "tenants": tenants}
+        return {"in_pool": self.pool, "may_give_turns": self.may_give_turns, "tenants": tenants}
 
 
 def in_turn(connection: Connection, line: Line, held: Collection[str]) -> Iterator[Candidate]:

@@ -15,43 +15,52 @@ same `webhook-id`, and never not at all.
 
 import json
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, not_, or_, select, update
+from sqlalchemy import ColumnElement, not_, or_, select, true, update
 from sqlalchemy.orm import Session
 
-from jobs.base.database import Database, db_now
+from jobs.base.bootstrap import Ground
+from jobs.base.database import db_now
 from jobs.base.ids import new_id
-from jobs.tables import Delivery, Job, Table, Tenant
+from jobs.leases.leased import Leased
+from jobs.leases.leases import Lease, is_due, lease_within
+from jobs.tables import Delivery, Job, Tenant
 
 EVENTS = ("job.completed", "job.failed", "job.cancelled", "job.expired")
 
 # A sender that dies leaves its delivery due again after this time.
 _SENDING_S = 60.0
 
-_deliveries = Table.metadata.tables["deliveries"].c
-# Built once: a worker asks it after every shard.
-_ANY_DUE = (
-    select(_deliveries.id)
-    .where(_deliveries.state == "pending", _deliveries.due_at <= db_now())
-    .limit(1)
+# Each lease is a try: whoever sends one says when it is due again, or that it is over.
+DELIVERIES = Leased(
+    name="delivery",
+    table=Delivery,
+    key=(Delivery.id,),
+    fence=Delivery.fence,
+    until=Delivery.due_at,
+    is_open=Delivery.state == "pending",
+    due=true(),
+    order=Delivery.due_at,
+    lease_s=lambda _: _SENDING_S,
+    max_attempts=lambda settings: len(settings.webhook_delays_s) + 1,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One delivery to send now; `attempt` is 1 at the first try, `sent_at` the database's time."""
+    """One delivery to send now: a lease on its row; `sent_at` is the database's time."""
 
-    id: str
-    event_id: str
-    job_id: str
-    url: str
-    body: str
+    lease: Lease[Delivery]
     secret: str
-    attempt: int
     sent_at: float
+
+    @property
+    def row(self) -> Delivery:
+        """The delivery, as it was leased."""
+        return self.lease.row
 
 
 def record_event(session: Session, job: Job) -> None:
@@ -86,33 +95,24 @@ def _body(event: str, job: Job, now: float) -> str:
     return json.dumps({"type": event, "timestamp": timestamp, "data": data})
 
 
-def claim_due(database: Database, busy: Collection[str] = ()) -> Outgoing | None:
-    """Take the delivery that has been due for longest; None when there is none.
+def lease_delivery(ground: Ground, busy: Collection[str] = ()) -> Outgoing | None:
+    """Lease the delivery that has been due for longest; None when there is none.
 
     Those to the receivers of `busy` (such as `https://host:8443`) are left for later.
     """
-    if not has_due(database):
+    if not is_due(ground.database, DELIVERIES):
         return None
-    with database.write() as session:
-        oldest = (
-            select(Delivery.id)
-            .where(
-                Delivery.state == "pending",
-                Delivery.due_at <= db_now(),
-                *(not_(_is_to(origin)) for origin in busy),
-            )
-            .order_by(Delivery.due_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-        taken = session.scalar(
-            update(Delivery)
-            .where(Delivery.id == oldest, Delivery.state == "pending")
-            .values(attempt=Delivery.attempt + 1, due_at=db_now() + _SENDING_S)
-            .returning(Delivery)
-        )
-        return _outgoing(session, taken) if taken is not None else None
+    with ground.database.write() as session:
+        free = (not_(_is_to(origin)) for origin in busy)
+        lease = lease_within(session, ground.settings, DELIVERIES, *free)
+        return None if lease is None else _outgoing(session, lease)
+
+
+def _outgoing(session: Session, lease: Lease[Delivery]) -> Outgoing:
+    job = session.get_one(Job, lease.row.job_id)
+    own = (job.webhook or {}).get("secret")
+    secret = own or session.get_one(Tenant, lease.row.tenant_id).webhook_secret
+    return Outgoing(lease, secret, session.scalar(select(db_now())) or 0.0)
 
 
 def _is_to(origin: str) -> ColumnElement[bool]:
@@ -121,57 +121,31 @@ def _is_to(origin: str) -> ColumnElement[bool]:
     return or_(Delivery.url == origin, *begins)
 
 
-def has_due(database: Database) -> bool:
-    """Say whether a delivery waits to be sent; a read that disturbs nobody."""
-    with database.read() as session:
-        return session.connection().scalar(_ANY_DUE) is not None
-
-
-def _outgoing(session: Session, delivery: Delivery) -> Outgoing:
-    job = session.get_one(Job, delivery.job_id)
-    own = (job.webhook or {}).get("secret")
-    secret = own or session.get_one(Tenant, delivery.tenant_id).webhook_secret
-    return Outgoing(
-        id=delivery.id,
-        event_id=delivery.event_id,
-        job_id=delivery.job_id,
-        url=delivery.url,
-        body=delivery.body,
-        secret=secret,
-        attempt=delivery.attempt,
-        sent_at=session.scalar(select(db_now())) or 0.0,
-    )
-
-
 def record_answer(
-    database: Database,
+    ground: Ground,
     outgoing: Outgoing,
     *,
     status: int | None,
     error: str | None,
-    delays_s: Sequence[float],
     retry_after_s: float = 0.0,
 ) -> None:
-    """Write down how an attempt ended, and when the next is due if there is one.
+    """Write down how a try ended, and when the next is due if there is one.
 
     `status` is the receiver's, None when none came. Any 2xx delivers; 410 ends the tries, as the
     specification says; everything else, a redirect too, is tried again after the next delay.
     """
+    lease, settings = outgoing.lease, ground.settings
     delivered = status is not None and 200 <= status < 300
-    hopeless = status == 410 or outgoing.attempt > len(delays_s)
+    hopeless = status == 410 or lease.is_last(settings)
     state = "delivered" if delivered else "failed" if hopeless else "pending"
     due_at = db_now() + 0.0
     if state == "pending":
-        delay = max(delays_s[outgoing.attempt - 1] * random.uniform(1.0, 1.1), retry_after_s)
-        due_at = db_now() + delay
-    with database.write() as session:
+        delay_s = settings.webhook_delays_s[lease.attempts - 1]
+        due_at = db_now() + max(delay_s * random.uniform(1.0, 1.1), retry_after_s)
+    with ground.database.write() as session:
         session.execute(
             update(Delivery)
-            .where(
-                Delivery.id == outgoing.id,
-                Delivery.state == "pending",
-                Delivery.attempt == outgoing.attempt,
-            )
+            .where(lease.is_held)
             .values(
                 state=state,
                 due_at=due_at,

@@ -19,8 +19,8 @@ class Comparison(Table):
     # The later job, a rerun or a shadow, and the one that it is held against.
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     parent_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
-    # Leased like a preparation is.
-    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    # The lease on its computing (jobs.aftercare.comparison).
+    fence: Mapped[int] = mapped_column("attempt", Integer, default=0, key="fence")
     until: Mapped[float | None]
     # Set at the end: figures, and the blob of the items that changed; or why there are none.
     report: Mapped[dict[str, Any] | None]

@@ -25,8 +25,8 @@ class Evaluation(Table):
     truth_file_id: Mapped[str | None] = mapped_column(String(32))
     # The blob that the preparation made of it, a row an item.
     truth: Mapped[str | None]
-    # Leased like a preparation is.
-    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    # The lease on its computing (jobs.aftercare.evaluation).
+    fence: Mapped[int] = mapped_column("attempt", Integer, default=0, key="fence")
     until: Mapped[float | None]
     # Set at the end: counts and figures, in short and whole; or why there are none.
     summary: Mapped[dict[str, Any] | None]

@@ -129,8 +129,8 @@ class Job(Table):
     # Whether each result is also to be drawn over its image or frames (jobs.results.overlays).
     overlays: Mapped[bool] = mapped_column(default=False, server_default=false())
 
-    # Preparation is leased like a shard is.
-    prepare_attempt: Mapped[int] = mapped_column(default=0)
+    # The lease on its preparation (jobs.intake.preparation).
+    prepare_fence: Mapped[int] = mapped_column("prepare_attempt", default=0, key="prepare_fence")
     prepare_until: Mapped[float | None]
 
     # Counts of items; `total` less the others is what is still being processed.
@@ -235,8 +235,8 @@ class Shard(Table):
     first: Mapped[int]
     count: Mapped[int]
     state: Mapped[ShardState]
-    # The fencing number: a commit counts only with the number of the latest claim.
-    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    # A commit counts only under the number of the latest lease (jobs.leases).
+    fence: Mapped[int] = mapped_column("attempt", Integer, default=0, key="fence")
     owner: Mapped[str | None]
     lease_until: Mapped[float | None]
     # Device seconds that the latest claim charged for it.
@@ -282,7 +282,8 @@ class Delivery(Table):
     url: Mapped[str]
     body: Mapped[str]
     state: Mapped[str] = mapped_column(String(16))
-    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    # The lease on its sending, which ends when it is due again (jobs.queue.webhooks).
+    fence: Mapped[int] = mapped_column("attempt", Integer, default=0, key="fence")
     due_at: Mapped[float]
     last_status: Mapped[int | None] = mapped_column(Integer)
     last_error: Mapped[str | None]

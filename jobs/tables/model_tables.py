@@ -32,8 +32,8 @@ class ModelVersion(Table):
     state: Mapped[VersionState]
     # Why it was refused.
     reason: Mapped[str | None]
-    # Validation is leased like a shard is.
-    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    # The lease on its validation (jobs.versions.validation).
+    fence: Mapped[int] = mapped_column("attempt", Integer, default=0, key="fence")
     lease_until: Mapped[float | None]
     # When the weights of a refused or deleted version were erased.
     erased_at: Mapped[float | None]

@@ -131,7 +131,7 @@ def add_version(
                 version = refused or ModelVersion(name=name, version=number)
                 version.digest, version.record, version.weights = digest, record, weights
                 version.author, version.state, version.reason = actor.who, state, None
-                version.attempt, version.lease_until, version.erased_at = 0, None, None
+                version.fence, version.lease_until, version.erased_at = 0, None, None
                 version.check_blob, version.proof = check_blob, None
                 version.created_at = now
                 session.add(version)

@@ -77,7 +77,7 @@ BAD_IMPORTS = [
     ("migrations", "import workers.process"),
     ("jobs.base", "import migrations.upgrade"),
     ("models.records", "import pixelmill.stack.roles"),
-    ("jobs.base", "import jobs.queue.leases"),
+    ("jobs.base", "import jobs.queue.shard_leases"),
     ("jobs.queue", "import jobs.intake.submission"),
     ("pixelmill.wire", "import pixelmill.cli.exits"),
     ("pixelmill.client", "import pixelmill.stack.stack"),

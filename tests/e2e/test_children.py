@@ -15,10 +15,10 @@ from safetensors.numpy import save as write_weights
 
 from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.settings import load_settings
-from jobs.queue.shadows import get_shadow, set_shadow
 from jobs.tables import ModelAlias, ModelShadow
 from jobs.tenants.audit import OPERATOR
 from jobs.versions.registry import register
+from jobs.versions.shadows import get_shadow, set_shadow
 from models.catalog import SHIPPED, shipped_weights
 from models.runtime.registry import load
 from pixelmill import NotFound

@@ -47,7 +47,7 @@ def test_io_worker_killed_while_it_prepares_a_job(
     with house.client() as client:
         file = client.upload(tmp_path / "in.tar.gz")
         job = client.submit(file, model="paced", webhook=house.receiver.url)
-    wait_for(lambda: _row(house, job).prepare_attempt == 1, 30, "the preparation")
+    wait_for(lambda: _row(house, job).prepare_fence == 1, 30, "the preparation")
     time.sleep(choose.uniform(0, 0.3))
     assert _row(house, job).status is JobStatus.VALIDATING, "prepared before it could be disturbed"
     started = time.monotonic()
@@ -56,7 +56,7 @@ def test_io_worker_killed_while_it_prepares_a_job(
     wait_for(lambda: _row(house, job).status is not JobStatus.VALIDATING, 60, "the next one")
     seconds = time.monotonic() - started
     house.await_successor("io", pid)
-    assert _row(house, job).prepare_attempt == 2
+    assert _row(house, job).prepare_fence == 2
     check(house, job, expected)
     report("SIGKILL of the io worker while it prepares a job", items, seconds)
 

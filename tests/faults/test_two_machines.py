@@ -48,11 +48,11 @@ def test_a_machine_cut_off_past_its_lease_and_joined_again(
         cut.rejoin()
     wait_for(cut.reaches_hub, 10, f"{cut.name} to be back")
     check(house, job, expected)
-    attempts = {shard.id: shard.attempt for shard in held}
+    attempts = {shard.id: shard.fence for shard in held}
     taken = [shard for shard in house.shards(job) if shard.id in attempts]
     # A commit that the server had heard already counts, though its worker was cut off.
     assert all(
-        shard.attempt > attempts[shard.id] or shard.state is ShardState.DONE for shard in taken
+        shard.fence > attempts[shard.id] or shard.state is ShardState.DONE for shard in taken
     )
     await_both_at_work(machines)
     hold_that_late_segments_go(machines, job)

@@ -66,9 +66,9 @@ def test_receivers_of_every_kind_at_once(
         check(house, *sent[kind], hears=False)
     # Long enough for another try of everything that may be tried again.
     for kind in ("dead", "slow", "moved"):
-        wait_for(lambda kind=kind: _delivery(house, sent[kind]).attempt >= 3, 60, f"tries: {kind}")
+        wait_for(lambda kind=kind: _delivery(house, sent[kind]).fence >= 3, 60, f"tries: {kind}")
     good, dead = _delivery(house, sent["good"]), _delivery(house, sent["dead"])
-    assert (good.state, good.attempt) == ("delivered", 1)
+    assert (good.state, good.fence) == ("delivered", 1)
     assert (dead.state, dead.last_status) == ("pending", None)
     assert dead.last_error
     assert _delivery(house, sent["slow"]).state == "pending"
@@ -110,7 +110,7 @@ def test_a_slow_receiver_with_many_due_deliveries_delays_no_other(
         # Heard, and perhaps not yet written down.
         wait_for(lambda sent=sent: _delivery(house, sent).ended_at, 10, "the sender's note")
         delivery = _delivery(house, sent)
-        assert (delivery.state, delivery.attempt) == ("delivered", 1)
+        assert (delivery.state, delivery.fence) == ("delivered", 1)
         waits.append((delivery.ended_at or 0) - delivery.created_at)
     pending = [each for sent in late if (each := _delivery(house, sent)).state == "pending"]
     print(f"\ndelivered after {', '.join(f'{wait:.1f} s' for wait in waits)}")

@@ -11,15 +11,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.base.bootstrap import Ground
 from jobs.base.database import is_outage
 from jobs.base.hints import IO
-from jobs.base.states import JobKind
 from jobs.base.storage import BlobMissing
 from jobs.buckets.sources import Buckets
 from jobs.inputs.manifests import Item, Manifest
-from jobs.queue.leases import fail
+from jobs.leases.leases import is_due
 from jobs.queue.quarantine import is_crasher, must_run_alone
-from jobs.queue.scheduling import Lease, claim, has_work
+from jobs.queue.scheduling import ShardLease, claim, has_work
+from jobs.queue.shard_leases import fail
 from jobs.queue.turns import Line
-from jobs.queue.webhooks import has_due
+from jobs.queue.webhooks import DELIVERIES
 from jobs.results.segments import ItemError
 from jobs.tables import ModelVersion
 from jobs.versions.registry import read_version
@@ -203,34 +203,34 @@ class Engine:
             return False
         return self._validator.validate_next()
 
-    def _claim(self, place: Place) -> Lease | None:
+    def _claim(self, place: Place) -> ShardLease | None:
         """Claim a shard; that of a training comes with the place for it."""
         if self._stopping.is_set():
             return None
         pool, node, held = self._process.pool, self._process.node, self._networks.held()
         database, lease_s = self._ground.database, self._ground.settings.lease_s
         served = self._keeper.tenants() if place.only_newcomers else frozenset()
-        may_train = place.is_ordinary and self._place_for_training.acquire(blocking=False)
-        line, trains = Line(pool, may_train, served), False
+        may_give = place.is_ordinary and self._place_for_training.acquire(blocking=False)
+        line, trains = Line(pool, may_give, served), False
         try:
             lease = claim(database, line, node, lease_s, held, only_short=place.only_short)
-            trains = lease is not None and lease.kind is JobKind.TRAINING
+            trains = lease is not None and lease.is_turn
             return lease
         finally:
-            if may_train and not trains:
+            if may_give and not trains:
                 self._place_for_training.release()
 
-    def _run(self, lease: Lease) -> None:
+    def _run(self, lease: ShardLease) -> None:
         # Work that a hint brought is over before anybody looks for it.
         self._rest.note(has_work=True)
-        bound = log.bind(job=lease.job_id, shard=lease.shard_id, attempt=lease.attempt)
+        bound = log.bind(job=lease.job_id, shard=lease.shard_id, fence=lease.fence)
         run = ShardRun(self._stages, lease)
         self._keeper.hold(run)
         try:
             if self._run_or_refuse(run, lease):
                 self._ground.hints.tell_moved(lease.job_id)
                 bound.info("shard_done", items=lease.count)
-                if has_due(self._ground.database):
+                if is_due(self._ground.database, DELIVERIES):
                     self._ground.hints.send(IO)
         except Abandoned:
             bound.warning("shard_left", error="the store did not come back in time")
@@ -253,16 +253,16 @@ class Engine:
         finally:
             self._keeper.release(run)
             run.close()
-            if lease.kind is JobKind.TRAINING:
+            if lease.is_turn:
                 self._place_for_training.release()
 
-    def _run_or_refuse(self, run: ShardRun, lease: Lease) -> bool:
+    def _run_or_refuse(self, run: ShardRun, lease: ShardLease) -> bool:
         manifest = run.surely(lambda: self._manifest(lease.manifest))
         if is_crasher(lease):
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
         # Loading a network and waiting for a turn may take long, and are no stall.
         run.waits()
-        if lease.kind is JobKind.TRAINING:
+        if lease.is_turn:
             return self._train(run)
         load = partial(self._load, lease)
         network = run.surely(lambda: self._networks.borrow(lease.model, load))
@@ -291,9 +291,9 @@ class Engine:
             run.moves_slowly()
             return turn.take(listing, self._stages.reader, self._flight)
 
-    def _give_up(self, run: ShardRun, lease: Lease, error: ItemError = _FAILED) -> None:
+    def _give_up(self, run: ShardRun, lease: ShardLease, error: ItemError = _FAILED) -> None:
         """Let a shard that could not be run be tried again, or error its items after some tries."""
-        if lease.errors + 1 < self._ground.settings.max_attempts:
+        if not lease.is_last(self._ground.settings):
             fail(self._ground.database, lease)
             return
         try:
@@ -306,7 +306,7 @@ class Engine:
         run.error_all(items, error)
         self._ground.hints.tell_moved(lease.job_id)
 
-    def _load(self, lease: Lease, make_room: MakeRoom) -> Network:
+    def _load(self, lease: ShardLease, make_room: MakeRoom) -> Network:
         with self._ground.database.read() as session:
             version = read_version(session, lease.model_name, lease.model_version)
         return self._load_version(version, make_room)

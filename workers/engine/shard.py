@@ -14,9 +14,9 @@ from jobs.base.states import ItemStatus
 from jobs.base.storage import StorageError, overlays_name, segment_name
 from jobs.inputs.manifests import Item, Manifest
 from jobs.queue.commits import Tally, commit_surely
-from jobs.queue.leases import hand_back
 from jobs.queue.quarantine import Suspect
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
+from jobs.queue.shard_leases import hand_back
 from jobs.results.segments import ItemError, Row, to_json, write_segment
 from models.records.errors import ExtensionFailed
 from models.runtime.network import ImageNetwork, VideoNetwork
@@ -52,7 +52,7 @@ VIDEOS = 2
 class ShardRun(Hold):
     """A leased shard on its way to its commit."""
 
-    def __init__(self, stages: Stages, lease: Lease) -> None:
+    def __init__(self, stages: Stages, lease: ShardLease) -> None:
         super().__init__(lease)
         self._began_at = self.moved_at
         self._stages = stages
@@ -109,7 +109,7 @@ class ShardRun(Hold):
     def commit(self, rows: list[Row]) -> bool:
         """Write the segment and count it, waiting out storage and database if they are away."""
         ground, lease = self._stages.ground, self.lease
-        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        name = segment_name(lease.job_id, lease.first, lease.fence)
         if self._overlays is not None:
             self.surely(partial(self._overlays.store, ground.storage, name, rows))
         self.surely(lambda: write_segment(ground.storage, name, rows))
@@ -305,7 +305,7 @@ class ShardRun(Hold):
         error: ItemError | None = None,
         size: tuple[int, int] | None = None,
     ) -> Row:
-        tries = self.lease.tries
+        tries = self.lease.attempts
         row = Row(index, item.custom_id, status, sha256, tries, predictions_json, error)
         if size is not None:
             row.width, row.height = size

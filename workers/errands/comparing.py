@@ -13,24 +13,24 @@ from typing import Any
 import structlog
 
 from jobs.aftercare.comparison import (
+    COMPARISONS,
     RESULTS_GONE,
     Change,
-    Turn,
-    TurnLost,
-    claim_next,
+    Comparing,
+    comparing,
     end_comparison,
-    give_back,
-    new_changes_name,
     pairs,
     writing_changes,
 )
 from jobs.base.bootstrap import Ground
-from jobs.base.states import ItemStatus, JobKind, JobStatus
-from jobs.base.storage import BlobMissing, StorageError
+from jobs.base.states import ItemStatus, JobStatus
+from jobs.base.storage import BlobMissing, changes_name
+from jobs.kinds.table import kind_of
+from jobs.leases.leases import Lease, LeaseLost
+from jobs.leases.working import work_on_next
 from jobs.queue.completion import discard
-from jobs.queue.shadows import add_figures
 from jobs.results.segments import Row
-from jobs.tables import Job
+from jobs.tables import Comparison, Job
 from jobs.versions.names import shown_name
 from jobs.versions.registry import read_version
 from models.answers.agreement import Measure, first_class, measure_of
@@ -95,94 +95,90 @@ def compare_next(ground: Ground) -> bool:
 
     Raises StorageError when the store is away: the comparison is then tried again after a pause.
     """
-    turn = claim_next(ground)
-    if turn is None:
-        return False
-    bound = log.bind(job=turn.after.id, parent=turn.before.id, kind=turn.after.kind)
-    try:
-        tally = _compare_or_refuse(ground, turn)
+
+    def compare(lease: Lease[Comparison]) -> None:
+        at = comparing(ground, lease)
+        tally = _compare_or_refuse(ground, at)
+        bound = log.bind(job=at.after.id, parent=at.before.id, kind=at.after.kind)
         bound.info("comparison_ended", items=tally.total if tally else None)
-    except TurnLost:
-        bound.info("comparison_lost")
-    except StorageError:
-        give_back(ground, turn)
-        raise
-    return True
+
+    return work_on_next(ground, COMPARISONS, compare) is not None
 
 
-def _compare_or_refuse(ground: Ground, turn: Turn) -> Tally | None:
+def _compare_or_refuse(ground: Ground, at: Comparing) -> Tally | None:
     """Compute and end a comparison; gives None when there was nothing to compare."""
-    failure = _why_not(ground, turn)
+    failure = _why_not(ground, at)
     if failure is None:
         try:
-            return _compare(ground, turn)
+            return _compare(ground, at)
         except BlobMissing:
             failure = RESULTS_GONE
-    _end(ground, turn, None, None, failure)
+    _end(ground, at, None, None, failure)
     return None
 
 
-def _why_not(ground: Ground, turn: Turn) -> str | None:
-    after = turn.after
+def _why_not(ground: Ground, at: Comparing) -> str | None:
+    after = at.after
     if after.status is JobStatus.FAILED:
         return f"The job could not be run: {after.status_reason}"
-    if after.kind is JobKind.SHADOW and after.status is not JobStatus.COMPLETED:
-        return f"The shadow is {after.status}."
-    if turn.attempt > ground.settings.max_turns:
-        return "The results could not be compared in several tries; the operator's logs say why."
-    if turn.before.outputs_erased_at is not None or after.outputs_erased_at is not None:
+    if (why := kind_of(after).why_not_compared(after)) is not None:
+        return why
+    if at.lease.is_used_up(ground.settings):
+        return at.lease.of.used_up
+    if at.before.outputs_erased_at is not None or after.outputs_erased_at is not None:
         return RESULTS_GONE
     return None
 
 
-def _compare(ground: Ground, turn: Turn) -> Tally:
-    measure = measure_of(turn.version.record["task"])
-    can_agree = not measure.by_class or _know_a_class_in_common(ground, turn)
+def _compare(ground: Ground, at: Comparing) -> Tally:
+    measure = measure_of(at.version.record["task"])
+    can_agree = not measure.by_class or _know_a_class_in_common(ground, at)
     tally = Tally(measure, with_classes=measure.with_first_class, can_agree=can_agree)
-    if turn.after.kind is JobKind.SHADOW:
+    if kind_of(at.after).is_trial:
         # For figures alone: no answer is kept where its caller does not see it.
-        for before, after in pairs(ground, turn):
+        for before, after in pairs(ground, at):
             tally.add(before, after)
-        _end(ground, turn, tally, None)
+        _end(ground, at, tally, None)
         return tally
-    name = new_changes_name(turn)
+    name = changes_name(at.after.id)
     with writing_changes(ground.storage, name) as changes:
-        for before, after in pairs(ground, turn):
+        for before, after in pairs(ground, at):
             if (change := tally.add(before, after)) is not None:
                 changes.add(change)
     try:
-        _end(ground, turn, tally, name)
-    except TurnLost:
+        _end(ground, at, tally, name)
+    except LeaseLost:
         ground.storage.delete([name])
         raise
     return tally
 
 
-def _know_a_class_in_common(ground: Ground, turn: Turn) -> bool:
-    job = turn.after
+def _know_a_class_in_common(ground: Ground, at: Comparing) -> bool:
+    job = at.after
     with ground.database.read() as session:
         after = read_version(session, job.model_name, job.model_version).record["labels"]
-    return not set(turn.version.record["labels"]).isdisjoint(after)
+    return not set(at.version.record["labels"]).isdisjoint(after)
 
 
 def _end(
     ground: Ground,
-    turn: Turn,
+    at: Comparing,
     tally: Tally | None,
     changes: str | None,
     failure: str | None = None,
 ) -> None:
-    report = None if tally is None else _report(turn, tally)
+    report = None if tally is None else _report(at, tally)
     with ground.database.write() as session:
-        end_comparison(session, turn, report, changes, failure)
-        if turn.after.kind is JobKind.SHADOW:
-            if tally is not None:
-                add_figures(session, turn.after, _figures(turn, tally))
+        end_comparison(session, at.lease, report, changes, failure)
+        kind = kind_of(at.after)
+        if tally is not None:
+            kind.compared(session, at.after, _figures(at, tally))
+        if kind.is_trial:
             # It has done what it was for.
-            discard(session, turn.after.id)
+            discard(session, at.after.id)
 
 
-def _report(turn: Turn, tally: Tally) -> dict[str, Any]:
+def _report(at: Comparing, tally: Tally) -> dict[str, Any]:
     listed = tally.confusion.most_common(_MOST_PAIRS)
     errored_one = tally.errored_before + tally.errored_after
     comparable = tally.compared if tally.can_agree else 0
@@ -202,8 +198,8 @@ def _report(turn: Turn, tally: Tally) -> dict[str, Any]:
             {"before": before, "after": after, "count": count} for (before, after), count in listed
         ],
         "confusion_left_out": tally.confusion.total() - sum(count for _, count in listed),
-        "before": _pace(turn.before),
-        "after": _pace(turn.after),
+        "before": _pace(at.before),
+        "after": _pace(at.after),
     }
 
 
@@ -221,10 +217,10 @@ def _pace(job: Job) -> dict[str, Any]:
     }
 
 
-def _figures(turn: Turn, tally: Tally) -> dict[str, float]:
-    """Give what a shadow adds to its totals, for the items that both versions ran."""
+def _figures(at: Comparing, tally: Tally) -> dict[str, float]:
+    """Give what a trial adds to its totals, for the items that both versions ran."""
     names = ("compared", "same", "similarity", "errored_both", "errored_before", "errored_after")
-    paces = {"device_before_s": turn.before, "device_after_s": turn.after}
+    paces = {"device_before_s": at.before, "device_after_s": at.after}
     seconds = {
         name: (_ratio(job.device_s, job.completed + job.failed) or 0.0) * tally.compared
         for name, job in paces.items()

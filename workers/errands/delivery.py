@@ -1,4 +1,4 @@
-"""Sends webhooks: one attempt at a time, through the guarded room, its outcome written down."""
+"""Sends webhooks: one try at a time, through the guarded room, its outcome written down."""
 
 import re
 import threading
@@ -8,8 +8,7 @@ from email.utils import parsedate_to_datetime
 import structlog
 
 from jobs.base.bootstrap import Ground
-from jobs.base.database import Database
-from jobs.queue.webhooks import Outgoing, claim_due, record_answer
+from jobs.queue.webhooks import Outgoing, lease_delivery, record_answer
 from jobs.tenants.signing import sign
 from workers.egress import Egress, EgressError, Reply
 
@@ -30,17 +29,17 @@ class Lines:
         self._taken: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def take(self, database: Database) -> Outgoing | None:
-        """Claim the delivery that has been due for longest among those to free receivers."""
+    def take(self, ground: Ground) -> Outgoing | None:
+        """Lease the delivery that has been due for longest among those to free receivers."""
         # Under the lock, so that two threads cannot both take a receiver's last line.
         with self._lock:
             busy = [origin for origin, taken in self._taken.items() if taken >= self._most]
-            outgoing = claim_due(database, busy)
+            outgoing = lease_delivery(ground, busy)
             if outgoing is not None:
-                self._taken[_origin(outgoing.url)] += 1
+                self._taken[_origin(outgoing.row.url)] += 1
             return outgoing
 
-    def give_back(self, url: str) -> None:
+    def leave(self, url: str) -> None:
         """Say that a delivery has ended."""
         origin = _origin(url)
         with self._lock:
@@ -57,46 +56,45 @@ def _origin(url: str) -> str:
 
 def deliver_next(ground: Ground, egress: Egress, lines: Lines) -> bool:
     """Send the delivery that has been due for longest; False when none is due."""
-    outgoing = lines.take(ground.database)
+    outgoing = lines.take(ground)
     if outgoing is None:
         return False
     try:
         _deliver(ground, egress, outgoing)
     finally:
-        lines.give_back(outgoing.url)
+        lines.leave(outgoing.row.url)
     return True
 
 
 def _deliver(ground: Ground, egress: Egress, outgoing: Outgoing) -> None:
     reply, error = _post(egress, outgoing)
     record_answer(
-        ground.database,
+        ground,
         outgoing,
         status=reply.status if reply else None,
         error=error,
-        delays_s=ground.settings.webhook_delays_s,
         retry_after_s=_retry_after_s(reply, outgoing.sent_at),
     )
     log.info(
         "webhook_sent",
-        delivery=outgoing.id,
-        job=outgoing.job_id,
-        attempt=outgoing.attempt,
+        delivery=outgoing.row.id,
+        job=outgoing.row.job_id,
+        attempt=outgoing.lease.attempts,
         status=reply.status if reply else None,
         error=error,
     )
 
 
 def headers_of(outgoing: Outgoing) -> dict[str, str]:
-    """Give the headers of an attempt: the id is the event's, the time is this attempt's.
+    """Give the headers of a try: the id is the event's, the time is this try's.
 
     It is the database's time: receivers refuse what seems old, and this machine's clock may be off.
     """
     timestamp = int(outgoing.sent_at)
-    signature = sign(outgoing.secret, outgoing.event_id, timestamp, outgoing.body)
+    signature = sign(outgoing.secret, outgoing.row.event_id, timestamp, outgoing.row.body)
     return {
         "content-type": "application/json",
-        "webhook-id": outgoing.event_id,
+        "webhook-id": outgoing.row.event_id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature,
     }
@@ -105,7 +103,7 @@ def headers_of(outgoing: Outgoing) -> dict[str, str]:
 def _post(egress: Egress, outgoing: Outgoing) -> tuple[Reply | None, str | None]:
     headers = headers_of(outgoing)
     try:
-        return egress.post(outgoing.url, outgoing.body.encode(), headers), None
+        return egress.post(outgoing.row.url, outgoing.row.body.encode(), headers), None
     except EgressError as err:
         return None, str(err)
 

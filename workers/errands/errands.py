@@ -4,6 +4,7 @@ All that needs no network, of neurons that is.
 """
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -68,20 +69,21 @@ class Errands:
         self._buckets.close()
 
     def _run_one(self) -> bool:
-        prepared = self._prepare()
+        prepared = _try(self._prepare)
         # What others wait for goes first: comparing may take minutes.
-        return self._deliver() or prepared or self._compare() or self._evaluate()
+        return self._deliver() or prepared or _try(self._compare) or _try(self._evaluate)
 
     def _prepare(self) -> bool:
-        try:
-            found = prepare_next(
-                self._ground, check_dataset, self._archives, label_items, self._buckets
-            )
-            return found is not None
-        except StorageError as err:
-            # The job's turn runs out, and whoever comes next begins again.
-            log.warning("preparation_waits_for_storage", error=str(err))
-            return False
+        found = prepare_next(
+            self._ground, check_dataset, self._archives, label_items, self._buckets
+        )
+        return found is not None
+
+    def _compare(self) -> bool:
+        return compare_next(self._ground)
+
+    def _evaluate(self) -> bool:
+        return evaluate_next(self._ground)
 
     def _deliver(self) -> bool:
         if not self._senders.acquire(blocking=False):
@@ -91,16 +93,11 @@ class Errands:
         finally:
             self._senders.release()
 
-    def _compare(self) -> bool:
-        try:
-            return compare_next(self._ground)
-        except StorageError as err:
-            log.warning("comparison_waits_for_storage", error=str(err))
-            return False
 
-    def _evaluate(self) -> bool:
-        try:
-            return evaluate_next(self._ground)
-        except StorageError as err:
-            log.warning("evaluation_waits_for_storage", error=str(err))
-            return False
+def _try(run_next: Callable[[], bool]) -> bool:
+    """Run an errand; one that waits for the store was handed back, and is due after a pause."""
+    try:
+        return run_next()
+    except StorageError as err:
+        log.warning("errand_waits_for_storage", error=str(err))
+        return False

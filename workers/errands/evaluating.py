@@ -11,17 +11,19 @@ import structlog
 
 from jobs.aftercare.comparison import RESULTS_GONE
 from jobs.aftercare.evaluation import (
-    Turn,
-    TurnLost,
+    EVALUATIONS,
+    Evaluating,
     answers_and_truths,
-    claim_evaluation,
     end_evaluation,
-    give_back,
+    evaluating,
 )
 from jobs.base.bootstrap import Ground
 from jobs.base.states import JobStatus
-from jobs.base.storage import BlobMissing, StorageError
+from jobs.base.storage import BlobMissing
+from jobs.leases.leases import Lease
+from jobs.leases.working import work_on_next
 from jobs.results.segments import Row
+from jobs.tables import Evaluation
 from models.answers.scores.by_task import SCORES, Scores
 from models.records.errors import TruthError
 
@@ -87,45 +89,39 @@ def evaluate_next(ground: Ground) -> bool:
 
     Raises StorageError when the store is away: the evaluation is tried again after a pause.
     """
-    turn = claim_evaluation(ground)
-    if turn is None:
-        return False
-    bound = log.bind(job=turn.job.id)
-    try:
-        failure = _why_not(ground, turn) or _evaluate(ground, turn)
+
+    def evaluate(lease: Lease[Evaluation]) -> None:
+        at = evaluating(ground, lease)
+        failure = _why_not(ground, at) or _evaluate(ground, at)
         if failure is not None:
-            end_evaluation(ground, turn, None, failure=failure)
-        bound.info("evaluation_ended", failure=failure)
-    except TurnLost:
-        bound.info("evaluation_lost")
-    except StorageError:
-        give_back(ground, turn)
-        raise
-    return True
+            end_evaluation(ground, lease, None, failure=failure)
+        log.info("evaluation_ended", job=at.job.id, failure=failure)
+
+    return work_on_next(ground, EVALUATIONS, evaluate) is not None
 
 
-def _why_not(ground: Ground, turn: Turn) -> str | None:
-    job = turn.job
+def _why_not(ground: Ground, at: Evaluating) -> str | None:
+    job = at.job
     if job.status is JobStatus.FAILED:
         return f"The job could not be run: {job.status_reason}"
     if job.status is not JobStatus.COMPLETED:
         return f"The job {_ENDS[job.status]} before all of its items had run; evaluate again."
-    if turn.attempt > ground.settings.max_turns:
-        return "The answers could not be evaluated in several tries; the operator's logs say why."
+    if at.lease.is_used_up(ground.settings):
+        return at.lease.of.used_up
     return None
 
 
 _ENDS = {JobStatus.CANCELLED: "was cancelled", JobStatus.EXPIRED: "expired"}
 
 
-def _evaluate(ground: Ground, turn: Turn) -> str | None:
+def _evaluate(ground: Ground, at: Evaluating) -> str | None:
     """Compute and end an evaluation; gives the reason where there can be none."""
-    record = turn.version.record
+    record = at.version.record
     sheet = Sheet(SCORES[record["task"]](record["labels"]))
     try:
-        for row, truth in answers_and_truths(ground, turn):
+        for row, truth in answers_and_truths(ground, at):
             sheet.add(row, truth)
     except BlobMissing:
         return RESULTS_GONE
-    end_evaluation(ground, turn, sheet.report(), sheet.summary(), sheet.unanswered)
+    end_evaluation(ground, at.lease, sheet.report(), sheet.summary(), sheet.unanswered)
     return None

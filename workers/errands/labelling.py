@@ -12,7 +12,7 @@ from typing import Any
 from jobs.base.errors import InvalidInput
 from jobs.inputs.manifests import Item
 from jobs.inputs.truths import TruthLines
-from jobs.intake.evaluations import Unlabelled
+from jobs.kinds.kind import Unlabelled
 from jobs.versions.names import shown_name
 from models.contracts.truths import check_class, read_truth
 from models.records.errors import TruthError

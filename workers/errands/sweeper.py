@@ -15,7 +15,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.hints import IO
 from jobs.inputs.files import erase_expired_files
 from jobs.queue.completion import expire_overdue
-from jobs.queue.leases import expire
+from jobs.queue.shard_leases import expire
 from jobs.tables import Job
 from jobs.versions.canaries import judge_canaries
 from jobs.versions.deletion import erase_versions

@@ -1,14 +1,18 @@
 """Whether any errand waits: asked by who runs them, and by the sweeper, which sends hints."""
 
-from jobs.aftercare.comparison import has_uncompared
-from jobs.aftercare.evaluation import has_unevaluated
-from jobs.base.database import Database
-from jobs.intake.preparation import has_unprepared
-from jobs.queue.webhooks import has_due
+from typing import Any
 
-_QUESTIONS = (has_unprepared, has_due, has_uncompared, has_unevaluated)
+from jobs.aftercare.comparison import COMPARISONS
+from jobs.aftercare.evaluation import EVALUATIONS
+from jobs.base.database import Database
+from jobs.intake.preparation import PREPARATIONS
+from jobs.leases.leased import Leased
+from jobs.leases.leases import is_due
+from jobs.queue.webhooks import DELIVERIES
+
+_ERRANDS: tuple[Leased[Any], ...] = (PREPARATIONS, DELIVERIES, COMPARISONS, EVALUATIONS)
 
 
 def has_errand(database: Database) -> bool:
     """Say whether any errand waits; reads that disturb nobody."""
-    return any(waits(database) for waits in _QUESTIONS)
+    return any(is_due(database, errand) for errand in _ERRANDS)

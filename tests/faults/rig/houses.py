@@ -107,13 +107,13 @@ class House:
     def await_takeover(self, held: list[Shard], timeout_s: float = 60) -> float:
         """Wait until others run or have run what a dead worker held; gives the seconds."""
         started = time.monotonic()
-        attempts = {shard.id: shard.attempt for shard in held}
+        attempts = {shard.id: shard.fence for shard in held}
 
         def is_taken() -> bool:
             with self.ground.database.read() as session:
                 now = session.scalars(select(Shard).where(Shard.id.in_(attempts))).all()
             return all(
-                shard.attempt > attempts[shard.id]
+                shard.fence > attempts[shard.id]
                 or shard.state not in (ShardState.LEASED, ShardState.PENDING)
                 for shard in now
             )

@@ -10,9 +10,10 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from jobs.base.bootstrap import Ground
+from jobs.leases.leases import lease_next
 from jobs.tables import File, IdempotencyKey, Job, Shard
 from jobs.tenants.keys import NewKey
-from jobs.versions.validation import accept, claim_version, refuse
+from jobs.versions.validation import VALIDATIONS, accept, refuse
 from tests.model_files.weights_files import RECORD
 
 IMAGE = b"\x89PNG not really"
@@ -114,5 +115,5 @@ def with_settings(ground: Ground, **changes: Any) -> Ground:
 
 def try_out(ground: Ground, reason: str | None = None) -> None:
     """Find every version that waits to be ready, or refused for a reason, as a worker does."""
-    while (turn := claim_version(ground.database, 30)) is not None:
+    while (turn := lease_next(ground, VALIDATIONS)) is not None:
         refuse(ground.database, turn, reason) if reason else accept(ground.database, turn)

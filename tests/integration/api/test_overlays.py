@@ -22,7 +22,7 @@ def test_an_overlay_is_served_as_an_image_that_only_its_tenant_may_keep(
     path = f"/v1/jobs/{job['id']}/results/1/overlay"
     check_problem(caller.get(path), 409, "conflict")
     lease = claim_one(ground)
-    name = segment_name(lease.job_id, lease.first, lease.attempt)
+    name = segment_name(lease.job_id, lease.first, lease.fence)
     first, second = rows_of(lease)
     ground.storage.put(overlays_name(name), [b"before", PICTURE, b"after"])
     write_segment(

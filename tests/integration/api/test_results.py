@@ -44,7 +44,7 @@ def run_rows(ground: Ground, **more: Any) -> None:
         )
         for index in range(lease.first, lease.first + lease.count)
     ]
-    name = segment_name(lease.job_id, lease.first, lease.attempt)
+    name = segment_name(lease.job_id, lease.first, lease.fence)
     write_segment(ground.storage, name, rows)
     failed = sum(row.error is not None for row in rows)
     tally = Tally(succeeded=len(rows) - failed, errored=failed)

@@ -12,7 +12,7 @@ from jobs.inputs.requests import Request
 from jobs.intake.preparation import prepare_next
 from jobs.intake.submission import Submission, submit
 from jobs.queue.commits import Tally, commit
-from jobs.queue.scheduling import Lease, claim
+from jobs.queue.scheduling import ShardLease, claim
 from jobs.queue.turns import Line
 from jobs.results.segments import ItemError, Row, to_json, write_segment
 from jobs.tables import Job, ModelVersion, Tenant
@@ -37,22 +37,22 @@ def submit_items(
     return submit(ground, submission)[0]
 
 
-def claim_one(ground: Ground, owner: str = "node-1", lease_s: float = 30) -> Lease:
+def claim_one(ground: Ground, owner: str = "node-1", lease_s: float = 30) -> ShardLease:
     lease = claim(ground.database, Line("cpu"), owner, lease_s)
     assert lease is not None
     return lease
 
 
-def rows_of(lease: Lease, status: ItemStatus = ItemStatus.SUCCEEDED) -> list[Row]:
+def rows_of(lease: ShardLease, status: ItemStatus = ItemStatus.SUCCEEDED) -> list[Row]:
     return [
-        Row(index, f"item-{index}", status, attempts=lease.attempt, predictions_json="[]")
+        Row(index, f"item-{index}", status, attempts=lease.fence, predictions_json="[]")
         for index in range(lease.first, lease.first + lease.count)
     ]
 
 
-def run_one(ground: Ground, lease: Lease, status: ItemStatus = ItemStatus.SUCCEEDED) -> bool:
+def run_one(ground: Ground, lease: ShardLease, status: ItemStatus = ItemStatus.SUCCEEDED) -> bool:
     """Write a shard's segment and commit it, as a worker does."""
-    name = segment_name(lease.job_id, lease.first, lease.attempt)
+    name = segment_name(lease.job_id, lease.first, lease.fence)
     write_segment(ground.storage, name, rows_of(lease, status))
     tally = {
         ItemStatus.SUCCEEDED: Tally(succeeded=lease.count),
@@ -92,7 +92,7 @@ def answer_all(ground: Ground, answer: Callable[[int], Any], device_s: float = 0
     count = 0
     while (lease := claim(ground.database, Line("cpu"), "node-1", 30)) is not None:
         rows = [_answered(index, answer(index)) for index in range(lease.first, _stop(lease))]
-        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        name = segment_name(lease.job_id, lease.first, lease.fence)
         write_segment(ground.storage, name, rows)
         errored = sum(row.error is not None for row in rows)
         tally = Tally(succeeded=len(rows) - errored, errored=errored)
@@ -101,7 +101,7 @@ def answer_all(ground: Ground, answer: Callable[[int], Any], device_s: float = 0
     return count
 
 
-def _stop(lease: Lease) -> int:
+def _stop(lease: ShardLease) -> int:
     return lease.first + lease.count
 
 
@@ -114,7 +114,7 @@ def _answered(index: int, answer: Any) -> Row:
 def serve(ground: Ground, seconds: float = 1.0) -> str:
     """Claim the next shard and commit it as having used so much of the device; gives its job."""
     lease = claim_one(ground)
-    name = segment_name(lease.job_id, lease.first, lease.attempt)
+    name = segment_name(lease.job_id, lease.first, lease.fence)
     tally = Tally(succeeded=lease.count)
     assert commit(ground.database, lease, name, tally, device_s=seconds)
     return lease.job_id

@@ -22,9 +22,9 @@ from jobs.inputs.requests import Request
 from jobs.intake.submission import Idempotency, Submission, submit
 from jobs.queue.commits import Tally, commit
 from jobs.queue.completion import cancel, end_early, expire_overdue
-from jobs.queue.leases import expire, fail, hand_back, renew, take_back
 from jobs.queue.quarantine import Suspect
-from jobs.queue.scheduling import Lease, claim
+from jobs.queue.scheduling import ShardLease, claim
+from jobs.queue.shard_leases import expire, fail, hand_back, renew, take_back
 from jobs.queue.turns import Line
 from jobs.results.segments import write_segment
 from jobs.tables import IdempotencyKey, Job, ModelVersion, Shard
@@ -87,7 +87,7 @@ class Crew:
             with self.lock:
                 self.done += 1
 
-    def step(self, chance: random.Random, held: list[Lease], owner: str) -> None:
+    def step(self, chance: random.Random, held: list[ShardLease], owner: str) -> None:
         database = self.ground.database
         act = chance.choices(
             ["claim", "commit", "hand_back", "fail", "take_back", "expire", "cancel", "overdue"],
@@ -117,8 +117,8 @@ class Crew:
         else:
             self.cancel(chance)
 
-    def commit(self, lease: Lease) -> None:
-        name = segment_name(lease.job_id, lease.first, lease.attempt)
+    def commit(self, lease: ShardLease) -> None:
+        name = segment_name(lease.job_id, lease.first, lease.fence)
         write_segment(self.ground.storage, name, rows_of(lease))
         if commit(self.ground.database, lease, name, Tally(succeeded=lease.count), 0.01):
             with self.lock:
@@ -250,7 +250,7 @@ def test_a_commit_does_not_wait_for_who_cuts_another_shard_of_its_job(
     assert check_job(ground, job.id).completed == 32
 
 
-def run_one_within(ground: Ground, lease: Lease, seconds: float = 10) -> bool:
+def run_one_within(ground: Ground, lease: ShardLease, seconds: float = 10) -> bool:
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(run_one, ground, lease).result(seconds)
 
@@ -261,7 +261,7 @@ def test_a_cancel_does_not_wait_for_a_claim_that_waits_for_the_cancelled_job(
 ) -> None:
     job = submit_items(ground, tenant, digits_model, count=64)
     with ThreadPoolExecutor(1) as pool:
-        claiming: Future[Lease | None]
+        claiming: Future[ShardLease | None]
         with ground.database.write() as holding:
             holding.execute(select(Job).where(Job.id == job.id).with_for_update(key_share=True))
             # The claim has its shard and waits for the job's row, as it does behind any commit.

@@ -16,9 +16,9 @@ from jobs.base.storage import Storage, StorageError, segment_name
 from jobs.intake.submission import Idempotency, Submission, submit
 from jobs.queue.commits import Tally, commit
 from jobs.queue.completion import cancel
-from jobs.queue.leases import renew
 from jobs.queue.reading import get_job, list_jobs
 from jobs.queue.scheduling import claim
+from jobs.queue.shard_leases import renew
 from jobs.queue.turns import Line
 from jobs.results.segments import write_segment
 from jobs.tables import Delivery, Job, ModelVersion, Shard
@@ -105,7 +105,7 @@ def test_a_worker_that_runs_a_deleted_job_hears_of_it_and_cannot_commit(
     assert gone.status is JobStatus.CANCELLED
     assert (gone.completed, gone.cancelled) == (32, 32)
     assert renew(ground.database, lease.owner, [lease], 30).lost == {lease.shard_id}
-    name = segment_name(job.id, lease.first, lease.attempt)
+    name = segment_name(job.id, lease.first, lease.fence)
     write_segment(ground.storage, name, rows_of(lease))
     assert not commit(ground.database, lease, name, Tally(succeeded=lease.count), 0.1)
     assert claim(ground.database, Line("cpu"), "node", 30) is None
@@ -181,7 +181,7 @@ def test_what_a_worker_writes_of_a_job_after_its_deletion_does_not_stay(
     job = submit_items(ground, tenant, digits_model)
     late = claim_one(ground)
     delete(ground, tenant, job)
-    write_segment(ground.storage, segment_name(job.id, late.first, late.attempt), rows_of(late))
+    write_segment(ground.storage, segment_name(job.id, late.first, late.fence), rows_of(late))
     make_due(ground)
     assert tidy_due(ground) == 1
     assert blobs_of(ground, job) == []

@@ -49,13 +49,13 @@ def test_being_idle_saves_up_nothing(
     assert tenant_share(ground, idle) >= 240
     submit_items(ground, tenant, digits_model, count=LARGE)
     if running is not None:
-        name = segment_name(running.job_id, running.first, running.attempt)
+        name = segment_name(running.job_id, running.first, running.fence)
         commit(ground.database, running, name, Tally(succeeded=running.count), device_s=1.0)
     theirs = 0
     for _ in range(20):
         lease = claim_one(ground)
         theirs += lease.tenant_id == idle.tenant_id
-        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        name = segment_name(lease.job_id, lease.first, lease.fence)
         commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=1.0)
     assert 8 <= theirs <= 12
 
@@ -95,7 +95,7 @@ def test_who_enters_beside_a_job_whose_first_estimate_is_far_off_does_not_wait_f
     leases = [claim_one(ground), claim_one(ground)]
     small = submit_items(ground, newcomer, digits_model).id
     for lease in leases:
-        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        name = segment_name(lease.job_id, lease.first, lease.fence)
         # Estimated at half a second each.
         commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=0.01)
     assert serve(ground) == small

@@ -8,9 +8,9 @@ from jobs.base.errors import Conflict, InvalidInput
 from jobs.base.states import ItemStatus, JobStatus, Outcome, ShardState
 from jobs.inputs.requests import Request
 from jobs.queue.completion import cancel, expire_overdue
-from jobs.queue.leases import expire, fail, hand_back, renew, take_back
 from jobs.queue.reading import get_job
 from jobs.queue.scheduling import claim
+from jobs.queue.shard_leases import expire, fail, hand_back, renew, take_back
 from jobs.queue.turns import Line
 from jobs.results.rows import Cursor, read_page, read_rows
 from jobs.tables import Delivery, Job, ModelVersion, Shard
@@ -52,7 +52,7 @@ def test_a_late_commit_is_discarded(
     slow = claim_one(ground, "slow", lease_s=-1)
     assert expire(ground.database) == 1
     quick = claim_one(ground, "quick")
-    assert quick.attempt == slow.attempt + 1
+    assert quick.fence == slow.fence + 1
     assert run_one(ground, quick)
     assert not run_one(ground, slow)
     assert reload(ground, job).request_counts["completed"] == 1

@@ -21,8 +21,8 @@ from jobs.inputs.manifests import Manifest
 from jobs.intake.preparation import prepare_next
 from jobs.intake.submission import Idempotency, submit
 from jobs.queue.commits import Tally, commit_surely
-from jobs.queue.leases import expire
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
+from jobs.queue.shard_leases import expire
 from jobs.results.segments import write_segment
 from jobs.tables import Job, ModelVersion, Shard
 from jobs.tenants.keys import NewKey
@@ -58,8 +58,8 @@ class LosesAnswers(Database):
             raise LOST
 
 
-def finish(ground: Ground, lease: Lease, database: Database, **more: Any) -> tuple[bool, str]:
-    name = segment_name(lease.job_id, lease.first, lease.attempt)
+def finish(ground: Ground, lease: ShardLease, database: Database, **more: Any) -> tuple[bool, str]:
+    name = segment_name(lease.job_id, lease.first, lease.fence)
     write_segment(ground.storage, name, rows_of(lease))
     more = {"pause": lambda _: None, **more}
     tally = Tally(succeeded=lease.count)
@@ -90,7 +90,7 @@ def test_a_prepared_job_begins_once_whenever_the_connection_is_lost(
     assert prepare_next(dataclasses.replace(ground, database=database)) == job.id
     database.close()
     begun = check_job(ground, job.id)
-    assert (begun.status, begun.total, begun.prepare_attempt) == (JobStatus.IN_PROGRESS, 64, 1)
+    assert (begun.status, begun.total, begun.prepare_fence) == (JobStatus.IN_PROGRESS, 64, 1)
     assert run_one(ground, claim_one(ground))
     assert Manifest(ground.storage, begun.manifest or "").total == 64
 

@@ -21,7 +21,8 @@ from jobs.base.states import JobStatus
 from jobs.base.storage import Storage, StorageError
 from jobs.inputs.archive_items import InProcess
 from jobs.inputs.files import delete_file, store_file
-from jobs.intake.preparation import has_unprepared, prepare_next
+from jobs.intake.preparation import PREPARATIONS, prepare_next
+from jobs.leases.leases import is_due
 from jobs.queue.completion import cancel
 from jobs.tables import Delivery, Job, ModelVersion, Shard
 from jobs.tenants.keys import NewKey
@@ -126,10 +127,10 @@ def test_an_uploaded_archive_becomes_a_job_that_runs(
 ) -> None:
     job = submit_file(ground, tenant, digits_model, zipped(250))
     assert read_job(ground, job.id).status is JobStatus.VALIDATING
-    assert has_unprepared(ground.database)
+    assert is_due(ground.database, PREPARATIONS)
     assert prepare_next(ground) == job.id
     assert prepare_next(ground) is None
-    assert not has_unprepared(ground.database)
+    assert not is_due(ground.database, PREPARATIONS)
     ready = check_job(ground, job.id)
     assert (ready.status, ready.total) == (JobStatus.IN_PROGRESS, 250)
     while ready.pending_shards:
@@ -149,7 +150,7 @@ def test_when_a_worker_dies_the_next_prepares_and_nothing_is_doubled(
     let_the_turn_run_out(ground, job)
     assert prepare_next(ground) == job.id
     assert check_job(ground, job.id).total == 100
-    assert read_job(ground, job.id).prepare_attempt == 2
+    assert read_job(ground, job.id).prepare_fence == 2
 
 
 def test_a_late_worker_changes_nothing_and_leaves_nothing_behind(
@@ -196,7 +197,7 @@ def test_a_late_worker_does_not_begin_a_job_that_another_still_prepares(
     late.join(30)
     assert not gates[0].at_end.is_set(), "it noticed on the way, and read no further"
     assert read_job(ground, job.id).status is JobStatus.VALIDATING
-    assert read_job(ground, job.id).prepare_attempt == 2
+    assert read_job(ground, job.id).prepare_fence == 2
     for event in (gates[1].free, gates[1].end_free):
         event.set()
     quick.join(30)
@@ -249,7 +250,7 @@ def test_a_long_preparation_keeps_its_turn(
     gate.end_free.set()
     slow.join(30)
     assert check_job(ground, job.id).status is JobStatus.IN_PROGRESS
-    assert read_job(ground, job.id).prepare_attempt == 1
+    assert read_job(ground, job.id).prepare_fence == 1
 
 
 def test_a_corrupt_archive_fails_the_job_and_says_why(

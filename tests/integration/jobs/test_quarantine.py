@@ -3,9 +3,9 @@
 import pytest
 
 from jobs.base.bootstrap import Ground
-from jobs.queue.leases import expire, take_back
 from jobs.queue.quarantine import Suspect, is_crasher, must_run_alone
-from jobs.queue.scheduling import Lease, claim
+from jobs.queue.scheduling import ShardLease, claim
+from jobs.queue.shard_leases import expire, take_back
 from jobs.queue.turns import Line
 from jobs.tables import ModelVersion
 from jobs.tenants.keys import NewKey
@@ -13,7 +13,7 @@ from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import check_job, shards_of
 
 
-def claim_all(ground: Ground, owner: str = "node-1") -> list[Lease]:
+def claim_all(ground: Ground, owner: str = "node-1") -> list[ShardLease]:
     return list(iter(lambda: claim(ground.database, Line("cpu"), owner, 30), None))
 
 

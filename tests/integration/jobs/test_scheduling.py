@@ -9,8 +9,8 @@ from jobs.base.bootstrap import Ground
 from jobs.base.errors import InvalidRequest
 from jobs.base.storage import segment_name
 from jobs.queue.commits import Tally, commit
-from jobs.queue.leases import expire, fail, hand_back, take_back
 from jobs.queue.scheduling import claim, has_work, time_used
+from jobs.queue.shard_leases import expire, fail, hand_back, take_back
 from jobs.queue.turns import SHARD_S, Line
 from jobs.tables import Job, ModelVersion, Shard, Tenant
 from jobs.tenants.keys import NewKey, create_key
@@ -41,7 +41,7 @@ def test_tenants_share_the_device_by_weight_within_ten_percent(
         lease = claim_one(ground)
         tenant = ours[lease.job_id]
         seconds = 2.0 if tenant is heavy else 1.0
-        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        name = segment_name(lease.job_id, lease.first, lease.fence)
         commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=seconds)
         used[tenant.tenant_id] += seconds
     ratio = used[heavy.tenant_id] / used[light.tenant_id]
@@ -77,7 +77,7 @@ def test_a_claim_is_charged_at_once_and_put_right_by_the_commit(
     job = submit_items(ground, tenant, digits_model, count=64)
     lease = claim_one(ground)
     assert tenant_share(ground, tenant) == pytest.approx(lease.charged_s)
-    name = segment_name(lease.job_id, lease.first, lease.attempt)
+    name = segment_name(lease.job_id, lease.first, lease.fence)
     commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=4.0)
     assert tenant_share(ground, tenant) == pytest.approx(4.0)
     assert read_job(ground, job.id).share == pytest.approx(4.0 / 4)

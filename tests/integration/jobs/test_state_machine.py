@@ -32,9 +32,9 @@ from jobs.base.states import TERMINAL, ItemStatus, ShardState
 from jobs.base.storage import segment_name
 from jobs.queue.commits import Tally, commit, commit_surely
 from jobs.queue.completion import cancel, expire_overdue
-from jobs.queue.leases import expire, fail, hand_back, renew, take_back
 from jobs.queue.quarantine import Suspect, is_crasher
-from jobs.queue.scheduling import Lease, claim
+from jobs.queue.scheduling import ShardLease, claim
+from jobs.queue.shard_leases import expire, fail, hand_back, renew, take_back
 from jobs.queue.turns import Line
 from jobs.results.segments import Row, write_segment
 from jobs.tables import Job, ModelVersion, Shard, Table
@@ -99,12 +99,12 @@ class Life(RuleBasedStateMachine):
         if lease is None:
             return multiple()
         shard = self.shard_of(lease)
-        assert (shard.state, shard.attempt) == (ShardState.LEASED, lease.attempt)
+        assert (shard.state, shard.fence) == (ShardState.LEASED, lease.fence)
         assert lease.count >= 1
         return lease
 
     @rule(lease=leases)
-    def renew(self, lease: Lease) -> None:
+    def renew(self, lease: ShardLease) -> None:
         held = self.holds(lease)
         renewal = renew(self.database, lease.owner, [lease], 30)
         assert (lease.shard_id in renewal.lost) == (not held)
@@ -116,7 +116,7 @@ class Life(RuleBasedStateMachine):
         statuses=st.lists(st.sampled_from(ItemStatus), min_size=1, max_size=4),
         surely=st.booleans(),
     )
-    def commit(self, lease: Lease, statuses: list[ItemStatus], surely: bool) -> None:
+    def commit(self, lease: ShardLease, statuses: list[ItemStatus], surely: bool) -> None:
         job = read_job(self.ground, lease.job_id)
         allowed = {ItemStatus.SUCCEEDED, ItemStatus.ERRORED, job.ending or ItemStatus.ERRORED}
         kinds = [status for status in statuses if status in allowed] or [ItemStatus.SUCCEEDED]
@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
         ]
         counted = Counter(row.status.value for row in rows)
         tally = Tally(**counted)
-        name = segment_name(lease.job_id, lease.first, lease.attempt)
+        name = segment_name(lease.job_id, lease.first, lease.fence)
         write_segment(self.ground.storage, name, rows)
         held = self.holds(lease)
         do = commit_surely if surely else commit
@@ -136,7 +136,7 @@ class Life(RuleBasedStateMachine):
         assert not commit(self.database, lease, "again", tally, 0.01)
 
     @rule(lease=leases)
-    def hand_back(self, lease: Lease) -> None:
+    def hand_back(self, lease: ShardLease) -> None:
         before, held = self.shard_of(lease), self.holds(lease)
         assert hand_back(self.database, lease) == held
         after = self.shard_of(lease)
@@ -146,7 +146,7 @@ class Life(RuleBasedStateMachine):
         ]
 
     @rule(lease=leases)
-    def fail(self, lease: Lease) -> None:
+    def fail(self, lease: ShardLease) -> None:
         held = self.holds(lease)
         assert fail(self.database, lease) == held
         with self.database.write() as session:
@@ -218,7 +218,7 @@ class Life(RuleBasedStateMachine):
         while (lease := claim(self.database, Line("cpu"), "last", 30)) is not None:
             status = ItemStatus.ERRORED if is_crasher(lease) else ItemStatus.SUCCEEDED
             indexes = range(lease.first, lease.first + lease.count)
-            name = segment_name(lease.job_id, lease.first, lease.attempt)
+            name = segment_name(lease.job_id, lease.first, lease.fence)
             rows = [Row(index, f"item-{index}", status) for index in indexes]
             write_segment(self.ground.storage, name, rows)
             tally = Tally(**{status.value: lease.count})
@@ -226,13 +226,13 @@ class Life(RuleBasedStateMachine):
         for job_id in self.jobs:
             assert check_job(self.ground, job_id).status in TERMINAL
 
-    def shard_of(self, lease: Lease) -> Shard:
+    def shard_of(self, lease: ShardLease) -> Shard:
         with self.database.read() as session:
             return session.get_one(Shard, lease.shard_id)
 
-    def holds(self, lease: Lease) -> bool:
+    def holds(self, lease: ShardLease) -> bool:
         shard = self.shard_of(lease)
-        return shard.state is ShardState.LEASED and shard.attempt == lease.attempt
+        return shard.state is ShardState.LEASED and shard.fence == lease.fence
 
 
 @pytest.fixture(params=DATABASES)

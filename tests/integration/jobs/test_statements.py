@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from jobs.aftercare.comparison import claim_next
-from jobs.aftercare.evaluation import claim_evaluation
+from jobs.aftercare.comparison import COMPARISONS
+from jobs.aftercare.evaluation import EVALUATIONS
 from jobs.base.bootstrap import Ground
 from jobs.base.database import Database
 from jobs.intake.preparation import prepare_next
+from jobs.leases.leases import lease_next
 from jobs.queue.reading import is_over
-from jobs.queue.webhooks import claim_due
+from jobs.queue.webhooks import lease_delivery
 from jobs.tables import ModelVersion
 from jobs.tenants.keys import NewKey, create_key
+from jobs.versions.validation import VALIDATIONS
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import read_job
 
@@ -87,11 +89,12 @@ def test_a_commit_runs_five_statements_and_the_end_of_a_job_three_more(
     "look",
     [
         prepare_next,
-        claim_next,
-        claim_evaluation,
-        lambda ground: claim_due(ground.database),
+        lambda ground: lease_next(ground, COMPARISONS),
+        lambda ground: lease_next(ground, EVALUATIONS),
+        lambda ground: lease_next(ground, VALIDATIONS),
+        lease_delivery,
     ],
-    ids=["preparation", "comparison", "evaluation", "delivery"],
+    ids=["preparation", "comparison", "evaluation", "validation", "delivery"],
 )
 def test_who_finds_nothing_to_do_has_only_read(
     ground: Ground, look: Callable[[Ground], object]

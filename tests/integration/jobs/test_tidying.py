@@ -13,7 +13,7 @@ from jobs.base.storage import input_name, manifest_name, pack_name, segment_name
 from jobs.inputs.files import store_file
 from jobs.intake.preparation import prepare_next
 from jobs.queue.completion import cancel
-from jobs.queue.leases import hand_back
+from jobs.queue.shard_leases import hand_back
 from jobs.results.segments import write_segment
 from jobs.tables import Job, ModelVersion
 from jobs.tenants.keys import NewKey
@@ -36,7 +36,7 @@ def test_the_segment_of_an_attempt_that_died_before_its_commit_is_deleted(
 ) -> None:
     job = submit_items(ground, tenant, digits_model, count=64)
     dead = claim_one(ground)
-    orphan = segment_name(job.id, dead.first, dead.attempt)
+    orphan = segment_name(job.id, dead.first, dead.fence)
     write_segment(ground.storage, orphan, rows_of(dead))
     assert hand_back(ground.database, dead)
     run_all(ground)
@@ -68,7 +68,7 @@ def test_the_manifest_and_packs_of_a_preparation_that_died_are_deleted(
     for name in orphans:
         ground.storage.put(name, [b"half"])
     with ground.database.write() as session:
-        session.execute(update(Job).values(prepare_attempt=1))
+        session.execute(update(Job).values(prepare_fence=1))
     assert prepare_next(ground) == job.id
     run_one(ground, claim_one(ground))
     before = blobs_of(ground, job)
@@ -85,7 +85,7 @@ def test_a_job_that_ended_during_its_first_preparation_leaves_nothing(
     file = upload(ground, tenant)
     job = submit_items(ground, tenant, digits_model, requests=None, input_file_id=file.id)
     with ground.database.write() as session:
-        session.execute(update(Job).values(prepare_attempt=1))
+        session.execute(update(Job).values(prepare_fence=1))
     ground.storage.put(manifest_name(job.id), [b"half"])
     cancel(ground.database, tenant.tenant_id, job.id)
     make_due(ground)

@@ -12,6 +12,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.errors import Conflict, InvalidRequest, ModelNotReady, UnknownModel
 from jobs.base.states import VersionState
 from jobs.base.storage import Storage, StorageError, weights_name
+from jobs.leases.leases import hand_back, is_due, lease_next
 from jobs.queue.completion import cancel
 from jobs.tables import ModelVersion
 from jobs.tenants.audit import OPERATOR
@@ -20,7 +21,7 @@ from jobs.versions import registry
 from jobs.versions.aliases import set_alias
 from jobs.versions.deletion import delete_version, erase_versions
 from jobs.versions.registry import add_version, find, hold_version, register, resolve
-from jobs.versions.validation import accept, claim_version, has_unvalidated, postpone, refuse
+from jobs.versions.validation import VALIDATIONS, accept, refuse
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.jobs.checks import read_job
 
@@ -182,15 +183,15 @@ def test_only_one_worker_at_a_time_tries_a_version_out_and_the_latest_counts(
     ground: Ground, tenant: NewKey
 ) -> None:
     version = validating(ground)
-    first = claim_version(ground.database, lease_s=30)
+    first = lease_next(ground, VALIDATIONS)
     assert first is not None
-    assert claim_version(ground.database, 30) is None
-    assert not has_unvalidated(ground.database)
+    assert lease_next(ground, VALIDATIONS) is None
+    assert not is_due(ground.database, VALIDATIONS)
     with ground.database.write() as session:
         session.get_one(ModelVersion, ("cats", 1)).lease_until = 0.0
-    second = claim_version(ground.database, 30)
+    second = lease_next(ground, VALIDATIONS)
     assert second is not None
-    assert second.attempt == 2
+    assert second.fence == 2
     assert refuse(ground.database, first, "too late") is False
     assert accept(ground.database, second) is True
     assert accept(ground.database, second) is False
@@ -199,21 +200,21 @@ def test_only_one_worker_at_a_time_tries_a_version_out_and_the_latest_counts(
 
 def test_a_turn_that_was_given_back_costs_no_try(ground: Ground, tenant: NewKey) -> None:
     version = validating(ground)
-    turn = claim_version(ground.database, 30)
+    turn = lease_next(ground, VALIDATIONS)
     assert turn is not None
-    postpone(ground.database, turn)
+    hand_back(ground, turn)
     row = stored(ground, version)
-    assert (row.attempt, row.state) == (0, VersionState.VALIDATING)
+    assert (row.fence, row.state) == (0, VersionState.VALIDATING)
     assert row.lease_until is not None
     assert 0 < row.lease_until - ground.database.now() <= 10
-    assert not has_unvalidated(ground.database), "after a pause"
+    assert not is_due(ground.database, VALIDATIONS), "after a pause"
 
 
 def test_a_refused_version_says_why_and_its_weights_are_erased(
     ground: Ground, tenant: NewKey
 ) -> None:
     version = validating(ground)
-    turn = claim_version(ground.database, 30)
+    turn = lease_next(ground, VALIDATIONS)
     assert turn is not None
     refuse(ground.database, turn, "It does not fit.")
     with ground.database.read() as session:
@@ -228,7 +229,7 @@ def test_a_version_deleted_while_it_is_tried_out_stays_deleted(
     ground: Ground, tenant: NewKey
 ) -> None:
     validating(ground)
-    turn = claim_version(ground.database, 30)
+    turn = lease_next(ground, VALIDATIONS)
     assert turn is not None
     delete_version(ground.database, "cats", 1, OPERATOR)
     assert accept(ground.database, turn) is False

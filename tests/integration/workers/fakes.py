@@ -13,7 +13,7 @@ from jobs.archives import extract
 from jobs.base.bootstrap import Ground
 from jobs.inputs.manifests import Manifest
 from jobs.inputs.requests import Request
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
 from jobs.results.rows import read_rows
 from jobs.results.segments import Row
 from jobs.tables import Job, ModelVersion
@@ -130,11 +130,11 @@ def picture(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def run_with(stages: Stages, lease: Lease, network: FakeNetwork) -> bool:
+def run_with(stages: Stages, lease: ShardLease, network: FakeNetwork) -> bool:
     return ShardRun(stages, lease).run(network, manifest_of(stages.ground, lease))
 
 
-def manifest_of(ground: Ground, lease: Lease) -> Manifest:
+def manifest_of(ground: Ground, lease: ShardLease) -> Manifest:
     return Manifest(ground.storage, lease.manifest)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from jobs.base.bootstrap import Ground
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
 from jobs.tables import ModelVersion
 from jobs.tenants.keys import NewKey
 from jobs.versions.registry import register
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 NewStages = Callable[..., Stages]
 
 
-def run_together(stages: Stages, runs: Sequence[tuple[Lease, FakeNetwork]]) -> None:
+def run_together(stages: Stages, runs: Sequence[tuple[ShardLease, FakeNetwork]]) -> None:
     """Run shards side by side to their end."""
     threads = [threading.Thread(target=run_with, args=(stages, *each)) for each in runs]
     for thread in threads:

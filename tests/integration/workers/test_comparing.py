@@ -7,12 +7,9 @@ import pytest
 from sqlalchemy import update
 
 from jobs.aftercare.comparison import (
-    TurnLost,
-    claim_next,
+    COMPARISONS,
     end_comparison,
     get_comparison,
-    has_uncompared,
-    new_changes_name,
     read_changes,
 )
 from jobs.aftercare.deletion import delete_job
@@ -21,7 +18,8 @@ from jobs.aftercare.tidying import tidy_due
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotFound
 from jobs.base.states import ItemStatus
-from jobs.base.storage import Storage, StorageError
+from jobs.base.storage import Storage, StorageError, changes_name
+from jobs.leases.leases import LeaseLost, is_due, lease_next
 from jobs.queue.completion import cancel
 from jobs.results.segments import ItemError, Row, to_json
 from jobs.tables import Comparison, Job, ModelVersion
@@ -83,9 +81,9 @@ def test_every_item_is_counted_where_it_belongs(
         lambda index: before.get(index, one("1")),
         lambda index: after.get(index, one("1")),
     )
-    assert has_uncompared(ground.database)
+    assert is_due(ground.database, COMPARISONS)
     assert compare_next(ground)
-    assert not has_uncompared(ground.database)
+    assert not is_due(ground.database, COMPARISONS)
     report = report_of(ground, child)
     assert report["items"] == {
         "total": 70, "compared": 66, "same": 64, "changed": 4, "left_out": 1,
@@ -170,7 +168,7 @@ def test_items_that_never_ran_are_left_out(
     for _ in range(4):
         run_one(ground, claim_one(ground))
     cancel(ground.database, tenant.tenant_id, parent.id)
-    assert claim_next(ground) is None, "one of the two is not over"
+    assert lease_next(ground, COMPARISONS) is None, "one of the two is not over"
     answer_all(ground, lambda _: [])
     compare_next(ground)
     items = report_of(ground, child)["items"]
@@ -207,13 +205,13 @@ def test_a_turn_that_was_lost_ends_nothing_and_leaves_nothing(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
-    late = claim_next(ground)
+    late = lease_next(ground, COMPARISONS)
     assert late is not None
-    assert claim_next(ground) is None, "it is leased"
+    assert lease_next(ground, COMPARISONS) is None, "it is leased"
     with ground.database.write() as session:
         session.execute(update(Comparison).values(until=0.0))
     assert compare_next(ground)
-    with pytest.raises(TurnLost), ground.database.write() as session:
+    with pytest.raises(LeaseLost), ground.database.write() as session:
         end_comparison(session, late, None, None, "late")
     assert compared(ground, child).report is not None
 
@@ -222,7 +220,7 @@ def test_the_changes_of_a_turn_that_died_are_tidied_and_those_that_count_stay(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
-    claim_next(ground)
+    lease_next(ground, COMPARISONS)
     ground.storage.put(f"jobs/{child.id}/changes-of-the-dead.parquet", [b"x"])
     make_due(ground)
     assert tidy_due(ground) == 0, "while it is being compared nothing is a stray"
@@ -249,7 +247,7 @@ def test_a_store_that_is_away_costs_no_try(
     for _ in range(5):
         with pytest.raises(StorageError):
             compare_next(away)
-        assert not has_uncompared(ground.database), "it waits for a while"
+        assert not is_due(ground.database, COMPARISONS), "it waits for a while"
         with ground.database.write() as session:
             session.execute(update(Comparison).values(until=0.0))
     assert compare_next(ground)
@@ -261,12 +259,12 @@ def test_a_comparison_that_kills_its_worker_is_given_up(
 ) -> None:
     _, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("1"))
     for _ in range(ground.settings.max_turns):
-        assert claim_next(ground) is not None
+        assert lease_next(ground, COMPARISONS) is not None
         with ground.database.write() as session:
             session.execute(update(Comparison).values(until=0.0))
     assert compare_next(ground)
     assert "several tries" in (compared(ground, child).failure or "")
-    assert not has_uncompared(ground.database)
+    assert not is_due(ground.database, COMPARISONS)
 
 
 def test_the_answers_of_a_deleted_parent_are_in_no_comparison_any_more(
@@ -300,7 +298,7 @@ def test_answers_that_a_worker_left_behind_when_they_were_erased_are_found(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion, is_deleted: bool
 ) -> None:
     parent, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
-    turn = claim_next(ground)
+    turn = lease_next(ground, COMPARISONS)
     assert turn is not None
     if is_deleted:
         delete_job(ground, tenant.tenant_id, parent.id)
@@ -308,7 +306,7 @@ def test_answers_that_a_worker_left_behind_when_they_were_erased_are_found(
         age(ground, parent, 31 * 86_400)
         assert erase_due(ground) == 1
     # The worker is killed when it has written them, and before it hears that nobody wants them.
-    ground.storage.put(new_changes_name(turn), [b"what the parent had answered"])
+    ground.storage.put(changes_name(child.id), [b"what the parent had answered"])
     assert read_job(ground, child.id).tidy_at is not None
     make_due(ground)
     assert tidy_due(ground) == 1
@@ -320,11 +318,11 @@ def test_results_that_are_erased_first_are_not_compared(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     parent, child = two_jobs(ground, tenant, digits_model, lambda _: one("1"), lambda _: one("7"))
-    late = claim_next(ground)
+    late = lease_next(ground, COMPARISONS)
     assert late is not None
     age(ground, parent, 31 * 86_400)
     assert erase_due(ground) == 1
-    with pytest.raises(TurnLost), ground.database.write() as session:
+    with pytest.raises(LeaseLost), ground.database.write() as session:
         end_comparison(session, late, {}, "changes")
     assert "erased" in (compared(ground, child).failure or "")
-    assert not has_uncompared(ground.database)
+    assert not is_due(ground.database, COMPARISONS)

@@ -13,8 +13,9 @@ from standardwebhooks import Webhook
 
 from jobs.base.bootstrap import Ground
 from jobs.base.hints import IO
+from jobs.leases.leases import is_due
 from jobs.queue.completion import cancel
-from jobs.queue.webhooks import claim_due, has_due, record_answer
+from jobs.queue.webhooks import DELIVERIES, lease_delivery, record_answer
 from jobs.tables import Delivery, ModelVersion
 from jobs.tenants.keys import NewKey
 from jobs.tenants.signing import new_secret
@@ -126,7 +127,7 @@ def test_an_event_is_delivered_signed_and_thin(
         "request_counts": {**counts, "expired": 0},
     }
     sent = delivery(ground)
-    assert (sent.state, sent.attempt, sent.last_status) == ("delivered", 1, 200)
+    assert (sent.state, sent.fence, sent.last_status) == ("delivered", 1, 200)
     assert headers["webhook-id"] == sent.event_id
     assert sent.ended_at is not None
 
@@ -155,7 +156,7 @@ def test_a_receiver_that_fails_gets_the_same_event_again_and_later(
     assert not send(), "not before its time"
     make_due(ground)
     assert send()
-    assert (delivery(ground).state, delivery(ground).attempt) == ("delivered", 2)
+    assert (delivery(ground).state, delivery(ground).fence) == ("delivered", 2)
     (_, one, body), (_, two, again) = receiver.requests
     assert one["webhook-id"] == two["webhook-id"]
     assert body == again
@@ -170,12 +171,12 @@ def test_the_tries_end_after_the_last_delay(
     for attempt, delay in enumerate(DELAYS, start=1):
         make_due(ground)
         assert send()
-        assert delivery(ground).attempt == attempt
+        assert delivery(ground).fence == attempt
         assert delay - 2 < wait_of(ground) <= delay * 1.1
     make_due(ground)
     assert send()
     last = delivery(ground)
-    assert (last.state, last.attempt, last.last_status) == ("failed", len(DELAYS) + 1, 503)
+    assert (last.state, last.fence, last.last_status) == ("failed", len(DELAYS) + 1, 503)
     make_due(ground)
     assert not send()
     assert len(receiver.requests) == len(DELAYS) + 1
@@ -264,18 +265,18 @@ def test_a_sender_that_dies_leaves_its_delivery_due_again_and_its_late_word_coun
     ground: Ground, receiver: Receiver, finish
 ) -> None:
     finish(receiver.url)
-    late = claim_due(ground.database)
+    late = lease_delivery(ground)
     assert late is not None
-    assert claim_due(ground.database) is None
+    assert lease_delivery(ground) is None
     assert 50 < wait_of(ground) <= 60
     make_due(ground)
-    quick = claim_due(ground.database)
+    quick = lease_delivery(ground)
     assert quick is not None
-    assert (quick.id, quick.attempt) == (late.id, 2)
-    record_answer(ground.database, late, status=500, error=None, delays_s=DELAYS)
+    assert (quick.row.id, quick.lease.fence) == (late.row.id, 2)
+    record_answer(ground, late, status=500, error=None)
     assert delivery(ground).last_status is None
-    record_answer(ground.database, quick, status=204, error=None, delays_s=DELAYS)
-    record_answer(ground.database, quick, status=500, error=None, delays_s=DELAYS)
+    record_answer(ground, quick, status=204, error=None)
+    record_answer(ground, quick, status=500, error=None)
     assert (delivery(ground).state, delivery(ground).last_status) == ("delivered", 204)
 
 
@@ -295,7 +296,7 @@ def test_senders_at_once_send_each_event_once(
     egress.close()
     ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
     assert len(ids) == len(set(ids)) == 8
-    assert not has_due(ground.database)
+    assert not is_due(ground.database, DELIVERIES)
 
 
 def test_a_receiver_that_is_slow_keeps_no_more_senders_than_its_share(
@@ -306,19 +307,19 @@ def test_a_receiver_that_is_slow_keeps_no_more_senders_than_its_share(
     for url in (*slow, *others):
         finish(url)
     lines = Lines(2)
-    taken = [lines.take(ground.database) for _ in range(5)]
-    assert [each and each.url for each in taken] == [*slow[:2], *others, None]
-    assert has_due(ground.database)
-    lines.give_back(slow[1])
-    again = lines.take(ground.database)
+    taken = [lines.take(ground) for _ in range(5)]
+    assert [each and each.row.url for each in taken] == [*slow[:2], *others, None]
+    assert is_due(ground.database, DELIVERIES)
+    lines.leave(slow[1])
+    again = lines.take(ground)
     assert again is not None
-    assert again.url == slow[2]
+    assert again.row.url == slow[2]
 
 
 def test_the_time_of_an_attempt_is_the_databases(ground: Ground, finish) -> None:
     finish("http://good.example/")
     before = ground.database.now()
-    outgoing = claim_due(ground.database)
+    outgoing = lease_delivery(ground)
     assert outgoing is not None
     assert before <= outgoing.sent_at <= ground.database.now()
 

@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 from jobs.base.bootstrap import Ground
 from jobs.base.states import JobStatus, Outcome, ShardState
 from jobs.base.storage import Storage, StorageError
-from jobs.queue.leases import take_back
 from jobs.queue.quarantine import Suspect
+from jobs.queue.shard_leases import take_back
 from jobs.tables import Job, ModelVersion, Shard, Tenant
 from jobs.tenants.keys import NewKey, create_key
 from jobs.versions.registry import register
@@ -251,7 +251,7 @@ def test_a_store_that_is_away_for_a_while_costs_time_and_nothing_else(
     assert set(moody.left.values()) == {0}
     assert check_job(ground, job.id).outcome is Outcome.SUCCEEDED
     with ground.database.read() as session:
-        assert session.scalars(select(Shard.attempt)).all() == [1]
+        assert session.scalars(select(Shard.fence)).all() == [1]
 
 
 def test_an_engine_that_was_told_to_stop_claims_nothing_more(
@@ -262,7 +262,7 @@ def test_an_engine_that_was_told_to_stop_claims_nothing_more(
     engine.stop()
     assert engine.has_work()
     assert engine.drain() == 0
-    assert shards_of(ground, job.id)[0].attempt == 0
+    assert shards_of(ground, job.id)[0].fence == 0
 
 
 @pytest.mark.parametrize("at", ["get", "ranges", "create", "open"])

@@ -8,18 +8,17 @@ from sqlalchemy import update
 
 from jobs.aftercare.deletion import delete_job
 from jobs.aftercare.evaluation import (
-    TurnLost,
-    claim_evaluation,
+    EVALUATIONS,
     end_evaluation,
     evaluations_of,
     get_evaluation,
-    has_unevaluated,
 )
 from jobs.aftercare.retention import erase_due
 from jobs.aftercare.tidying import tidy_due
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotFound
 from jobs.base.storage import Storage, StorageError
+from jobs.leases.leases import LeaseLost, is_due, lease_next
 from jobs.queue.completion import cancel
 from jobs.results.segments import ItemError
 from jobs.tables import Evaluation, Job, ModelVersion
@@ -66,9 +65,9 @@ def job(ground: Ground, tenant: NewKey, digits_model: ModelVersion) -> Job:
 def test_the_figures_are_of_the_items_that_were_answered_and_the_others_are_named(
     ground: Ground, job: Job
 ) -> None:
-    assert has_unevaluated(ground.database)
+    assert is_due(ground.database, EVALUATIONS)
     assert evaluate_next(ground)
-    assert not has_unevaluated(ground.database)
+    assert not is_due(ground.database, EVALUATIONS)
     report = report_of(ground, job)
     assert (report["items"], report["evaluated"], report["failed"]) == (70, 68, 2)
     assert report["figures"] == {"accuracy": pytest.approx(67 / 68)}
@@ -93,7 +92,7 @@ def test_nothing_is_evaluated_before_the_job_is_over(
 ) -> None:
     evaluate(ground, tenant, digits_model, digits())
     run_one(ground, claim_one(ground))
-    assert claim_evaluation(ground) is None
+    assert lease_next(ground, EVALUATIONS) is None
     assert not evaluate_next(ground)
 
 
@@ -139,13 +138,13 @@ def test_a_job_that_was_refused_says_so_in_its_evaluation(
 
 
 def test_a_turn_that_was_lost_ends_nothing(ground: Ground, job: Job) -> None:
-    late = claim_evaluation(ground)
+    late = lease_next(ground, EVALUATIONS)
     assert late is not None
-    assert claim_evaluation(ground) is None, "it is leased"
+    assert lease_next(ground, EVALUATIONS) is None, "it is leased"
     with ground.database.write() as session:
         session.execute(update(Evaluation).values(until=0.0))
     assert evaluate_next(ground)
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         end_evaluation(ground, late, None, failure="late")
     assert found(ground, job).failure is None
     assert report_of(ground, job)["items"] == 70
@@ -153,12 +152,12 @@ def test_a_turn_that_was_lost_ends_nothing(ground: Ground, job: Job) -> None:
 
 def test_an_evaluation_that_kills_its_worker_is_given_up(ground: Ground, job: Job) -> None:
     for _ in range(ground.settings.max_turns):
-        assert claim_evaluation(ground) is not None
+        assert lease_next(ground, EVALUATIONS) is not None
         with ground.database.write() as session:
             session.execute(update(Evaluation).values(until=0.0))
     assert evaluate_next(ground)
     assert "several tries" in (found(ground, job).failure or "")
-    assert not has_unevaluated(ground.database)
+    assert not is_due(ground.database, EVALUATIONS)
 
 
 class Away(Storage):
@@ -173,7 +172,7 @@ def test_a_store_that_is_away_costs_no_try(ground: Ground, job: Job) -> None:
     for _ in range(ground.settings.max_turns + 1):
         with pytest.raises(StorageError):
             evaluate_next(away)
-        assert not has_unevaluated(ground.database), "it waits for a while"
+        assert not is_due(ground.database, EVALUATIONS), "it waits for a while"
         with ground.database.write() as session:
             session.execute(update(Evaluation).values(until=0.0))
     assert evaluate_next(ground)
@@ -216,14 +215,14 @@ def test_when_the_results_time_is_over_the_figures_stay_and_names_and_labels_go(
 
 
 def test_results_that_are_erased_first_are_not_evaluated(ground: Ground, job: Job) -> None:
-    late = claim_evaluation(ground)
+    late = lease_next(ground, EVALUATIONS)
     assert late is not None
     age(ground, job, 31 * 86_400)
     assert erase_due(ground) == 1
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         end_evaluation(ground, late, {}, {})
     assert "erased" in (found(ground, job).failure or "")
-    assert not has_unevaluated(ground.database)
+    assert not is_due(ground.database, EVALUATIONS)
 
 
 def test_the_truth_of_a_preparation_that_died_is_tidied_and_the_one_that_counts_stays(

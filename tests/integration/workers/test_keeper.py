@@ -13,8 +13,8 @@ from jobs.base.bootstrap import Ground
 from jobs.base.database import Database
 from jobs.base.states import ItemStatus
 from jobs.queue.completion import cancel
-from jobs.queue.leases import expire
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
+from jobs.queue.shard_leases import expire
 from jobs.tables import ModelVersion, Shard
 from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, submit_items
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 class Run:
     """A running shard that only remembers what it is told."""
 
-    def __init__(self, lease: Lease, moved_at: float | None = None) -> None:
+    def __init__(self, lease: ShardLease, moved_at: float | None = None) -> None:
         self.lease = lease
         self._moved_at = time.monotonic() if moved_at is None else moved_at
         self.looked_at = 0
@@ -55,7 +55,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 @pytest.fixture
-def lease(ground: Ground, tenant: NewKey, digits_model: ModelVersion) -> Lease:
+def lease(ground: Ground, tenant: NewKey, digits_model: ModelVersion) -> ShardLease:
     submit_items(ground, tenant, digits_model)
     return claim_one(ground)
 
@@ -75,13 +75,13 @@ def new_keeper(ground: Ground) -> Iterator[Callable[..., Keeper]]:
         keeper.close()
 
 
-def lease_until(ground: Ground, lease: Lease) -> float:
+def lease_until(ground: Ground, lease: ShardLease) -> float:
     with ground.database.read() as session:
         return session.get_one(Shard, lease.shard_id).lease_until or 0.0
 
 
 def test_a_held_lease_is_renewed_until_it_is_released(
-    ground: Ground, lease: Lease, new_keeper: Callable[..., Keeper]
+    ground: Ground, lease: ShardLease, new_keeper: Callable[..., Keeper]
 ) -> None:
     keeper, run, before = new_keeper(), Run(lease), lease_until(ground, lease)
     keeper.hold(run)
@@ -92,7 +92,7 @@ def test_a_held_lease_is_renewed_until_it_is_released(
 
 
 def test_a_process_in_which_nothing_moves_is_ended(
-    lease: Lease, new_keeper: Callable[..., Keeper]
+    lease: ShardLease, new_keeper: Callable[..., Keeper]
 ) -> None:
     codes: list[int] = []
     keeper = new_keeper(ended=codes, stall_s=5)
@@ -103,7 +103,7 @@ def test_a_process_in_which_nothing_moves_is_ended(
 
 @pytest.mark.parametrize("moved_at", [None, math.inf], ids=["moving", "waiting for others"])
 def test_a_process_that_moves_or_waits_for_others_is_not_ended(
-    lease: Lease, new_keeper: Callable[..., Keeper], moved_at: float | None
+    lease: ShardLease, new_keeper: Callable[..., Keeper], moved_at: float | None
 ) -> None:
     codes: list[int] = []
     keeper, run = new_keeper(ended=codes, stall_s=60), Run(lease, moved_at)
@@ -126,7 +126,7 @@ class Asleep(threading.Event):
 
 @pytest.mark.parametrize("waits", [False, True], ids=["moving", "waiting for others"])
 def test_the_time_in_which_the_process_stood_still_is_no_stall(
-    lease: Lease, new_keeper: Callable[..., Keeper], monkeypatch, waits: bool
+    lease: ShardLease, new_keeper: Callable[..., Keeper], monkeypatch, waits: bool
 ) -> None:
     monkeypatch.setattr(threading, "Event", lambda: Asleep(2.5))
     codes: list[int] = []
@@ -153,7 +153,7 @@ def test_a_run_whose_lease_went_to_another_is_told_so(
 
 
 def test_a_run_whose_job_is_cancelled_is_told_within_a_second_or_two(
-    ground: Ground, tenant: NewKey, lease: Lease, new_keeper: Callable[..., Keeper]
+    ground: Ground, tenant: NewKey, lease: ShardLease, new_keeper: Callable[..., Keeper]
 ) -> None:
     run, keeper = Run(lease), new_keeper(renew_s=10)
     keeper.hold(run)
@@ -163,7 +163,7 @@ def test_a_run_whose_job_is_cancelled_is_told_within_a_second_or_two(
 
 
 def test_what_still_runs_after_the_grace_time_is_handed_back(
-    lease: Lease, new_keeper: Callable[..., Keeper]
+    lease: ShardLease, new_keeper: Callable[..., Keeper]
 ) -> None:
     run, keeper = Run(lease), new_keeper()
     keeper.hold(run)
@@ -191,7 +191,7 @@ def test_a_shard_that_this_process_lost_and_claimed_anew_is_kept_for_the_second_
 
 
 def test_waiting_for_the_database_silences_nobody_and_hides_no_stall(
-    ground: Ground, lease: Lease
+    ground: Ground, lease: ShardLease
 ) -> None:
     class Locked(Database):
         released = threading.Event()
@@ -213,7 +213,7 @@ def test_waiting_for_the_database_silences_nobody_and_hides_no_stall(
 
 
 def test_a_database_that_is_away_for_a_while_does_not_end_the_keeping(
-    ground: Ground, lease: Lease, new_keeper: Callable[..., Keeper]
+    ground: Ground, lease: ShardLease, new_keeper: Callable[..., Keeper]
 ) -> None:
     class Away(Database):
         failures = 3

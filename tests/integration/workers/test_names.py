@@ -102,6 +102,6 @@ def test_a_second_launcher_of_a_host_leaves_a_living_ones_leases_and_takes_a_dea
         lease = claim_one(ground, owner=slot.node, lease_s=300)
         with running_launcher(ground, tmp_path, tmp_path / "second.log"):
             (shard,) = shards_of(ground, job.id)
-            assert (shard.state, shard.attempt) == (ShardState.LEASED, lease.attempt)
+            assert (shard.state, shard.fence) == (ShardState.LEASED, lease.fence)
     with running_launcher(ground, tmp_path, tmp_path / "third.log"):
         assert "leases_taken_back" in (tmp_path / "third.log").read_text()

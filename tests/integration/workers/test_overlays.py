@@ -23,7 +23,7 @@ from jobs.base.errors import Conflict, NotFound
 from jobs.base.states import JobStatus, ShardState
 from jobs.base.storage import overlays_name
 from jobs.queue.completion import cancel
-from jobs.queue.leases import expire
+from jobs.queue.shard_leases import expire
 from jobs.results.overlays import read_overlay
 from jobs.results.segments import SCHEMA, read_segment
 from jobs.tables import Job, ModelVersion

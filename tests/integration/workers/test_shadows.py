@@ -16,10 +16,11 @@ from jobs.base.states import JobKind, JobStatus
 from jobs.base.storage import Storage, StorageError
 from jobs.inputs.manifests import Manifest
 from jobs.inputs.requests import Request
-from jobs.intake.preparation import has_unprepared, prepare_next
+from jobs.intake.preparation import PREPARATIONS, prepare_next
+from jobs.kinds.shadow import is_sampled
+from jobs.leases.leases import is_due
 from jobs.queue.reading import list_jobs
 from jobs.queue.scheduling import claim
-from jobs.queue.shadows import get_shadow, is_sampled, set_shadow
 from jobs.queue.turns import Line
 from jobs.results.segments import ItemError
 from jobs.tables import (
@@ -34,6 +35,7 @@ from jobs.tables import (
 )
 from jobs.tenants.audit import OPERATOR
 from jobs.tenants.keys import NewKey, create_key
+from jobs.versions.shadows import get_shadow, set_shadow
 from tests.integration.jobs.builders import answer_all, claim_one, second_version, submit_items
 from tests.integration.jobs.checks import check_job, read_job
 from tests.integration.jobs.test_retention import age
@@ -306,5 +308,5 @@ def test_a_shadow_goes_with_its_job(
     assert (shadow.requested, shadow.params, shadow.manifest) == ({}, {}, None)
     assert [row.job_id for row in rows(ground, Comparison)] == []
     assert not compare_next(ground)
-    assert not has_unprepared(ground.database)
+    assert not is_due(ground.database, PREPARATIONS)
     assert claim(ground.database, Line("cpu"), "node", 30) is None

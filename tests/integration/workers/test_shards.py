@@ -16,8 +16,8 @@ from jobs.base.states import ItemStatus, JobStatus, ShardState
 from jobs.base.storage import Storage, StorageError
 from jobs.inputs.requests import Request
 from jobs.queue.completion import cancel, expire_overdue
-from jobs.queue.leases import expire, hand_back
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
+from jobs.queue.shard_leases import expire, hand_back
 from jobs.tables import Job, ModelVersion
 from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
@@ -46,7 +46,7 @@ NewStages = Callable[..., Stages]
 class Told(ShardRun):
     """A run that lets a test wait until it has been told to stop."""
 
-    def __init__(self, stages: Stages, lease: Lease) -> None:
+    def __init__(self, stages: Stages, lease: ShardLease) -> None:
         super().__init__(stages, lease)
         self.told = threading.Event()
 
@@ -212,7 +212,7 @@ def test_what_was_handed_back_counts_as_no_attempt(
     job = submit_numbers(ground, tenant, digits_model, 8)
     assert hand_back(ground.database, claim_one(ground))
     again = claim_one(ground)
-    assert again.attempt == 2, "the fence goes up with every claim"
+    assert again.fence == 2, "the fence goes up with every claim"
     assert run_with(new_stages(), again, FakeNetwork())
     assert all(row.attempts == 1 for row in rows_of_job(ground, job))
 

@@ -18,8 +18,8 @@ from jobs.base.storage import Storage, training_name
 from jobs.inputs.files import delete_file
 from jobs.intake.trainings import Turn, end_turn, end_turn_surely, note_outcome, read_row
 from jobs.queue.completion import cancel
-from jobs.queue.leases import expire, take_back
 from jobs.queue.quarantine import Suspect, must_run_alone
+from jobs.queue.shard_leases import expire, take_back
 from jobs.tables import Job, Shard, Training
 from jobs.tenants.keys import NewKey
 from models.training.fitting import Fit
@@ -57,7 +57,7 @@ def test_the_turn_of_a_dead_worker_is_lost_and_the_next_goes_on_at_its_checkpoin
     assert done.status is JobStatus.COMPLETED
     assert before.progress is not None
     assert before.progress["step"] == 4
-    assert dead.attempt == 5
+    assert dead.fence == 5
     assert versions_of(ground, job) == 1
 
 
@@ -66,7 +66,7 @@ def test_a_turn_that_was_taken_over_counts_for_nothing(ground: Ground, tenant: N
     dead = claim_one(ground, "dead")
     take_back(ground.database, "dead")
     successor = claim_one(ground)
-    late = Turn(training_name(job.id, dead.attempt), {"epoch": 9})
+    late = Turn(training_name(job.id, dead.fence), {"epoch": 9})
     assert not end_turn(ground.database, dead, late, 1.0, 1.0)
     note_outcome(ground.database, dead, version=7)
     row = read_row(ground.database, job.id)
@@ -136,7 +136,7 @@ def test_a_damaged_checkpoint_ends_the_training_with_a_word(
 ) -> None:
     job = submit_digits(ground, tenant)
     lease = claim_one(ground)
-    name = training_name(job.id, lease.attempt)
+    name = training_name(job.id, lease.fence)
     ground.storage.put(name, [b"\x10\0\0\0\0\0\0\0 no safetensors"])
     assert end_turn(ground.database, lease, Turn(name, {}), 1.0, 1.0)
     new_engine().drain()
@@ -181,7 +181,7 @@ def test_a_turn_that_ends_after_its_training_was_deleted_counts_for_nothing(
     job = submit_digits(ground, tenant)
     lease = claim_one(ground)
     delete_job(ground, tenant.tenant_id, job.id)
-    late = Turn(training_name(job.id, lease.attempt), {"epoch": 1})
+    late = Turn(training_name(job.id, lease.fence), {"epoch": 1})
     assert not end_turn_surely(ground.database, lease, late, 1.0, 1.0, lambda _: None)
 
 
@@ -190,7 +190,7 @@ def test_a_checkpoint_that_a_dead_worker_left_is_tidied_away(
 ) -> None:
     job = submit_digits(ground, tenant)
     dead = claim_one(ground, "dead")
-    ground.storage.put(training_name(job.id, dead.attempt), [b"left over"])
+    ground.storage.put(training_name(job.id, dead.fence), [b"left over"])
     take_back(ground.database, "dead")
     new_engine().drain()
     assert len(blobs_of(ground, job)) == 1

@@ -12,8 +12,8 @@ from jobs.base.bootstrap import Ground
 from jobs.base.states import JobStatus, Outcome
 from jobs.inputs.manifests import Manifest
 from jobs.intake.trainings import Turn, end_turn, read_row
-from jobs.queue.leases import take_back
 from jobs.queue.scheduling import claim
+from jobs.queue.shard_leases import take_back
 from jobs.queue.turns import Line
 from jobs.tables import Job, ModelVersion, Tenant
 from jobs.tenants.keys import NewKey
@@ -129,7 +129,7 @@ def test_a_turn_is_charged_what_it_took_and_costs_no_try(
         assert session.get_one(Job, job.id).share == pytest.approx(3.0 / weight)
     assert read_job(ground, job.id).device_s == pytest.approx(3.0)
     again = claim_one(ground)
-    assert (again.tries, again.attempt) == (1, 2)
+    assert (again.attempts, again.fence) == (1, 2)
 
 
 def test_a_training_is_not_short_and_is_passed_over_by_who_trains_already(
@@ -137,7 +137,7 @@ def test_a_training_is_not_short_and_is_passed_over_by_who_trains_already(
 ) -> None:
     submit_digits(ground, tenant)
     assert claim(ground.database, Line("cpu"), "node", 30, only_short=True) is None
-    assert claim(ground.database, Line("cpu", may_train=False), "node", 30) is None
+    assert claim(ground.database, Line("cpu", may_give_turns=False), "node", 30) is None
     assert claim(ground.database, Line("cpu"), "node", 30) is not None
 
 
@@ -150,7 +150,7 @@ def test_trainings_keep_nobody_from_a_claim_that_passes_them_over(
     other = submit_contents(ground, tenant, digits_model, [b"0"], priority="low")
     with ground.database.write() as session:
         session.execute(update(Job).where(Job.id == other.id).values(share=1e6))
-    lease = claim(ground.database, Line("cpu", may_train=False), "node", 30)
+    lease = claim(ground.database, Line("cpu", may_give_turns=False), "node", 30)
     assert lease is not None
     assert lease.job_id == other.id
 

@@ -193,7 +193,7 @@ def test_a_version_whose_workers_die_is_refused_after_some_tries(
 ) -> None:
     version = push(ground, DIGITS)
     with ground.database.write() as session:
-        session.get_one(ModelVersion, ("cats", 1)).attempt = ground.settings.max_turns
+        session.get_one(ModelVersion, ("cats", 1)).fence = ground.settings.max_turns
     new_engine().drain()
     state, reason = state_of(ground, version)
     assert (state, "each time" in reason) == (VersionState.REFUSED, True)
@@ -211,7 +211,7 @@ def test_a_store_that_is_away_refuses_nothing(
     assert state_of(ground, version) == (VersionState.VALIDATING, "")
     with ground.database.write() as session:
         row = session.get_one(ModelVersion, ("cats", 1))
-        assert row.attempt == 0
+        assert row.fence == 0
         row.lease_until = None
     new_engine().drain()
     assert state_of(ground, version)[0] is VersionState.READY
@@ -230,7 +230,7 @@ def test_a_device_that_is_full_refuses_nothing_at_once(
     assert state_of(ground, version) == (VersionState.VALIDATING, "")
     with ground.database.write() as session:
         row = session.get_one(ModelVersion, ("cats", 1))
-        assert row.attempt == 1
+        assert row.fence == 1
         row.lease_until = None
     engine.drain()
     assert state_of(ground, version) == (

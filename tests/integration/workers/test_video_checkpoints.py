@@ -7,7 +7,7 @@ import pytest
 
 from jobs.base.bootstrap import Ground
 from jobs.base.storage import Storage, StorageError
-from jobs.queue.leases import expire
+from jobs.queue.shard_leases import expire
 from jobs.tables import Job, ModelVersion
 from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one

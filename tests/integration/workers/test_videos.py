@@ -14,7 +14,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus, ShardState
 from jobs.inputs.requests import Request
 from jobs.queue.completion import cancel
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
 from jobs.tables import Job, ModelVersion
 from jobs.tenants.keys import NewKey
 from models.records.record import Limits
@@ -48,7 +48,7 @@ def submit_films(
     return submit_contents(ground, tenant, model, films, params={**PARAMS, **params})
 
 
-def run_with(stages: Stages, network: FakeVideoNetwork, lease: Lease | None = None) -> bool:
+def run_with(stages: Stages, network: FakeVideoNetwork, lease: ShardLease | None = None) -> bool:
     lease = lease or claim_one(stages.ground)
     return ShardRun(stages, lease).run(network, manifest_of(stages.ground, lease))
 
@@ -323,7 +323,7 @@ def test_a_video_lets_others_decode_on_its_way_to_the_next_window(
 
 
 def run_until_stopped(
-    stages: Stages, lease: Lease, network: FakeVideoNetwork, steps: int, why: str
+    stages: Stages, lease: ShardLease, network: FakeVideoNetwork, steps: int, why: str
 ) -> None:
     run = ShardRun(stages, lease)
 

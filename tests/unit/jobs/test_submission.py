@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.base.errors import InvalidRequest
 from jobs.intake.submission import fingerprint
-from jobs.queue.shards import cut_shards
+from jobs.kinds.cutting import cut_shards
 from jobs.results.rows import Cursor, parse_cursor
 
 

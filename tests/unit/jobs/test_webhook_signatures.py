@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from jobs.queue.webhooks import Outgoing
+from jobs.leases.leases import Lease
+from jobs.queue.webhooks import DELIVERIES, Outgoing
+from jobs.tables import Delivery
 from jobs.tenants.signing import is_secret, new_secret, sign
 from workers.errands.delivery import headers_of
 
@@ -17,7 +19,9 @@ BODY = json.dumps({"type": "job.completed", "data": {"id": "job_1"}, "note": "gr
 
 
 def outgoing(secret, body=BODY, ago_s=0):
-    return Outgoing("whd_1", "evt_1", "job_1", "https://x.org", body, secret, 1, now() - ago_s)
+    said = {"id": "whd_1", "event_id": "evt_1", "job_id": "job_1", "url": "https://x.org"}
+    row = Delivery(**said, body=body, fence=1)
+    return Outgoing(Lease(DELIVERIES, (row.id,), 1, row), secret, now() - ago_s)
 
 
 def now():

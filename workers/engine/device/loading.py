@@ -13,22 +13,15 @@ from typing import Any
 
 import structlog
 import torch
-from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.base.bootstrap import Ground
 from jobs.base.storage import BlobMissing, StorageError
+from jobs.leases.leases import Lease, fail, hand_back, is_due, lease_next
+from jobs.leases.renewing import renewed_aside
 from jobs.tables import ModelVersion
 from jobs.versions.deletion import erased_among
 from jobs.versions.names import shown_name
-from jobs.versions.validation import (
-    Turn,
-    accept,
-    claim_version,
-    has_unvalidated,
-    postpone,
-    refuse,
-    renew_turn,
-)
+from jobs.versions.validation import VALIDATIONS, accept, refuse
 from models.proving.check import Check
 from models.proving.proof import Proof
 from models.records.errors import ModelError
@@ -104,7 +97,7 @@ class Validator:
 
     def has_work(self) -> bool:
         """Say whether a version waits, or one that is held is gone; only reads."""
-        return has_unvalidated(self._ground.database) or bool(self._gone())
+        return is_due(self._ground.database, VALIDATIONS) or bool(self._gone())
 
     def validate_next(self) -> bool:
         """Try out the version that has waited for longest.
@@ -115,63 +108,44 @@ class Validator:
         if not self._trying.acquire(blocking=False):
             return False
         try:
-            turn = claim_version(self._ground.database, self._ground.settings.lease_s)
-            return turn is not None and self._try_out(turn)
+            lease = lease_next(self._ground, VALIDATIONS)
+            return lease is not None and self._try_out(lease)
         finally:
             self._trying.release()
 
-    def _try_out(self, turn: Turn) -> bool:
-        """Take a turn to its end; False when it has to be taken again."""
+    def _try_out(self, lease: Lease[ModelVersion]) -> bool:
+        """Work on a lease to its end; False when it has to be taken again."""
         try:
-            with self._renewing(turn):
-                verdict = self._judge(turn)
+            # It may have to wait until others need less memory.
+            with renewed_aside(self._ground, lease):
+                verdict = self._judge(lease)
         except (StorageError, ProcessDied) as err:
             log.warning("validation_waits", error=repr(err))
-            postpone(self._ground.database, turn)
+            hand_back(self._ground, lease)
             return False
         except torch.OutOfMemoryError as err:
             log.warning("validation_waits_for_memory", error=str(err))
-            postpone(self._ground.database, turn, counts=True)
+            fail(self._ground, lease)
             return False
+        version = lease.row
         if verdict.reason is None:
-            accept(self._ground.database, turn, turn.version.record, verdict.proof)
+            accept(self._ground.database, lease, version.record, verdict.proof)
         else:
-            refuse(self._ground.database, turn, verdict.reason, verdict.proof)
-        self._erase_check(turn.version)
-        name, number = turn.version.name, turn.version.version
+            refuse(self._ground.database, lease, verdict.reason, verdict.proof)
+        self._erase_check(version)
+        name, number = version.name, version.version
         self._ground.hints.tell_moved(f"{name}@{number}")
         log.info("version_validated", model=name, version=number, refused=verdict.reason)
         return True
 
-    @contextmanager
-    def _renewing(self, turn: Turn) -> Iterator[None]:
-        """Renew a turn while the block runs: it may have to wait until others need less memory."""
-        ended = threading.Event()
-
-        def renew() -> None:
-            settings = self._ground.settings
-            while not ended.wait(settings.renew_s):
-                try:
-                    renew_turn(self._ground.database, turn, settings.lease_s)
-                except SQLAlchemyError as err:
-                    log.warning("turn_not_renewed", error=str(err).splitlines()[0])
-
-        thread = threading.Thread(target=renew, name="validation", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _judge(self, turn: Turn) -> "_Verdict":
+    def _judge(self, lease: Lease[ModelVersion]) -> "_Verdict":
         """Say whether a version can be run, and answers as its check has it.
 
         Raises StorageError, ProcessDied or torch.OutOfMemoryError where it may be otherwise later.
         """
-        version = turn.version
-        if turn.attempt > self._ground.settings.max_turns:
-            return _Verdict("A worker process ended each time it was tried out.")
+        version, settings = lease.row, self._ground.settings
+        if lease.is_used_up(settings):
+            return _Verdict(lease.of.used_up)
         model = f"{version.name}@{version.version}"
         try:
             if needs_completion(version.record):
@@ -185,7 +159,7 @@ class Validator:
             raise
         except torch.OutOfMemoryError:
             # Of which others may hold much at the moment.
-            if turn.attempt < self._ground.settings.max_turns:
+            if not lease.is_last(settings):
                 raise
             return _Verdict("It does not fit into the memory of the device.")
         except ModelError as err:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import structlog
 
 from jobs.base.database import Database
-from jobs.queue.leases import take_back
 from jobs.queue.quarantine import Suspect
+from jobs.queue.shard_leases import take_back
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ import structlog
 
 from jobs.base.states import ItemStatus
 from jobs.base.storage import BlobMissing, StorageError
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
 from workers.engine.holding.keeper import Stop
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ class Abandoned(Exception):
 class Hold:
     """The hold on a leased shard; safe to share between threads."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: ShardLease) -> None:
         self.lease = lease
         self.moved_at = time.monotonic()
         self.why: Stop | None = None

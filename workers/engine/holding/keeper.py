@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.base.database import Database
 from jobs.base.settings import Settings
 from jobs.base.states import ItemStatus
-from jobs.queue.leases import ending_of, renew
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
+from jobs.queue.shard_leases import ending_of, renew
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ _ASLEEP_S = 2.0
 class Kept(Protocol):
     """A running shard, as the keeper sees it."""
 
-    lease: Lease
+    lease: ShardLease
     moved_at: float
 
     def stop(self, why: Stop) -> None: ...

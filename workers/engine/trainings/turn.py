@@ -15,8 +15,8 @@ from jobs.base.states import ItemStatus
 from jobs.base.storage import BlobMissing, StorageError, training_name
 from jobs.inputs.manifests import Item
 from jobs.intake.trainings import Turn, check_wanted, end_turn_surely, note_outcome, read_row
-from jobs.queue.leases import hand_back
 from jobs.queue.quarantine import Suspect
+from jobs.queue.shard_leases import hand_back
 from jobs.results.segments import ItemError, Row, to_json
 from jobs.tables import ModelVersion
 from jobs.tenants.audit import WORKER, Actor
@@ -85,7 +85,7 @@ class TrainingTurn:
             return self._fail(err)
         except RuntimeError as err:
             # Others may have had the memory at that moment.
-            is_last = self._run.lease.errors + 1 >= self._ground.settings.max_attempts
+            is_last = self._run.lease.is_last(self._ground.settings)
             if is_out_of_memory(err) and is_last:
                 return self._fail(
                     TrainingFailed(
@@ -120,7 +120,7 @@ class TrainingTurn:
         lease, storage = self._run.lease, self._ground.storage
         if self._run.why == "lost":
             return False
-        name = training_name(lease.job_id, lease.attempt)
+        name = training_name(lease.job_id, lease.fence)
         self._run.surely(lambda: storage.put(name, [fit.save()]))
         turn = Turn(name, _shown(fit, images))
         held_s = time.monotonic() - self._began_at
@@ -174,7 +174,7 @@ class TrainingTurn:
         return self._commit(ItemStatus.ERRORED, error=ItemError(err.code, str(err)))
 
     def _commit(self, status: ItemStatus, **of_row: Any) -> bool:
-        row = Row(0, self._name, status, attempts=self._run.lease.tries, **of_row)
+        row = Row(0, self._name, status, attempts=self._run.lease.attempts, **of_row)
         is_over = self._run.commit([row])
         if is_over:
             self._delete(self._checkpoint)

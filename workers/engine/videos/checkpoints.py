@@ -1,6 +1,6 @@
 """The place that a long video has reached, kept so that a killed worker's successor goes on there.
 
-    jobs/{job}/checkpoints/{index}/{windows}-{attempt}-{sha256}.safetensors
+    jobs/{job}/checkpoints/{index}/{windows}-{fence}-{sha256}.safetensors
 
 A blob lies under its job, is erased with it, and is never changed. Its name holds the digest of its
 bytes, so that a damaged one is seen. It counts only for the same input, model and parameters. The
@@ -76,12 +76,12 @@ class Checkpoints:
                 return progress
         return Progress()
 
-    def save(self, progress: Progress, attempt: int) -> None:
+    def save(self, progress: Progress, fence: int) -> None:
         """Write a checkpoint, then delete those that it replaces. Raises StorageError."""
         data = _encode(progress, self._basis)
         digest = hashlib.sha256(data).hexdigest()
         count = len(progress.clips)
-        name = checkpoint_name(self._job_id, self._index, count, attempt, digest)
+        name = checkpoint_name(self._job_id, self._index, count, fence, digest)
         self._storage.put(name, [data])
         replaced = [each for each in self.names if each != name]
         # What cannot be deleted now is still named, and goes with the next one or the commit.

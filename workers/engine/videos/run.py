@@ -22,7 +22,7 @@ import structlog
 from jobs.base.states import ItemStatus
 from jobs.base.storage import StorageError
 from jobs.inputs.manifests import Item
-from jobs.queue.scheduling import Lease
+from jobs.queue.scheduling import ShardLease
 from jobs.results.segments import ItemError, ItemWarning, Row, to_json
 from models.media.films import Facts, Frame, Position
 from models.records.errors import VideoTooLarge
@@ -67,7 +67,7 @@ class Outcome:
     picture: bytes | None
 
 
-def batch_key(lease: Lease) -> tuple[str, str]:
+def batch_key(lease: ShardLease) -> tuple[str, str]:
     """Name what chunks must have in common to share a batch: model version and parameters."""
     return lease.model, json.dumps(lease.params, sort_keys=True)
 
@@ -286,7 +286,7 @@ class VideoRun:
             return
         try:
             with self._hold.unhurried():
-                checkpoints.save(progress, self._hold.lease.attempt)
+                checkpoints.save(progress, self._hold.lease.fence)
         except StorageError as err:
             log.warning("checkpoint_not_kept", index=self._index, error=str(err))
         self._kept_at = time.monotonic()
@@ -320,7 +320,7 @@ class VideoRun:
             self._item.custom_id,
             ItemStatus.SUCCEEDED if error is None else ItemStatus.ERRORED,
             self._sha256,
-            self._hold.lease.tries,
+            self._hold.lease.attempts,
             None if predictions is None else to_json(predictions),
             error,
             warnings=(ItemWarning("video_damaged", damage),) if damage is not None else (),

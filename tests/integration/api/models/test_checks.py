@@ -10,8 +10,9 @@ import pytest
 
 from jobs.aftercare.tidying import delete_strays
 from jobs.base.bootstrap import Ground
+from jobs.leases.leases import lease_next
 from jobs.tables import ModelVersion
-from jobs.versions.validation import accept, claim_version
+from jobs.versions.validation import VALIDATIONS, accept
 from tests.integration.api.callers import Caller, check_problem
 from tests.model_files.weights_files import DIGITS, RECORD
 
@@ -41,9 +42,9 @@ def push(caller: Caller, check: Any) -> Any:
 
 
 def row(ground: Ground) -> ModelVersion:
-    turn = claim_version(ground.database, 30)
+    turn = lease_next(ground, VALIDATIONS)
     assert turn is not None
-    return turn.version
+    return turn.row
 
 
 def test_it_lies_in_the_store_until_the_version_was_tried_out(
@@ -51,9 +52,9 @@ def test_it_lies_in_the_store_until_the_version_was_tried_out(
 ) -> None:
     view = push(caller, CHECK)
     assert (view.status_code, view.json["proof"]) == (202, None)
-    turn = claim_version(ground.database, 30)
+    turn = lease_next(ground, VALIDATIONS)
     assert turn is not None
-    blob = turn.version.check_blob
+    blob = turn.row.check_blob
     assert blob is not None
     kept = json.loads(ground.storage.get(blob))
     assert kept["samples"][0]["data"] == DATA
@@ -108,7 +109,7 @@ def test_what_cannot_be_meant_is_refused_and_nothing_is_kept(
     problem = check_problem(push(caller, check), 422)
     assert problem["error"]["param"] == param
     assert set(ground.storage.list("models/")) == before
-    assert claim_version(ground.database, 30) is None
+    assert lease_next(ground, VALIDATIONS) is None
 
 
 def test_one_of_too_many_bytes_is_refused(caller: Caller) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from api.app import create_app
 from jobs.base.bootstrap import Ground
+from jobs.leases.leases import is_due
 from jobs.tables import ModelVersion
 from jobs.tenants.keys import NewKey
-from jobs.versions.validation import has_unvalidated
+from jobs.versions.validation import VALIDATIONS
 from models.catalog import SHIPPED, shipped_weights
 from tests.integration.api.callers import Caller, check_problem, try_out, with_settings
 from tests.integration.api.models.registering import job, rows
@@ -66,7 +67,7 @@ def test_the_call_may_wait_for_the_worker(caller: Caller, ground: Ground) -> Non
             target=lambda weights=weights: answers.append(caller.push("my/cats", weights, wait=20))
         )
         pushing.start()
-        while not has_unvalidated(ground.database):
+        while not is_due(ground.database, VALIDATIONS):
             assert pushing.is_alive()
         try_out(ground, reason)
         pushing.join(20)

@@ -1,4 +1,4 @@
-"""How a lease lives and ends, other than by a commit.
+"""How a shard's lease lives and ends, other than by a commit (see jobs.leases).
 
     renew       every few seconds, all shards of a process in one statement
     hand_back   by a worker that stops: the shard is pending again and nothing is held against it
@@ -13,16 +13,18 @@ What a shard's end means for the items in it, when its worker did not come back,
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
 from jobs.base.states import ItemStatus, ShardState
+from jobs.leases.owned import free, lock_leased, of_owner, renew_all
 from jobs.queue.completion import close_if_over
 from jobs.queue.quarantine import Suspect, isolate
-from jobs.queue.scheduling import Lease, charge_job, charge_tenant
+from jobs.queue.scheduling import ShardLease, charge_job, charge_tenant
+from jobs.queue.shards import SHARDS
 from jobs.tables import Job, Shard
 
 Ending = Literal["death", "expiry", "error", "hand_back"]
@@ -39,20 +41,13 @@ class Renewal:
     ending: dict[int, ItemStatus]
 
 
-def renew(database: Database, owner: str, leases: Collection[Lease], lease_s: float) -> Renewal:
+def renew(
+    database: Database, owner: str, leases: Collection[ShardLease], lease_s: float
+) -> Renewal:
     """Extend the leases of one process by the database's clock."""
-    attempts = {lease.shard_id: lease.attempt for lease in leases}
-    mine = Shard.id.in_(attempts), Shard.owner == owner, Shard.state == ShardState.LEASED
-    in_order = select(Shard.id).where(*mine).order_by(Shard.id).with_for_update()
-    with database.write() as session:
-        renewed = session.execute(
-            update(Shard)
-            .where(Shard.id.in_(in_order.scalar_subquery()), *mine)
-            .values(lease_until=db_now() + lease_s)
-            .returning(Shard.id, Shard.attempt)
-        ).all()
-    held = {shard_id for shard_id, attempt in renewed if attempts[shard_id] == attempt}
-    return Renewal(frozenset(attempts) - held, ending_of(database, held))
+    fences = {lease.shard_id: lease.fence for lease in leases}
+    held = renew_all(database, SHARDS, owner, fences, lease_s)
+    return Renewal(frozenset(fences) - held, ending_of(database, held))
 
 
 def ending_of(database: Database, shard_ids: Collection[int]) -> dict[int, ItemStatus]:
@@ -66,12 +61,12 @@ def ending_of(database: Database, shard_ids: Collection[int]) -> dict[int, ItemS
     return {shard_id: ending for shard_id, ending in found if ending is not None}
 
 
-def hand_back(database: Database, lease: Lease) -> bool:
+def hand_back(database: Database, lease: ShardLease) -> bool:
     """Give a shard back unharmed; False when the lease was gone already."""
     return _end_one(database, lease, "hand_back")
 
 
-def fail(database: Database, lease: Lease) -> bool:
+def fail(database: Database, lease: ShardLease) -> bool:
     """Give back a shard that could not be run, to be tried again after a pause."""
     return _end_one(database, lease, "error")
 
@@ -85,25 +80,17 @@ def take_back(
     names then.
     """
     ending: Ending = "death" if crashed else "expiry"
-    return _end_all(database, Shard.owner == owner, ending, suspects)
+    return _end_all(database, of_owner(SHARDS, owner), ending, suspects)
 
 
 def expire(database: Database) -> int:
     """End the leases that nobody renewed in time; gives their number."""
-    return _end_all(database, Shard.lease_until < db_now(), "expiry")
+    return _end_all(database, SHARDS.has_lapsed, "expiry")
 
 
-def _end_one(database: Database, lease: Lease, ending: Ending) -> bool:
+def _end_one(database: Database, lease: ShardLease, ending: Ending) -> bool:
     with database.write() as session:
-        shard = session.scalar(
-            select(Shard)
-            .where(
-                Shard.id == lease.shard_id,
-                Shard.attempt == lease.attempt,
-                Shard.state == ShardState.LEASED,
-            )
-            .with_for_update()
-        )
+        shard = session.scalar(select(Shard).where(lease.is_held).with_for_update())
         if shard is None:
             return False
         _return_shards(session, [shard], ending)
@@ -111,15 +98,13 @@ def _end_one(database: Database, lease: Lease, ending: Ending) -> bool:
 
 
 def _end_all(
-    database: Database, which: Any, ending: Ending, suspects: Sequence[Suspect] = ()
+    database: Database,
+    which: ColumnElement[bool],
+    ending: Ending,
+    suspects: Sequence[Suspect] = (),
 ) -> int:
     with database.write() as session:
-        shards = session.scalars(
-            select(Shard)
-            .where(which, Shard.state == ShardState.LEASED)
-            .order_by(Shard.id)
-            .with_for_update(skip_locked=True)
-        ).all()
+        shards = lock_leased(session, SHARDS, which)
         _return_shards(session, shards, ending, suspects)
         return len(shards)
 
@@ -134,7 +119,8 @@ def _return_shards(
         refunds[shard.job_id] += shard.charged_s or 0.0
         mine = [suspect for suspect in suspects if suspect.shard_id == shard.id]
         _count_ending(shard, ending, now, is_bystander=bool(suspects) and not mine)
-        shard.owner = shard.lease_until = shard.charged_s = None
+        free(SHARDS, shard)
+        shard.charged_s = None
         shard.state = ShardState.PENDING
         added[shard.job_id] += isolate(session, shard, mine)
     session.flush()
