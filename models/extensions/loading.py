@@ -112,6 +112,10 @@ class Extensions:
         """Give an architecture that a module brought; None where none did."""
         return self._found.get(architecture)
 
+    def names(self) -> list[str]:
+        """Give the names of all architectures that modules brought, sorted."""
+        return sorted(self._found)
+
     def _check_name(self, name: str, architecture: str, taken: Container[str]) -> None:
         source, other = source_of(architecture).name, self._found.get(architecture)
         if other is not None and other.extension != name:

@@ -41,7 +41,7 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     faults = [
         _some("missing", _learned(told["missing_keys"])),
         _some("unexpected", _learned(told["unexpected_keys"])),
-        _some("of another shape", [str(each[0]) for each in told["mismatched_keys"]]),
+        _some("of another shape", [_shapes(*each) for each in sorted(told["mismatched_keys"])]),
         _some("not to be converted", [str(each) for each in told["error_msgs"]]),
         _some("left out", [each for each, value in loaded.named_parameters() if value.is_meta]),
     ]
@@ -112,6 +112,10 @@ def _refuse(faults: list[str], name: str) -> None:
             f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
             "Check that config.json and model.safetensors are of one folder."
         )
+
+
+def _shapes(name: str, given: Iterable[int], wanted: Iterable[int]) -> str:
+    return f"{name} {tuple(given)} in model.safetensors instead of {tuple(wanted)} by config.json"
 
 
 def _some(what: str, names: list[str]) -> str:

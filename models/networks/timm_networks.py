@@ -8,7 +8,7 @@ as its own evaluation does. Nothing is downloaded: weights are the caller's.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from torch import nn
 
 from models.records.architectures import TIMM_PREFIX
 from models.records.errors import RecordError, UnknownArchitecture
+from models.records.prefixes import names_ending
 from models.records.record import ModelRecord
 from models.records.torchvision_names import EMBEDDING_SUFFIX
 
@@ -69,7 +70,7 @@ def describe(asked: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> M
     if gives_features:
         labels = ["embedding"]
     else:
-        labels = _checked_labels(asked, classes, _last_layer(published))
+        labels = _checked_labels(asked, classes, _last_layer(published), shapes)
     parameters = sum(math.prod(shape) for shape in shapes.values())
     return {
         "task": "embedding" if gives_features else "classification",
@@ -120,9 +121,12 @@ def _published(name: str) -> Any:
 
 
 def _classes(published: Any, shapes: Mapping[str, Sequence[int]]) -> int:
-    """Read from the weights how many classes their last layer has; 0 for weights without one."""
-    shape = shapes.get(_last_layer(published))
-    return int(shape[0]) if shape else 0
+    """Read from the weights how many classes their last layer has; 0 for weights without one.
+
+    A training may have put something before all names (models/records/prefixes.py).
+    """
+    found = names_ending(shapes, _last_layer(published))
+    return int(shapes[found[0]][0]) if len(found) == 1 and shapes[found[0]] else 0
 
 
 def _last_layer(published: Any) -> str:
@@ -130,9 +134,16 @@ def _last_layer(published: Any) -> str:
     return f"{last[0] if isinstance(last, tuple | list) else last}.weight"
 
 
-def _checked_labels(asked: Mapping[str, Any], classes: int, last: str) -> list[str]:
+def _checked_labels(
+    asked: Mapping[str, Any], classes: int, last: str, names: Iterable[str]
+) -> list[str]:
     """Give a name a class: the given ones, else ImageNet's for as many; raises RecordError."""
     if not classes:
+        if len(several := names_ending(names, last)) > 1:
+            raise RecordError(
+                f"The weights have {' and '.join(several[:2])}, the last layers of two networks; "
+                "save the state dict of one of them alone."
+            )
         raise RecordError(
             f"The weights have no {last}, by which {asked['architecture']} answers: they are "
             "another network's, or give features alone and are for "

@@ -11,11 +11,15 @@ import base64
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_REASON = 300
 
 
 def check(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,6 +70,14 @@ def _pictures(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         yield path.name, path.read_bytes()
 
 
+def _in_one_line(err: Exception) -> str:
+    """Give what a library says, without its colours, tables and line breaks, and not cut off."""
+    plain = " ".join(_COLOURS.sub("", str(err)).split())
+    if "ignore_mismatched_sizes" in plain:  # a table of them was printed before
+        return "the weights are of other shapes than config.json says"
+    return plain if len(plain) <= _LONGEST_REASON else f"{plain[: _LONGEST_REASON - 1]}…"
+
+
 def main() -> int:
     """Answer one request; returns the exit status."""
     # The libraries print what they like; the check alone goes to standard output.
@@ -74,8 +86,7 @@ def main() -> int:
     try:
         json.dump(check(json.load(sys.stdin)), answers)
     except Exception as err:  # of whatever library: the caller is told in one line
-        reason = (str(err).strip().splitlines() or [""])[0]
-        sys.stderr.write(f"\n{type(err).__name__}: {reason}\n")
+        sys.stderr.write(f"\n{type(err).__name__}: {_in_one_line(err)}\n")
         return 2
     return 0
 

@@ -25,9 +25,10 @@ from models.records.errors import ExtensionNotLoaded, RecordError, UnknownArchit
 from models.records.options import CONFIGURABLE
 from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
+from models.runtime.checkpoints import Tensors
 from models.runtime.flattening import flattened
 from models.runtime.folding import fold_norms
-from models.runtime.task_tables import TASKS, VIDEO_TASKS, table
+from models.runtime.task_tables import table
 
 Builder = Callable[..., nn.Module]
 
@@ -50,7 +51,7 @@ FOREIGN: Mapping[str, Callable[[ModelRecord], nn.Module]] = {
     "huggingface": huggingface.build,
 }
 # Sources whose library has rules of its own for the names of tensors.
-FILLERS: Mapping[str, Callable[[nn.Module, weights_file.Tensors, str], None]] = {
+FILLERS: Mapping[str, Callable[[nn.Module, Tensors, str], None]] = {
     "huggingface": huggingface_loading.fill
 }
 
@@ -120,10 +121,18 @@ def unknown(architecture: str, model: str) -> UnknownArchitecture:
         return ExtensionNotLoaded(
             f"There is no architecture {architecture!r} (model {model!r}) on this worker. {reasons}"
         )
-    ours = (name for name in ARCHITECTURES if "/" not in name)
+    if "yolo" in architecture.lower():
+        return UnknownArchitecture(
+            f"There is no architecture {architecture!r} (model {model!r}): a YOLO is run from its "
+            "ONNX file. Export it (`yolo export model=best.pt format=onnx`) and push that, without "
+            "--architecture."
+        )
+    ours = ", ".join(repr(name) for name in ARCHITECTURES if "/" not in name)
+    own = ", ".join(map(repr, EXTENSIONS.names()))
     return UnknownArchitecture(
-        f"There is no architecture {architecture!r} (model {model!r}). "
-        f"There are {', '.join(map(repr, ours))} and torchvision's networks for "
-        f"{', '.join((*TASKS, *VIDEO_TASKS))}, for example 'torchvision/resnet50'; the modules of "
-        "an operator's own are named in PIXELMILL_EXTENSIONS of the workers."
+        f"There is no architecture {architecture!r} (model {model!r}). There are timm's, such as "
+        "'timm/convnext_tiny', torchvision's, such as 'torchvision/resnet50', Hugging Face's "
+        f"(push the folder), and {ours}; "
+        + (f"of the operator's own {own}" if own else "no module of an operator's own is loaded")
+        + " (PIXELMILL_EXTENSIONS of the workers). Any other network: export it to ONNX."
     )

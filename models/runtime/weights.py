@@ -1,16 +1,15 @@
 """Weights as bytes: safetensors only, checked before they are believed.
 
-Pickles can run code when they are read. They are met in one place, `convert`, which an operator
-calls on a file of their own and which reads them with `weights_only=True`.
+Pickles can run code when they are read. They are met in one place, `convert`, which is called on
+the own machine of whoever has one (models/runtime/checkpoints.py).
 """
 
 import hashlib
 import io
 import json
-import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.error import URLError
 
@@ -22,7 +21,9 @@ from torch import nn
 from models.networks.torchvision import published_weights
 from models.networks.torchvision_history import with_modern_names
 from models.records.errors import WeightsError, WeightsUnavailable
+from models.records.prefixes import shared_beginning, without_prefix
 from models.records.weights_header import check_header, looks_pickled
+from models.runtime.checkpoints import Tensors, read_checkpoint
 
 # Auxiliary classifiers of GoogLeNet, Inception and the segmenters: used in training only, so never
 # built.
@@ -30,10 +31,7 @@ _TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.")
 # A counter of batch normalisation that only training reads; published weights often lack it.
 _TRAINING_COUNTER = "num_batches_tracked"
 _NAMES_SHOWN = 5
-_WRAPPERS = ("module.", "_orig_mod.")
 _BOLD = re.compile(r"\x1b\[[0-9;]*m")
-
-Tensors = dict[str, torch.Tensor]
 
 
 def digest(data: bytes) -> str:
@@ -80,17 +78,28 @@ def read_metadata(data: bytes) -> dict[str, str]:
         raise WeightsError(f"The header of the safetensors file cannot be read: {err}.") from err
 
 
-def convert(source: Path | str | bytes) -> bytes:
+def convert(
+    source: Path | str | bytes,
+    architecture: str | None = None,
+    key: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> bytes:
     """Turn a local .safetensors, .pth or .pt state dict into safetensors bytes.
 
-    A checkpoint that holds its state dict under "state_dict" or "model" is unwrapped. Raises
-    WeightsError for a file that is missing, no state dict, or a pickle that needs code to load.
+    Of a checkpoint with several state dicts that of `key` is taken, else the one that the
+    `architecture`'s own loader takes; `tell` hears of such a choice. Raises WeightsError for a file
+    that is missing, holds no state dict or several, or is a pickle that needs code to load.
     """
     try:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
     except OSError as err:
         raise WeightsError(f"The weights file cannot be read: {err}.") from err
-    return write(_unpickle(data) if looks_pickled(data) else read(data))
+    if not looks_pickled(data):
+        return write(read(data))
+    chosen = read_checkpoint(io.BytesIO(data), architecture, key)
+    if chosen.told:
+        tell(chosen.told)
+    return write(chosen.tensors)
 
 
 def fetch_torchvision(architecture: str, weights_name: str | None = None) -> bytes:
@@ -114,17 +123,23 @@ def fetch_torchvision(architecture: str, weights_name: str | None = None) -> byt
 def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     """Put the tensors into the network; raises WeightsError naming what does not fit.
 
-    Every name, shape and kind of number must agree, both ways, but for what only training reads
-    and for names that older versions of torchvision gave; `name` is the model's, for the message.
+    Every name, shape and kind of number must agree, both ways, but for what only training reads,
+    for what it puts before every name, and for names that older versions of torchvision gave;
+    `name` is the model's, for the message.
     """
     wanted = module.state_dict()
-    given = _inference_part(tensors, wanted)
+    plain = without_prefix(
+        tensors, [each for each in wanted if not each.endswith(_TRAINING_COUNTER)]
+    )
+    given = _inference_part(plain, wanted)
     if given.keys() != wanted.keys():
-        given = _inference_part(with_modern_names(tensors), wanted)
+        given = _inference_part(with_modern_names(plain), wanted)
+    misshapen = [
+        key for key in sorted(wanted.keys() & given.keys()) if given[key].shape != wanted[key].shape
+    ]
     shapes = [
         f"{key} {tuple(given[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in sorted(wanted.keys() & given.keys())
-        if given[key].shape != wanted[key].shape
+        for key in misshapen
     ]
     faults = [
         _some("missing", sorted(wanted.keys() - given.keys())),
@@ -141,7 +156,7 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     if any(faults):
         raise WeightsError(
             f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
-            "Check that architecture and number of labels (--labels) are those of the weights."
+            + _remedy(misshapen, given, wanted)
         )
     fill_exactly(module, given)
 
@@ -156,6 +171,26 @@ def fill_exactly(module: nn.Module, tensors: Tensors) -> None:
         module.load_state_dict(state)
     except RuntimeError as err:
         raise WeightsError(f"The weights are not this network's: {_first_line(err)}") from err
+
+
+def _remedy(misshapen: list[str], given: Tensors, wanted: Mapping[str, torch.Tensor]) -> str:
+    """Say what to look at: the channels, where these alone differ, or the prefix of the names."""
+    for key in misshapen[:1]:
+        theirs, ours = given[key].shape, wanted[key].shape
+        only_channels = len(theirs) == 4 == len(ours) and (
+            theirs[0] == ours[0] and theirs[2:] == ours[2:]
+        )
+        if only_channels and len(misshapen) == 1 and given.keys() == wanted.keys():
+            return (
+                f"The weights take pictures of {theirs[1]} channels and not of {ours[1]}: say so "
+                f'with --record, {{"preprocess": {{"channels": {theirs[1]}, …}}}}, whole.'
+            )
+    beginning = shared_beginning(given)
+    own = shared_beginning(wanted)
+    found = f"Nearly all their names begin with {beginning!r}. " if beginning != own else ""
+    return (
+        f"{found}Check that architecture and number of labels (--labels) are those of the weights."
+    )
 
 
 def _of_another_kind(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> list[str]:
@@ -184,40 +219,6 @@ def _inference_part(tensors: Tensors, wanted: Mapping[str, torch.Tensor]) -> Ten
         if not key.startswith(_TRAINING_HEADS) and not key.endswith(_TRAINING_COUNTER)
     }
     return {**kept, **counters}
-
-
-def _unpickle(data: bytes) -> Tensors:
-    """Read a torch checkpoint without letting it run code; raises WeightsError."""
-    try:
-        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as err:
-        raise WeightsError(
-            "The pickle is refused: it is damaged, or needs code to load. Save a plain "
-            f"state dict instead: torch.save(network.state_dict(), path). ({_first_line(err)})"
-        ) from err
-    for wrapper in ("state_dict", "model"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
-            loaded = loaded[wrapper]
-    if not isinstance(loaded, Mapping) or not loaded or not _all_tensors(loaded):
-        raise WeightsError(
-            "The file holds no state dict (names to tensors). "
-            "Save one with torch.save(network.state_dict(), path)."
-        )
-    return _without_wrapper(dict(loaded))
-
-
-def _without_wrapper(tensors: Tensors) -> Tensors:
-    """Take off what DataParallel and torch.compile put before every name."""
-    for wrapper in _WRAPPERS:
-        if all(name.startswith(wrapper) for name in tensors):
-            return {name.removeprefix(wrapper): value for name, value in tensors.items()}
-    return tensors
-
-
-def _all_tensors(loaded: Mapping[object, object]) -> bool:
-    return all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in loaded.items()
-    )
 
 
 def _some(what: str, names: list[str]) -> str:

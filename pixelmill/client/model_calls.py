@@ -60,6 +60,7 @@ class ModelCalls:
         head: str | None = None,
         scale: str | None = None,
         license_name: str | None = None,
+        state_dict: str | None = None,
         check: Samples | bool | None = None,
         expected: Path | str | None = None,
         wait: float = 0,
@@ -69,7 +70,8 @@ class ModelCalls:
 
         `weights` is an ONNX file, safetensors, a state dict (.pth) or a Hugging Face folder.
         What the file or its `architecture` says by itself need not be given; what is missing is
-        asked for by name. `labels` are names, or a file with a name a line.
+        asked for by name. `labels` are names, or a file with a name a line. `state_dict` is the key
+        of the one that is meant, of a checkpoint that holds several.
 
         Before the version is ready a worker holds it against what its own library answers, where
         that is installed here: on the pictures of `check`, a file or a folder, or on three of our
@@ -90,7 +92,7 @@ class ModelCalls:
             scale=scale,
             license_name=license_name,
         )
-        with pushed(Path(weights), said) as what:
+        with pushed(Path(weights), said, state_dict) as what:
             return self._push(_path(name), what, wait, check, expected, on_step)
 
     def pull(
@@ -133,13 +135,15 @@ class ModelCalls:
         on_step: OnStep,
     ) -> Model:
         parts = {"record": json.dumps(dict(what.record))}
-        if (held := check_of(what, check, expected, on_step)) is not None:
-            parts["check"] = json.dumps(held)
+        held = check_of(what, check, expected, on_step)
+        if held.check is not None:
+            parts["check"] = json.dumps(held.check)
         on_step(sending(what.weights))
         call = push_call(path + "/versions", what.weights, parts, wait)
         model = Model.from_raw(self._answer(call))
-        if held is not None and check not in (None, True):
+        if held.check is not None and check not in (None, True):
             refuse_unless_made(model, parts["check"])
+        held.tell_unasked(model)
         return model
 
     def delete_version(self, name: str, version: int) -> Mapping[str, Any]:

@@ -90,6 +90,20 @@ def joined(
     return Joined(_header(tensors), tuple(bodies), tuple(more.values()))
 
 
+def tensor_shapes(weights: Path | Joined) -> dict[str, tuple[int, ...]]:
+    """Give the shape of each tensor by the file's header; raises InvalidInput for no such file."""
+    if isinstance(weights, Joined):
+        held = json.loads(weights.header[_LENGTH.size :])
+        held.pop(_METADATA, None)
+    else:
+        held, _ = _read(weights)
+    return {
+        name: tuple(tensor["shape"])
+        for name, tensor in held.items()
+        if isinstance(tensor, dict) and isinstance(tensor.get("shape"), list)
+    }
+
+
 def _header(tensors: Mapping[str, Any]) -> bytes:
     text = json.dumps({_METADATA: {"format": "pt"}, **tensors}, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)

@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from models.proving.references import answers
+from models.records.prefixes import names_ending, without_prefix
 
 _FEATURES = "-embedding"
 
@@ -23,11 +24,14 @@ def reference(architecture: str, weights: Path) -> Callable[[Image.Image], list[
     name = plain.removesuffix(_FEATURES)
     tensors = load_file(weights)
     published: Any = timm.get_pretrained_cfg(name)
+    if published is None:
+        raise ValueError(f"it publishes no settings for {name}")
     last = published.classifier
     last = last[0] if isinstance(last, tuple | list) else last
-    classes = len(tensors[f"{last}.weight"]) if f"{last}.weight" in tensors else 0
+    found = names_ending(tensors, f"{last}.weight")
+    classes = len(tensors[found[0]]) if found else 0
     network: Any = timm.create_model(name, pretrained=False, num_classes=classes).eval()
-    network.load_state_dict(tensors)
+    network.load_state_dict(without_prefix(tensors, network.state_dict()))
     settings = resolve_model_data_config(network)  # type: ignore[no-untyped-call]  # timm's
     prepare: Any = create_transform(**settings)
 

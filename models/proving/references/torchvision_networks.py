@@ -12,6 +12,7 @@ from torchvision import models as tv
 from torchvision.transforms.functional import pil_to_tensor
 
 from models.proving.references import answers
+from models.records.prefixes import without_prefix
 from models.records.torchvision_names import CLASSIFIERS
 
 _FEATURES = "-embedding"
@@ -68,7 +69,7 @@ def _built(name: str, classes: int, tensors: dict[str, torch.Tensor]) -> nn.Modu
         for part in network.modules():
             if isinstance(part, nn.BatchNorm2d):
                 part.eps = 0.0
-    network.load_state_dict(tensors)
+    network.load_state_dict(without_prefix(tensors, network.state_dict()))
     return network.eval()
 
 

@@ -58,6 +58,10 @@ def push(
     licence: Annotated[
         str | None, typer.Option("--license", help="The weights' own, such as Apache-2.0.")
     ] = None,
+    state_dict: Annotated[
+        str | None,
+        typer.Option("--state-dict", metavar="KEY", help="Of a checkpoint with several: which."),
+    ] = None,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -99,6 +103,7 @@ def push(
             head=head,
             scale=scale,
             license_name=licence,
+            state_dict=state_dict,
             check=False if no_check else check,
             expected=expected,
             wait=min(timeout, LONGEST_HOLD_S),

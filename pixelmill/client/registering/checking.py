@@ -95,12 +95,14 @@ def expected_answers(samples: Samples, expected: Path | str) -> dict[str, Any]:
     """
     path = Path(expected)
     answers = _read_answers(path)
+    # What an answer is comes first: it is at fault whichever pictures it is of.
+    for name, answer in answers.items():
+        _check_answer(path, name, answer)
     found = list(pictures(samples, answers.keys()))
     names = [each.name for each in found]
     for name in names:
         if name not in answers:
             raise InvalidInput(f"{path} has no answer for {name}; give one for each picture.")
-        _check_answer(path, name, answers[name])
     for name in answers.keys() - set(names):
         raise InvalidInput(f"{path} has an answer for {name}, which is none of the pictures.")
     rows = [

@@ -27,7 +27,7 @@ def run_command(
     environ = {
         **os.environ,
         "PYTHONSAFEPATH": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
     }
     try:
         done = subprocess.run(

@@ -1,13 +1,18 @@
 """What a caller may hand to `push`, and what of a record each kind of it says by itself.
 
 best.onnx                    ──► the file; a worker reads the rest from it
+best.onnx, best.onnx.data    ──► one file of both
 model.safetensors            ──► the file, with `architecture`
-model.pth, .pt, .bin         ──► a state dict, made safetensors in a process of its own
+model.pth, .pt, .bin, .pkl   ──► a state dict, made safetensors in a process of its own
 a Hugging Face folder        ──► its weights, as one file, with what its JSON files say
+
+What no server could take is refused here, by the files' beginnings and headers, before any library
+is asked.
 
 Whoever gives a whole record has the last word.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,14 +21,20 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill.client.hugging_face.folder import read_folder
+from pixelmill.client.registering.class_counts import check_classes
+from pixelmill.client.registering.external_data import join_external_data
 from pixelmill.client.registering.house import CommandFailedError, run_command
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.safetensors_stream import Joined
 
-_PICKLED = (".pth", ".pt", ".bin", ".ckpt")
+log = logging.getLogger(__name__)
+
+_PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".pkl", ".pickle")
 _MOST_LABEL_BYTES = 8 * 2**20
-# A zip archive, as torch writes them, or a bare pickle.
+# A zip archive, as torch writes them, or a bare pickle; a safetensors file's header may be as long
+# as a pickle begins, and then this follows.
 _PICKLE_BEGINS = (b"PK\x03\x04", b"\x80")
+_HEADER_BEGINS = b"\0\0\0\0{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +50,44 @@ class Pushed:
 
 
 @contextmanager
-def pushed(source: Path, said: Mapping[str, Any]) -> Iterator[Pushed]:
+def pushed(
+    source: Path, said: Mapping[str, Any], state_dict: str | None = None
+) -> Iterator[Pushed]:
     """Give the file and the record for a path; what was made on the way is gone afterwards.
 
-    `said` are the members of the record that the caller gave. Raises InvalidInput.
+    `said` are the members of the record that the caller gave; `state_dict` is the key of a
+    checkpoint's. Raises InvalidInput.
     """
-    if source.is_dir():
-        weights, read = read_folder(source, said.get("task"))
-        yield Pushed(weights, with_said(read, said), source)
-    elif not source.is_file():
-        raise InvalidInput(f"{source} is neither a file nor a folder; push takes one of them.")
-    elif _is_pickled(source):
-        _check_architecture(source, said)
-        with tempfile.TemporaryDirectory(prefix="pixelmill-") as folder:
-            target = Path(folder) / "model.safetensors"
-            _convert(source, target)
-            yield Pushed(target, said)
-    else:
-        if source.suffix == ".safetensors":
+    with _read(source, said, state_dict) as what:
+        check_classes(source, what.weights, what.record)
+        yield what
+
+
+@contextmanager
+def _read(source: Path, said: Mapping[str, Any], state_dict: str | None) -> Iterator[Pushed]:
+    with tempfile.TemporaryDirectory(prefix="pixelmill-") as made:
+        if source.is_dir():
+            weights, read = read_folder(source, said.get("task"))
+            if isinstance(weights, Path):
+                _look(weights)
+            yield Pushed(weights, with_said(read, said), source)
+        elif not source.is_file():
+            raise InvalidInput(f"{source} is neither a file nor a folder; push takes one of them.")
+        elif _is_pickled(source):
+            _look(source)
             _check_architecture(source, said)
-        yield Pushed(source, said)
+            target = Path(made) / "model.safetensors"
+            _convert(source, target, said["architecture"], state_dict)
+            yield Pushed(target, said)
+        elif state_dict is not None:
+            raise InvalidInput(f"{source} is no torch checkpoint; leave --state-dict out.")
+        elif source.suffix == ".safetensors":
+            _check_architecture(source, said)
+            _look(source)
+            yield Pushed(source, said)
+        else:
+            target = Path(made) / "model.onnx"
+            yield Pushed(target if join_external_data(source, target) else source, said)
 
 
 def with_said(read: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,8 +148,9 @@ def read_labels(labels: Sequence[str] | Path | str) -> list[str]:
 
 def _is_pickled(source: Path) -> bool:
     with source.open("rb") as file:
-        begins = file.read(4)
-    return source.suffix in _PICKLED or begins.startswith(_PICKLE_BEGINS[0])
+        begins = file.read(9)
+    looks_pickled = begins.startswith(_PICKLE_BEGINS) and begins[4:] != _HEADER_BEGINS
+    return looks_pickled or source.suffix in _PICKLED
 
 
 def _check_architecture(source: Path, said: Mapping[str, Any]) -> None:
@@ -132,10 +162,26 @@ def _check_architecture(source: Path, said: Mapping[str, Any]) -> None:
         )
 
 
-def _convert(source: Path, target: Path) -> None:
-    """Turn a state dict into safetensors in a process that reads it without running its code."""
+def _look(source: Path) -> None:
+    """Refuse what is no state dict by its beginning, header or opcodes, without torch."""
     try:
-        run_command("models.convert", str(source.resolve()), str(target))
+        run_command("models.convert", str(source.resolve()))
+    except CommandFailedError as err:
+        raise InvalidInput(f"{source} cannot be pushed: {err}") from err
+
+
+def _convert(source: Path, target: Path, architecture: str, state_dict: str | None) -> None:
+    """Turn a state dict into safetensors in a process that reads it without running its code."""
+    wanted = () if state_dict is None else ("--state-dict", state_dict)
+    try:
+        told = run_command(
+            "models.convert",
+            str(source.resolve()),
+            str(target),
+            "--architecture",
+            architecture,
+            *wanted,
+        )
     except CommandFailedError as err:
         if "No module named" in str(err):
             raise InvalidInput(
@@ -143,3 +189,5 @@ def _convert(source: Path, target: Path) -> None:
                 "installed here: pip install 'pixelmill[workers]'."
             ) from err
         raise InvalidInput(f"{source} cannot be pushed: {err}") from err
+    if told.strip():
+        log.warning("%s: %s", source.name, told.strip())

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,29 +31,41 @@ _NEW_LINE = b"\r\n"
 OnStep = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a version is to be held against, None for nothing; and why nobody could be asked."""
+
+    check: Mapping[str, Any] | None = None
+    unasked: str = ""
+
+    def tell_unasked(self, model: Model) -> None:
+        """Say why a version that was taken is held against nothing; of a refused one nothing."""
+        if self.unasked and model.state != "refused":
+            log.warning("%s is not checked: %s", model.id, self.unasked)
+
+
 def check_of(
     what: Pushed, check: Samples | bool | None, expected: Path | str | None, on_step: OnStep
-) -> dict[str, Any] | None:
-    """Give what a version is to be held against; None for nothing."""
+) -> Held:
+    """Give what a version is to be held against."""
     samples = None if isinstance(check, bool) else check
     if expected is not None:
         if samples is None:
             raise InvalidInput("`expected` needs the pictures that it is of; give them as `check`.")
-        return expected_answers(samples, expected)
+        return Held(expected_answers(samples, expected))
     if check is False or (check is None and not can_ask(what.record)):
-        return None
+        return Held()
     if (library := library_of(what.record)) is not None:
         on_step(f"asking {library} for its own answers, for up to half a minute")
     if samples is not None and (others := passed_over(samples)):
         log.warning("not checked with %s: no JPEG, PNG, WebP, BMP, GIF or TIFF", ", ".join(others))
     try:
-        return asked_library(what.weights, what.folder, what.record, samples)
+        return Held(asked_library(what.weights, what.folder, what.record, samples))
     except InvalidInput as err:
         if check is not None:
             raise
-        # Nobody has asked for it: the version is not proven, which its card shows.
-        log.warning("pushed without a check: %s", err)
-        return None
+        # Nobody has asked for it, and it may be the network that is at fault: its card shows it.
+        return Held(unasked=str(err))
 
 
 def refuse_unless_made(model: Model, check: str) -> None:
