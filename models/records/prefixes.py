@@ -11,16 +11,16 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
-# Of a file's names so many may lie beside the network: the weights of a loss, a metric's counts.
-_MOST_OTHERS = 0.1
+# Of batch normalisation.
+_COUNTER = "num_batches_tracked"
 
 
 def without_prefix(tensors: Mapping[str, Value], wanted: Collection[str]) -> dict[str, Value]:
     """Give tensors by the names that a network has; as they were, where no prefix hides them all.
 
-    `wanted` are the network's names that a file must hold.
+    `wanted` are the network's names; of these a file may lack what only training counts.
     """
-    prefix = _prefix_of(tensors, wanted)
+    prefix = _prefix_of(tensors, [each for each in wanted if not each.endswith(_COUNTER)])
     if not prefix:
         return dict(tensors)
     return {
@@ -43,7 +43,7 @@ def shared_beginning(names: Collection[str]) -> str:
         first, count = Counter(each.partition(".")[0] for each in rest).most_common(1)[0]
         inner = [each[len(first) + 1 :] for each in rest if each.startswith(first + ".")]
         # A network of several parts; of one part alone names go on being shared to the end.
-        if first.isdecimal() or len(inner) < count or count < (1 - _MOST_OTHERS) * len(names):
+        if first.isdecimal() or len(inner) < count or not _are_few(len(names) - count, len(names)):
             break
         beginning, rest = f"{beginning}{first}.", inner
     return beginning
@@ -56,6 +56,11 @@ def _prefix_of(names: Collection[str], wanted: Collection[str]) -> str:
     for name in names_ending(names, missing):
         prefix = name.removesuffix(missing)
         others = sum(not each.startswith(prefix) for each in names)
-        if others <= _MOST_OTHERS * len(names) and all(prefix + each in names for each in wanted):
+        if _are_few(others, len(names)) and all(prefix + each in names for each in wanted):
             return prefix
     return ""
+
+
+def _are_few(others: int, names: int) -> bool:
+    """Say whether these may lie beside a network: the weights of a loss, a metric's counts."""
+    return others <= max(2, names // 10) and others * 4 <= names

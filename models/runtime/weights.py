@@ -18,7 +18,6 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from models.networks.torchvision import published_weights
 from models.networks.torchvision_history import with_modern_names
 from models.records.errors import WeightsError, WeightsUnavailable
 from models.records.prefixes import shared_beginning, without_prefix
@@ -108,6 +107,8 @@ def fetch_torchvision(architecture: str, weights_name: str | None = None) -> byt
     For an operator's registration only: workers never download. Raises WeightsUnavailable where
     this machine cannot reach the hub, UnknownArchitecture or RecordError for unknown names.
     """
+    from models.networks.torchvision import published_weights  # takes seconds to import
+
     weights = published_weights(architecture, weights_name)
     try:
         tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
@@ -128,9 +129,7 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     `name` is the model's, for the message.
     """
     wanted = module.state_dict()
-    plain = without_prefix(
-        tensors, [each for each in wanted if not each.endswith(_TRAINING_COUNTER)]
-    )
+    plain = without_prefix(tensors, wanted)
     given = _inference_part(plain, wanted)
     if given.keys() != wanted.keys():
         given = _inference_part(with_modern_names(plain), wanted)

@@ -71,7 +71,9 @@ def _check_folder(source: Path, weights: Path | Joined, record: Mapping[str, Any
     count = len(names) if is_named else config.get("num_labels", _UNNAMED)
     if count == classes:
         return
-    says = f"names {count} labels (id2label)" if is_named else f"names no labels (of {count})"
+    says = (
+        f"names {count} labels (id2label)" if is_named else f"names no labels (taken for {count})"
+    )
     raise InvalidInput(
         f"{source / 'config.json'} {says}, and {source / 'model.safetensors'} tells {classes} "
         f"classes apart ({last[0]} is {shapes[last[0]]}): have id2label and label2id name all, in "

@@ -81,7 +81,7 @@ def _read(source: Path, said: Mapping[str, Any], state_dict: str | None) -> Iter
             yield Pushed(target, said)
         elif state_dict is not None:
             raise InvalidInput(f"{source} is no torch checkpoint; leave --state-dict out.")
-        elif source.suffix == ".safetensors":
+        elif source.suffix == ".safetensors" or _begins(source)[4:] == _HEADER_BEGINS:
             _check_architecture(source, said)
             _look(source)
             yield Pushed(source, said)
@@ -146,9 +146,13 @@ def read_labels(labels: Sequence[str] | Path | str) -> list[str]:
     return [each.strip() for each in labels.split(",") if each.strip()]
 
 
-def _is_pickled(source: Path) -> bool:
+def _begins(source: Path) -> bytes:
     with source.open("rb") as file:
-        begins = file.read(9)
+        return file.read(9)
+
+
+def _is_pickled(source: Path) -> bool:
+    begins = _begins(source)
     looks_pickled = begins.startswith(_PICKLE_BEGINS) and begins[4:] != _HEADER_BEGINS
     return looks_pickled or source.suffix in _PICKLED
 

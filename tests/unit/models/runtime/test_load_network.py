@@ -78,6 +78,39 @@ def test_missing_unexpected_and_misshapen_tensors_are_named():
     assert "dense2.bias (11,) instead of (10,)" in message
 
 
+@pytest.mark.parametrize("prefix", ["model.", "backbone.", "net.model.", "module."])
+def test_what_a_training_puts_before_every_name_is_taken_off(prefix):
+    plain = tensors()
+    wrapped = {prefix + name: value for name, value in plain.items()}
+    wrapped["criterion.weight"] = torch.zeros(10)
+    module = build(RECORD)
+    weights_file.fill(module, wrapped, "digits")
+    for name, value in plain.items():
+        assert torch.equal(module.state_dict()[name], value)
+
+
+def test_a_prefix_over_another_networks_names_is_told():
+    wrapped = {f"model.{name}x": value for name, value in tensors().items()}
+    with pytest.raises(WeightsError, match=r"names begin with 'model\.'.*Check that architecture"):
+        load(RECORD, weights_file.write(wrapped))
+
+
+def test_weights_for_other_channels_are_told_by_these():
+    wrong = tensors()
+    wrong["conv1.weight"] = wrong["conv1.weight"].repeat(1, 3, 1, 1)
+    with pytest.raises(WeightsError, match=r"pictures of 3 channels and not of 1: .*--record"):
+        load(RECORD, weights_file.write(wrong))
+
+
+def test_an_unknown_architecture_is_told_with_what_there_is():
+    with pytest.raises(UnknownArchitecture) as caught:
+        build(changed(architecture="own/shadez"))
+    for each in ("timm/convnext_tiny", "torchvision/resnet50", "Hugging Face", "'digits'", "ONNX"):
+        assert each in str(caught.value)
+    with pytest.raises(UnknownArchitecture, match=r"yolo export model=best\.pt format=onnx"):
+        build(changed(architecture="yolov8n"))
+
+
 def test_weights_for_another_number_of_labels_are_refused():
     with pytest.raises(WeightsError, match=r"dense2.weight \(10, 64\) instead of \(2, 64\)"):
         load(changed(labels=["a", "b"]), WEIGHTS)

@@ -1,6 +1,7 @@
 """timm's networks by our record against timm itself: its own preparation, its own forward."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.torch import save
 from timm.data import create_transform, resolve_model_data_config
 
 from models.contracts import check_params
+from models.proving.references.timm_networks import reference
 from models.records.errors import RecordError, UnknownArchitecture
 from models.runtime.completion import complete
 from models.runtime.network import ImageNetwork
@@ -86,6 +88,32 @@ def test_its_features_are_those_before_the_last_layer(name: str) -> None:
         expected = theirs.forward_head(theirs.forward_features(inputs), pre_logits=True)
     found = network.forward([network.prepare(data)])
     assert torch.cosine_similarity(found, expected).item() > 0.99999
+
+
+def test_what_a_training_puts_before_every_name_changes_no_answer(tmp_path: Path) -> None:
+    network = made("resnet10t", num_classes=3)
+    plain = {name: each.contiguous() for name, each in network.state_dict().items()}
+    wrapped = {f"model.{name}": each for name, each in plain.items()} | {
+        "criterion.weight": torch.ones(3)
+    }
+    image, data = picture((300, 411))
+    found = ours("timm/resnet10t", save(wrapped), labels=["a", "b", "c"])
+    own = ours("timm/resnet10t", save(plain), labels=["a", "b", "c"])
+    assert torch.equal(found.forward([found.prepare(data)]), own.forward([own.prepare(data)]))
+    # And timm, asked by the client, is asked about the same network.
+    (tmp_path / "w.safetensors").write_bytes(save(wrapped))
+    theirs = reference("timm/resnet10t", tmp_path / "w.safetensors")(image)
+    inputs = create_transform(**resolve_model_data_config(network))(image)[None]
+    with torch.inference_mode():
+        expected = network(inputs).softmax(1)[0].sort(descending=True)[0].tolist()
+    assert [each["confidence"] for each in theirs] == pytest.approx(expected, abs=1e-6)
+
+
+def test_of_two_networks_in_one_file_none_is_chosen() -> None:
+    state = made("resnet10t", num_classes=2).state_dict()
+    both = {f"{part}.{name}": each.clone() for part in ("a", "b") for name, each in state.items()}
+    with pytest.raises(RecordError, match=r"a\.fc\.weight and b\.fc\.weight.*one of them alone"):
+        ours("timm/resnet10t", save(both), labels=["cat", "dog"])
 
 
 def test_weights_without_a_last_layer_give_features_alone() -> None:

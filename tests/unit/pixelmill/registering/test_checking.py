@@ -5,8 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from pixelmill import InvalidInput
+from pixelmill.client.records import Model
 from pixelmill.client.registering import checking, registration
 from pixelmill.client.registering.checking import (
     asked_library,
@@ -41,6 +44,26 @@ def test_a_picture_of_any_format_is_taken_where_its_answer_is_given(folder: Path
     expected.write_text(json.dumps({"a.png": ANSWER, "b.JPG": [], "phone.HEIC": ANSWER}))
     check = expected_answers(folder, expected)
     assert [each["name"] for each in check["samples"]] == ["a.png", "b.JPG", "phone.HEIC"]
+
+
+@pytest.mark.parametrize("state", ["refused", "ready", "validating"])
+def test_why_nobody_was_asked_is_said_of_what_was_taken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, state: str
+) -> None:
+    def nobody(*_: object) -> None:
+        raise InvalidInput("timm could not be asked about timm/x: ValueError: it is ill")
+
+    monkeypatch.setattr(registration, "asked_library", nobody)
+    what = Pushed(folder / "w.safetensors", {"architecture": "timm/resnet18"})
+    held = check_of(what, None, None, lambda _: None)
+    assert held.check is None
+    assert caplog.text == ""
+    raw = {"id": "my/x@1", "name": "my/x", "version": 1, "state": state}
+    held.tell_unasked(Model.from_raw(raw))
+    said = "my/x@1 is not checked: timm could not be asked about timm/x: ValueError: it is ill"
+    assert (said in caplog.text) == (state != "refused")
+    with pytest.raises(InvalidInput, match="it is ill"):
+        check_of(what, folder, None, lambda _: None)
 
 
 def test_what_a_library_is_not_asked_about_is_named_and_so_is_the_wait(
@@ -104,6 +127,8 @@ def test_answers_are_an_object_by_picture_or_rows_of_results(folder: Path, text:
             '{"custom_id": "b.JPG", "status": "errored"}',
             r"no answer for b\.JPG",
         ),
+        # What an answer is comes before which are there.
+        ('{"a.png": [{"class": "cat", "confidence": "high"}]}', r"confidence 'high' for a\.png"),
         ("cats", "cannot be read as JSON"),
         ('{"predictions": []}', "custom_id"),
     ],
@@ -133,3 +158,13 @@ def test_a_library_that_cannot_be_asked_is_told_in_one_line(tmp_path: Path) -> N
     record = {"architecture": "timm/test_resnet"}
     with pytest.raises(InvalidInput, match="timm could not be asked about timm/test_resnet: "):
         asked_library(tmp_path / "w.safetensors", None, record, None)
+
+
+def test_what_a_library_says_in_many_lines_is_told_whole(tmp_path: Path) -> None:
+    # A list of names follows "Error(s) in loading state_dict for ResNet:".
+    save_file({"fc.weight": torch.zeros(2, 512)}, tmp_path / "w.safetensors")
+    record = {"architecture": "torchvision/resnet18", "labels": ["a", "b"]}
+    with pytest.raises(InvalidInput, match=r"ResNet: Missing key.*conv1\.weight") as caught:
+        asked_library(tmp_path / "w.safetensors", None, record, None)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 450

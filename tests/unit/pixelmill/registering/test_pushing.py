@@ -1,13 +1,17 @@
 """What `push` makes of a path: the file that is sent, and what of a record is known beside it."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
+import pixelmill
 from pixelmill import Client, InvalidInput
+from pixelmill.client.registering.house import run_command
 from pixelmill.client.registering.pushing import pushed, read_labels, record_of
 
 VERSION = {"id": "my/cats@1", "name": "my/cats", "version": 1, "state": "ready"}
@@ -78,9 +82,71 @@ def test_a_pickle_with_code_is_refused_and_its_code_not_run(tmp_path: Path) -> N
     assert not (Path(__file__).parents[1] / "executed").exists()
 
 
+@pytest.mark.parametrize("name", ["cats.pkl", "cats.pickle", "cats.weights", "cats.safetensors"])
+def test_a_pickle_is_refused_under_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(pickle.dumps(Evil()))
+    with (
+        pytest.raises(InvalidInput, match=f"{name} cannot be pushed: .*reading it would run"),
+        # Whatever else would be missing.
+        pushed(tmp_path / name, {}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"hello there, no tensors here", b"", b"\x10\0\0\0\0\0\0\0{}"])
+def test_what_is_named_safetensors_and_is_none_is_refused_at_once(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "cats.safetensors").write_bytes(content)
+    with (
+        pytest.raises(InvalidInput, match=r"cats\.safetensors cannot be pushed: The weights"),
+        pushed(tmp_path / "cats.safetensors", {"architecture": "timm/resnet18"}),
+    ):
+        pass
+
+
+def test_safetensors_of_another_name_are_known_by_their_beginning(tmp_path: Path) -> None:
+    save_file({"w": torch.zeros(1)}, tmp_path / "cats.weights")
+    with (
+        pytest.raises(InvalidInput, match="--architecture timm/convnext_tiny"),
+        pushed(tmp_path / "cats.weights", {}),
+    ):
+        pass
+
+
+def test_which_state_dict_of_several_was_taken_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = {"model_ema": {"w": torch.ones(1, 1)}, "model": {"w": torch.zeros(1, 1)}}
+    torch.save(held, tmp_path / "cats.pth")
+    for key, number in ((None, 1.0), ("model", 0.0)):
+        caplog.clear()
+        with (
+            pushed(tmp_path / "cats.pth", {"architecture": "timm/resnet18"}, key) as what,
+            safe_open(what.weights, "pt") as file,
+        ):
+            assert file.get_tensor("w").tolist() == [[number]]
+        assert ("`model_ema` is taken" in caplog.text) == (key is None)
+    with (
+        pytest.raises(InvalidInput, match=r"cats\.pth cannot be pushed: .*--state-dict KEY"),
+        pushed(tmp_path / "cats.pth", {"architecture": "torchvision/resnet18"}),
+    ):
+        pass
+
+
+def test_a_key_is_of_a_checkpoint_alone(tmp_path: Path) -> None:
+    (tmp_path / "best.onnx").write_bytes(b"\x08\x09")
+    with (
+        pytest.raises(InvalidInput, match="leave --state-dict out"),
+        pushed(tmp_path / "best.onnx", {}, "model"),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("name", ["cats.pth", "cats.safetensors"])
 def test_numbers_alone_want_an_architecture(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"numbers")
+    save = torch.save if name.endswith(".pth") else save_file
+    save({"w": torch.zeros(1)}, tmp_path / name)
     with (
         pytest.raises(InvalidInput, match="--architecture timm/convnext_tiny"),
         pushed(tmp_path / name, {}),
@@ -125,6 +191,10 @@ def test_a_file_of_the_callers_folder_is_not_run_for_one_of_ours(
     monkeypatch.chdir(tmp_path)
     with pushed(tmp_path / "cats.pth", {"architecture": "timm/resnet18"}) as what:
         assert what.weights.exists()
+
+
+def test_the_house_that_is_run_is_this_one() -> None:
+    assert str(Path(pixelmill.__file__).parents[1]) in run_command("site")
 
 
 @pytest.mark.parametrize("wrapper", ["module.", "_orig_mod."])
