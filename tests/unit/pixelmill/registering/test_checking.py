@@ -128,7 +128,7 @@ def test_answers_are_an_object_by_picture_or_rows_of_results(folder: Path, text:
             r"no answer for b\.JPG",
         ),
         # What an answer is comes before which are there.
-        ('{"a.png": [{"class": "cat", "confidence": "high"}]}', r"confidence 'high' for a\.png"),
+        ('{"b.JPG": [{"class": "cat", "confidence": "high"}]}', r"confidence 'high' for b\.JPG"),
         ("cats", "cannot be read as JSON"),
         ('{"predictions": []}', "custom_id"),
     ],

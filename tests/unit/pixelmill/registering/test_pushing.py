@@ -194,7 +194,7 @@ def test_a_file_of_the_callers_folder_is_not_run_for_one_of_ours(
 
 
 def test_the_house_that_is_run_is_this_one() -> None:
-    assert str(Path(pixelmill.__file__).parents[1]) in run_command("site")
+    assert repr(str(Path(pixelmill.__file__).parents[1])) in run_command("site")
 
 
 @pytest.mark.parametrize("wrapper", ["module.", "_orig_mod."])
