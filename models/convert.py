@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.checkpoints.pickles import check_pickle
 from models.records.errors import ModelError
-from models.records.pickles import check_pickle
 from models.records.weights_header import check_header, looks_pickled
 from models.records.weights_kind import weights_kind
 

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.checkpoints.prefixes import names_ending
 from models.records.architectures import TIMM_PREFIX
 from models.records.errors import RecordError, UnknownArchitecture
-from models.records.prefixes import names_ending
 from models.records.record import ModelRecord
 from models.records.torchvision_names import EMBEDDING_SUFFIX
 
@@ -123,7 +123,7 @@ def _published(name: str) -> Any:
 def _classes(published: Any, shapes: Mapping[str, Sequence[int]]) -> int:
     """Read from the weights how many classes their last layer has; 0 for weights without one.
 
-    A training may have put something before all names (models/records/prefixes.py).
+    A training may have put something before all names (models/checkpoints/prefixes.py).
     """
     found = names_ending(shapes, _last_layer(published))
     return int(shapes[found[0]][0]) if len(found) == 1 and shapes[found[0]] else 0

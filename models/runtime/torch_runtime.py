@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import nn
 
+from models.checkpoints.state_dicts import Tensors
 from models.extensions.loading import EXTENSIONS
 from models.huggingface import building as huggingface
 from models.huggingface import loading as huggingface_loading
@@ -25,7 +26,6 @@ from models.records.errors import ExtensionNotLoaded, RecordError, UnknownArchit
 from models.records.options import CONFIGURABLE
 from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
-from models.runtime.checkpoints import Tensors
 from models.runtime.flattening import flattened
 from models.runtime.folding import fold_norms
 from models.runtime.task_tables import table

@@ -1,7 +1,7 @@
 """Weights as bytes: safetensors only, checked before they are believed.
 
 Pickles can run code when they are read. They are met in one place, `convert`, which is called on
-the own machine of whoever has one (models/runtime/checkpoints.py).
+the own machine of whoever has one (models/checkpoints/state_dicts.py).
 """
 
 import hashlib
@@ -18,11 +18,11 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from models.checkpoints.prefixes import shared_beginning, without_prefix
+from models.checkpoints.state_dicts import Tensors, read_checkpoint
 from models.networks.torchvision_history import with_modern_names
 from models.records.errors import WeightsError, WeightsUnavailable
-from models.records.prefixes import shared_beginning, without_prefix
 from models.records.weights_header import check_header, looks_pickled
-from models.runtime.checkpoints import Tensors, read_checkpoint
 
 # Auxiliary classifiers of GoogLeNet, Inception and the segmenters: used in training only, so never
 # built.

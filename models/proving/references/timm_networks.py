@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from models.checkpoints.prefixes import names_ending, without_prefix
 from models.proving.references import answers
-from models.records.prefixes import names_ending, without_prefix
 
 _FEATURES = "-embedding"
 

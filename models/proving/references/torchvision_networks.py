@@ -11,8 +11,8 @@ from torch import nn
 from torchvision import models as tv
 from torchvision.transforms.functional import pil_to_tensor
 
+from models.checkpoints.prefixes import without_prefix
 from models.proving.references import answers
-from models.records.prefixes import without_prefix
 from models.records.torchvision_names import CLASSIFIERS
 
 _FEATURES = "-embedding"

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from models.checkpoints.pickles import check_pickle
 from models.records.errors import WeightsError
-from models.records.pickles import check_pickle
 from tests.model_files.weights_files import Bomb
 
 

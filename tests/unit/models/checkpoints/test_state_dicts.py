@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from models.checkpoints.state_dicts import Chosen, read_checkpoint
 from models.records.errors import WeightsError
-from models.runtime.checkpoints import Chosen, read_checkpoint
 
 TIMM = "timm/resnet18"
 

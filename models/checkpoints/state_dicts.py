@@ -16,9 +16,9 @@ from typing import IO
 
 import torch
 
+from models.checkpoints.pickles import SAVE, check_pickle
 from models.records.architectures import source_of
 from models.records.errors import WeightsError
-from models.records.pickles import SAVE, check_pickle
 
 Tensors = dict[str, torch.Tensor]
 

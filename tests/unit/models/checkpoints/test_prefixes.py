@@ -1,6 +1,6 @@
 """What a training puts before every name is taken off, and a network's own beginnings are not."""
 
-from models.records.prefixes import names_ending, shared_beginning, without_prefix
+from models.checkpoints.prefixes import names_ending, shared_beginning, without_prefix
 
 OWN = {f"layer{each}.weight": each for each in range(20)}
 
