@@ -27,6 +27,11 @@ def test_of_two_networks_none_is_chosen() -> None:
     assert without_prefix(both, OWN) == both
 
 
+def test_a_network_that_is_a_small_part_of_a_file_is_not_chosen() -> None:
+    larger = {"model.w": 0, "head.w": 1, "head.b": 2}
+    assert without_prefix(larger, ["w"]) == larger
+
+
 def test_names_that_are_the_networks_own_stay() -> None:
     own = under("backbone.")
     assert without_prefix(own, own) == own
