@@ -4,13 +4,16 @@
     timm/convnext_tiny.fb_in1k-embedding    the vector that its last layer would judge
 
 What timm publishes with a name (`pretrained_cfg`) says how pictures are brought to size: by Pillow,
-as its own evaluation does. Nothing is downloaded: weights are the caller's.
+as its own evaluation does. Weights for grey pictures are known by their first layer, and normalised
+by the average of the published mean and deviation, as timm's loader has it (timm.data.loader,
+`adapt_to_chs`). Nothing is downloaded: weights are the caller's.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -74,7 +77,7 @@ def describe(asked: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> M
     return {
         "task": "embedding" if gives_features else "classification",
         "labels": labels,
-        "preprocess": asked.get("preprocess") or _preprocess(published, name),
+        "preprocess": asked.get("preprocess") or _preprocess(published, name, shapes),
         "options": {"num_classes": classes},
         "max_batch": _BATCH,
         "shard_items": _shard_items(parameters),
@@ -126,8 +129,17 @@ def _classes(published: Any, shapes: Mapping[str, Sequence[int]]) -> int:
 
 
 def _last_layer(published: Any) -> str:
-    last = published.classifier
-    return f"{last[0] if isinstance(last, tuple | list) else last}.weight"
+    return _weight_of(published.classifier)
+
+
+def _weight_of(layer: Any) -> str:
+    return f"{layer[0] if isinstance(layer, tuple | list) else layer}.weight"
+
+
+def _is_grey(published: Any, shapes: Mapping[str, Sequence[int]]) -> bool:
+    """Say whether the weights' first convolution takes one channel, where timm usually has more."""
+    shape = shapes.get(_weight_of(published.first_conv), ())
+    return len(shape) == 4 and shape[1] == 1 and published.input_size[0] != 1
 
 
 def _checked_labels(asked: Mapping[str, Any], classes: int, last: str) -> list[str]:
@@ -163,7 +175,7 @@ def _published_labels(classes: int) -> Sequence[str]:
     return list(ImageNetInfo(subset).label_descriptions()) if subset else []
 
 
-def _preprocess(published: Any, name: str) -> dict[str, Any]:
+def _preprocess(published: Any, name: str, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     from timm.data.config import resolve_data_config
 
     settings: Any = resolve_data_config(pretrained_cfg=published.to_dict())  # type: ignore[no-untyped-call]  # timm's
@@ -177,6 +189,9 @@ def _preprocess(published: Any, name: str) -> dict[str, Any]:
         )
     if way not in _INTERPOLATIONS:
         raise RecordError(f"timm resizes pictures for {name} by {way!r}, which is not to be had.")
+    mean, std = list(settings["mean"]), list(settings["std"])
+    if _is_grey(published, shapes):
+        channels, mean, std = 1, [fmean(mean)], [fmean(std)]
     sides = [math.floor(side / settings["crop_pct"]) for side in (height, width)]
     return {
         "resize": sides[0] if mode == "center" else sides,
@@ -184,8 +199,8 @@ def _preprocess(published: Any, name: str) -> dict[str, Any]:
         "interpolation": way,
         "resize_by": "pillow",
         "channels": channels,
-        "mean": list(settings["mean"]),
-        "std": list(settings["std"]),
+        "mean": mean,
+        "std": std,
     }
 
 

@@ -24,7 +24,13 @@ from torchvision.transforms import InterpolationMode
 from models.media.memory import Pixels
 from models.media.opencv import cv2
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
-from models.preprocessing.resampling import CropRounding, ResizeBy, by_shorter_side, resize_and_crop
+from models.preprocessing.resampling import (
+    CropRounding,
+    ResizeBy,
+    as_taken,
+    by_shorter_side,
+    resize_and_crop,
+)
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits
 from models.records.windows import MAX_WINDOW
@@ -75,7 +81,9 @@ def to_frame(pixels: Pixels, spec: FramePreprocessing, limits: Limits) -> torch.
             f"The video's frames are {width} x {height} pixels: resized to {size[1]} x {size[0]} "
             f"they would pass {most:,} pixels. Send a less elongated video."
         )
-    if spec.channels == 1:
+    if spec.channels == 1 and spec.resize_by == "pillow":
+        pixels = as_taken(pixels, 1)
+    elif spec.channels == 1:
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     crop = (spec.crop[0], spec.crop[1])
     return resize_and_crop(

@@ -17,8 +17,10 @@ from models.preprocessing.resampling import (
     CropRounding,
     ResizeBy,
     Size,
+    as_taken,
     by_shorter_side,
     can_filter,
+    decoded_channels,
     resize_and_crop,
 )
 from models.records.errors import ImageTooLarge, RecordError
@@ -79,6 +81,11 @@ class Preprocessing:
         return read
 
     @property
+    def decoded(self) -> int:
+        """How many channels a picture is decoded to (`decoded_channels`)."""
+        return decoded_channels(self.channels, self.resize_by)
+
+    @property
     def crop_size(self) -> Size:
         """Height and width of what is cut out of the centre."""
         return _pair(self.crop)
@@ -124,7 +131,9 @@ def check_channels(channels: int, scale: Scale) -> None:
 def to_sample(
     pixels: Pixels, spec: Preprocessing, limits: Limits, original: Size | None = None
 ) -> torch.Tensor:
-    """Resize a picture and cut out its centre: uint8 (H, W, C) to (C, *crop).
+    """Resize a picture and cut out its centre: uint8 (H, W, C) to (channels, *crop).
+
+    C is `spec.decoded`.
 
     `original` is the picture's own (height, width) where its decoder has scaled it down: the sample
     has the size, and shows the part, that it would have without.
@@ -140,7 +149,7 @@ def to_sample(
             f"side it would pass {most:,} pixels. Send a less elongated picture."
         )
     return resize_and_crop(
-        pixels,
+        as_taken(pixels, spec.channels),
         size,
         spec.crop_size,
         spec.interpolation,

@@ -31,6 +31,7 @@ _TRAINING_HEADS = ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.")
 _TRAINING_COUNTER = "num_batches_tracked"
 _NAMES_SHOWN = 5
 _WRAPPERS = ("module.", "_orig_mod.")
+_CHECK = "Check that architecture and number of labels (--labels) are those of the weights."
 _BOLD = re.compile(r"\x1b\[[0-9;]*m")
 
 Tensors = dict[str, torch.Tensor]
@@ -141,7 +142,7 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     if any(faults):
         raise WeightsError(
             f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
-            "Check that architecture and number of labels (--labels) are those of the weights."
+            f"{_other_channels(given, wanted) or _CHECK}"
         )
     fill_exactly(module, given)
 
@@ -156,6 +157,23 @@ def fill_exactly(module: nn.Module, tensors: Tensors) -> None:
         module.load_state_dict(state)
     except RuntimeError as err:
         raise WeightsError(f"The weights are not this network's: {_first_line(err)}") from err
+
+
+def _other_channels(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> str:
+    """Say so where nothing but the channels of the first convolution is another's; else empty."""
+    if given.keys() != wanted.keys():
+        return ""
+    others = [key for key in wanted if given[key].shape != wanted[key].shape]
+    if len(others) != 1:
+        return ""
+    theirs, ours = given[others[0]].shape, wanted[others[0]].shape
+    is_alike = len(theirs) == len(ours) == 4 and theirs[0] == ours[0] and theirs[2:] == ours[2:]
+    if not is_alike or ours[1] not in (1, 3):
+        return ""
+    return (
+        f"They are for pictures of {theirs[1]} channels, and the record's preprocess.channels is "
+        f"{ours[1]}; there are 1 (grey) and 3 (RGB)."
+    )
 
 
 def _of_another_kind(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> list[str]:
