@@ -21,6 +21,7 @@ from torch import nn
 
 from models.records.architectures import TIMM_PREFIX
 from models.records.errors import RecordError, UnknownArchitecture
+from models.records.labels import check_no_labels
 from models.records.record import ModelRecord
 from models.records.torchvision_names import EMBEDDING_SUFFIX
 
@@ -67,9 +68,11 @@ def describe(asked: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> M
     labels have to be given, or timm's preparation of pictures is one that we do not have.
     """
     name, gives_features = _theirs(asked["architecture"])
+    _check_options(asked.get("options") or {})
     published = _published(name)
     classes = _classes(published, shapes)
     if gives_features:
+        check_no_labels(asked.get("labels"), asked["architecture"])
         labels = ["embedding"]
     else:
         labels = _checked_labels(asked, classes, _last_layer(published))
@@ -84,6 +87,17 @@ def describe(asked: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> M
         "metrics": {"parameters": parameters},
         "description": f"{asked['architecture']} of timm, with weights of the caller's own.",
     }
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that nothing here would heed; raises RecordError."""
+    others = sorted(set(options) - {*_ARGUMENTS, "num_classes"})
+    if others:
+        raise RecordError(
+            f"The record's options have {', '.join(others)}, which no network of timm takes: "
+            "leave it out (--scale and --head are for ONNX files; --record's `preprocess` says how "
+            "pictures are prepared)."
+        )
 
 
 def _theirs(architecture: str) -> tuple[str, bool]:
@@ -133,7 +147,8 @@ def _last_layer(published: Any) -> str:
 
 
 def _weight_of(layer: Any) -> str:
-    return f"{layer[0] if isinstance(layer, tuple | list) else layer}.weight"
+    layers = layer if isinstance(layer, tuple | list) else [layer]
+    return f"{next(iter(layers), None)}.weight"
 
 
 def _is_grey(published: Any, shapes: Mapping[str, Sequence[int]]) -> bool:

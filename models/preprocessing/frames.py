@@ -23,6 +23,7 @@ from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
 from models.media.opencv import cv2
+from models.preprocessing.members import check_members, mode_of
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
 from models.preprocessing.resampling import (
     CropRounding,
@@ -57,8 +58,9 @@ class FramePreprocessing:
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Read the plain form; raises RecordError saying what is wrong."""
+        check_members(plain, cls, "frames of videos")
+        mode = mode_of(plain)
         try:
-            mode = InterpolationMode(plain.get("interpolation", "bilinear"))
             read = cls(**{**plain, "interpolation": mode})
             check_channels(read.channels, read)
             _check_numbers(read)

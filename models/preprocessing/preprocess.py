@@ -13,6 +13,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
+from models.preprocessing.members import check_members, mode_of
 from models.preprocessing.resampling import (
     CropRounding,
     ResizeBy,
@@ -60,8 +61,9 @@ class Preprocessing:
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Read the plain form; raises RecordError saying what is wrong."""
+        check_members(plain, cls, "pictures that are cropped (classification, embedding)")
+        mode = mode_of(plain)
         try:
-            mode = InterpolationMode(plain.get("interpolation", "bilinear"))
             read = cls(**{**plain, "interpolation": mode})
             fits = all(
                 1 <= cut <= side for cut, side in zip(read.crop_size, read.least_size, strict=True)

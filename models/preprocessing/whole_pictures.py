@@ -35,6 +35,7 @@ from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
 from models.preprocessing.letterbox import ALIGNMENTS, Placement, framed, resize_by_opencv
+from models.preprocessing.members import check_members, mode_of
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
 from models.preprocessing.resampling import (
     ResizeBy,
@@ -84,8 +85,9 @@ class WholePicture:
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Read the plain form; raises RecordError saying what is wrong."""
+        check_members(plain, cls, "whole pictures (detection, segmentation)")
+        mode = mode_of(plain)
         try:
-            mode = InterpolationMode(plain.get("interpolation", "bilinear"))
             read = cls(**{**plain, "interpolation": mode})
             check_channels(read.channels, read)
         except (TypeError, ValueError) as err:

@@ -189,3 +189,17 @@ def test_weights_for_other_channels_are_told_by_their_channels() -> None:
     four = packed(made("resnet10t", in_chans=4, num_classes=2))
     with pytest.raises(WeightsError, match=r"of 4 channels.*preprocess.channels is 3"):
         ours("timm/resnet10t", four, labels=["a", "b"])
+
+
+@pytest.mark.parametrize("options", [{"scale": "unit"}, {"head": "classifier"}])
+def test_options_that_nothing_would_heed_are_refused(options: dict[str, str]) -> None:
+    with pytest.raises(RecordError, match=f"{next(iter(options))}, which no network of timm"):
+        ours("timm/resnet10t", packed(made("resnet10t")), options=options)
+
+
+def test_vectors_take_no_labels_but_those_of_their_own_record() -> None:
+    weights = packed(made("resnet10t", num_classes=0))
+    with pytest.raises(RecordError, match="gives vectors, which have no classes"):
+        ours("timm/resnet10t-embedding", weights, labels=["cat", "dog"])
+    asked = {"labels": ["embedding"]}
+    assert ours("timm/resnet10t-embedding", weights, **asked).record.labels == ("embedding",)
