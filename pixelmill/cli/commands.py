@@ -18,7 +18,7 @@ from pixelmill.cli.display import (
     upload_progress,
 )
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
-from pixelmill.cli.failures import Failures
+from pixelmill.cli.failures import tell_failures
 from pixelmill.cli.formats import form_of, outcome_text, save_results
 from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
 from pixelmill.cli.options import (
@@ -122,10 +122,9 @@ def submit(
         if output is None:
             finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
         job, code = watch(client, job, timeout)
-        failures = Failures()
         if code is None:
-            save_results(failures.noted(client.results(job)), wanted, output)
-            failures.tell(output)
+            save_results(client.results(job), wanted, output)
+            tell_failures(job, client.results(job))
         finish(
             client,
             job,
