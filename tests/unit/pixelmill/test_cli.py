@@ -182,21 +182,6 @@ def test_submit_writes_the_results_that_it_waited_for(server, run, say, image, t
     assert run("submit", image, "-m", "digits", "-o", str(tmp_path / "labels.xyz")).exit_code == 2
 
 
-def test_submit_names_the_first_items_that_failed_and_says_why(server, run, say, image, tmp_path):
-    server.on("POST", "/v1/files", say.answer(201, {"id": "file_1", "bytes": 1}))
-    server.on("POST", "/v1/jobs", say.job())
-    over = say.job(status="completed", outcome="partially_succeeded", completed=1, failed=5)
-    server.on("GET", "/v1/jobs/job_1", over)
-    rows = [say.result(0)] + [say.result(each, "errored") for each in range(1, 6)]
-    server.on("GET", RESULTS, say.page(rows, "c6"))
-    said = run("submit", image, "-m", "digits", "-o", str(tmp_path / "x.csv")).stderr
-    assert "failed: 1.png: undecodable: no image\n" in said
-    assert ("3.png" in said, "4.png" in said) == (True, False)
-    assert f"and 2 more, each with its reason in {tmp_path / 'x.csv'}" in said
-    said = run("submit", image, "-m", "digits", "--wait").stderr
-    assert "`pixelmill results job_1` says of each failed item why" in said
-
-
 def test_predict_prints_what_was_found(server, run, say, image):
     accepted = say.job()
     accepted.status = 202
