@@ -38,6 +38,7 @@ from models.proving.check import MOST_BYTES, Check
 from models.records.architectures import HERE, ONNX, Source, source_of
 from models.records.bounds import check_bounds
 from models.records.errors import ModelError, RecordError
+from models.records.labels import check_labels
 from models.records.weights_header import Read, check_header
 from models.records.weights_kind import weights_kind
 
@@ -143,6 +144,7 @@ def _check(parts: Parts) -> Check | None:
 def _checked_record(name: str, stored: str, body: RecordBody, source: Source) -> dict[str, Any]:
     """Give the record's plain form; of what a worker has still to describe only what was said."""
     task = _checked_task(stored, body, source)
+    _refusing(lambda: check_labels(body.labels or (), plain(body).get("options", {})))
     given = {**plain(body), "architecture": body.architecture, "name": name, "task": task}
     if source.describes or _may_be_operators(body, source):
         said = {**_UNREAD, **given}

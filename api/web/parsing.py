@@ -115,7 +115,7 @@ def _sentence(schema: type[BaseModel], fault: ErrorDetails) -> str:
     kind, path, message = fault["type"], _path(fault["loc"]), fault["msg"]
     if kind == "extra_forbidden" and "." not in path:
         return f"`{path}` is not known here; use {', '.join(_names(schema))}."
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"`{path}` is not known here."
     if kind == "missing":
         return f"`{path}` is missing."

@@ -4,12 +4,14 @@ Needs no torch: the API checks parameters with this before a job exists. A new t
 with its parameters and its prediction, and one line in `CONTRACTS`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from models.contracts.classification import ClassificationParams, ClassPrediction
 from models.contracts.detection import BoxPrediction, DetectionParams
@@ -20,6 +22,9 @@ from models.contracts.zero_shot_classification import ZeroShotParams, ZeroShotPr
 from models.records.decoding import EXACT
 from models.records.errors import ParamsError, RecordError
 from models.records.windows import window_of
+
+# Of a text that was meant for a list, in the message about it.
+_SHOWN_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def check_params(
         param = ".".join(str(part) for part in first["loc"]) or "params"
         known = ", ".join(contract_of(task).params.model_fields)
         raise ParamsError(
-            f"Parameter {param!r} of task {task!r} is refused: {first['msg']}. "
+            f"Parameter {param!r} of task {task!r} is refused: {_reason(first, param)}. "
             f"The task takes: {known}.",
             param=param,
         ) from err
@@ -97,6 +102,19 @@ def contract_of(task: str) -> Contract:
         raise RecordError(
             f"There is no task {task!r}; there are: {', '.join(CONTRACTS)}."
         ) from None
+
+
+def _reason(fault: ErrorDetails, param: str) -> str:
+    """Say what is wrong with a parameter; of a text in place of a list, how a list is written."""
+    given = fault["input"]
+    if fault["type"] != "list_type" or not isinstance(given, str):
+        return fault["msg"]
+    names = [each.strip() for each in given[:_SHOWN_CHARACTERS].split(",") if each.strip()]
+    written = json.dumps(names or ["cat", "dog"], ensure_ascii=False)
+    return (
+        f"it is a text, and a list is wanted, as JSON: {written} "
+        f"(on the command line --param '{param}={written}')"
+    )
 
 
 def _check_classes(wanted: Sequence[str], labels: Sequence[str]) -> None:

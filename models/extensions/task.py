@@ -82,7 +82,7 @@ class _OwnTask:
     def channels(self, record: ModelRecord) -> int:
         """Say how many channels a picture is decoded to."""
         if self._says.prepare is None:
-            return _form_of(record).channels
+            return _form_of(record).decoded
         found: int = record.preprocess.get("channels", 3)
         return found
 

@@ -6,9 +6,16 @@ from typing import Any
 
 from models.huggingface.configuration import check_architecture, label_count, options_of
 from models.huggingface.costs import gflops_of
-from models.huggingface.model_types import WITHOUT_CLASSES, class_of, model_type_of, task_of
+from models.huggingface.model_types import (
+    WITHOUT_CLASSES,
+    ZERO_SHOT,
+    class_of,
+    model_type_of,
+    task_of,
+)
 from models.huggingface.processors import CROPPING, preprocess_of
 from models.records.errors import RecordError
+from models.records.labels import check_no_labels
 from models.records.record import VIDEO_LIMITS, Limits
 
 # One CPU core's pace, to cut shards of about three seconds: as torchvision's networks are cut
@@ -52,13 +59,15 @@ def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _labels(task: str, config: Mapping[str, Any], given: Any) -> tuple[list[str], str]:
     """Give the labels in the order of their numbers, and what is to be said of them."""
     if task in WITHOUT_CLASSES:
-        if given and task != "embedding":
+        if task == "embedding":
+            check_no_labels(given, f"{config['model_type']!r}", _with_labels(config))
+        elif given and list(given) != [task]:
             raise RecordError(
                 f"`labels` are given with each job of a model for {task}; leave them out here.",
                 param="labels",
             )
         # It names no classes, and a record has at least one label.
-        return list(given or [task]), ""
+        return [task], ""
     count = label_count(config)
     if given:
         if len(given) != count:
@@ -78,6 +87,15 @@ def _labels(task: str, config: Mapping[str, Any], given: Any) -> tuple[list[str]
         )
     unnamed = labels == [f"LABEL_{number}" for number in range(count)]
     return [str(each) for each in labels], ", whose classes have no names" if unnamed else ""
+
+
+def _with_labels(config: Mapping[str, Any]) -> str:
+    """Say how labels would count for a network that can meet texts too; else nothing."""
+    try:
+        class_of(config, ZERO_SHOT)
+    except RecordError:
+        return ""
+    return f"give them with each job of a model that was pushed with --task {ZERO_SHOT}"
 
 
 def _clips(preprocess: Mapping[str, Any], of_videos: bool) -> str:

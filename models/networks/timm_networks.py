@@ -4,13 +4,16 @@
     timm/convnext_tiny.fb_in1k-embedding    the vector that its last layer would judge
 
 What timm publishes with a name (`pretrained_cfg`) says how pictures are brought to size: by Pillow,
-as its own evaluation does. Nothing is downloaded: weights are the caller's.
+as its own evaluation does. Weights for grey pictures are known by their first layer, and normalised
+by the average of the published mean and deviation, as timm's loader has it (timm.data.loader,
+`adapt_to_chs`). Nothing is downloaded: weights are the caller's.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -19,6 +22,7 @@ from torch import nn
 from models.checkpoints.prefixes import names_ending
 from models.records.architectures import TIMM_PREFIX
 from models.records.errors import RecordError, UnknownArchitecture
+from models.records.labels import check_no_labels
 from models.records.record import ModelRecord
 from models.records.torchvision_names import EMBEDDING_SUFFIX
 
@@ -65,9 +69,11 @@ def describe(asked: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> M
     labels have to be given, or timm's preparation of pictures is one that we do not have.
     """
     name, gives_features = _theirs(asked["architecture"])
+    _check_options(asked.get("options") or {})
     published = _published(name)
     classes = _classes(published, shapes)
     if gives_features:
+        check_no_labels(asked.get("labels"), asked["architecture"])
         labels = ["embedding"]
     else:
         labels = _checked_labels(asked, classes, _last_layer(published), shapes)
@@ -75,13 +81,24 @@ def describe(asked: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> M
     return {
         "task": "embedding" if gives_features else "classification",
         "labels": labels,
-        "preprocess": asked.get("preprocess") or _preprocess(published, name),
+        "preprocess": asked.get("preprocess") or _preprocess(published, name, shapes),
         "options": {"num_classes": classes},
         "max_batch": _BATCH,
         "shard_items": _shard_items(parameters),
         "metrics": {"parameters": parameters},
         "description": f"{asked['architecture']} of timm, with weights of the caller's own.",
     }
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that nothing here would heed; raises RecordError."""
+    others = sorted(set(options) - {*_ARGUMENTS, "num_classes"})
+    if others:
+        raise RecordError(
+            f"The record's options have {', '.join(others)}, which no network of timm takes: "
+            "leave it out (--scale and --head are for ONNX files; --record's `preprocess` says how "
+            "pictures are prepared)."
+        )
 
 
 def _theirs(architecture: str) -> tuple[str, bool]:
@@ -130,8 +147,18 @@ def _classes(published: Any, shapes: Mapping[str, Sequence[int]]) -> int:
 
 
 def _last_layer(published: Any) -> str:
-    last = published.classifier
-    return f"{last[0] if isinstance(last, tuple | list) else last}.weight"
+    return _weight_of(published.classifier)
+
+
+def _weight_of(layer: Any) -> str:
+    layers = layer if isinstance(layer, tuple | list) else [layer]
+    return f"{next(iter(layers), None)}.weight"
+
+
+def _is_grey(published: Any, shapes: Mapping[str, Sequence[int]]) -> bool:
+    """Say whether the weights' first convolution takes one channel, where timm usually has more."""
+    shape = shapes.get(_weight_of(published.first_conv), ())
+    return len(shape) == 4 and shape[1] == 1 and published.input_size[0] != 1
 
 
 def _checked_labels(
@@ -174,7 +201,7 @@ def _published_labels(classes: int) -> Sequence[str]:
     return list(ImageNetInfo(subset).label_descriptions()) if subset else []
 
 
-def _preprocess(published: Any, name: str) -> dict[str, Any]:
+def _preprocess(published: Any, name: str, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     from timm.data.config import resolve_data_config
 
     settings: Any = resolve_data_config(pretrained_cfg=published.to_dict())  # type: ignore[no-untyped-call]  # timm's
@@ -188,6 +215,9 @@ def _preprocess(published: Any, name: str) -> dict[str, Any]:
         )
     if way not in _INTERPOLATIONS:
         raise RecordError(f"timm resizes pictures for {name} by {way!r}, which is not to be had.")
+    mean, std = list(settings["mean"]), list(settings["std"])
+    if _is_grey(published, shapes):
+        channels, mean, std = 1, [fmean(mean)], [fmean(std)]
     sides = [math.floor(side / settings["crop_pct"]) for side in (height, width)]
     return {
         "resize": sides[0] if mode == "center" else sides,
@@ -195,8 +225,8 @@ def _preprocess(published: Any, name: str) -> dict[str, Any]:
         "interpolation": way,
         "resize_by": "pillow",
         "channels": channels,
-        "mean": list(settings["mean"]),
-        "std": list(settings["std"]),
+        "mean": mean,
+        "std": std,
     }
 
 

@@ -23,8 +23,15 @@ from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
 from models.media.opencv import cv2
+from models.preprocessing.members import check_members, mode_of
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
-from models.preprocessing.resampling import CropRounding, ResizeBy, by_shorter_side, resize_and_crop
+from models.preprocessing.resampling import (
+    CropRounding,
+    ResizeBy,
+    as_taken,
+    by_shorter_side,
+    resize_and_crop,
+)
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits
 from models.records.windows import MAX_WINDOW
@@ -51,8 +58,9 @@ class FramePreprocessing:
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Read the plain form; raises RecordError saying what is wrong."""
+        check_members(plain, cls, "frames of videos")
+        mode = mode_of(plain)
         try:
-            mode = InterpolationMode(plain.get("interpolation", "bilinear"))
             read = cls(**{**plain, "interpolation": mode})
             check_channels(read.channels, read)
             _check_numbers(read)
@@ -75,7 +83,9 @@ def to_frame(pixels: Pixels, spec: FramePreprocessing, limits: Limits) -> torch.
             f"The video's frames are {width} x {height} pixels: resized to {size[1]} x {size[0]} "
             f"they would pass {most:,} pixels. Send a less elongated video."
         )
-    if spec.channels == 1:
+    if spec.channels == 1 and spec.resize_by == "pillow":
+        pixels = as_taken(pixels, 1)
+    elif spec.channels == 1:
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     crop = (spec.crop[0], spec.crop[1])
     return resize_and_crop(

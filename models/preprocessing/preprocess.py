@@ -13,12 +13,15 @@ import torch
 from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
+from models.preprocessing.members import check_members, mode_of
 from models.preprocessing.resampling import (
     CropRounding,
     ResizeBy,
     Size,
+    as_taken,
     by_shorter_side,
     can_filter,
+    decoded_channels,
     resize_and_crop,
 )
 from models.records.errors import ImageTooLarge, RecordError
@@ -58,8 +61,9 @@ class Preprocessing:
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Read the plain form; raises RecordError saying what is wrong."""
+        check_members(plain, cls, "pictures that are cropped (classification, embedding)")
+        mode = mode_of(plain)
         try:
-            mode = InterpolationMode(plain.get("interpolation", "bilinear"))
             read = cls(**{**plain, "interpolation": mode})
             fits = all(
                 1 <= cut <= side for cut, side in zip(read.crop_size, read.least_size, strict=True)
@@ -77,6 +81,11 @@ class Preprocessing:
             raise RecordError("The record's preprocess.interpolation 'lanczos' is Pillow's alone.")
         check_channels(read.channels, read)
         return read
+
+    @property
+    def decoded(self) -> int:
+        """How many channels a picture is decoded to (`decoded_channels`)."""
+        return decoded_channels(self.channels, self.resize_by)
 
     @property
     def crop_size(self) -> Size:
@@ -124,7 +133,9 @@ def check_channels(channels: int, scale: Scale) -> None:
 def to_sample(
     pixels: Pixels, spec: Preprocessing, limits: Limits, original: Size | None = None
 ) -> torch.Tensor:
-    """Resize a picture and cut out its centre: uint8 (H, W, C) to (C, *crop).
+    """Resize a picture and cut out its centre: uint8 (H, W, C) to (channels, *crop).
+
+    C is `spec.decoded`.
 
     `original` is the picture's own (height, width) where its decoder has scaled it down: the sample
     has the size, and shows the part, that it would have without.
@@ -140,7 +151,7 @@ def to_sample(
             f"side it would pass {most:,} pixels. Send a less elongated picture."
         )
     return resize_and_crop(
-        pixels,
+        as_taken(pixels, spec.channels),
         size,
         spec.crop_size,
         spec.interpolation,

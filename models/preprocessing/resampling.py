@@ -85,6 +85,22 @@ def resize_and_crop(
     return _by_channel(_centre(resized.permute(1, 2, 0).numpy(), crop, crop_rounding))
 
 
+def decoded_channels(channels: int, resize_by: str) -> int:
+    """Say how many channels a file is decoded to for a network of so many: 3 (RGB) or 1 (grey).
+
+    Pillow makes grey of what it has decoded to RGB. A decoder by itself gives the luma that a JPEG
+    holds, which its colours differ from where they were clipped.
+    """
+    return 3 if resize_by == "pillow" else channels
+
+
+def as_taken(pixels: Pixels, channels: int) -> Pixels:
+    """Make grey of uint8 RGB (h, w, 3) for one channel, to the bit as Pillow's `convert("L")`."""
+    if pixels.shape[2] == channels:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).convert("L"), np.uint8)[..., np.newaxis]
+
+
 def _by_pillow(pixels: Pixels, size: Size, mode: InterpolationMode) -> Pixels:
     """Resize by Pillow, in whose whole numbers Hugging Face's and timm's networks were trained."""
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)

@@ -35,8 +35,16 @@ from torchvision.transforms import InterpolationMode
 
 from models.media.memory import Pixels
 from models.preprocessing.letterbox import ALIGNMENTS, Placement, framed, resize_by_opencv
+from models.preprocessing.members import check_members, mode_of
 from models.preprocessing.preprocess import MAX_RESIZED_PIXELS, check_channels
-from models.preprocessing.resampling import ResizeBy, Size, by_shorter_side, resize_and_crop
+from models.preprocessing.resampling import (
+    ResizeBy,
+    Size,
+    as_taken,
+    by_shorter_side,
+    decoded_channels,
+    resize_and_crop,
+)
 from models.records.errors import ImageTooLarge, RecordError
 from models.records.record import Limits, ModelRecord
 
@@ -77,8 +85,9 @@ class WholePicture:
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Read the plain form; raises RecordError saying what is wrong."""
+        check_members(plain, cls, "whole pictures (detection, segmentation)")
+        mode = mode_of(plain)
         try:
-            mode = InterpolationMode(plain.get("interpolation", "bilinear"))
             read = cls(**{**plain, "interpolation": mode})
             check_channels(read.channels, read)
         except (TypeError, ValueError) as err:
@@ -147,6 +156,11 @@ class WholePicture:
         return ALIGNMENTS[self.align]((height, width), (self.letterbox[0], self.letterbox[1]))
 
     @property
+    def decoded(self) -> int:
+        """How many channels a picture is decoded to (`decoded_channels`)."""
+        return decoded_channels(self.channels, self.resize_by)
+
+    @property
     def filtered(self) -> bool:
         """Whether samples are made with a filter, to which every pixel of the original counts."""
         return self.resize_by == "pillow" or (self.antialias and self.resize_by == "torchvision")
@@ -200,7 +214,9 @@ def as_detr(height: int, width: int, shorter: int, longer: int) -> Size:
 def resize_whole(
     pixels: Pixels, spec: WholePicture, limits: Limits, original: Size | None = None
 ) -> torch.Tensor:
-    """Resize uint8 (H, W, C) to (C, h, w): uint8, or float32 in [0, 1] without `antialias`.
+    """Resize uint8 (H, W, C) to (channels, h, w): uint8, or float32 in [0, 1] without `antialias`.
+
+    C is `spec.decoded`.
 
     `original` is the picture's own (height, width) where its decoder has scaled it down: the sample
     has the size that it would have without.
@@ -216,7 +232,7 @@ def resize_whole(
             f"The image is {width} x {height} pixels and would be resized to {size[1]} x {size[0]} "
             f"where 1 to {most:,} pixels are possible. Send a less elongated picture."
         )
-    sample = _resized(pixels, spec, size)
+    sample = _resized(as_taken(pixels, spec.channels), spec, size)
     place = spec.place(height, width)
     if place is not None:
         sample = framed(sample, place, spec.usual_size, spec.fill)

@@ -155,7 +155,7 @@ def fill(module: nn.Module, tensors: Tensors, name: str) -> None:
     if any(faults):
         raise WeightsError(
             f"The weights do not fit model {name!r}: {'; '.join(filter(None, faults))}. "
-            + _remedy(misshapen, given, wanted)
+            + _remedy(given, wanted)
         )
     fill_exactly(module, given)
 
@@ -172,23 +172,32 @@ def fill_exactly(module: nn.Module, tensors: Tensors) -> None:
         raise WeightsError(f"The weights are not this network's: {_first_line(err)}") from err
 
 
-def _remedy(misshapen: list[str], given: Tensors, wanted: Mapping[str, torch.Tensor]) -> str:
+def _remedy(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> str:
     """Say what to look at: the channels, where these alone differ, or the prefix of the names."""
-    for key in misshapen[:1]:
-        theirs, ours = given[key].shape, wanted[key].shape
-        only_channels = len(theirs) == 4 == len(ours) and (
-            theirs[0] == ours[0] and theirs[2:] == ours[2:]
-        )
-        if only_channels and len(misshapen) == 1 and given.keys() == wanted.keys():
-            return (
-                f"The weights take pictures of {theirs[1]} channels and not of {ours[1]}: say so "
-                f'with --record, {{"preprocess": {{"channels": {theirs[1]}, …}}}}, whole.'
-            )
+    if channels := _other_channels(given, wanted):
+        return channels
     beginning = shared_beginning(given)
     own = shared_beginning(wanted)
     found = f"Nearly all their names begin with {beginning!r}. " if beginning != own else ""
     return (
         f"{found}Check that architecture and number of labels (--labels) are those of the weights."
+    )
+
+
+def _other_channels(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> str:
+    """Say so where nothing but the channels of the first convolution is another's; else empty."""
+    if given.keys() != wanted.keys():
+        return ""
+    others = [key for key in wanted if given[key].shape != wanted[key].shape]
+    if len(others) != 1:
+        return ""
+    theirs, ours = given[others[0]].shape, wanted[others[0]].shape
+    is_alike = len(theirs) == len(ours) == 4 and theirs[0] == ours[0] and theirs[2:] == ours[2:]
+    if not is_alike or ours[1] not in (1, 3):
+        return ""
+    return (
+        f"They are for pictures of {theirs[1]} channels, and the record's preprocess.channels is "
+        f"{ours[1]}; there are 1 (grey) and 3 (RGB)."
     )
 
 

@@ -23,7 +23,7 @@ def check(record: ModelRecord) -> None:
 
 def channels(record: ModelRecord) -> int:
     """Say how many channels a picture is decoded to."""
-    return record.parsed(Preprocessing.read).channels
+    return record.parsed(Preprocessing.read).decoded
 
 
 def least(record: ModelRecord) -> int | None:

@@ -26,7 +26,7 @@ def check(record: ModelRecord) -> None:
 
 def channels(record: ModelRecord) -> int:
     """Say how many channels a picture is decoded to."""
-    return spec_of(record).channels
+    return spec_of(record).decoded
 
 
 def least(record: ModelRecord) -> int | None:

@@ -77,7 +77,7 @@ def examples_of(record: ModelRecord, decoders: Decoders) -> Examples:
 
 def _pictures(record: ModelRecord, spec: Preprocessing, decoders: Decoders) -> Examples:
     def read(content: bytes) -> torch.Tensor:
-        picture = decoders.picture(content, spec.channels, record.limits)
+        picture = decoders.picture(content, spec.decoded, record.limits)
         return TASKS[record.task].prepare(record, picture).pixels
 
     def scores(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

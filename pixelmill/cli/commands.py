@@ -18,6 +18,7 @@ from pixelmill.cli.display import (
     upload_progress,
 )
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
+from pixelmill.cli.failures import tell_failures
 from pixelmill.cli.formats import form_of, outcome_text, save_results
 from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
 from pixelmill.cli.options import (
@@ -123,7 +124,17 @@ def submit(
         job, code = watch(client, job, timeout)
         if code is None:
             save_results(client.results(job), wanted, output)
-        finish(client, job, wait=False, timeout=None, as_json=as_json, quiet=True, code=code)
+            tell_failures(job, client.results(job))
+        finish(
+            client,
+            job,
+            wait=False,
+            timeout=None,
+            as_json=as_json,
+            quiet=True,
+            code=code,
+            told=code is None,
+        )
 
 
 @app.command(epilog=EXIT_HELP)

@@ -22,8 +22,12 @@ def finish(
     as_json: bool,
     quiet: bool = False,
     code: ExitCode | None = None,
+    told: bool = False,
 ) -> NoReturn:
-    """Wait if asked to, print the job, and exit with the status that it stands for, or `code`."""
+    """Wait if asked to, print the job, and exit with the status that it stands for, or `code`.
+
+    `told`: whether it was said already which items failed.
+    """
     if wait:
         job, code = watch(client, job, timeout)
     if as_json:
@@ -34,6 +38,8 @@ def finish(
         _say_faults(job)
         if job.skipped.count:
             say(str(job.skipped))
+        if job.is_terminal and job.request_counts.failed and not told:
+            say(f"`pixelmill results {job.id}` says of each failed item why")
     raise typer.Exit(code_of_job(job) if code is None else code)
 
 

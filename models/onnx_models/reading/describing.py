@@ -36,6 +36,8 @@ _SIZES: Final[Mapping[str, tuple[int, int]]] = {
     "segmentation": (4, 16),
 }
 _CROPPED_TASKS: Final = ("classification", "embedding")
+# Of a mean or a deviation as somebody writes it.
+_ROUNDING: Final = 1e-3
 _PROBABILITIES: Final = ("softmax", "prob", "sigmoid")
 
 
@@ -61,6 +63,7 @@ def describe(asked: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         options["outputs"] = options.get("outputs") or _scale(facts, told)
     if asked.get("preprocess"):
         _check_preprocess(asked["preprocess"], head, taken)
+        _check_scale(asked["preprocess"], scale)
     max_batch, shard_items = _SIZES[head.task]
     members = {
         "task": head.task,
@@ -148,6 +151,23 @@ def _check_preprocess(plain: Mapping[str, Any], head: Head, taken: PictureInput)
         raise RecordError(
             f"The record's preprocess makes samples {given}, and the file's input takes "
             f"{taken.height} x {taken.width} (height x width)."
+        )
+
+
+def _check_scale(plain: Mapping[str, Any], scale: ValueScale | None) -> None:
+    """Refuse a scale beside a preprocessing that normalises otherwise; raises RecordError."""
+    if scale is None:
+        return
+    said = scaled(dict(plain), scale)
+    if any(
+        abs(one - other) > _ROUNDING
+        for name in ("mean", "std")
+        for one, other in zip(said[name], plain[name], strict=True)
+    ):
+        raise RecordError(
+            f"--scale {scale} (options.scale) is a mean of {said['mean']} and a std of "
+            f"{said['std']}, and the record's preprocess says {list(plain['mean'])} and "
+            f"{list(plain['std'])}: drop one of the two, --scale or the preprocess."
         )
 
 

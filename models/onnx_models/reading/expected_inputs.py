@@ -11,10 +11,15 @@ from models.records.options import ValueScale
 
 _IMAGENET_MEAN: Final = [0.485, 0.456, 0.406]
 _IMAGENET_STD: Final = [0.229, 0.224, 0.225]
+# Of grey pictures: the averages of the three, as timm takes them (timm.data.loader, adapt_to_chs).
+_GREY_MEAN: Final = [0.449]
+_GREY_STD: Final = [0.226]
 # torchvision's classifiers see 224 pixels of 256; other sizes in proportion, as 299 of 342.
 _RESIZED, _CROPPED = 256, 224
 # Of 1 / 255 as somebody writes it.
 _ROUNDING: Final = 1e-3
+# torchvision's filter for tensors, said so that a record shows what is done.
+_TENSORS: Final = {"interpolation": "bilinear", "resize_by": "torchvision"}
 # The sizes that torchvision's detectors resize pictures to by themselves.
 _DETECTOR_SIDES: Final = {"shorter": 800, "longer": 1333}
 
@@ -22,22 +27,27 @@ _DETECTOR_SIDES: Final = {"shorter": 800, "longer": 1333}
 def cropped(taken: PictureInput) -> dict[str, Any]:
     """Expect ImageNet's: resized to a little more, the centre cut out, its mean and deviation."""
     side = taken.height
-    return {**_imagenet(taken), "resize": round(side * _RESIZED / _CROPPED), "crop": side}
+    return {
+        **_imagenet(taken),
+        "resize": round(side * _RESIZED / _CROPPED),
+        "crop": side,
+        **_TENSORS,
+    }
 
 
 def cropped_by_ultralytics(taken: PictureInput) -> dict[str, Any]:
     """Expect what Ultralytics' classifiers do: the shorter side resized, values in [0, 1]."""
-    return {**_plain(taken), "resize": taken.height, "crop": taken.height}
+    return {**_plain(taken), "resize": taken.height, "crop": taken.height, **_TENSORS}
 
 
 def stretched_to_imagenet(taken: PictureInput) -> dict[str, Any]:
     """Expect the whole picture at the input's size, with ImageNet's mean and deviation."""
-    return {**_imagenet(taken), "fixed": [taken.height, taken.width]}
+    return {**_imagenet(taken), "fixed": [taken.height, taken.width], **_TENSORS}
 
 
 def stretched(taken: PictureInput) -> dict[str, Any]:
     """Expect the whole picture at the input's size, values in [0, 1]."""
-    return {**_plain(taken), "fixed": [taken.height, taken.width]}
+    return {**_plain(taken), "fixed": [taken.height, taken.width], **_TENSORS}
 
 
 def stretched_by_opencv(taken: PictureInput) -> dict[str, Any]:
@@ -83,7 +93,7 @@ def scaled(plain: dict[str, Any], scale: ValueScale) -> dict[str, Any]:
     channels = plain["channels"]
     zero, half = [0.0] * channels, [0.5] * channels
     ways: dict[str, tuple[list[float], list[float]]] = {
-        "imagenet": (_IMAGENET_MEAN[:channels], _IMAGENET_STD[:channels]),
+        "imagenet": (_IMAGENET_MEAN, _IMAGENET_STD) if channels == 3 else (_GREY_MEAN, _GREY_STD),
         "unit": (zero, [1.0] * channels),
         "symmetric": (half, half),
     }

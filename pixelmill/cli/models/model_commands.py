@@ -8,7 +8,9 @@ import typer
 
 from pixelmill.cli.display import aligned, timestamp
 from pixelmill.cli.models import push_command
-from pixelmill.cli.models.push_command import Name, proof_text
+from pixelmill.cli.models.model_card import card_text
+from pixelmill.cli.models.proof_texts import proof_text
+from pixelmill.cli.models.push_command import Name
 from pixelmill.cli.options import AsJson
 from pixelmill.cli.watching import print_json
 from pixelmill.client.client import Client
@@ -20,6 +22,7 @@ PANEL = "Models"
 _OF_RECORD = (
     "architecture", "task", "labels", "preprocess", "options", "provenance", "description"
 )  # fmt: skip
+_OF_SCHEMA = ("params_schema", "result_schema")
 
 AliasName = Annotated[
     str, typer.Argument(metavar="ALIAS", help="Such as production.", show_default=False)
@@ -35,12 +38,17 @@ def models(
     record: Annotated[
         bool, typer.Option("--record", help="With `show`: the record, as `push --record` takes it.")
     ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="With `show`: its parameters and results, as JSON.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the models that jobs can name, or show one."""
     if words:
-        _show(words, record=record)
+        _show(words, _OF_RECORD if record else _OF_SCHEMA if schema else (), as_json=as_json)
         return
+    if record or schema:
+        raise typer.BadParameter("--record and --schema are for `pixelmill models show NAME`.")
     with Client() as client:
         found = client.models()
     if as_json:
@@ -150,21 +158,17 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(audit)
 
 
-def _show(words: list[str], *, record: bool) -> None:
+def _show(words: list[str], members: tuple[str, ...], *, as_json: bool) -> None:
     if len(words) != 2 or words[0] != "show":
         raise typer.BadParameter("write `pixelmill models`, or `pixelmill models show NAME`.")
     with Client() as client:
         raw = client.model(words[1]).raw
-    members = (
-        "architecture",
-        "task",
-        "labels",
-        "preprocess",
-        "options",
-        "provenance",
-        "description",
-    )
-    print_json({each: raw[each] for each in members if raw.get(each)} if record else raw)
+    if members:
+        print_json({each: raw[each] for each in members if raw.get(each)})
+    elif as_json:
+        print_json(raw)
+    else:
+        sys.stdout.write(card_text(raw))
 
 
 def _version_row(model: Model) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
-"""The command that registers a network, and how its proof is told."""
+"""The command that registers a network."""
 
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -10,16 +9,13 @@ import typer
 
 from pixelmill.cli.display import say, say_step
 from pixelmill.cli.exits import EXIT_HELP, ExitCode
+from pixelmill.cli.models.proof_texts import proven_text, unproven_text
 from pixelmill.cli.options import AsJson
 from pixelmill.cli.watching import print_json
 from pixelmill.client.client import Client
 from pixelmill.client.records import Model
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.transport import LONGEST_HOLD_S
-
-_UNPROVEN = (
-    "it was held against nothing; --check PICTURES does so (ONNX files: with --expected FILE)"
-)
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Such as digits or my/cats.", show_default=False)
@@ -109,16 +105,15 @@ def push(
             wait=min(timeout, LONGEST_HOLD_S),
             on_step=say_step,
         )
-        unproven = "" if no_check else _UNPROVEN
-        finish_push(client, model, until, as_json=as_json, unproven=unproven)
+        finish_push(client, model, until, as_json=as_json, tells_unproven=not no_check)
 
 
 def finish_push(
-    client: Client, model: Model, until: float, *, as_json: bool, unproven: str = ""
+    client: Client, model: Model, until: float, *, as_json: bool, tells_unproven: bool = False
 ) -> NoReturn:
     """Wait until a worker has tried a version out, print it, and exit with what it stands for.
 
-    `until` is of time.monotonic; `unproven` is what is said of a version without proof.
+    `until` is of time.monotonic; `tells_unproven`: whether it is said that a version has no proof.
     """
     while model.state == "validating" and time.monotonic() < until:
         time.sleep(0.5)
@@ -127,37 +122,16 @@ def finish_push(
         print_json(model.raw)
     else:
         typer.echo(model.id)
-        proven = "" if model.proof is None else _proven(model.proof)
-        if model.state == "ready" and (proven or unproven):
-            say(proven or unproven)
+        if model.state == "ready" and model.proof is not None:
+            say(proven_text(model.proof))
+        elif model.state == "ready" and tells_unproven:
+            say(unproven_text(model.raw))
     raise typer.Exit(_code_of(model))
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Put the command into the command line."""
     app.command(rich_help_panel=panel, epilog=EXIT_HELP)(push)
-
-
-def _proven(proof: Mapping[str, Any]) -> str:
-    if proof["holds"]:
-        return f"it answers as {proof_text(proof)}"
-    return f"{proof_text(proof)}; give pictures that show something (--check PICTURES)"
-
-
-def proof_text(proof: Mapping[str, Any]) -> str:
-    """Write a proof in one line: against whom, on how many pictures, and the worst differences."""
-    of = " and ".join(f"{name} {version}".strip() for name, version in proof["against"].items())
-    figures = ", ".join(
-        f"confidences within {each['worst']:.2g}"
-        if each["measure"] == "confidence"
-        else f"{each['measure']} {each['worst']:.4f}"
-        for each in proof["differences"]
-    )
-    if not figures:
-        count = proof["samples"]
-        return f"not proven: neither it nor {of or 'the check'} found anything in {count} pictures"
-    verdict = "" if proof["holds"] else "differs: "
-    return f"{verdict}{of or 'the check'} on {proof['samples']} pictures: {figures}"
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -50,16 +50,17 @@ def read_masks(labels: Labels, folder: Path) -> Masked:
             f"{folder} holds masks alone, and none of the pictures that they are of."
         )
     masks: dict[str, list[dict[str, Any]]] = {}
-    used: set[Path] = set()
+    used: set[str] = set()
     for entry in pictures:
-        mask = root.joinpath(*PurePosixPath(entry.name).with_suffix(".png").parts)
+        name = PurePosixPath(entry.name).with_suffix(".png")
+        mask = root.joinpath(*name.parts)
         if not mask.is_file():
             raise InvalidInput(f"{entry.name} has no mask: {mask} is not there.")
         masks[entry.name] = _masks_of(labels, mask)
-        used.add(mask)
+        used.add(f"{_FOLDER}/{name}")
     skips = SkipCount()
     for entry in every:
-        if entry.name.startswith(f"{_FOLDER}/") and entry.path not in used:
+        if entry.name.startswith(f"{_FOLDER}/") and entry.name not in used:
             skips.note(entry.name, "no_picture")
     return Masked(Picked(folder, tuple(pictures), skips), masks)
 

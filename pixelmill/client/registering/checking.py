@@ -41,10 +41,15 @@ Samples = Path | str | Sequence[Path | str]
 
 def can_ask(record: Mapping[str, Any]) -> bool:
     """Say whether the library of a record's network is here, and prepares pictures as it says."""
-    if record.get("preprocess") or record.get("task") not in _TASKS or _is_of_films(record):
+    if record.get("preprocess") or not can_be_asked(record):
         return False
     library = library_of(record)
     return library is not None and _is_here(library) and _is_here("torch")
+
+
+def can_be_asked(record: Mapping[str, Any]) -> bool:
+    """Say whether answers in a record's task are compared at all."""
+    return record.get("task") in _TASKS and not _is_of_films(record)
 
 
 def asked_library(
@@ -55,7 +60,7 @@ def asked_library(
     Raises InvalidInput where it cannot be asked, in one line.
     """
     library, architecture = library_of(record), record.get("architecture", "onnx")
-    if record.get("task") not in _TASKS or _is_of_films(record):
+    if not can_be_asked(record):
         raise InvalidInput(
             f"There is no check for {architecture} in this task: pictures of classes, boxes, masks "
             "and vectors are compared; push it without (--no-check)."

@@ -21,7 +21,7 @@ from benchmarks.parity.compared import Pixels
 from benchmarks.parity.compared import pictures as pictures_of
 from models.pictures.data import encode, train_digits
 from pixelmill import Client
-from tests.documents import Example
+from tests.documents import Example, examples
 from tests.e2e.stacks import RunningStack
 from tests.hub_server import FakeHub
 from tests.model_files.foreign_files import save_timm, save_vit, yolo_onnx
@@ -29,6 +29,7 @@ from tests.model_files.onnx_files import brightness_onnx
 from tests.model_files.weights_files import RECORD, noisy_digits
 from tests.unit.models.huggingface import two_towers
 
+_DOCUMENT = Path(__file__).parents[3] / "docs" / "models.md"
 # What stands for networks that are too large for a test.
 SMALLER = {
     "timm/convnext_tiny": "timm/convnext_atto",
@@ -129,6 +130,13 @@ def _save_photos(folder: Path) -> None:
         (folder / f"part{number}.png").write_bytes(file)
 
 
+def _save_record(path: Path) -> None:
+    """Write the record that the document shows, as it stands there."""
+    shown = [each.text for each in examples(_DOCUMENT.read_text()) if '"preprocess"' in each.text]
+    (record,) = (text for text in shown if text.startswith("{"))
+    path.write_text(record)
+
+
 def _seen() -> list[tuple[Pixels, bytes]]:
     pictures = pictures_of(((96, 96), (75, 131)))
     return [(each, encode(each, ".png")) for each in pictures]
@@ -138,6 +146,8 @@ FILES: dict[str, Callable[[Path], object]] = {
     "best.onnx": lambda path: path.write_bytes(yolo_onnx(["bolt", "nut"])),
     "lamps.onnx": lambda path: path.write_bytes(brightness_onnx()),
     "birds.safetensors": _save_timm,
+    "birds.onnx": lambda path: path.write_bytes(brightness_onnx(224)),
+    "timm.json": _save_record,
     "birds.pth": _save_pickled_timm,
     "birds.txt": lambda path: path.write_text("robin\nwren\nowl\n"),
     "cats.pth": _save_torchvision(2),

@@ -58,7 +58,7 @@ def test_listing_is_put_off_and_at_last_given_up(
     for attempt in (1, 2):
         assert prepare_next(lonely, buckets=buckets) == job.id
         found = read_job(lonely, job.id)
-        assert (found.status, found.prepare_attempt) == (JobStatus.VALIDATING, attempt)
+        assert (found.status, found.prepare_fence) == (JobStatus.VALIDATING, attempt)
         assert prepare_next(lonely, buckets=buckets) is None, "not again at once"
         with lonely.database.write() as session:
             session.execute(update(Job).values(prepare_until=0.0))

@@ -84,7 +84,7 @@ def run_job(
         assert lease is not None
         places = range(lease.first, lease.first + lease.count)
         rows = [_row(place, answers[place]) for place in places]
-        name = segment_name(job.id, lease.first, lease.attempt)
+        name = segment_name(job.id, lease.first, lease.fence)
         write_segment(ground.storage, name, rows)
         failed = sum(row.error is not None for row in rows)
         tally = Tally(succeeded=len(rows) - failed, errored=failed)

@@ -159,3 +159,11 @@ def test_blank_samples_give_features_and_no_texts(networks):
     black = np.zeros((32, 32, 3), np.uint8)
     assert network.forward([network.sample(Picture(black, 32, 32))]).shape == (1, 24)
     network.warm_up()
+
+
+def test_labels_beside_vectors_are_refused_with_the_way_that_takes_them(towers):
+    record = read_folder(towers["clip"].folder)[1]
+    with pytest.raises(RecordError, match="--task zero-shot-classification"):
+        describe({**record, "labels": ["a cat", "a dog"]})
+    assert describe(record)["labels"] == ["embedding"]
+    assert describe({**record, "labels": ["embedding"]})["task"] == "embedding"

@@ -107,6 +107,8 @@ def test_grey_pictures_keep_their_one_channel():
         "std": [1.0],
         "resize": 32,
         "crop": 28,
+        "interpolation": "bilinear",
+        "resize_by": "torchvision",
     }
 
 
@@ -212,3 +214,54 @@ def test_a_detector_needs_no_scale_and_may_be_given_one() -> None:
 def test_heads_are_known_by_what_people_call_their_networks(called: str, head: str) -> None:
     asked = {"labels": COCO, "options": {"head": called}}
     assert described(asked, facts((1, 84, 8400)))["options"]["head"] == head
+
+
+def test_imagenets_scale_for_grey_is_the_average_of_the_three() -> None:
+    grey = facts((1, 2), taken=(None, 1, 28, 28), size=(28, 28))
+    told = described({"labels": ("a", "b"), "options": {"scale": "imagenet"}}, grey)["preprocess"]
+    assert (told["mean"], told["std"]) == ([0.449], [0.226])
+
+
+PREPARED = {
+    "channels": 3,
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+    "resize": 224,
+    "crop": 224,
+    "interpolation": "bicubic",
+    "resize_by": "pillow",
+}
+
+
+def test_a_scale_that_contradicts_the_records_preprocess_is_refused() -> None:
+    found = facts((1, 2), size=(224, 224))
+    asked = {"labels": ("a", "b"), "preprocess": PREPARED, "options": {"scale": "unit"}}
+    with pytest.raises(RecordError, match="drop one of the two, --scale or the preprocess"):
+        described(asked, found)
+    # As a model's own record has both, and they agree.
+    described({**asked, "options": {"scale": "imagenet"}}, found)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"order": "bgr"},
+            r"has `order`, which is not for pictures that are cropped.*crop_rounding",
+        ),
+        ({"crop": None, "resize": None}, "lacks `resize`, `crop`"),
+        ({"interpolation": "cubic"}, "'cubic'.*'bicubic'"),
+    ],
+)
+def test_members_of_preprocess_are_named_where_they_are_wrong(change, says) -> None:
+    changed = {**PREPARED, **change}
+    preprocess = {name: each for name, each in changed.items() if each is not None}
+    with pytest.raises(RecordError, match=says) as caught:
+        described({"labels": ("a", "b"), "preprocess": preprocess}, facts((1, 2), size=(224, 224)))
+    assert "__init__" not in str(caught.value)
+
+
+def test_members_of_whole_pictures_are_named_too() -> None:
+    asked = {"labels": COCO, "preprocess": {**PREPARED, "fixed": [640, 640]}}
+    with pytest.raises(RecordError, match="has `resize`, `crop`, which is not for whole pictures"):
+        described(asked, facts((1, 84, 8400)))

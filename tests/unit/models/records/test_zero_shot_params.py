@@ -59,6 +59,13 @@ def test_a_bad_parameter_is_named(params, param, word):
     assert "\n" not in str(caught.value)
 
 
+def test_a_text_for_a_list_is_shown_how_a_list_is_written():
+    with pytest.raises(ParamsError, match=r"""as JSON: .*--param 'labels=\["cat", "dog"\]'"""):
+        check_params(TASK, {"labels": "cat, dog"})
+    with pytest.raises(ParamsError, match=r"""--param 'classes=\["bolt"\]'"""):
+        check_params("detection", {"classes": "bolt"})
+
+
 def test_labels_may_be_of_any_script():
     labels = ["кот", "猫", "می‌خواهم", "👩‍🚀", "a 'cat' {"[:-1]]
     assert check_params(TASK, {"labels": labels})["labels"] == labels

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from safetensors.torch import save
 from timm.data import create_transform, resolve_model_data_config
 
 from models.contracts import check_params
+from models.preprocessing.preprocess import Preprocessing, normalise
 from models.proving.references.timm_networks import reference
-from models.records.errors import RecordError, UnknownArchitecture
+from models.records.errors import RecordError, UnknownArchitecture, WeightsError
 from models.runtime.completion import complete
 from models.runtime.network import ImageNetwork
 from models.runtime.registry import load
@@ -179,7 +181,53 @@ def test_all_of_timm_but_a_handful_can_be_described() -> None:
     for name in timm.list_models():
         published = timm.get_pretrained_cfg(name)
         try:
-            _preprocess(published, name)
+            _preprocess(published, name, {})
         except (RecordError, AttributeError):
             refused.append(name)
     assert len(refused) <= 5
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "vit_tiny_patch16_224"])
+def test_grey_networks_see_photos_as_timms_own_evaluation_has_them(name: str) -> None:
+    """timm reads with `convert("L")`, and averages mean and deviation (adapt_to_chs)."""
+    theirs = made(name, in_chans=1, num_classes=4)
+    network = ours(f"timm/{name}", packed(theirs), labels=list("abcd"))
+    settings = resolve_model_data_config(theirs)
+    scale = {each: (fmean(settings[each]),) for each in ("mean", "std")}
+    prepare = create_transform(
+        **{**settings, **scale, "input_size": (1, *settings["input_size"][1:])}
+    )
+    assert network.record.preprocess["channels"] == 1
+    for shape in SHAPES:
+        file = io.BytesIO()
+        # Loud colours: what a decoder's own luma differs by, where they were clipped.
+        image, _ = picture(shape)
+        image.point(lambda value: min(255, max(0, (value - 128) * 4 + 128))).save(file, "JPEG")
+        with torch.inference_mode():
+            inputs = prepare(Image.open(file).convert("RGB").convert("L"))[None]
+            expected = theirs(inputs)
+        sample = network.prepare(file.getvalue())
+        spec = Preprocessing.read(network.record.preprocess)
+        assert torch.equal(normalise(sample.pixels[None], spec), inputs)
+        found = network.forward([sample])
+        assert (found.softmax(1) - expected.softmax(1)).abs().max() < 1e-5
+
+
+def test_weights_for_other_channels_are_told_by_their_channels() -> None:
+    four = packed(made("resnet10t", in_chans=4, num_classes=2))
+    with pytest.raises(WeightsError, match=r"of 4 channels.*preprocess.channels is 3"):
+        ours("timm/resnet10t", four, labels=["a", "b"])
+
+
+@pytest.mark.parametrize("options", [{"scale": "unit"}, {"head": "classifier"}])
+def test_options_that_nothing_would_heed_are_refused(options: dict[str, str]) -> None:
+    with pytest.raises(RecordError, match=f"{next(iter(options))}, which no network of timm"):
+        ours("timm/resnet10t", packed(made("resnet10t")), options=options)
+
+
+def test_vectors_take_no_labels_but_those_of_their_own_record() -> None:
+    weights = packed(made("resnet10t", num_classes=0))
+    with pytest.raises(RecordError, match="gives vectors, which have no classes"):
+        ours("timm/resnet10t-embedding", weights, labels=["cat", "dog"])
+    asked = {"labels": ["embedding"]}
+    assert ours("timm/resnet10t-embedding", weights, **asked).record.labels == ("embedding",)

@@ -165,6 +165,15 @@ def test_a_png_of_class_ids_becomes_a_mask_a_class_and_255_becomes_none(folder, 
     assert labelled.pictures.skips.total().by_reason == {"no_picture": 1}
 
 
+def test_masks_are_no_files_that_were_skipped_however_the_folder_is_named(folder, ids, monkeypatch):
+    put(folder, "a.jpg")
+    save_ids(folder, "a.png", ids, "L")
+    monkeypatch.chdir(folder.parent)
+    named = (folder, folder.relative_to(folder.parent), folder / ".." / folder.name)
+    for each in named:
+        assert read_labelled(model("segmentation"), each).pictures.skips.total().count == 0
+
+
 def test_what_is_wrong_with_masks_is_told_in_one_line(folder, ids):
     put(folder, "a.jpg")
     assert "has no folder masks" in refusal("segmentation", folder)
