@@ -24,8 +24,6 @@ LONGEST_OF_A_PACKAGE = 10
 # Folders that are fuller yet.
 FULLER = {
     "tests/cases/media",
-    "tests/integration/jobs",
-    "tests/integration/workers",
 }
 # Packages whose first lines draw how the data goes, or list what their files do.
 DRAWN = {

@@ -17,8 +17,8 @@ from jobs.tenants.keys import NewKey
 from tests.contract.egress.world import World
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import check_job
-from tests.integration.workers.fake_videos import PARAMS, FakeVideoNetwork
 from tests.integration.workers.fakes import FakeNetwork, manifest_of
+from tests.integration.workers.films.fake_videos import PARAMS, FakeVideoNetwork
 from workers.engine.holding.keeper import Keeper
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages

@@ -12,7 +12,7 @@ from models.catalog import shipped_weights
 from tests.integration.api.callers import Caller, check_problem, stored
 from tests.integration.api.models.test_versions import MOTION
 from tests.integration.jobs.builders import claim_one, run_one
-from tests.integration.workers.datasets import digit_files, zip_of
+from tests.integration.workers.trainings.datasets import digit_files, zip_of
 from workers.errands.datasets import check_dataset
 
 PROGRESS = {

@@ -16,6 +16,7 @@ from models.tasks.task import Sample, Text
 from models.tasks.text_rows import TextRows
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job
+from tests.integration.workers.engine.test_batches import run_together
 from tests.integration.workers.fakes import (
     FakeNetwork,
     answers_of,
@@ -24,7 +25,6 @@ from tests.integration.workers.fakes import (
     run_with,
     submit_numbers,
 )
-from tests.integration.workers.test_batches import run_together
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
 from workers.engine.texts import TextReader, TextsNotRead

@@ -20,9 +20,9 @@ from jobs.tenants.keys import NewKey
 from models.records.record import Limits
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import check_job, shards_of
-from tests.integration.workers.fake_videos import PARAMS, FakeVideoNetwork, clips_of
+from tests.integration.workers.engine.test_shards import Told, manifest_of
 from tests.integration.workers.fakes import rows_of_job, submit_contents
-from tests.integration.workers.test_shards import Told, manifest_of
+from tests.integration.workers.films.fake_videos import PARAMS, FakeVideoNetwork, clips_of
 from tests.videos import film, grey, levels, movie
 from workers.egress import EgressError
 from workers.engine.decoding.threads import DecodeThreads

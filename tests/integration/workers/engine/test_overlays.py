@@ -34,8 +34,8 @@ from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.jobs.test_retention import age
 from tests.integration.jobs.test_tidying import make_due
+from tests.integration.workers.engine.test_shards import run_with
 from tests.integration.workers.fakes import FakeNetwork, picture, submit_contents
-from tests.integration.workers.test_shards import run_with
 from workers.engine.engine import Engine
 from workers.engine.stages import Stages
 from workers.walls.pictures import PictureDecoders

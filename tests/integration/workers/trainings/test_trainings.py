@@ -22,7 +22,8 @@ from models.records.record import ModelRecord
 from models.runtime.registry import load
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job
-from tests.integration.workers.datasets import (
+from tests.integration.workers.fakes import answers_of, picture, submit_contents
+from tests.integration.workers.trainings.datasets import (
     blobs_of,
     digit_files,
     hurried,
@@ -30,7 +31,6 @@ from tests.integration.workers.datasets import (
     version_of,
     versions_of,
 )
-from tests.integration.workers.fakes import answers_of, picture, submit_contents
 from tests.walks import walk
 from workers.engine.engine import Engine
 from workers.engine.shard import ShardRun

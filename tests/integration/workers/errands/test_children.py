@@ -13,8 +13,8 @@ from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, rerun
 from tests.integration.jobs.checks import check_job
 from tests.integration.jobs.test_retention import age
+from tests.integration.workers.engine.test_shards import run_with
 from tests.integration.workers.fakes import FakeNetwork, answers_of, submit_numbers
-from tests.integration.workers.test_shards import run_with
 from workers.engine.shard import Stages
 from workers.errands.comparing import compare_next
 

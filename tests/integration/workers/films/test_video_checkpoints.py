@@ -13,9 +13,9 @@ from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job
 from tests.integration.workers.conftest import with_
-from tests.integration.workers.fake_videos import FakeVideoNetwork, clips_of
 from tests.integration.workers.fakes import rows_of_job
-from tests.integration.workers.test_videos import (
+from tests.integration.workers.films.fake_videos import FakeVideoNetwork, clips_of
+from tests.integration.workers.films.test_videos import (
     COUNT,
     WINDOWS,
     NewStages,

@@ -26,7 +26,7 @@ from models.training.fitting import Fit
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_
-from tests.integration.workers.datasets import (
+from tests.integration.workers.trainings.datasets import (
     blobs_of,
     hurried,
     submit_digits,

@@ -26,11 +26,15 @@ from models.tasks.task import Clip
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import read_job
 from tests.integration.workers.conftest import with_
-from tests.integration.workers.fake_videos import PARAMS, FakeVideoNetwork, clips_of
+from tests.integration.workers.engine.test_overlays import overlay_blobs
+from tests.integration.workers.engine.test_shards import manifest_of
 from tests.integration.workers.fakes import rows_of_job, submit_contents
-from tests.integration.workers.test_overlays import overlay_blobs
-from tests.integration.workers.test_shards import manifest_of
-from tests.integration.workers.test_videos import checkpoints_of, clips_of_job, run_until_stopped
+from tests.integration.workers.films.fake_videos import PARAMS, FakeVideoNetwork, clips_of
+from tests.integration.workers.films.test_videos import (
+    checkpoints_of,
+    clips_of_job,
+    run_until_stopped,
+)
 from tests.videos import film, grey, jpeg, levels, movie
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages

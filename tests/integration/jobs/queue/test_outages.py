@@ -28,7 +28,7 @@ from jobs.tables import Job, ModelVersion, Shard
 from jobs.tenants.keys import NewKey
 from tests.integration.jobs.builders import claim_one, rows_of, run_one, submit_items
 from tests.integration.jobs.checks import check_job, read_job
-from tests.integration.jobs.test_concurrency import submission, wait_for_a_lock
+from tests.integration.jobs.queue.test_concurrency import submission, wait_for_a_lock
 from tests.integration.jobs.test_preparation import let_the_turn_run_out, lines, submit_file
 
 LOST = OperationalError("COMMIT", {}, Exception("server closed"), connection_invalidated=True)

@@ -1,0 +1,1 @@
+"""Turns, leases, commits and what ends a job."""

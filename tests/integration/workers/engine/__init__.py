@@ -1,0 +1,1 @@
+"""The engine: shards, networks, memory, overlays."""

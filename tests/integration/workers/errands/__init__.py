@@ -1,0 +1,1 @@
+"""What an io worker does."""
