@@ -7,8 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from pixelmill import Client
+from pixelmill.cli.commands import app
 
 KEY = "pm_live_test_secret"
 
@@ -227,3 +229,17 @@ def say():
                           | {"last_id": last_id, "has_more": has_more})  # fmt: skip
 
     return Say
+
+
+@pytest.fixture
+def env(server, tmp_path):
+    return {
+        "PIXELMILL_URL": server.url,
+        "PIXELMILL_API_KEY": "key",
+        "PIXELMILL_DATA": str(tmp_path / "none"),
+    }
+
+
+@pytest.fixture
+def run(env):
+    return lambda *args, **more: CliRunner().invoke(app, list(args), env=env | more)

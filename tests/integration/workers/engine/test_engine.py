@@ -2,8 +2,6 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -11,37 +9,19 @@ from sqlalchemy import select, update
 
 from jobs.base.bootstrap import Ground
 from jobs.base.states import JobStatus, Outcome, ShardState
-from jobs.base.storage import Storage, StorageError
 from jobs.queue.quarantine import Suspect
 from jobs.queue.shard_leases import take_back
-from jobs.tables import Job, ModelVersion, Shard, Tenant
-from jobs.tenants.keys import NewKey, create_key
+from jobs.tables import ModelVersion, Shard
+from jobs.tenants.keys import NewKey
 from jobs.versions.registry import register
-from models.catalog import SHIPPED, shipped_weights
-from models.runtime.network import ImageNetwork, Network, VideoNetwork
-from models.runtime.registry import load
+from models.catalog import shipped_weights
+from models.runtime.network import Network
 from tests.integration.jobs.builders import claim_one
 from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_
+from tests.integration.workers.engine.running import PARAMS, Moody, NewEngine
 from tests.integration.workers.fakes import answers_of, picture, rows_of_job, submit_contents
 from workers.engine.device.loading import load_version
-from workers.engine.engine import Engine
-from workers.engine.shard import ShardRun
-from workers.register import register_shipped
-
-PARAMS = {"top_k": 3, "min_confidence": 0.0}
-NewEngine = Callable[..., Engine]
-
-
-@pytest.fixture
-def digits(ground: Ground) -> ModelVersion:
-    (version,) = (each for each in register_shipped(ground) if each.name == "digits")
-    return version
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return load(SHIPPED["digits"], shipped_weights("digits").read_bytes())
 
 
 def directly(network: Network, content: bytes) -> list[tuple[str, float]]:
@@ -213,35 +193,6 @@ def test_inputs_that_are_gone_cost_their_items(
     assert answers_of(ground, job) == ["input_missing"] * 3
 
 
-class Moody(Storage):
-    """Fails a number of times at each thing that a worker does with it."""
-
-    def __init__(self, url: str, times: int) -> None:
-        super().__init__(url)
-        self.left = dict.fromkeys(("get", "ranges", "create", "open"), times)
-
-    def fail(self, what: str) -> None:
-        if self.left[what]:
-            self.left[what] -= 1
-            raise StorageError(f"{what} does not work at this moment")
-
-    def get(self, name: str) -> bytes:
-        self.fail("get")
-        return super().get(name)
-
-    def ranges(self, *arguments):
-        self.fail("ranges")
-        return super().ranges(*arguments)
-
-    def create(self, name: str):
-        self.fail("create")
-        return super().create(name)
-
-    def open(self, name: str):
-        self.fail("open")
-        return super().open(name)
-
-
 def test_a_store_that_is_away_for_a_while_costs_time_and_nothing_else(
     ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
 ) -> None:
@@ -252,108 +203,3 @@ def test_a_store_that_is_away_for_a_while_costs_time_and_nothing_else(
     assert check_job(ground, job.id).outcome is Outcome.SUCCEEDED
     with ground.database.read() as session:
         assert session.scalars(select(Shard.fence)).all() == [1]
-
-
-def test_an_engine_that_was_told_to_stop_claims_nothing_more(
-    ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
-) -> None:
-    job = submit_contents(ground, tenant, digits, [picture(1)], params=PARAMS)
-    engine = new_engine()
-    engine.stop()
-    assert engine.has_work()
-    assert engine.drain() == 0
-    assert shards_of(ground, job.id)[0].fence == 0
-
-
-@pytest.mark.parametrize("at", ["get", "ranges", "create", "open"])
-def test_a_shard_that_waits_for_the_store_is_handed_back_when_the_process_must_end(
-    ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine, at: str
-) -> None:
-    job = submit_contents(ground, tenant, digits, [picture(1)], params=PARAMS)
-    moody = Moody(ground.storage.url, times=0)
-    moody.left[at] = 10_000
-    engine = new_engine(with_(ground, moody, grace_s=0))
-    working = threading.Thread(target=engine.drain)
-    working.start()
-    while moody.left[at] == 10_000:
-        assert working.is_alive()
-    engine.stop()
-    working.join(20)
-    assert not working.is_alive()
-    (shard,) = shards_of(ground, job.id)
-    assert shard.state is ShardState.PENDING
-    assert (shard.deaths, shard.expiries, shard.errors) == (0, 0, 0)
-    check_job(ground, job.id)
-
-
-def test_no_more_shards_are_in_flight_than_were_asked_for_but_short_ones_and_newcomers(
-    ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
-) -> None:
-    long = submit_slow(ground, tenant, digits)
-    engine = new_engine(with_(ground, shards_in_flight=1))
-    # Another shard of the same tenant is at the one place.
-    place = engine._places.take()
-    assert place is not None
-    engine._keeper.hold(ShardRun(engine._stages, claim_one(ground)))
-    later = submit_slow(ground, tenant, digits)
-    assert engine.drain() == 0
-    other = create_key(ground.database, "other")
-    theirs = [
-        submit_contents(ground, other, digits, [picture(2)], params=PARAMS),
-        submit_slow(ground, other, digits),
-    ]
-    with ground.database.write() as session:
-        in_use = update(Tenant).where(Tenant.id == tenant.tenant_id)
-        session.execute(in_use.values(share=Tenant.share + 1))
-    assert engine.drain() == 1, "a short one, by the place for it"
-    assert engine.drain() == 1, "a long one, by a place for newcomers"
-    assert all(read_job(ground, job.id).pending_shards == 0 for job in theirs)
-    assert read_job(ground, later.id).pending_shards == 1
-    engine._places.leave(place)
-    assert engine.drain() == 1
-    assert read_job(ground, long.id).pending_shards == 0
-
-
-def submit_slow(ground: Ground, key: NewKey, digits: ModelVersion) -> Job:
-    """Submit a job that is known to be so slow that its next shard is not short."""
-    job = submit_contents(ground, key, digits, [picture(1)] * 3, params=PARAMS)
-    with ground.database.write() as session:
-        slow = update(Job).where(Job.id == job.id)
-        session.execute(slow.values(total=4, completed=1, device_s=1.0))
-    return job
-
-
-def test_a_long_video_gives_way_to_a_suspect_and_is_handed_back(
-    ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
-) -> None:
-    submit_contents(ground, tenant, digits, [picture(1)], params=PARAMS)
-    engine, lease = new_engine(), claim_one(ground)
-    video, pictures = ShardRun(engine._stages, lease), ShardRun(engine._stages, lease)
-    begun = threading.Barrier(3)
-
-    def hold(run: ShardRun, network: Network) -> None:
-        with engine._turn(run, network):
-            begun.wait(20)
-            if run is video:
-                assert run.stopped.wait(20)
-
-    with ThreadPoolExecutor(2) as others:
-        others.submit(hold, video, VideoNetwork.__new__(VideoNetwork))
-        others.submit(hold, pictures, ImageNetwork.__new__(ImageNetwork))
-        begun.wait(20)
-        suspect = ShardRun(engine._stages, dataclasses.replace(lease, deaths=1))
-        with engine._turn(suspect):
-            assert engine._quiet.is_wanted_alone
-    assert (video.why, pictures.why, suspect.why) == ("hand_back", None, None)
-
-
-def test_no_version_is_tried_out_beside_a_suspect(
-    ground: Ground, tenant: NewKey, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine, tried = new_engine(), list[None]()
-    monkeypatch.setattr(engine._validator, "validate_next", lambda: bool(tried.append(None)))
-    with engine._quiet.alone(threading.Event()):
-        engine.drain()
-    assert not tried
-    engine.drain()
-    assert tried

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 import torchvision
 from PIL import Image
@@ -35,6 +36,17 @@ def test_a_network_of_timm_answers_as_timm_does(
     (difference,) = proof.worst
     assert (difference.measure, difference.compared) == ("confidence", 15)
     assert difference.worst < 1e-5
+
+
+def test_a_grey_network_of_timm_answers_as_timm_does(tmp_path: Path) -> None:
+    network = timm.create_model("test_resnet", pretrained=False, num_classes=5, in_chans=1).eval()
+    sure(network)
+    weights = save({key: each.contiguous() for key, each in network.state_dict().items()})
+    path = tmp_path / "grey.safetensors"
+    path.write_bytes(weights)
+    asked = {"name": "cats", "architecture": "timm/test_resnet", "labels": LABELS}
+    proof = proven(complete(asked, weights, no_onnx), weights, of_timm(path))
+    assert proof.holds, proof.refusal()
 
 
 def test_its_features_are_timms(timm_file: tuple[ModelRecord, bytes, Path]) -> None:

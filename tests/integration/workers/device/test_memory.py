@@ -18,7 +18,7 @@ SLACK = 64_000_000
 def test_jobs_over_a_hundred_models_of_all_sources_complete_within_the_memory_of_three(
     tmp_path: Path,
 ) -> None:
-    command = [sys.executable, "-m", "tests.integration.workers.engine.many_models"]
+    command = [sys.executable, "-m", "tests.integration.workers.device.many_models"]
     done = subprocess.run(
         [*command, str(tmp_path), str(MODELS), str(ROOM), "torchvision", "onnx", "timm"],
         cwd=Path(__file__).parents[4],

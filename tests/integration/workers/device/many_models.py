@@ -1,6 +1,6 @@
 """A process of its own that runs jobs over many models, and says how much memory it took.
 
-    python -m tests.integration.workers.engine.many_models FOLDER MODELS ROOM SOURCE…
+    python -m tests.integration.workers.device.many_models FOLDER MODELS ROOM SOURCE…
 
 Memory is kept for ROOM models, which are of the sources in turn; three threads drain, as in a
 worker process. Prints one JSON object.
@@ -32,7 +32,7 @@ from models.records.record import ModelRecord
 from models.runtime import weights as weights_file
 from models.runtime.network import ImageNetwork
 from models.runtime.registry import load
-from tests.integration.workers.engine.model_sources import SOURCES
+from tests.integration.workers.device.model_sources import SOURCES
 from tests.integration.workers.fakes import picture, rows_of_job, submit_contents
 from workers.egress import Egress, EgressPolicy
 from workers.engine.engine import Engine

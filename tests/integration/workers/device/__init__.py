@@ -1,0 +1,1 @@
+"""Versions and networks on a device."""
