@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from jobs.base.bootstrap import Ground
-from jobs.base.states import ItemStatus, JobKind
+from jobs.base.states import ItemStatus
+from jobs.kinds.table import kind_of
 from jobs.results.segments import ItemError, Row
 from jobs.tables import Job
 from jobs.versions.names import shown_name
@@ -56,7 +57,7 @@ def task_and_labels(ground: Ground, job: Job) -> tuple[str | None, Sequence[str]
 
     Labels that came with the job stand for those of its model.
     """
-    if job.kind is JobKind.TRAINING:
+    if not kind_of(job).has_version:
         return None, ()
     with ground.database.read() as session:
         record = read_version(session, job.model_name, job.model_version).record
