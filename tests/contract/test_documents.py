@@ -39,3 +39,16 @@ def test_every_head_stands_in_the_document_about_models() -> None:
     text = (ROOT / "docs" / "models.md").read_text()
     rows = [f"| {each.outputs} | {each.task} | `{each.name}` |" for each in HEADS.values()]
     assert [row for row in rows if row not in text] == []
+
+
+def test_the_way_of_one_image_is_read_in_twenty_five_files() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    section = text.split("### In twenty-five files\n")[1].split("\n### ")[0]
+    steps = re.findall(r"^\d+\. \*\*(\w+)\*\*: (.+)$", section, re.MULTILINE)
+    assert [name for name, _ in steps] == [
+        "upload", "submit", "prepare", "claim", "decode", "batch", "infer", "segment", "commit",
+        "results", "webhook",
+    ]  # fmt: skip
+    files = [file for _, named in steps for file in re.findall(r"`([^`]+)`", named)]
+    assert len(files) == len(set(files)) <= 25
+    assert [file for file in files if not (ROOT / file).is_file()] == []
