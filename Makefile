@@ -8,6 +8,7 @@ OUT ?= build/weights
 REGISTRY ?=
 PEERS ?= mosec==0.9.8 litserve==0.2.19 ray[data]==2.60.0
 
+comma := ,
 BIN := .venv/bin
 EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,hub,dev
 # Twice quiet: pip's warnings are left out, its errors are not, and its exit status counts.
@@ -89,11 +90,14 @@ bench-gpu: ## Measure decoding, ResNet-50 and both together on this machine's GP
 	@$(PYTHON) -m benchmarks.gpu.speed $(ARGS)
 
 constraints: setup ## Choose the newest versions that go together and pin them
-	@$(PIP) install --dry-run --ignore-installed --report .venv/resolved.json \
-		"setuptools>=77" ".[$(EXTRAS)]"
-	@$(BIN)/python -c "$$PIN" .venv/resolved.json > .venv/constraints.txt
+	@$(PIP) install "uv>=0.9"
+	@$(BIN)/uv pip compile --quiet --upgrade --python $(BIN)/python --no-annotate --no-header \
+		$(foreach extra,$(subst $(comma), ,$(EXTRAS)),--extra $(extra)) \
+		pyproject.toml -o .venv/resolved.txt
+	@{ head -n 3 constraints.txt; grep -vE '^(nvidia-|cuda-|triton=)' .venv/resolved.txt; } \
+		> .venv/constraints.txt
 	@mv .venv/constraints.txt constraints.txt
-	@rm .venv/resolved.json
+	@rm .venv/resolved.txt
 	@grep -c == constraints.txt | sed 's/$$/ versions are pinned; run make test and make check./'
 
 passwords: ## Add the passwords that docker-compose.yml asks for to .env, those that are missing
@@ -127,19 +131,3 @@ import pathlib, sys, sysconfig
 pathlib.Path(sysconfig.get_paths()["purelib"], "pixelmill.pth").write_text(sys.argv[1])
 endef
 export WHERE SHARE
-
-# Turns pip's report into constraints.txt. What torch itself pins to the letter, for one platform
-# only, is left to torch.
-define PIN
-import json, re, sys
-print("# Exact versions of everything that the extras $(EXTRAS) bring.")
-print("# Made by `make constraints`; do not edit. torch and torchvision belong together. The CUDA")
-print("# packages and triton are missing because torch pins them itself, and only on some platforms.")
-with open(sys.argv[1]) as report:
-    found = [each["metadata"] for each in json.load(report)["install"]]
-pins = {re.sub(r"[-_.]+", "-", each["name"]).lower(): each["version"] for each in found}
-for name in sorted(pins):
-    if name != "pixelmill" and not re.match("nvidia-|cuda-|triton$$", name):
-        print(f"{name}=={pins[name]}")
-endef
-export PIN
