@@ -95,7 +95,13 @@ def _by_rule(found: Mapping[str, Tensors], architecture: str | None) -> str | No
     """Name the state dict that the author's own loader takes; None where no loader is known."""
     if architecture is None or source_of(architecture).name != "timm":
         return None
-    return next((each for each in _OF_TIMM if each in found), None)
+    for each in _OF_TIMM:
+        if each in found:
+            return each
+        if any(name.startswith(f"{each}.") for name in found):
+            # timm's own loader would take it and fail: its tensors lie deeper.
+            return None
+    return None
 
 
 def _state_dicts(

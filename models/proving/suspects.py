@@ -24,6 +24,11 @@ _SCALES: Mapping[str, tuple[float, float] | tuple[list[float], list[float]]] = {
         [0.26862954, 0.26130258, 0.27577711],
     ),
 }
+_FLAGS = {
+    "ImageNet's mean and deviation": "imagenet",
+    "pixels of 0 to 1": "unit",
+    "pixels of -1 to 1": "symmetric",
+}
 _WAYS = ("bilinear", "bicubic", "nearest")
 
 
@@ -90,7 +95,7 @@ def suspects(record: ModelRecord) -> Iterator[Suspect]:
     for words, (mean, std) in _SCALES.items():
         wanted: dict[str, Any] = {"mean": _each(mean, given), "std": _each(std, given)}
         if any(given.get(name) != value for name, value in wanted.items()):
-            yield _other(f"with {words}", wanted)
+            yield _of_scale(record, words, wanted)
     for way in _WAYS:
         for by in ("torchvision", "pillow"):
             wanted = {"interpolation": way, "resize_by": by, "antialias": True}
@@ -108,6 +113,13 @@ def paired(first: Suspect, known: Iterable[Suspect]) -> Iterator[Suspect]:
         if each is first or same or (first.around and each.around):
             continue
         if first.swaps_channels and each.swaps_channels:
+            continue
+        if first.remedy == _in_record(first.preprocess) and each.remedy == _in_record(
+            each.preprocess
+        ):
+            yield _other(
+                f"{first.words}, and {each.words}", {**first.preprocess, **each.preprocess}
+            )
             continue
         yield Suspect(
             f"{first.words}, and {each.words}",
@@ -157,13 +169,25 @@ def _of_size(given: Mapping[str, Any]) -> Iterator[Suspect]:
 
 
 def _other(words: str, preprocess: Mapping[str, Any]) -> Suspect:
+    return Suspect(words, _in_record(preprocess), preprocess)
+
+
+def _in_record(preprocess: Mapping[str, Any]) -> str:
     said = ", ".join(f"{name} {value!r}" for name, value in preprocess.items() if value is not None)
-    return Suspect(
-        words,
+    return (
         f"To have it so, set preprocess.{said} in its record (`pixelmill models show NAME "
-        "--record` of one pushed with --no-check) and push with --record.",
-        preprocess,
+        "--record` of one pushed with --no-check) and push with --record."
     )
+
+
+def _of_scale(record: ModelRecord, words: str, wanted: Mapping[str, Any]) -> Suspect:
+    """Give another mean and deviation; of an ONNX file `--scale` says the usual ones."""
+    suspect = _other(f"with {words}", wanted)
+    if record.architecture != "onnx":
+        return suspect
+    if words in _FLAGS:
+        return replace(suspect, remedy=f"To have it so, push with --scale {_FLAGS[words]}.")
+    return replace(suspect, remedy=f"{suspect.remedy} Leave out its options.scale.")
 
 
 def _each(value: float | list[float], given: Mapping[str, Any]) -> list[float]:

@@ -178,7 +178,11 @@ def _remedy(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> str:
         return channels
     beginning = shared_beginning(given)
     own = shared_beginning(wanted)
-    found = f"Nearly all their names begin with {beginning!r}. " if beginning != own else ""
+    found = (
+        f"Nearly all their names begin with {beginning!r}. "
+        if beginning and beginning != own
+        else ""
+    )
     return (
         f"{found}Check that architecture and number of labels (--labels) are those of the weights."
     )
@@ -195,10 +199,9 @@ def _other_channels(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> str:
     is_alike = len(theirs) == len(ours) == 4 and theirs[0] == ours[0] and theirs[2:] == ours[2:]
     if not is_alike or ours[1] not in (1, 3):
         return ""
-    return (
-        f"They are for pictures of {theirs[1]} channels, and the record's preprocess.channels is "
-        f"{ours[1]}; there are 1 (grey) and 3 (RGB)."
-    )
+    taken = "1 channel" if theirs[1] == 1 else f"{theirs[1]} channels"
+    grey = " Grey ones are run of timm and as ONNX files." if theirs[1] == 1 else ""
+    return f"They are for pictures of {taken}, and this network takes {ours[1]} here.{grey}"
 
 
 def _of_another_kind(given: Tensors, wanted: Mapping[str, torch.Tensor]) -> list[str]:

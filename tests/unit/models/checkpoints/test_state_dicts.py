@@ -56,6 +56,12 @@ def test_it_takes_what_timm_takes(tmp_path: Any) -> None:
         assert float(theirs["fc.bias"][0]) == value_of(read(held, TIMM))
 
 
+def test_where_timms_loader_would_fail_the_caller_is_asked() -> None:
+    held = {"model": state(0), "model_ema": {"module": state(1)}}
+    with pytest.raises(WeightsError, match=r"`model` and `model_ema\.module`.*--state-dict KEY"):
+        read(held, TIMM)
+
+
 @pytest.mark.parametrize("architecture", ["torchvision/resnet18", "own/shades", None])
 def test_where_no_loader_is_known_the_caller_is_asked(architecture: str | None) -> None:
     held = {"model": state(0), "model_ema": state(1)}

@@ -15,6 +15,7 @@ from models.media.pictures import decode
 from models.proving.__main__ import check as ask
 from models.proving.check import Check
 from models.proving.proof import prove
+from models.proving.suspects import paired, suspects
 from models.records.record import ModelRecord
 from models.runtime.registry import load
 from tests.unit.models.proving.asking import of_timm, proven
@@ -158,3 +159,19 @@ def test_nothing_is_named_where_nothing_explains_it(
     proof = prove(load(record, weights), Check.model_validate(given), decode, lambda work: work())
     assert proof.reason is None
     assert "None of the usual reasons" in proof.refusal()
+
+
+def test_what_is_to_be_done_is_said_once_and_by_the_flag_where_there_is_one(
+    timm_file: tuple[ModelRecord, bytes, Path],
+) -> None:
+    record = timm_file[0]
+    known = list(suspects(record))
+    scale = next(each for each in known if "pixels of 0 to 1" in each.words)
+    both = [each for each in paired(scale, known) if "resized bicubic" in each.words]
+    assert both
+    assert all(each.remedy.count("To have it so") == 1 for each in both)
+    asked = {"scale": "imagenet"}
+    flagged = suspects(dataclasses.replace(record, architecture="onnx", options=asked))
+    words = {each.words: each.remedy for each in flagged}
+    assert words["with pixels of 0 to 1"] == "To have it so, push with --scale unit."
+    assert words["with pixels of 0 to 255"].endswith("Leave out its options.scale.")
