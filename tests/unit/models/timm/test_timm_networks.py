@@ -215,7 +215,7 @@ def test_grey_networks_see_photos_as_timms_own_evaluation_has_them(name: str) ->
 
 def test_weights_for_other_channels_are_told_by_their_channels() -> None:
     four = packed(made("resnet10t", in_chans=4, num_classes=2))
-    with pytest.raises(WeightsError, match=r"of 4 channels.*preprocess.channels is 3"):
+    with pytest.raises(WeightsError, match=r"of 4 channels, and this network takes 3"):
         ours("timm/resnet10t", four, labels=["a", "b"])
 
 
