@@ -97,10 +97,10 @@ def check_allowed(
     settings: Settings, allowed: Sequence[Allowance], location: Location, endpoint: str
 ) -> None:
     """Raise BucketError unless a tenant may name a folder or an object at an endpoint."""
-    # Ours are refused whatever was allowed, and before.
-    if is_own_place(settings, location):
-        raise not_allowed(f"{location} is where this installation keeps its own data.")
     if any(each.endpoint == endpoint and each.folder.covers(location) for each in allowed):
+        # Ours are refused whatever was allowed; where nothing was, nobody is told where we are.
+        if is_own_place(settings, location):
+            raise not_allowed(f"{location} is where this installation keeps its own data.")
         return
     where = f" at {endpoint}" if endpoint else ""
     raise not_allowed(

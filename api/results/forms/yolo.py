@@ -6,8 +6,9 @@
 
 A picture `a/b.jpg` belongs into images/train/a/b.jpg and its labels are labels/train/a/b.txt. Of
 pictures that would share a file of labels, as `a.jpg` and `a.png` do, all but the first are
-numbered; the picture is to be renamed so too. A picture that shows nothing has an empty file; an
-item that was not answered has none, for an empty one would say that it shows nothing.
+numbered; the picture is to be renamed so too. A folder `images` of a picture's own is `images_`,
+for labels are looked for beside the last of that name. A picture that shows nothing has an empty
+file; an item that was not answered has none, for an empty one would say that it shows nothing.
 
 Source: https://docs.ultralytics.com/datasets/detect/
 """
@@ -26,6 +27,8 @@ _ITEMS_A_FILE = 10_000
 # What Windows forbids, what cannot be seen, and the two that lead elsewhere.
 _UNSAFE = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')
 _ELSEWHERE = (".", "..")
+# Labels are looked for by putting `labels` for the last of these in a picture's path.
+_IMAGES = "images"
 # Characters of a folder's or a file's name, of up to four bytes each; file systems take 255 bytes.
 _LONGEST = 60 * 4
 _SHORTENED = 100
@@ -91,9 +94,10 @@ def _split(custom_id: str) -> tuple[str, str]:
     parts = [_UNSAFE.sub("_", part) for part in custom_id.split("/") if part]
     parts = [_short("_" if part in _ELSEWHERE else part) for part in parts] or ["_"]
     name, dot, suffix = parts[-1].rpartition(".")
+    folders = [f"{part}_" if part == _IMAGES else part for part in parts[:-1]]
     if not (dot and name):
-        return "/".join(parts), ""
-    return "/".join([*parts[:-1], name]), f".{suffix}"
+        return "/".join([*folders, parts[-1]]), ""
+    return "/".join([*folders, name]), f".{suffix}"
 
 
 def _short(part: str) -> str:

@@ -24,8 +24,8 @@ class Ending(Protocol):
     def take(self, block: bytes) -> None:
         """Look at the next bytes."""
 
-    def missing(self, told: int) -> str | None:
-        """Say what is missing of a file of so many rows; None where nothing is."""
+    def missing(self, told: int | None) -> str | None:
+        """Say what is missing of a file of so many rows, or of any; None where nothing is."""
 
 
 class Lines:
@@ -47,10 +47,12 @@ class Lines:
             self._is_quoted = not self._is_quoted
             self._rows += 0 if self._is_quoted else part.count(b"\n")
 
-    def missing(self, told: int) -> str | None:
+    def missing(self, told: int | None) -> str | None:
         """Say how many rows have come, where that is too few."""
         rows = max(0, self._rows)
-        return f"after {rows:,} of {told:,} rows" if rows < told else None
+        if told is None or rows >= told:
+            return None
+        return f"after {rows:,} of {told:,} rows"
 
 
 class Tail:
@@ -66,7 +68,7 @@ class Tail:
         self._tail = (self._tail + block)[-_LONGEST_END:]
         self._size += len(block)
 
-    def missing(self, _told: int) -> str | None:
+    def missing(self, _told: int | None) -> str | None:
         """Say that the end is missing, where it is."""
         return None if self._is_end(self._tail, self._size) else "before its end"
 
@@ -81,7 +83,7 @@ class Form:
 
 def _is_end_of_document(tail: bytes, _size: int) -> bool:
     # One line of JSON: its only line end is its last byte.
-    return tail.endswith(b"\n")
+    return tail.endswith((b"}\n", b"]\n"))
 
 
 def _is_end_of_parquet(tail: bytes, size: int) -> bool:

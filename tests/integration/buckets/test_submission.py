@@ -1,6 +1,7 @@
 """A bucket as the input of a job: who may name which, and what is told of it."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,6 +125,23 @@ def test_our_own_bucket_is_refused_when_it_was_allowed_before_it_became_ours(
     with pytest.raises(BucketError, match="keeps its own data"):
         buckets.bucket(Owner(tenant.tenant_id), read_location(PREFIX))
     buckets.close()
+
+
+def test_who_may_name_nothing_is_not_told_where_our_own_data_lie(
+    house: Ground, tenant: Any, tmp_path: Path
+) -> None:
+    from jobs.buckets.errors import BucketError
+    from jobs.buckets.sources import Owner
+
+    own = tmp_path / "data"
+    buckets = Buckets(with_settings(house, storage_url=own.as_uri()))
+    said = []
+    for folder in (own, tmp_path, tmp_path / "other"):
+        with pytest.raises(BucketError) as caught:
+            buckets.bucket(Owner(tenant.tenant_id), read_location(f"{folder.as_uri()}/"))
+        said.append(str(caught.value).replace(folder.as_uri(), "FOLDER"))
+    buckets.close()
+    assert len(set(said)) == 1
 
 
 def test_a_job_tells_its_source_and_no_secret(

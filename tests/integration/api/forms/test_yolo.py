@@ -59,6 +59,25 @@ def test_boxes_are_shares_of_their_pictures_by_centre_and_size(
     }  # fmt: skip
 
 
+def labels_by_ultralytics(picture: str) -> str:
+    """Where Ultralytics looks for a picture's labels: `img2label_paths` in its documentation."""
+    before, _, behind = f"/{picture}".rpartition("/images/")
+    return f"{before}/labels/{behind}".rpartition(".")[0].lstrip("/") + ".txt"
+
+
+@pytest.mark.parametrize(
+    "name", ["a.jpg", "images/a.jpg", "train/images/b.jpg", "images/images/c.jpg", "images.jpg"]
+)
+def test_labels_lie_where_they_are_looked_for(
+    caller: Caller, ground: Ground, tenant: NewKey, name: str
+) -> None:
+    answer = Answer(name, [box("cat", 0, 64, 48, 128, 96)])
+    archive = archive_of(caller, run(ground, tenant, [answer]))
+    (item,) = items_of(archive)
+    assert item["labels"] == labels_by_ultralytics(item["picture"])
+    assert item["labels"] in archive.namelist()
+
+
 def test_classes_have_their_names_whatever_stands_in_them(
     caller: Caller, ground: Ground, tenant: NewKey
 ) -> None:

@@ -67,6 +67,15 @@ def test_what_broke_off_is_an_error_and_leaves_no_file(server, client, say, tmp_
     assert server.seen[-1].query == {"format": form}
 
 
+@pytest.mark.parametrize("form", sorted(FORMS.keys() - {"ndjson", "csv"}))
+def test_a_file_shows_its_end_where_a_proxy_drops_the_number_of_rows(
+    server, client, say, tmp_path, form
+):
+    server.on("GET", RESULTS, say.answer(200, FILES[form][:-5]))
+    with pytest.raises(ConnectionFailed, match="before its end"):
+        client.results("job_1").save(tmp_path / "out", form)
+
+
 @pytest.mark.parametrize(
     ("name", "form"),
     [
