@@ -1,4 +1,4 @@
-"""Files that callers upload.
+"""Files: those that callers upload, and those that a finished job has.
 
-Imports web and what it stands on.
+Imports results, web and what these stand on.
 """

@@ -14,11 +14,13 @@ from api.bodies.file_names import last_part
 from api.bodies.kept_files import body_part, body_parts, keep_as_file
 from api.bodies.parts import Part, Parts
 from api.current import ground, link, tenant_id
+from api.files.output import delete_refused, listed_outputs, output_content, output_view
 from api.files.schemas import FileListQuery, UploadForm, UploadQuery
 from api.files.views import FileList, FileView, file_view
 from api.web.openapi import describe
 from api.web.parsing import check_filename, read_query, validated
 from api.web.views import Deleted, listed
+from jobs.aftercare.output_files import PURPOSE, is_output_file
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.storage import BlobMissing
 from jobs.inputs.files import delete_file, get_file, list_files
@@ -52,8 +54,15 @@ def upload_file() -> tuple[dict[str, Any], int, dict[str, str]]:
 @files.get("")
 @describe(files, {200: FileList}, problems=(422,), query=FileListQuery)
 def get_files() -> dict[str, Any]:
-    """List files, newest first unless `order` says otherwise."""
+    """List uploaded files, newest first unless `order` says otherwise.
+
+    With `purpose=batch_output`, those that finished jobs have, in the order of their jobs. A page
+    of large ones is a short one, for their bytes are counted: `has_more` says whether it is the
+    last.
+    """
     query = read_query(FileListQuery)
+    if query.purpose == PURPOSE:
+        return listed_outputs(query)
     with ground().database.read() as session:
         found = list_files(
             session,
@@ -69,14 +78,21 @@ def get_files() -> dict[str, Any]:
 @files.get("/<file_id>")
 @describe(files, {200: FileView}, problems=(404,))
 def get_one_file(file_id: str) -> dict[str, Any]:
-    """Show a file's name, size and sha256."""
+    """Show a file's name, size and sha256; those of a finished job's are counted meanwhile."""
+    if is_output_file(file_id):
+        return output_view(file_id)
     return file_view(_find(file_id)).model_dump()
 
 
 @files.delete("/<file_id>")
-@describe(files, {200: Deleted}, problems=(404,))
+@describe(files, {200: Deleted}, problems=(404, 409))
 def remove_file(file_id: str) -> dict[str, Any]:
-    """Delete a file and its bytes. Items of running jobs that still need it will fail."""
+    """Delete a file and its bytes. Items of running jobs that still need it will fail.
+
+    409 for a file of a finished job: it is its results, which go when the job is deleted.
+    """
+    if is_output_file(file_id):
+        raise delete_refused(file_id)
     delete_file(ground(), tenant_id(), file_id)
     return Deleted(id=file_id, object="file").model_dump()
 
@@ -84,7 +100,12 @@ def remove_file(file_id: str) -> dict[str, Any]:
 @files.get("/<file_id>/content")
 @describe(files, {200: {"application/octet-stream": "binary"}}, problems=(404,))
 def get_content(file_id: str) -> Response:
-    """Read a file's bytes back, as a download."""
+    """Read a file's bytes back, as a download.
+
+    Of a finished job's file the header `Pixelmill-Rows` tells the number of lines.
+    """
+    if is_output_file(file_id):
+        return output_content(file_id)
     file = _find(file_id)
     # Never the type that the bytes claim to be: an uploaded page must not run in a browser.
     headers = {
@@ -122,6 +143,12 @@ def _lifetime_s(parts: Parts) -> int | None:
 
 def _keep(part: Part, filename: str, purpose: str, lifetime_s: int | None = None) -> File:
     check_filename(filename)
+    if purpose == PURPOSE:
+        raise InvalidRequest(
+            f"The purpose {PURPOSE!r} is that of files which finished jobs have. Upload this one "
+            "as 'batch', 'user_data' or anything else.",
+            param="purpose",
+        )
     return keep_as_file(part, last_part(filename), purpose, lifetime_s)
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.web.schemas import Binary, FileId, Order, Strict
+from api.web.schemas import AnyFileId, Binary, Order, Strict
 
 
 class UploadForm(BaseModel):
@@ -32,7 +32,9 @@ class UploadQuery(Strict):
 class FileListQuery(Strict):
     """Which files to list, newest first."""
 
-    after: FileId | None = None
+    after: AnyFileId | None = None
     limit: int = Field(20, ge=1, le=100)
     order: Order = "desc"
-    purpose: str | None = None
+    purpose: str | None = Field(
+        None, description="`batch_output`: what finished jobs have; else of uploaded files."
+    )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from api.current import link
 from api.web.openapi import LineFault
 from api.web.views import Page
+from jobs.aftercare.output_files import Part, output_files_of
 from jobs.base.states import JobKind, JobStatus, Outcome
 from jobs.inputs.skipping import NOTHING
 from jobs.queue.forecast import Forecast
@@ -123,10 +124,14 @@ class JobView(BaseModel):
     output_expires_after: int | None
     delete_inputs: bool
     overlays: bool
-    input_file_id: str | None
+    input_file_id: str | None = Field(
+        description="Of a batch without one it is empty: OpenAI's clients have a text here."
+    )
     source: SourceView | None = Field(description="Of a job whose items lie in a bucket.")
-    output_file_id: None
-    error_file_id: None
+    output_file_id: str | None = Field(
+        description="The answered items of a job that is over, in the form of OpenAI's Batch API."
+    )
+    error_file_id: str | None = Field(description="All its other items; null where none is.")
     metadata: dict[str, str]
     webhook: WebhookView | None
     results_url: str
@@ -162,6 +167,7 @@ class DryRun(BaseModel):
 def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
     """Show a job."""
     eta = ahead.eta_s
+    files = {part: file.id for part, file in output_files_of(job).items()}
     return JobView(
         id=job.id,
         object=kind,
@@ -182,10 +188,10 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         output_expires_after=job.output_expires_after,
         delete_inputs=job.delete_inputs,
         overlays=job.overlays,
-        input_file_id=job.input_file_id,
+        input_file_id=job.input_file_id or ("" if kind == "batch" else None),
         source=SourceView(**job.source) if job.source else None,
-        output_file_id=None,
-        error_file_id=None,
+        output_file_id=files.get(Part.OUTPUT),
+        error_file_id=files.get(Part.ERROR),
         metadata=job.metadata_,
         webhook=WebhookView(**job.webhook) if job.webhook else None,
         results_url=link(f"/v1/jobs/{job.id}/results"),

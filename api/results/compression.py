@@ -13,6 +13,8 @@ from werkzeug.datastructures import Headers
 
 from api.results.pieces import Pieces
 
+# HTTP/1.0, which a default nginx speaks to us, ends a stream that broke like one that is whole.
+ROWS = "Pixelmill-Rows"
 # Levels that cost less time than the network saves; the higher ones would hold streams up.
 _GZIP_LEVEL = 1
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS

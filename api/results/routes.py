@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from api.current import ground, tenant_id
-from api.results.compression import compressed_answer
+from api.results.compression import ROWS, compressed_answer
 from api.results.forms.export import Export, begun, task_and_labels
 from api.results.forms.table import FORMS, PAGES, check_form, form_of
 from api.results.rows import ResultPage, page_json
@@ -25,8 +25,6 @@ from jobs.tables import Job
 results = APIBlueprint("results", __name__, tag="Results")
 
 _ROWS_A_PAGE = 100
-# HTTP/1.0, which a default nginx speaks to us, ends a stream that broke like one that is whole.
-ROWS = "Pixelmill-Rows"
 _MEDIA_TYPES = [form.media_type.partition(";")[0] for form in FORMS.values()]
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
 

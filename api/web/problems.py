@@ -96,6 +96,9 @@ def _told(err: PixelmillError) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="pixelmill"'
     if err.retryable:
         headers["Retry-After"] = str(_RETRY_S)
+    elif err.status == HTTPStatus.CONFLICT:
+        # OpenAI's clients would ask twice more within a second, in which no state passes.
+        headers["X-Should-Retry"] = "false"
     code, more = err.code, {}
     if isinstance(err, InvalidInput):
         code = err.reason

@@ -23,6 +23,8 @@ ModelName = Annotated[
     ),
 ]
 FileId = Annotated[str, Field(pattern=r"^file_[0-9a-z]{26}$")]
+# Also those that a finished job has (jobs.aftercare.output_files).
+AnyFileId = Annotated[str, Field(pattern=r"^file_[0-9a-z]{26}(_output|_error)?$")]
 JobId = Annotated[str, Field(pattern=r"^job_[0-9a-z]{26}$")]
 Order = Annotated[
     Literal["asc", "desc"], Field(description="By time: oldest first, or newest first.")
