@@ -7,7 +7,7 @@ expired.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, islice, tee
 
 from api.current import ground
 from api.results.forms.export import begun, chunked
@@ -46,8 +46,9 @@ def measure(file: OutputFile) -> tuple[int, str]:
 def responses(job: Job, rows: Iterable[Row]) -> Iterator[str]:
     """Write items that succeeded, a line each."""
     number = _number_of(job)
-    for row in rows:
-        (body,) = rows_json(job, [row])
+    # Side by side: no more than one row is held.
+    rows, same_rows = tee(rows)
+    for row, body in zip(rows, rows_json(job, same_rows), strict=True):
         yield (
             f"{_head(number, row)}"
             f'"response":{{"status_code":200,"request_id":"req_{number}_{row.index}",'
