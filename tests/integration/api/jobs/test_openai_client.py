@@ -14,7 +14,7 @@ from jobs.intake.preparation import prepare_next
 from jobs.queue.completion import cancel
 from jobs.tables import File
 from jobs.tenants.keys import NewKey
-from tests.integration.api.callers import DATA
+from tests.integration.api.callers import DATA, job_body
 from tests.integration.api.fronts import Front
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -124,3 +124,10 @@ def test_batches_are_what_the_package_says_they_are(openai: OpenAI, ground: Grou
         openai.batches.create(
             input_file_id=bad.id, endpoint="/v1/responses", completion_window="24h"
         )
+
+
+def test_a_job_without_a_file_is_a_batch_too(openai: OpenAI) -> None:
+    job: dict[str, str] = openai.post("/jobs", body=job_body(), cast_to=dict)
+    shown = openai.batches.with_raw_response.retrieve(job["id"])
+    batch = Batch.model_validate_json(shown.text, strict=True)
+    assert (batch.id, batch.input_file_id, batch.output_file_id) == (job["id"], "", None)
