@@ -32,7 +32,7 @@ from jobs.base.ids import new_id
 from jobs.leases.leased import Leased
 from jobs.leases.leases import Lease, is_due, lease_within
 from jobs.tables import Delivery, Job, Tenant, WebhookEndpoint
-from jobs.tenants.audit import Actor, write_entry
+from jobs.tenants.audit import WORKER, Actor, write_entry
 
 EVENTS = ("job.completed", "job.failed", "job.cancelled", "job.expired")
 
@@ -202,6 +202,8 @@ def record_answer(
         delay_s = settings.webhook_delays_s[lease.attempts - 1]
         due_at = db_now() + max(delay_s * random.uniform(1.0, 1.1), retry_after_s)
     with ground.database.write() as session:
+        # Before its deliveries, as everywhere (jobs.queue.endpoints).
+        is_gone = status == 410 and _disable(session, lease.row)
         session.execute(
             update(Delivery)
             .where(lease.is_held)
@@ -214,23 +216,26 @@ def record_answer(
                 ended_at=None if state == "pending" else db_now(),
             )
         )
-        if status == 410 and lease.row.endpoint_id is not None:
-            _disable(session, lease.row, lease.row.endpoint_id)
+        if is_gone and lease.row.endpoint_id is not None:
+            give_up(session, lease.row.endpoint_id)
 
 
-def _disable(session: Session, row: Delivery, endpoint_id: str) -> None:
+def _disable(session: Session, row: Delivery) -> bool:
     """Disable an endpoint that says it is gone, unless it was given another address meanwhile."""
-    is_it = WebhookEndpoint.id == endpoint_id, WebhookEndpoint.url == row.url
+    is_it = WebhookEndpoint.id == row.endpoint_id, WebhookEndpoint.url == row.url
     gone = update(WebhookEndpoint).where(*is_it, WebhookEndpoint.enabled)
     reason = "The receiver answered 410 Gone."
     found = session.scalar(
         gone.values(enabled=False, disabled_reason=reason).returning(WebhookEndpoint.id)
     )
-    if found is not None:
-        give_up(session, endpoint_id)
-        write_entry(session, Actor("worker", row.tenant_id), "endpoint.disabled", endpoint_id)
+    if found is None:
+        return False
+    write_entry(session, Actor(WORKER.who, row.tenant_id), "endpoint.disabled", found)
+    return True
 
 
 def _as_text(response: bytes) -> str:
     # No database stores a NUL.
-    return response[:_ANSWER_KEPT].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return (
+        response[:_ANSWER_KEPT].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )
