@@ -15,8 +15,8 @@ Behaviour = Callable[[int], int | None]
 class Receiver:
     """Answers what it is told to and keeps what it was sent.
 
-    `answers` are the next statuses, 204 when there are none; `behaviours` go before, by path. `texts`
-    are the next bodies, empty when there are none.
+    `answers` are the next statuses, 204 when there are none; `behaviours` go before, by path.
+    `texts` are the next bodies, empty when there are none.
     """
 
     def __init__(self) -> None:
