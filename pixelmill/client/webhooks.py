@@ -27,10 +27,9 @@ class _Record:
         """Read the server's answer."""
         if "id" not in raw:
             raise UnexpectedAnswer("the server's webhook lacks its id; is it an older server?")
-        known: Mapping[str, Any] = getattr(cls, "__dataclass_fields__", {})
-        return cls(
-            **{name: raw[name] for name in known if raw.get(name) is not None} | {"raw": raw}
-        )
+        fields: Mapping[str, Any] = getattr(cls, "__dataclass_fields__", {})
+        known = {name: raw[name] for name in fields if raw.get(name) is not None}
+        return cls(**known | {"raw": raw})
 
 
 @dataclass(frozen=True, slots=True)
