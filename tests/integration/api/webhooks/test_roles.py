@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ProgrammingError
 
 from jobs.base.bootstrap import Ground
@@ -39,13 +40,22 @@ def as_role(ground: Ground) -> Iterator[Callable[[str], Ground]]:
     with ExitStack() as opened:
 
         def connect(role: str) -> Ground:
-            url = owner.engine.url.update_query_dict({"options": f"-c role={role}"})
-            database = Database(url.render_as_string(hide_password=False))
+            database = Database(owner.engine.url.render_as_string(hide_password=False))
             opened.callback(database.close)
+            event.listen(database.engine, "connect", lambda raw, _: _play(raw, role))
+            with database.read() as session:
+                assert session.scalar(text("SELECT current_user")) == role
             return replace(ground, database=database)
 
         yield connect
     _run_each(owner, "DROP OWNED BY {0}", "DROP ROLE {0}")
+
+
+def _play(connection: DBAPIConnection, role: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET ROLE {role}")
+    cursor.close()
+    connection.commit()
 
 
 def _run_each(owner: Database, *statements: str) -> None:
