@@ -2,6 +2,7 @@
 
 from jobs.aftercare.deletion import delete_job
 from jobs.base.bootstrap import Ground
+from jobs.tables import Job
 from jobs.tenants.keys import NewKey
 from tests.integration.api.callers import Caller, check_problem
 from tests.receivers import Receiver
@@ -121,6 +122,10 @@ def test_what_cannot_be_sent_again_says_why(
     caller.open("PATCH", one, json={"enabled": False})
     check_problem(caller.post(f"{PATH}/{first}/redeliver"), 409, "conflict")
     caller.open("PATCH", one, json={"enabled": True})
+    with here.database.write() as session:
+        # Deleted, and not yet erased.
+        session.get_one(Job, job_id).deleted_at = 1.0
+    check_problem(caller.post(f"{PATH}/{first}/redeliver"), 404, "not_found")
     delete_job(here, tenant.tenant_id, job_id)
     assert listed(caller) == []
     check_problem(caller.post(f"{PATH}/{first}/redeliver"), 404, "not_found")

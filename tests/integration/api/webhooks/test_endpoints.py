@@ -9,6 +9,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from jobs.base.bootstrap import Ground
 from jobs.queue.completion import cancel
 from jobs.queue.endpoints import MOST_ENDPOINTS
+from jobs.queue.webhooks import lease_delivery, record_answer
 from jobs.tables import AuditEntry, Delivery, ModelVersion, WebhookEndpoint
 from jobs.tenants.keys import NewKey
 from tests.integration.api.callers import Caller, check_problem
@@ -173,6 +174,18 @@ def test_a_410_disables_the_endpoint_and_gives_up_what_is_on_its_way(
     check_problem(caller.post(f"{PATH}/{made['id']}/ping"), 409, "conflict")
     again = caller.open("PATCH", f"{PATH}/{made['id']}", json={"enabled": True}).json
     assert (again["enabled"], again["disabled_reason"]) == (True, None)
+
+
+def test_a_410_of_an_earlier_address_disables_nothing(
+    add, finish, caller: Caller, receiver: Receiver, here: Ground
+) -> None:
+    one = f"{PATH}/{add('/gone')['id']}"
+    finish()
+    sent = lease_delivery(here)
+    assert sent is not None
+    caller.open("PATCH", one, json={"url": f"{receiver.root}/there"})
+    record_answer(here, sent, status=410, error=None)
+    assert caller.get(one).json["enabled"]
 
 
 def test_an_endpoint_that_was_disabled_or_deleted_meanwhile_is_not_called(
