@@ -36,6 +36,8 @@ from api.web.problems import handle_errors
 from api.web.rate_limits import limit_requests
 from api.web.security_headers import harden
 from api.web.waiting import HELD, MOST_HELD, Held, hold_here
+from api.webhooks.deliveries import webhook_deliveries
+from api.webhooks.endpoints import webhook_endpoints
 from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.settings import load_settings
 from jobs.buckets.sources import Buckets
@@ -127,7 +129,7 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 def _add_routes(app: APIFlask) -> None:
     for blueprint in (health, docs, files, connections, predictions, trainings, evaluations):
         app.register_blueprint(blueprint)
-    for blueprint in (models, aliases, shadows, audit):
+    for blueprint in (models, aliases, shadows, audit, webhook_endpoints, webhook_deliveries):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

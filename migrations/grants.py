@@ -26,6 +26,8 @@ NONE = ""
 SERVE = "SELECT, INSERT, UPDATE (share)"
 DELIVER = "SELECT, UPDATE (share)"
 CHARGE = "SELECT (id, name, weight, share, created_at), UPDATE (share)"
+# An inference worker inserts deliveries to endpoints, and sees none of their secrets.
+TELL = "SELECT (id, tenant_id, url, events, enabled)"
 # The log is written and never changed. An insertion reads back the number that it was given.
 NOTE = "SELECT (id), INSERT"
 
@@ -50,6 +52,7 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "shards": (ALL, ALL, WRITE),
     "tenants": (SERVE, DELIVER, CHARGE),
     "trainings": (ALL, ALL, CHANGE),
+    "webhook_endpoints": (ALL, CHANGE, TELL),
 }
 
 _WHO = text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:names)")

@@ -16,10 +16,12 @@ class Receiver:
     """Answers what it is told to and keeps what it was sent.
 
     `answers` are the next statuses, 204 when there are none; `behaviours` go before, by path.
+    `texts` are the next bodies, empty when there are none.
     """
 
     def __init__(self) -> None:
         self.answers: list[int] = []
+        self.texts: list[str] = []
         self.behaviours: dict[str, Behaviour] = {}
         self.received: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
         # The events that were delivered: job id -> `webhook-id` of each call, repeated ones too.
@@ -77,8 +79,10 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("location", f"{receiver.root}/elsewhere")
-            self.send_header("content-length", "0")
+            text = (receiver.texts.pop(0) if receiver.texts else "").encode()
+            self.send_header("content-length", str(len(text)))
             self.end_headers()
+            self.wfile.write(text)
 
         def log_message(self, *_: object) -> None: ...
 

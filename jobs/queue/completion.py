@@ -4,7 +4,7 @@ In the transaction that closes a job its webhook deliveries are inserted, and wh
 follow it.
 """
 
-from sqlalchemy import bindparam, exists, or_, select, update
+from sqlalchemy import Boolean, and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
@@ -19,8 +19,8 @@ from jobs.base.states import (
     outcome_of,
 )
 from jobs.kinds.table import kind_of
-from jobs.queue.webhooks import record_event
-from jobs.tables import Job, Shard, Table
+from jobs.queue.webhooks import Told, record_event
+from jobs.tables import Job, Shard, Table, WebhookEndpoint
 
 # Longer than a worker that was thought dead may take to write what nobody wants any more.
 TIDY_AFTER_S = 600.0
@@ -35,8 +35,9 @@ _NUMBER_REST = (
 )
 # FOR NO KEY UPDATE: the stronger lock would wait for everyone who inserts a shard of the job.
 _LOCKED_JOB = select(Job).where(Job.id == bindparam("of_job")).with_for_update(key_share=True)
-# The time, and whether an attempt died before its commit.
-_AT_THE_END = select(
+# The time, and whether an attempt died before its commit; once for each endpoint that may have to
+# be told, and once where there is none. One statement, for every job ends by it.
+_ONCE = select(
     db_now().label("now"),
     exists()
     .where(
@@ -44,7 +45,19 @@ _AT_THE_END = select(
         (_shards.c.fence > 1) | ((_shards.c.fence > 0) & (_shards.c.state != ShardState.DONE)),
     )
     .label("was_broken_off"),
+).subquery()
+_IS_TOLD = and_(
+    WebhookEndpoint.tenant_id == bindparam("of_tenant"),
+    WebhookEndpoint.enabled,
+    ~bindparam("is_trial", type_=Boolean),
 )
+_AT_THE_END = select(
+    _ONCE.c.now,
+    _ONCE.c.was_broken_off,
+    WebhookEndpoint.id,
+    WebhookEndpoint.url,
+    WebhookEndpoint.events,
+).outerjoin_from(_ONCE, WebhookEndpoint, _IS_TOLD)
 
 
 def cancel(database: Database, tenant_id: str, job_id: str) -> Job:
@@ -137,7 +150,11 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     job.status = status
     job.status_reason = reason or job.status_reason
     connection = session.connection()
-    now, was_broken_off = connection.execute(_AT_THE_END, {"of_job": job.id}).one()
+    kind = kind_of(job)
+    # Nobody but an operator sees a trial.
+    of = {"of_job": job.id, "of_tenant": job.tenant_id, "is_trial": kind.is_trial}
+    rows = connection.execute(_AT_THE_END, of).all()
+    now, was_broken_off = rows[0].now, rows[0].was_broken_off
     job.ended_at = now
     if status is JobStatus.COMPLETED:
         job.outcome = outcome_of(job.total, job.failed)
@@ -148,8 +165,9 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     session.flush()
     if job.cancelled or job.expired:
         connection.execute(_NUMBER_REST, {"of_job": job.id, "after": job.commits + 1})
-    record_event(session, job)
-    kind_of(job).end(session, job)
+    told = [Told(row.id, row.url, row.events) for row in rows if row.id is not None]
+    record_event(session, job, now, told)
+    kind.end(session, job)
 
 
 def _locked(session: Session, job_id: str) -> Job | None:

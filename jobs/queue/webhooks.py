@@ -7,7 +7,10 @@ other; an io worker sends it (`workers.errands.delivery`) until a receiver answe
 retries end.
 
     pending ──2xx──► delivered
-       └──no retry left, or 410──► failed
+       └──no retry left, 410, or its endpoint was disabled──► failed
+
+An event goes to the receiver that its job names and to those of its tenant's endpoints that want it
+(`jobs.queue.endpoints`). `jobs.queue.deliveries` is the log of it, and sends again what was sent.
 
 A crash while sending leaves it pending and due again: a receiver may see an event twice, under the
 same `webhook-id`, and never not at all.
@@ -15,9 +18,10 @@ same `webhook-id`, and never not at all.
 
 import json
 import random
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, not_, or_, select, true, update
 from sqlalchemy.orm import Session
@@ -27,9 +31,17 @@ from jobs.base.database import db_now
 from jobs.base.ids import new_id
 from jobs.leases.leased import Leased
 from jobs.leases.leases import Lease, is_due, lease_within
-from jobs.tables import Delivery, Job, Tenant
+from jobs.tables import Delivery, Job, Tenant, WebhookEndpoint
+from jobs.tenants.audit import WORKER, Actor, write_entry
 
 EVENTS = ("job.completed", "job.failed", "job.cancelled", "job.expired")
+
+# The events of a job are numbered from 1, so that receivers can order them; it ends once.
+_SEQUENCE_OF_END = 1
+
+# What is kept of an answer, in bytes.
+_ANSWER_KEPT = 1024
+_DISABLED = "The endpoint was disabled or deleted."
 
 # A sender that dies leaves its delivery due again after this time.
 _SENDING_S = 60.0
@@ -54,7 +66,8 @@ class Outgoing:
     """One delivery to send now: a lease on its row; `sent_at` is the database's time."""
 
     lease: Lease[Delivery]
-    secret: str
+    # Each of them signs; there are two while an endpoint's secret is being replaced.
+    secrets: tuple[str, ...] = field(repr=False)
     sent_at: float
 
     @property
@@ -63,34 +76,54 @@ class Outgoing:
         return self.lease.row
 
 
-def record_event(session: Session, job: Job) -> None:
-    """Insert the deliveries of a job that has just become terminal."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A receiver of events; `endpoint_id` is None for the one that a job names itself."""
+
+    endpoint_id: str | None
+    url: str
+    events: Collection[str]
+
+
+def record_event(session: Session, job: Job, now: float, told: Sequence[Told]) -> None:
+    """Insert the deliveries of a job that has just become terminal; `told` are its endpoints."""
     event = f"job.{job.status}"
-    if job.webhook is None or event not in job.webhook["events"]:
+    own = [Told(None, job.webhook["url"], job.webhook["events"])] if job.webhook else []
+    wanted = [each for each in (*own, *told) if event in each.events]
+    if not wanted:
         return
-    now = session.scalar(select(db_now())) or 0.0
-    session.add(
-        Delivery(
-            id=new_id("whd"),
-            event_id=new_id("evt"),
-            tenant_id=job.tenant_id,
-            job_id=job.id,
-            url=job.webhook["url"],
-            body=_body(event, job, now),
-            state="pending",
-            due_at=now,
-            created_at=now,
-        )
-    )
-
-
-def _body(event: str, job: Job, now: float) -> str:
     data = {
         "id": job.id,
         "status": job.status,
         "outcome": job.outcome,
         "request_counts": job.request_counts,
+        "sequence": _SEQUENCE_OF_END,
     }
+    event_id, body = new_id("evt"), body_of(event, data, now)
+    for each in wanted:
+        session.add(new_delivery(each, event_id, job.tenant_id, job.id, body, now))
+
+
+def new_delivery(
+    to: Told, event_id: str, tenant_id: str, job_id: str | None, body: str, now: float
+) -> Delivery:
+    """Make the row of an event on its way to one receiver, due at once."""
+    return Delivery(
+        id=new_id("whd"),
+        event_id=event_id,
+        tenant_id=tenant_id,
+        job_id=job_id,
+        endpoint_id=to.endpoint_id,
+        url=to.url,
+        body=body,
+        state="pending",
+        due_at=now,
+        created_at=now,
+    )
+
+
+def body_of(event: str, data: Mapping[str, Any], now: float) -> str:
+    """Write an event as it is sent and signed: its type, its time, and a few members of data."""
     timestamp = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
     return json.dumps({"type": event, "timestamp": timestamp, "data": data})
 
@@ -102,17 +135,41 @@ def lease_delivery(ground: Ground, busy: Collection[str] = ()) -> Outgoing | Non
     """
     if not is_due(ground.database, DELIVERIES):
         return None
+    free = [not_(_is_to(origin)) for origin in busy]
     with ground.database.write() as session:
-        free = (not_(_is_to(origin)) for origin in busy)
-        lease = lease_within(session, ground.settings, DELIVERIES, *free)
-        return None if lease is None else _outgoing(session, lease)
+        while (lease := lease_within(session, ground.settings, DELIVERIES, *free)) is not None:
+            now = session.scalar(select(db_now())) or 0.0
+            if secrets := _secrets_of(session, lease.row, now):
+                return Outgoing(lease, secrets, now)
+            _give_up(session, now, lease.is_held)
+    return None
 
 
-def _outgoing(session: Session, lease: Lease[Delivery]) -> Outgoing:
-    job = session.get_one(Job, lease.row.job_id)
-    own = (job.webhook or {}).get("secret")
-    secret = own or session.get_one(Tenant, lease.row.tenant_id).webhook_secret
-    return Outgoing(lease, secret, session.scalar(select(db_now())) or 0.0)
+def _secrets_of(session: Session, row: Delivery, now: float) -> tuple[str, ...]:
+    """Give what a delivery is signed with; nothing when its endpoint is not to be called."""
+    if row.endpoint_id is None:
+        job = session.get_one(Job, row.job_id)
+        own = (job.webhook or {}).get("secret")
+        return (own or session.get_one(Tenant, row.tenant_id).webhook_secret,)
+    endpoint = session.get(WebhookEndpoint, row.endpoint_id)
+    if endpoint is None or not endpoint.enabled:
+        return ()
+    is_old_good = endpoint.old_secret is not None and now < (endpoint.old_secret_until or 0.0)
+    return (endpoint.secret, endpoint.old_secret or "") if is_old_good else (endpoint.secret,)
+
+
+def give_up(session: Session, endpoint_id: str) -> None:
+    """End what is still on its way to an endpoint that is disabled."""
+    now = session.scalar(select(db_now())) or 0.0
+    _give_up(session, now, Delivery.endpoint_id == endpoint_id)
+
+
+def _give_up(session: Session, now: float, which: ColumnElement[bool]) -> None:
+    ended = {"state": "failed", "ended_at": now, "due_at": now, "last_error": _DISABLED}
+    session.execute(
+        update(Delivery).where(which, Delivery.state == "pending").values(ended),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _is_to(origin: str) -> ColumnElement[bool]:
@@ -127,12 +184,14 @@ def record_answer(
     *,
     status: int | None,
     error: str | None,
+    response: bytes = b"",
     retry_after_s: float = 0.0,
 ) -> None:
     """Write down how a try ended, and when the next is due if there is one.
 
-    `status` is the receiver's, None when none came. Any 2xx delivers; 410 ends the tries, as the
-    specification says; everything else, a redirect too, is tried again after the next delay.
+    `status` and `response` are the receiver's, None and nothing when none came. Any 2xx delivers;
+    410 ends the tries and disables the endpoint, as the specification says; everything else, a
+    redirect too, is tried again after the next delay.
     """
     lease, settings = outgoing.lease, ground.settings
     delivered = status is not None and 200 <= status < 300
@@ -143,6 +202,8 @@ def record_answer(
         delay_s = settings.webhook_delays_s[lease.attempts - 1]
         due_at = db_now() + max(delay_s * random.uniform(1.0, 1.1), retry_after_s)
     with ground.database.write() as session:
+        # Before its deliveries, as everywhere (jobs.queue.endpoints).
+        is_gone = status == 410 and _disable(session, lease.row)
         session.execute(
             update(Delivery)
             .where(lease.is_held)
@@ -150,7 +211,31 @@ def record_answer(
                 state=state,
                 due_at=due_at,
                 last_status=status,
+                last_response=None if status is None else _as_text(response),
                 last_error=error,
                 ended_at=None if state == "pending" else db_now(),
             )
         )
+        if is_gone and lease.row.endpoint_id is not None:
+            give_up(session, lease.row.endpoint_id)
+
+
+def _disable(session: Session, row: Delivery) -> bool:
+    """Disable an endpoint that says it is gone, unless it was given another address meanwhile."""
+    is_it = WebhookEndpoint.id == row.endpoint_id, WebhookEndpoint.url == row.url
+    gone = update(WebhookEndpoint).where(*is_it, WebhookEndpoint.enabled)
+    reason = "The receiver answered 410 Gone."
+    found = session.scalar(
+        gone.values(enabled=False, disabled_reason=reason).returning(WebhookEndpoint.id)
+    )
+    if found is None:
+        return False
+    write_entry(session, Actor(WORKER.who, row.tenant_id), "endpoint.disabled", found)
+    return True
+
+
+def _as_text(response: bytes) -> str:
+    # No database stores a NUL.
+    return (
+        response[:_ANSWER_KEPT].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )

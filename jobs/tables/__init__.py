@@ -1,11 +1,12 @@
 """Every table, by its class; the rooms behind say which belongs to what.
 
-job_tables.py         tenants, keys, files, jobs, shards, deliveries
+job_tables.py         tenants, keys, files, jobs, shards
 model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
 evaluation_tables.py  evaluations
 training_tables.py    trainings
 bucket_tables.py      allowances of buckets, connections
+webhook_tables.py     endpoints of webhooks, deliveries
 bases.py              what all tables have in common
 """
 
@@ -13,9 +14,10 @@ from jobs.tables.bases import Table
 from jobs.tables.bucket_tables import BucketAllowance, Connection
 from jobs.tables.comparison_tables import Comparison, ModelShadow
 from jobs.tables.evaluation_tables import Evaluation
-from jobs.tables.job_tables import ApiKey, Delivery, File, IdempotencyKey, Job, Shard, Tenant
+from jobs.tables.job_tables import ApiKey, File, IdempotencyKey, Job, Shard, Tenant
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.tables.training_tables import Training
+from jobs.tables.webhook_tables import Delivery, WebhookEndpoint
 
 __all__ = [
     "ApiKey",
@@ -35,4 +37,5 @@ __all__ = [
     "Table",
     "Tenant",
     "Training",
+    "WebhookEndpoint",
 ]

@@ -3,11 +3,12 @@
     tenants ──< api_keys
        ├──< files
        ├──< jobs ──< shards          one row a shard, never one an item
-       │      ├──< deliveries        one row an event and receiver
+       │      ├──< deliveries        one row an event and receiver (jobs.tables.webhook_tables)
        │      ├──  comparisons       one row a rerun or shadow (jobs.tables.comparison_tables)
        │      ├──  evaluations       one row an evaluation (jobs.tables.evaluation_tables)
        │      └──  trainings         one row a training (jobs.tables.training_tables)
        ├──< idempotency_keys
+       ├──< webhook_endpoints                 in jobs.tables.webhook_tables
        └──< bucket_allowances, connections    in jobs.tables.bucket_tables
     model_versions, model_aliases, audit_log    in jobs.tables.model_tables
     model_shadows                               in jobs.tables.comparison_tables
@@ -267,36 +268,6 @@ class Shard(Table):
         Index("ix_shards_job_id_commit_number", "job_id", "commit_number"),
         # An id is never given twice: a worker may still hold that of a shard which was deleted.
         {"sqlite_autoincrement": True},
-    )
-
-
-class Delivery(Table):
-    """One event on its way to one receiver, with the outcome of its last attempt."""
-
-    __tablename__ = "deliveries"
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    event_id: Mapped[str] = mapped_column(String(32))
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
-    url: Mapped[str]
-    body: Mapped[str]
-    state: Mapped[str] = mapped_column(String(16))
-    # The lease on its sending, which ends when it is due again (jobs.queue.webhooks).
-    fence: Mapped[int] = mapped_column("attempt", Integer, default=0, key="fence")
-    due_at: Mapped[float]
-    last_status: Mapped[int | None] = mapped_column(Integer)
-    last_error: Mapped[str | None]
-    created_at: Mapped[float]
-    ended_at: Mapped[float | None]
-
-    __table_args__ = (
-        Index(
-            "ix_deliveries_due",
-            "due_at",
-            postgresql_where=text("state = 'pending'"),
-            sqlite_where=text("state = 'pending'"),
-        ),
     )
 
 

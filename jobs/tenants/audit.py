@@ -5,6 +5,7 @@
     shadow.begun       shadow.ended
     key.created        key.revoked
     bucket.allowed     bucket.withdrawn   connection.created connection.deleted
+    endpoint.created   endpoint.changed   endpoint.rotated   endpoint.disabled   endpoint.deleted
 
 The log outlives what it speaks of: rows are added, never changed.
 """
@@ -35,6 +36,11 @@ Action = Literal[
     "bucket.withdrawn",
     "connection.created",
     "connection.deleted",
+    "endpoint.created",
+    "endpoint.changed",
+    "endpoint.rotated",
+    "endpoint.disabled",
+    "endpoint.deleted",
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli import child_commands, operator_commands, training_commands
+from pixelmill.cli import child_commands, operator_commands, training_commands, webhook_commands
 from pixelmill.cli.choosing import chosen_model
 from pixelmill.cli.display import (
     aligned,
@@ -262,6 +262,7 @@ model_commands.add_to(app)
 hub_commands.add_to(app)
 evaluation_commands.add_to(app)
 training_commands.add_to(app)
+webhook_commands.add_to(app)
 operator_commands.add_to(app)
 
 

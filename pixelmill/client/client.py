@@ -33,6 +33,7 @@ from pixelmill.client.results.results import Results
 from pixelmill.client.single import predict_body
 from pixelmill.client.trainings import Trainings
 from pixelmill.client.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
+from pixelmill.client.webhooks import WebhookDeliveries, WebhookEndpoints
 from pixelmill.wire.connection import find_connection
 from pixelmill.wire.pages import pages
 from pixelmill.wire.retrying import RetryPolicy
@@ -68,6 +69,8 @@ class Client(ChildCalls, EvaluationCalls):
         self._sleep = sleep
         self._transport = Transport(connection, timeout, retry or RetryPolicy(), sleep)
         self.trainings = Trainings(self._transport, self._deliver, sleep)
+        self.webhook_endpoints = WebhookEndpoints(self._transport)
+        self.webhook_deliveries = WebhookDeliveries(self._transport)
 
     def __enter__(self) -> Self:
         """Give the client itself."""

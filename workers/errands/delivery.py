@@ -73,6 +73,7 @@ def _deliver(ground: Ground, egress: Egress, outgoing: Outgoing) -> None:
         outgoing,
         status=reply.status if reply else None,
         error=error,
+        response=reply.body if reply else b"",
         retry_after_s=_retry_after_s(reply, outgoing.sent_at),
     )
     log.info(
@@ -91,12 +92,13 @@ def headers_of(outgoing: Outgoing) -> dict[str, str]:
     It is the database's time: receivers refuse what seems old, and this machine's clock may be off.
     """
     timestamp = int(outgoing.sent_at)
-    signature = sign(outgoing.secret, outgoing.row.event_id, timestamp, outgoing.row.body)
+    row = outgoing.row
+    signatures = (sign(each, row.event_id, timestamp, row.body) for each in outgoing.secrets)
     return {
         "content-type": "application/json",
-        "webhook-id": outgoing.row.event_id,
+        "webhook-id": row.event_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature,
+        "webhook-signature": " ".join(signatures),
     }
 
 

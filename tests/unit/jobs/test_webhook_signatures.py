@@ -21,7 +21,7 @@ BODY = json.dumps({"type": "job.completed", "data": {"id": "job_1"}, "note": "gr
 def outgoing(secret, body=BODY, ago_s=0):
     said = {"id": "whd_1", "event_id": "evt_1", "job_id": "job_1", "url": "https://x.org"}
     row = Delivery(**said, body=body, fence=1)
-    return Outgoing(Lease(DELIVERIES, (row.id,), 1, row), secret, now() - ago_s)
+    return Outgoing(Lease(DELIVERIES, (row.id,), 1, row), (secret,), now() - ago_s)
 
 
 def now():

@@ -146,7 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.payload)
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815  # the names that http.server looks for
+    # The names that http.server looks for.
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def log_message(self, *_):
         pass

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from jobs.aftercare.comparison import COMPARISONS
 from jobs.aftercare.evaluation import EVALUATIONS
@@ -17,9 +17,11 @@ from jobs.base.bootstrap import Ground
 from jobs.base.database import Database
 from jobs.intake.preparation import prepare_next
 from jobs.leases.leases import lease_next
+from jobs.queue.endpoints import create_endpoint
 from jobs.queue.reading import is_over
-from jobs.queue.webhooks import lease_delivery
-from jobs.tables import ModelVersion
+from jobs.queue.webhooks import EVENTS, lease_delivery
+from jobs.tables import Delivery, ModelVersion
+from jobs.tenants.audit import Actor
 from jobs.tenants.keys import NewKey, create_key
 from jobs.versions.validation import VALIDATIONS
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
@@ -83,6 +85,22 @@ def test_a_commit_runs_five_statements_and_the_end_of_a_job_three_more(
     assert read_job(ground, job.id).completed == 64
     assert counts == [*[5] * (len(counts) - 1), 8], "the last one also ends the job"
     assert len(counts) > 1
+
+
+@pytest.mark.parametrize("endpoints", [1, 3])
+def test_the_end_of_a_job_tells_any_number_of_endpoints_by_one_more(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, endpoints: int
+) -> None:
+    actor = Actor("key_1", tenant.tenant_id)
+    for number in range(endpoints):
+        create_endpoint(ground, actor, f"https://example.org/{number}", EVENTS, "")
+    submit_items(ground, tenant, digits_model, count=3)
+    lease = claim_one(ground)
+    with statements_of(ground.database) as seen:
+        assert run_one(ground, lease)
+    assert len(seen) == 9, seen
+    with ground.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Delivery)) == endpoints
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,7 @@ def test_an_event_is_delivered_signed_and_thin(
         "status": "completed",
         "outcome": "succeeded",
         "request_counts": {**counts, "expired": 0},
+        "sequence": 1,
     }
     sent = delivery(ground)
     assert (sent.state, sent.fence, sent.last_status) == ("delivered", 1, 200)

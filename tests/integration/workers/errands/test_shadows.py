@@ -19,9 +19,11 @@ from jobs.inputs.requests import Request
 from jobs.intake.preparation import PREPARATIONS, prepare_next
 from jobs.kinds.shadow import is_sampled
 from jobs.leases.leases import is_due
+from jobs.queue.endpoints import create_endpoint
 from jobs.queue.reading import list_jobs
 from jobs.queue.scheduling import claim
 from jobs.queue.turns import Line
+from jobs.queue.webhooks import EVENTS
 from jobs.results.segments import ItemError
 from jobs.tables import (
     Comparison,
@@ -33,7 +35,7 @@ from jobs.tables import (
     Shard,
     Tenant,
 )
-from jobs.tenants.audit import OPERATOR
+from jobs.tenants.audit import OPERATOR, Actor
 from jobs.tenants.keys import NewKey, create_key
 from jobs.versions.shadows import get_shadow, set_shadow
 from tests.integration.jobs.builders import answer_all, claim_one, second_version, submit_items
@@ -156,6 +158,7 @@ def test_no_caller_sees_or_pays_for_a_shadow(
         mine = session.get_one(Tenant, tenant.tenant_id)
         listed = list_jobs(session, tenant.tenant_id, after=None, limit=10)
         before = mine.share
+    create_endpoint(ground, Actor("key_1", shadow.tenant_id), "https://x.example/", EVENTS, "")
     answer_all(ground, lambda _: [])
     with ground.database.read() as session:
         assert session.get_one(Tenant, tenant.tenant_id).share == before

@@ -10,12 +10,16 @@ VERSION = {
 }  # fmt: skip
 
 
+_HEADER = b'{"fc.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+NUMBERS = len(_HEADER).to_bytes(8, "little") + _HEADER + b"nums"
+
+
 @pytest.fixture
 def pushed(server, say, tmp_path):
     """Weights, their record, and a server that takes them."""
     server.on("POST", "/v1/models/my/cats/versions", say.answer(201, VERSION))
     weights, record = tmp_path / "w.safetensors", tmp_path / "record.json"
-    weights.write_bytes(b"numbers")
+    weights.write_bytes(NUMBERS)
     record.write_text('{"architecture": "digits"}')
     return ["push", "my/cats", str(weights), "--record", str(record)]
 
@@ -26,7 +30,7 @@ def test_push_sends_weights_and_record_and_prints_the_versions_name(server, run,
     (seen,) = server.to("POST", "/v1/models/my/cats/versions")
     assert seen.headers["prefer"] == "wait=50"
     assert int(seen.headers["content-length"]) == len(seen.body)
-    for part in (b'name="record"', b'{"architecture": "digits"}', b'name="weights"', b"numbers"):
+    for part in (b'name="record"', b'{"architecture": "digits"}', b'name="weights"', NUMBERS):
         assert part in seen.body
 
 
