@@ -6,8 +6,6 @@ and shown here.
 
 from collections.abc import Mapping
 
-from models.answers.rle import decode as decode_mask
-from models.answers.rle import extent as mask_extent
 from models.contracts import (
     CONTRACTS,
     check_params,
@@ -37,10 +35,8 @@ __all__ = [
     "Limits",
     "ModelRecord",
     "check_params",
-    "decode_mask",
     "evaluated_params",
     "inherited_params",
-    "mask_extent",
     "params_schema",
     "result_schema",
     "shipped_weights",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from models.catalog import mask_extent
+from models.answers import rle
 
 
 class Rectangle(NamedTuple):
@@ -19,7 +19,7 @@ def rectangle_of(prediction: Mapping[str, Any]) -> Rectangle:
     """Give the box of an object; of a mask that has none the smallest rectangle around it."""
     box = prediction.get("box")
     if box is None:
-        return Rectangle(*mask_extent(prediction["mask"]))
+        return Rectangle(*rle.extent(prediction["mask"]))
     return Rectangle(box["x"], box["y"], box["width"], box["height"])
 
 

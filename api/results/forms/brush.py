@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from models.catalog import decode_mask
+from models.answers import rle
 
 _CHANNELS = 4
 _SIZES = (3, 4, 8, 16)
@@ -23,7 +23,7 @@ _LONGEST = 1 << _SIZES[-1]
 
 def brush_of(mask: Mapping[str, Any]) -> list[int]:
     """Give a COCO mask as the bytes of a brush, which Label Studio has as a list of numbers."""
-    pixels = decode_mask(mask).ravel()
+    pixels = rle.decode(mask).ravel()
     header = f"{pixels.size * _CHANNELS:032b}{8 - 1:05b}" + "".join(f"{n - 1:04b}" for n in _SIZES)
     edges = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
     borders = np.concatenate([[0], edges, [pixels.size]])

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from models.catalog import SHIPPED
-from pixelmill import Client, Conflict, InvalidRequest, Job, NotFound
+from pixelmill import Client, Conflict, Job, NotFound
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.models import foreign
 from tests.e2e.stacks import RunningStack, results_of, running_stack, wait_for
 from tests.integration.workers.walls.hostile_models import TABLE
+from tests.model_files.posting import refusal_of
 from tests.model_files.weights_files import RECORD, noisy_digits
 
 ITEMS = 5000
@@ -127,11 +128,7 @@ def test_hostile_files_are_refused_while_a_job_runs_and_it_does_not_notice(
     one = next(digits_folder.iterdir())
 
     def refusal(name: str) -> str:
-        path = tmp_path / f"{FILES.index(name)}.onnx"
-        path.write_bytes(TABLE[name][0]())
-        with harmed.client() as sender, pytest.raises(InvalidRequest) as caught:
-            sender.push(f"my/hostile-{FILES.index(name)}", path, wait=50)
-        return str(caught.value)
+        return refusal_of(harmed, f"my/hostile-{FILES.index(name)}", TABLE[name][0]())
 
     with harmed.client() as client:
         quiet = client.submit(digits_folder, model="digits")

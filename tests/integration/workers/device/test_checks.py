@@ -121,7 +121,7 @@ class Absent(Storage):
 def test_it_waits_for_a_store_that_is_away(
     ground: Ground, tenant: NewKey, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.versions.validation._PAUSE_S", 0.0)
+    monkeypatch.setattr("jobs.leases.leases.PAUSE_S", 0.0)
     storage = Absent(ground.settings.storage_url)
     version = push(ground, sample(1))
     engine = new_engine(with_(ground, storage))
