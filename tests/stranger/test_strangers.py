@@ -131,7 +131,8 @@ def test_beyond_the_rate_limit_every_upload_is_told_so(
     upload = Call("POST", UPLOAD, headers, body=body_of(tmp_path, SIZES[0]))
     answers = ask(stack.info["url"], [small] * LIMIT + [upload] * TIMES)
     assert statuses(answers) == [200] * LIMIT + [429] * TIMES
-    assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in answers[LIMIT:])
+    # A window of a minute, rounded up by who counts.
+    assert all(1 <= int(answer.headers["retry-after"]) <= 61 for answer in answers[LIMIT:])
     assert all(
         answer.json()["error"]["code"] == "rate_limit_exceeded" for answer in answers[LIMIT:]
     )
