@@ -21,19 +21,6 @@ from models.runtime.registry import load
 from tests.unit.models.proving.asking import of_timm, proven
 
 
-def test_a_network_of_timm_answers_as_timm_does(
-    timm_file: tuple[ModelRecord, bytes, Path],
-) -> None:
-    record, weights, path = timm_file
-    proof = proven(record, weights, of_timm(path))
-    assert proof.holds
-    assert proof.samples == 3
-    assert set(proof.against) == {"timm", "torch"}
-    (difference,) = proof.worst
-    assert (difference.measure, difference.compared) == ("confidence", 15)
-    assert difference.worst < 1e-5
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -12,23 +12,9 @@ from models.media.pictures import decode
 from models.proving.__main__ import check as ask
 from models.proving.check import Check
 from models.proving.proof import prove
-from models.records.record import ModelRecord
 from models.runtime.completion import complete
 from models.runtime.registry import load
-from tests.unit.models.proving.asking import LABELS, no_onnx, of_timm, proven, sure
-
-
-def test_a_network_of_timm_answers_as_timm_does(
-    timm_file: tuple[ModelRecord, bytes, Path],
-) -> None:
-    record, weights, path = timm_file
-    proof = proven(record, weights, of_timm(path))
-    assert proof.holds
-    assert proof.samples == 3
-    assert set(proof.against) == {"timm", "torch"}
-    (difference,) = proof.worst
-    assert (difference.measure, difference.compared) == ("confidence", 15)
-    assert difference.worst < 1e-5
+from tests.unit.models.proving.asking import LABELS, no_onnx, sure
 
 
 def segmenter_of_torchvision(folder: Path, name: str) -> tuple[dict[str, Any], bytes, Path]:
