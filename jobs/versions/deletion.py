@@ -116,5 +116,7 @@ def _erase(ground: Ground, version: ModelVersion) -> None:
     with ground.database.read() as session:
         is_shared = session.scalar(others.limit(1)) is not None
     ground.storage.delete([] if is_shared else [version.weights])
+    # The number of one that was refused may have been given to other weights meanwhile.
+    these = itself & (ModelVersion.weights == version.weights)
     with ground.database.write() as session:
-        session.execute(update(ModelVersion).where(itself).values(erased_at=db_now()))
+        session.execute(update(ModelVersion).where(these).values(erased_at=db_now()))

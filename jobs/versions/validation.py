@@ -42,11 +42,11 @@ def accept(
     record: dict[str, Any] | None = None,
     proof: dict[str, Any] | None = None,
 ) -> bool:
-    """Say that a version runs; False when the lease was lost.
+    """Say that a version runs; False when it is not ready all the same.
 
-    `record` is what a worker has made of one that left members out, `proof` what its check gave. If
-    it turns out to be for another task than the model's other versions are for, the version is
-    refused after all.
+    `record` is what a worker has made of one that left members out, `proof` what its check gave.
+    The lease may have been lost; and if it turns out to be for another task than the model's other
+    versions are for, the version is refused after all.
     """
     with database.write() as session:
         version = locked(session, lease)
@@ -56,10 +56,10 @@ def accept(
         task, others = version.record["task"], task_of(session, version.name, besides=version)
         if others is None or others == task:
             _close(session, version, VersionState.READY, None)
-        else:
-            reason = other_task(version.name, others, task)
-            _close(session, version, VersionState.REFUSED, reason)
-        return True
+            return True
+        reason = other_task(version.name, others, task)
+        _close(session, version, VersionState.REFUSED, reason)
+        return False
 
 
 def refuse(

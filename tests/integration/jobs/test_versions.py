@@ -1,6 +1,7 @@
 """A version that is deleted: never under a job, and its weights only after the last one."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -222,6 +223,27 @@ def test_a_refused_version_says_why_and_its_weights_are_erased(
         with pytest.raises(ModelNotReady, match="does not fit"):
             resolve(session, "cats", tenant.tenant_id)
     assert erase_versions(ground) == 1
+    assert not is_stored(ground, version)
+
+
+def test_a_number_that_is_given_anew_while_it_is_erased_keeps_its_new_weights(
+    ground: Ground, tenant: NewKey
+) -> None:
+    class Meanwhile(Storage):
+        """A store in which the number is given to others while its weights are erased."""
+
+        def delete(self, names: Sequence[str]) -> None:
+            super().delete(names)
+            validating(ground)
+
+    version = validating(ground)
+    turn = lease_next(ground, VALIDATIONS)
+    assert turn is not None
+    refuse(ground.database, turn, "It does not fit.")
+    assert erase_versions(replace(ground, storage=Meanwhile(ground.storage.url))) == 1
+    row = stored(ground, version)
+    assert (row.state, row.erased_at) == (VersionState.VALIDATING, None)
+    assert is_stored(ground, row)
     assert not is_stored(ground, version)
 
 

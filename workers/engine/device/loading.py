@@ -109,7 +109,12 @@ class Validator:
             return False
         try:
             lease = lease_next(self._ground, VALIDATIONS)
-            return lease is not None and self._try_out(lease)
+            if lease is None:
+                return False
+            try:
+                return self._try_out(lease)
+            finally:
+                self._networks.drop([lease.row.weights])
         finally:
             self._trying.release()
 
@@ -128,12 +133,12 @@ class Validator:
             fail(self._ground, lease)
             return False
         version = lease.row
-        if verdict.reason is None:
-            accept(self._ground.database, lease, version.record, verdict.proof)
-        else:
-            refuse(self._ground.database, lease, verdict.reason, verdict.proof)
-        self._erase_check(version)
         name, number = version.name, version.version
+        if verdict.reason is not None:
+            refuse(self._ground.database, lease, verdict.reason, verdict.proof)
+        elif accept(self._ground.database, lease, version.record, verdict.proof):
+            self._networks.rename(version.weights, f"{name}@{number}")
+        self._erase_check(version)
         self._ground.hints.tell_moved(f"{name}@{number}")
         log.info("version_validated", model=name, version=number, refused=verdict.reason)
         return True
@@ -146,12 +151,11 @@ class Validator:
         version, settings = lease.row, self._ground.settings
         if lease.is_used_up(settings):
             return _Verdict(lease.of.used_up)
-        model = f"{version.name}@{version.version}"
         try:
             if needs_completion(version.record):
                 weights = self._ground.storage.get(version.weights)
                 version.record = complete(version.record, weights, self._examine).to_json()
-            with self._borrowed(model, version) as network:
+            with self._borrowed(version) as network:
                 proof = self._proof(version, network)
         except BlobMissing:
             return _Verdict("Its weights are not in the store any more; register it again.")
@@ -190,13 +194,18 @@ class Validator:
             log.warning("check_not_erased", blob=version.check_blob, error=str(err))
 
     @contextmanager
-    def _borrowed(self, model: str, version: ModelVersion) -> Iterator[Network]:
-        network = self._networks.borrow(model, lambda make_room: self._load(version, make_room))
+    def _borrowed(self, version: ModelVersion) -> Iterator[Network]:
+        """Lend the network under the name of its weights.
+
+        Its number is not its own before it is accepted: one that is refused gives it to the next.
+        """
+        tried = version.weights
+        network = self._networks.borrow(tried, lambda make_room: self._load(version, make_room))
         try:
             yield network
         finally:
             del network  # if it is dropped now, nothing may keep it
-            self._networks.give_back(model)
+            self._networks.give_back(tried)
 
     def _gone(self) -> list[str]:
         """Name the versions that are held and whose weights were erased."""

@@ -84,6 +84,16 @@ class Networks:
         if dropped:
             _collect()
 
+    def rename(self, model: str, wanted: str) -> None:
+        """Hold what was borrowed as `model`, and nobody uses, as `wanted`, unless that is held."""
+        with self._lock:
+            held = self._held.pop(model, None)
+            dropped = held is not None and wanted in self._held
+            if held is not None and not dropped:
+                self._held[wanted] = held
+        if dropped:
+            _collect()
+
     def drop(self, models: Collection[str]) -> None:
         """Drop the networks of versions that are gone, if nobody uses them."""
         with self._lock:

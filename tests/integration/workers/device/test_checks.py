@@ -92,6 +92,35 @@ def test_one_that_answers_otherwise_is_refused_with_the_picture_and_the_reason(
     assert list(ground.storage.list("models/")) == [row.weights]
 
 
+def test_the_next_of_a_refused_number_is_tried_out_itself_and_not_the_refused_network(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine
+) -> None:
+    preprocess = {**SHIPPED["digits"].to_json()["preprocess"], "mean": [0.5], "std": [0.5]}
+    refused, engine = push(ground, sample(1), preprocess=preprocess), new_engine()
+    engine.drain()
+    assert row_of(ground, refused).state is VersionState.REFUSED
+    assert engine._networks.held() == [], "and before its weights are erased"
+    version = push(ground, sample(1))
+    assert (version.name, version.version) == (refused.name, refused.version)
+    engine.drain()
+    assert row_of(ground, version).state is VersionState.READY
+    assert engine._networks.held() == ["cats@1"]
+
+
+def test_a_network_whose_turn_was_lost_is_not_kept_for_the_next_of_its_number(
+    ground: Ground, tenant: NewKey, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(ground, sample(1))
+    engine = new_engine()
+
+    def lose(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr("workers.engine.device.loading.accept", lose)
+    engine._validator.validate_next()
+    assert engine._networks.held() == []
+
+
 def test_a_picture_that_kills_its_decoder_refuses_the_version_and_nobody_else(
     ground: Ground, tenant: NewKey, new_engine: NewEngine
 ) -> None:
