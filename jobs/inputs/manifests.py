@@ -12,6 +12,7 @@ read all the same.
 
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import BinaryIO, Literal, NamedTuple
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.base.errors import InvalidInput, LineError
+from jobs.base.parquet import codec_for
 from jobs.base.storage import Storage
 from jobs.inputs.repeats import Names, Numbering, repeated_lines
 
@@ -110,15 +112,14 @@ def _counted(items: Iterable[Item], names: Names, max_items: int) -> Iterator[It
 
 
 def _write(sink: BinaryIO, items: Iterable[Item]) -> None:
-    with pq.ParquetWriter(sink, _SCHEMA, compression="zstd", write_statistics=False) as writer:
-        rows: list[Item] = []
-        for item in items:
-            rows.append(item)
-            if len(rows) == ROW_GROUP:
-                writer.write_table(_table(rows))
-                rows.clear()
-        if rows:
-            writer.write_table(_table(rows))
+    rows = iter(items)
+    groups = iter(lambda: list(islice(rows, ROW_GROUP)), [])
+    # Before the first is written, how large it is says how it is compressed.
+    first = _table(next(groups, []))
+    codec = codec_for(first)
+    with pq.ParquetWriter(sink, _SCHEMA, compression=codec, write_statistics=False) as writer:
+        for table in chain([first], map(_table, groups)):
+            writer.write_table(table)
 
 
 class Manifest:

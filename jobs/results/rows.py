@@ -199,9 +199,9 @@ def _shards_from(
                 .order_by(Shard.commit_number)
                 .limit(_COMMITS)
             ).all()
-        if not shards:
-            return
         yield from shards
+        if len(shards) < _COMMITS:
+            return
         commit = (shards[-1].commit_number or 0) + 1
 
 

@@ -22,6 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.base.parquet import codec_for
 from jobs.base.states import ItemStatus
 from jobs.base.storage import Storage
 
@@ -143,7 +144,7 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
         schema=SCHEMA,
     )
     with storage.create(name) as sink:
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table, sink, compression=codec_for(table))
 
 
 def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
