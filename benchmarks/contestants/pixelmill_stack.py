@@ -89,6 +89,8 @@ class Turns:
         warm_up = few(self._items)
         job_of(self._caller, with_pictures(self._caller, warm_up, self._model), len(warm_up))
         self._uploaded = client.upload(work.archive)
+        # The first archive wakes decoders that a few pictures in a request left asleep.
+        self.take({})
 
     def take(self, options: Mapping[str, Any]) -> tuple[float, list[int]]:
         """Infer all pictures; gives the seconds and their labels."""
