@@ -30,6 +30,14 @@ def object_gone(location: object) -> BucketError:
     return BucketError("input_gone", f"{location} is not there any more.")
 
 
+def no_file(location: object) -> BucketError:
+    """Make the error for what lies where a file should, or for a way that leads over a link."""
+    return BucketError(
+        "input_gone",
+        f"{location} is no file: links, pipes and devices are not read, and no link is followed.",
+    )
+
+
 def object_changed(location: object) -> BucketError:
     """Make the error for an object that is not the one which was listed."""
     return BucketError(
@@ -51,6 +59,16 @@ def unreachable(location: object) -> BucketError:
     return BucketError(
         "bucket_unreachable",
         f"The store of {location} could not be reached, or broke off. Try again later.",
+        retryable=True,
+    )
+
+
+def endless(location: object, seconds: float) -> BucketError:
+    """Make the error for a listing in which no keys come, whatever its store answers."""
+    return BucketError(
+        "bucket_unreachable",
+        f"The store of {location} gave no further keys within {seconds:.0f} s. Name a folder that "
+        "is listed faster, or a manifest.",
         retryable=True,
     )
 

@@ -4,13 +4,14 @@ Each step of a path is opened below the one before, and none may be a link. What
 elsewhere, its time of change, size and number are here.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 
-from jobs.buckets.errors import denied, object_changed, object_gone, unreachable
+from jobs.buckets.errors import denied, no_file, object_changed, object_gone, unreachable
 from jobs.buckets.locations import Location
-from jobs.buckets.remote import Found, Passed
+from jobs.buckets.remote import Beat, Found, Passed
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A pipe would be waited for.
@@ -23,7 +24,7 @@ class FolderBucket:
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
-    def list(self, folder: Location) -> Iterator[Found | Passed]:
+    def list(self, folder: Location, _beat: Beat) -> Iterator[Found | Passed]:
         """Give every file below a folder in the order of names; raises BucketError.
 
         It holds the names of one folder at a time, and of those around it.
@@ -101,7 +102,7 @@ def _opened(location: Location) -> int:
     number = _open_below(location, _FILE)
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise object_gone(location)
+        raise no_file(location)
     return number
 
 
@@ -117,7 +118,8 @@ def _open_below(location: Location, flags: int) -> int:
         return os.open(last, flags, dir_fd=number)
     except PermissionError:
         raise denied(location) from None
-    except OSError:  # not there, or a link
-        raise object_gone(location) from None
+    except OSError as err:
+        is_link = err.errno in (errno.ELOOP, errno.ENOTDIR)
+        raise (no_file if is_link else object_gone)(location) from None
     finally:
         os.close(number)

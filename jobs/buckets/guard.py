@@ -39,7 +39,8 @@ class Guard:
         self._networks = networks
         self._hosts: dict[str, frozenset[Host]] = {}
         self._refused: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        # And by which token each is let out, once it has said so.
+        self._tasks: dict[asyncio.Task[None], str] = {}
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(
             asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_HEAD_BYTES)
@@ -62,8 +63,14 @@ class Guard:
         return has_refused
 
     def dismiss(self, proxy_url: str) -> None:
-        """Let nobody through by a URL any more."""
+        """Let nobody through by a URL any more; what is on its way may come to its end."""
         self._hosts.pop(_token_in(proxy_url), None)
+
+    def cut_off(self, proxy_url: str) -> None:
+        """Let nobody through by a URL any more, and end what is on its way."""
+        self.dismiss(proxy_url)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._break_off, _token_in(proxy_url))
 
     def close(self) -> None:
         """End every connection and the thread."""
@@ -71,6 +78,10 @@ class Guard:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _break_off(self, token: str) -> None:
+        for task in [task for task, of in self._tasks.items() if of == token]:
+            task.cancel()
 
     async def _end(self) -> None:
         self._server.close()
@@ -81,10 +92,10 @@ class Guard:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._tasks[task] = ""
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_S)
-            await self._forward(head, reader, writer)
+            await self._forward(task, head, reader, writer)
         except _Refused:
             writer.write(b"HTTP/1.1 403 Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         except TimeoutError:
@@ -94,14 +105,18 @@ class Guard:
         except asyncio.CancelledError:
             pass
         finally:
-            self._tasks.discard(task)
+            del self._tasks[task]
             writer.close()
 
     async def _forward(
-        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        task: asyncio.Task[None],
+        head: bytes,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         line, *fields = head[:-4].split(b"\r\n")
-        token = _token_of(fields)
+        token = self._tasks[task] = _token_of(fields)
         hosts = self._hosts.get(token)
         if hosts is None:
             raise _Refused

@@ -12,13 +12,11 @@ from jobs.base.errors import InvalidInput
 from jobs.buckets.errors import BucketError
 from jobs.buckets.globs import chooser
 from jobs.buckets.locations import Location, LocationError, read_location
-from jobs.buckets.remote import Found, Passed
+from jobs.buckets.remote import Beat, Found, Passed
 from jobs.buckets.sources import Buckets, Owner
 from jobs.inputs.budgets import fit_name
 from jobs.inputs.manifests import Item
 from jobs.inputs.skipping import Skips
-
-Beat = Callable[[], None]
 
 
 def items_of_prefix(
@@ -28,7 +26,12 @@ def items_of_prefix(
     folder = read_location(source["prefix"])
     chooses = chooser(source.get("include") or (), source.get("exclude") or ())
     written = str(owner)
-    for found in buckets.bucket(owner, folder).list(folder):
+
+    def still_allowed() -> None:
+        beat()
+        buckets.bucket(owner, folder)
+
+    for found in buckets.bucket(owner, folder).list(folder, still_allowed):
         beat()
         try:
             location = folder.below(found.key)

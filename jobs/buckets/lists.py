@@ -21,9 +21,9 @@ from jobs.base.errors import InvalidInput
 from jobs.base.json_text import read_json
 from jobs.base.storage import CHUNK
 from jobs.buckets.errors import BucketError
-from jobs.buckets.listing import Beat, item_of
+from jobs.buckets.listing import item_of
 from jobs.buckets.locations import LONGEST_ADDRESS, Location, LocationError, read_location
-from jobs.buckets.remote import Found
+from jobs.buckets.remote import Beat, Found
 from jobs.buckets.sources import Bucket, Buckets, NoTables, Owner, Tables
 from jobs.inputs.budgets import LONGEST_FAULT, fit_name, visible
 from jobs.inputs.manifest_files import Faults, numbered_lines

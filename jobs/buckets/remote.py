@@ -6,7 +6,9 @@ them, and addresses are always said.
 """
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -27,6 +29,7 @@ from jobs.buckets.credentials import Credentials
 from jobs.buckets.errors import (
     BucketError,
     denied,
+    endless,
     not_allowed,
     object_changed,
     object_gone,
@@ -36,9 +39,14 @@ from jobs.buckets.guard import Guard, Host
 from jobs.buckets.locations import Location, LocationError
 
 _PAGE = 1000
+# So long a store may take to give the next keys, whatever it says meanwhile.
+_PAGE_S, _BEAT_S = 300.0, 1.0
 _GOOGLE = "https://storage.googleapis.com"
 _STATUS = re.compile(r"status code: (\d{3})")
 _RETRIES = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
+
+
+Beat = Callable[[], None]
 
 
 class Found(NamedTuple):
@@ -60,27 +68,33 @@ class RemoteBucket:
     """One bucket by one set of credentials; safe to share between threads."""
 
     def __init__(self, bucket: Location, credentials: Credentials, guard: Guard) -> None:
-        self._bucket, self._guard = bucket, guard
-        endpoint = endpoint_of(bucket, credentials)
-        self._proxy = guard.admit(_hosts(credentials, endpoint))
-        self._store = _open(bucket, credentials, endpoint, self._proxy)
+        self._bucket, self._credentials, self._guard = bucket, credentials, guard
+        self._store, self._proxy = self._opened()
 
     def close(self) -> None:
         """Let nothing out any more."""
         self._guard.dismiss(self._proxy)
 
-    def list(self, folder: Location) -> Iterator[Found | Passed]:
-        """Give every object below a folder, in bounded memory; raises BucketError."""
-        # Not a `for` in the block: what the caller raises between two pages is the caller's.
-        with self._told(folder):
-            pages = iter(obstore.list(self._store, folder.key or None, chunk_size=_PAGE))
-        while True:
-            with self._told(folder):
-                page = next(pages, None)
-            if page is None:
-                return
-            for entry in page:
-                yield Found(entry["path"], entry["size"], entry["e_tag"] or "")
+    def list(self, folder: Location, beat: Beat) -> Iterator[Found | Passed]:
+        """Give every object below a folder, in bounded memory; raises BucketError.
+
+        While a page is waited for `beat` is called, which ends the listing by raising: obstore
+        passes over empty pages by itself, and a store may give them without end.
+        """
+        # Once its own way out is closed, whoever still asks is refused, and the thread ends.
+        with ThreadPoolExecutor(1, "listing") as apart, self._way_out() as (store, proxy):
+            # Not a `for` in the block: what the caller raises between two pages is the caller's.
+            with self._told(folder, proxy):
+                pages = iter(obstore.list(store, folder.key or None, chunk_size=_PAGE))
+            while True:
+                coming = apart.submit(next, pages, None)
+                _wait_for(coming, folder, beat)
+                with self._told(folder, proxy):
+                    page = coming.result()
+                if page is None:
+                    return
+                for entry in page:
+                    yield Found(entry["path"], entry["size"], entry["e_tag"] or "")
 
     def head(self, location: Location) -> Found:
         """Say what an object is now; raises BucketError."""
@@ -105,8 +119,22 @@ class RemoteBucket:
             raise object_changed(location)
         return data
 
+    def _opened(self) -> tuple[Any, str]:
+        """Open the store, and give the URL of the proxy that it speaks through."""
+        endpoint = endpoint_of(self._bucket, self._credentials)
+        proxy = self._guard.admit(_hosts(self._credentials, endpoint))
+        return _open(self._bucket, self._credentials, endpoint, proxy), proxy
+
     @contextmanager
-    def _told(self, location: Location) -> Iterator[None]:
+    def _way_out(self) -> Iterator[tuple[Any, str]]:
+        store, proxy = self._opened()
+        try:
+            yield store, proxy
+        finally:
+            self._guard.cut_off(proxy)
+
+    @contextmanager
+    def _told(self, location: Location, proxy: str = "") -> Iterator[None]:
         """Say in our own words what went wrong.
 
         Without the cause: what a store answers quotes keys, tokens and what was signed, and
@@ -129,13 +157,21 @@ class RemoteBucket:
             ) from None
         except (BaseError, OSError, ValueError) as err:
             failure = _of_status(location, str(err))
-        if self._guard.has_refused(self._proxy):
+        if self._guard.has_refused(proxy or self._proxy):
             failure = not_allowed(
                 f"The store of {location} may not be called: it has to be on the public internet "
                 "and answer by itself, or in a network that the operator named in "
                 "PIXELMILL_BUCKET_NETWORKS."
             )
         raise failure from None
+
+
+def _wait_for(coming: Future[Any], folder: Location, beat: Beat) -> None:
+    until = time.monotonic() + _PAGE_S
+    while not wait((coming,), _BEAT_S).done:
+        beat()
+        if time.monotonic() > until:
+            raise endless(folder, _PAGE_S)
 
 
 def _of_status(location: Location, told: str) -> BucketError:

@@ -21,7 +21,7 @@ from jobs.buckets.errors import BucketError, not_allowed
 from jobs.buckets.folders import FolderBucket
 from jobs.buckets.guard import Guard
 from jobs.buckets.locations import Location
-from jobs.buckets.remote import Found, Passed, RemoteBucket
+from jobs.buckets.remote import Beat, Found, Passed, RemoteBucket
 
 _KEPT_S = 5.0
 _MOST_OPEN = 64
@@ -47,8 +47,8 @@ def read_owner(text: str) -> Owner:
 class Bucket(Protocol):
     """What holds objects: an object store's bucket, or the server's disk."""
 
-    def list(self, folder: Location, /) -> Iterator[Found | Passed]:
-        """Give every object below a folder; raises BucketError."""
+    def list(self, folder: Location, beat: Beat, /) -> Iterator[Found | Passed]:
+        """Give every object below a folder, calling `beat` while it waits; raises BucketError."""
 
     def head(self, location: Location, /) -> Found:
         """Say what an object is now; raises BucketError."""

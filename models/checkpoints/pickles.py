@@ -36,6 +36,10 @@ _HARMLESS = frozenset(
         "__builtin__.complex",
         # The settings of a training, which timm and others save beside the numbers.
         "argparse.Namespace",
+        # Figures, such as the best accuracy.
+        "numpy.dtype",
+        "numpy.core.multiarray.scalar",
+        "numpy._core.multiarray.scalar",
     )
 )
 _MODULES = "torch.nn."

@@ -10,10 +10,11 @@ Pickles can run code when they are read. They are read here alone, with `weights
 
 import argparse
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
+import numpy as np
 import torch
 
 from models.checkpoints.pickles import SAVE, check_pickle
@@ -30,6 +31,16 @@ _DEPTH = 3
 # first.
 _OF_TIMM = ("state_dict_ema", "model_ema", "state_dict", "model")
 _FLAG = "--state-dict"
+_scalar = np.float64(0).__reduce__()[0]
+# What trainings put beside the numbers and is data: their settings, which timm's own loader takes
+# too, and figures as NumPy's scalars, under the names of both its versions.
+_BESIDE: Sequence[Any] = (
+    argparse.Namespace,
+    np.dtype,
+    (_scalar, "numpy.core.multiarray.scalar"),
+    (_scalar, "numpy._core.multiarray.scalar"),
+    *(type(np.dtype(kind)) for kind in "?bhilqBHILQefd"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,7 @@ def read_checkpoint(
     check_pickle(file)
     file.seek(0)
     try:
-        # Settings of a training, which are data: timm's own loader takes them too.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals(list(_BESIDE)):
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as err:
         raise WeightsError(

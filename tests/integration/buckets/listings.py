@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from threading import Event
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,22 +14,29 @@ PAGE = 1000
 
 
 class Listing(BaseHTTPRequestHandler):
-    """Answers ListObjectsV2 for `count` keys `path/0000000.jpg`; `pages` counts what it gave."""
+    """Answers ListObjectsV2 for `count` keys `path/0000000.jpg`; `pages` counts what it gave.
+
+    With `count` None all pages are empty, and there is always another one.
+    """
 
     protocol_version = "HTTP/1.1"
-    count = 0
+    count: int | None = 0
     pages = 0
+    has_begun: Event
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
         first = int(query.get("continuation-token", ["0"])[0])
         type(self).pages += 1
-        last = min(first + PAGE, self.count)
-        rows = "".join(map(entry, range(first, last)))
-        more = f"<NextContinuationToken>{last}</NextContinuationToken>" if last < self.count else ""
+        if self.pages > 2:
+            self.has_begun.set()
+        last = first + 1 if self.count is None else min(first + PAGE, self.count)
+        rows = "" if self.count is None else "".join(map(entry, range(first, last)))
+        is_cut = self.count is None or last < self.count
+        more = f"<NextContinuationToken>{last}</NextContinuationToken>" if is_cut else ""
         body = (
             '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult>'
-            f"<IsTruncated>{str(last < self.count).lower()}</IsTruncated>{more}{rows}"
+            f"<IsTruncated>{str(is_cut).lower()}</IsTruncated>{more}{rows}"
             "</ListBucketResult>"
         ).encode()
         self.send_response(200)
@@ -50,7 +58,7 @@ def entry(number: int) -> str:
 
 
 @contextmanager
-def listing_of(count: int) -> Iterator[tuple[str, type[Listing]]]:
-    handler = type("Own", (Listing,), {"count": count, "pages": 0})
+def listing_of(count: int | None) -> Iterator[tuple[str, type[Listing]]]:
+    handler = type("Own", (Listing,), {"count": count, "pages": 0, "has_begun": Event()})
     with serving(handler) as url:
         yield url, handler

@@ -99,6 +99,7 @@ def test_a_folder_that_is_a_link_itself_is_not_entered(
     job, _ = listed(house, tenant, digits_model, prefix=f"{folder.as_uri()}/out")
     assert job.errors is not None
     assert job.errors[0]["code"] == "input_gone"
+    assert "no link is followed" in job.errors[0]["message"]
 
 
 def test_only_what_was_allowed_may_be_named(

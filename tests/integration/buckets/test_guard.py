@@ -1,5 +1,6 @@
 """Stores are called through the guard alone: known hosts, allowed addresses, no detours."""
 
+import base64
 import http.server
 import os
 import socket
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -161,11 +163,28 @@ def test_a_tunnel_is_opened_to_the_stores_own_host_alone(guard: Guard) -> None:
             httpx.get("https://example.org", proxy=proxy, trust_env=False)
 
 
+def test_a_tunnel_ends_when_its_store_is_cut_off(guard: Guard) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        proxy = urlsplit(guard.admit(frozenset({(host, port)})))
+        with socket.create_connection((proxy.hostname or "", proxy.port or 0), 10) as sock:
+            token = base64.b64encode(f"store:{proxy.password}".encode()).decode()
+            sock.sendall(
+                f"CONNECT {host}:{port} HTTP/1.1\r\n"
+                f"Proxy-Authorization: Basic {token}\r\n\r\n".encode()
+            )
+            assert sock.recv(100).startswith(b"HTTP/1.1 200")
+            guard.cut_off(proxy.geturl())
+            assert sock.recv(100) == b""
+
+
 def test_many_at_a_time_get_what_each_asked_for(guard: Guard, s3: S3) -> None:
     for number in range(8):
         s3.put(f"path/{number}.png", bytes([number]) * 100_000)
     opened = bucket(guard, s3.endpoint)
-    found = {each.key: each for each in opened.list(FOLDER) if isinstance(each, Found)}
+    found = {
+        each.key: each for each in opened.list(FOLDER, lambda: None) if isinstance(each, Found)
+    }
     read: dict[str, bytes] = {}
 
     def work(known: Found) -> None:

@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,6 +55,19 @@ def test_it_takes_what_timm_takes(tmp_path: Any) -> None:
         torch.save(held, tmp_path / "theirs.pth")
         theirs = load_state_dict(str(tmp_path / "theirs.pth"))
         assert float(theirs["fc.bias"][0]) == value_of(read(held, TIMM))
+
+
+def test_figures_of_a_training_may_be_numpys() -> None:
+    figures = {"best": np.float64(0.5), "epoch": np.int64(3), "last": np.float32(1), "is": np.True_}
+    assert value_of(read({"state_dict": state(4), **figures})) == 4
+
+
+@pytest.mark.parametrize(
+    "other", [np.ones(3), np.datetime64("2026-01-01"), np.array([(1,)], [("a", "O")])[0]]
+)
+def test_what_is_more_than_a_number_of_numpys_is_refused(other: Any) -> None:
+    with pytest.raises(WeightsError, match="refused"):
+        read({"state_dict": state(4), "other": other})
 
 
 def test_where_timms_loader_would_fail_the_caller_is_asked() -> None:
