@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from pixelmill.cli.display import aligned, printable, say
 from pixelmill.cli.exits import EXIT_HELP, ExitCode, code_of_job
 from pixelmill.cli.operator_commands import PANEL as OPERATORS
 from pixelmill.cli.options import AsJson, JobId, Output, ParamList, Timeout, Wait, read_params
-from pixelmill.cli.watching import finish, print_json, watch
-from pixelmill.cli.writing import PictureNames
+from pixelmill.cli.showing.display import aligned, printable, say
+from pixelmill.cli.showing.watching import finish, print_json, watch
+from pixelmill.cli.showing.writing import PictureNames
 from pixelmill.client.client import Client
 from pixelmill.client.records import Comparison
 from pixelmill.wire.errors import InvalidInput, NotFound

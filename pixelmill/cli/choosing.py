@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pixelmill.cli.display import say
+from pixelmill.cli.showing.display import say
 from pixelmill.client.client import Client
 from pixelmill.wire.errors import InvalidInput
 

@@ -9,17 +9,7 @@ import typer
 
 from pixelmill.cli import child_commands, operator_commands, training_commands, webhook_commands
 from pixelmill.cli.choosing import chosen_model
-from pixelmill.cli.display import (
-    aligned,
-    job_lines,
-    say,
-    say_left_out,
-    timestamp,
-    upload_progress,
-)
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
-from pixelmill.cli.failures import tell_failures
-from pixelmill.cli.formats import form_of, outcome_text, save_results
 from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
 from pixelmill.cli.options import (
     AsJson,
@@ -33,7 +23,17 @@ from pixelmill.cli.options import (
     read_metadata,
     read_params,
 )
-from pixelmill.cli.watching import finish, how_to_resume, print_json, watch
+from pixelmill.cli.showing.display import (
+    aligned,
+    job_lines,
+    say,
+    say_left_out,
+    timestamp,
+    upload_progress,
+)
+from pixelmill.cli.showing.failures import tell_failures
+from pixelmill.cli.showing.formats import form_of, outcome_text, save_results
+from pixelmill.cli.showing.watching import finish, how_to_resume, print_json, watch
 from pixelmill.client.client import Client
 from pixelmill.client.records import Job
 from pixelmill.wire.errors import InvalidInput

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from pixelmill.cli.display import say
+from pixelmill.cli.showing.display import say
 from pixelmill.client.records import Job
 from pixelmill.wire.errors import (
     ApiError,

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from pixelmill.cli.display import aligned, say, say_left_out, timestamp, upload_progress
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job
 from pixelmill.cli.options import AsJson, ParamList, Timeout, Wait, read_params
-from pixelmill.cli.watching import print_json
+from pixelmill.cli.showing.display import aligned, say, say_left_out, timestamp, upload_progress
+from pixelmill.cli.showing.watching import print_json
 from pixelmill.client.client import Client
 from pixelmill.client.trainings import Training
 from pixelmill.wire.errors import WaitTimeout

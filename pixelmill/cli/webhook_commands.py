@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli.display import aligned, say, timestamp
 from pixelmill.cli.exits import Commands
 from pixelmill.cli.options import AsJson
-from pixelmill.cli.watching import print_json
+from pixelmill.cli.showing.display import aligned, say, timestamp
+from pixelmill.cli.showing.watching import print_json
 from pixelmill.client.client import Client
 from pixelmill.client.webhooks import WebhookDelivery, WebhookEndpoint
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from pixelmill.cli.display import aligned, say, say_left_out, upload_progress
 from pixelmill.cli.exits import EXIT_HELP, ExitCode, code_of_job
-from pixelmill.cli.formats import target
 from pixelmill.cli.options import AsJson, JobId, ParamList, Timeout, Wait, read_params
-from pixelmill.cli.watching import finish, print_json, watch
+from pixelmill.cli.showing.display import aligned, say, say_left_out, upload_progress
+from pixelmill.cli.showing.formats import target
+from pixelmill.cli.showing.watching import finish, print_json, watch
 from pixelmill.client.client import Client
 from pixelmill.client.evaluations import Evaluation
 

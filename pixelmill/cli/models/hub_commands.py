@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli.display import say, say_step
 from pixelmill.cli.exits import EXIT_HELP
 from pixelmill.cli.models.model_commands import PANEL
 from pixelmill.cli.models.push_command import finish_push
 from pixelmill.cli.options import AsJson
+from pixelmill.cli.showing.display import say, say_step
 from pixelmill.client.client import Client
 from pixelmill.client.hub import HubModel
 from pixelmill.wire.transport import LONGEST_HOLD_S

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pixelmill.cli.display import printable, timestamp
 from pixelmill.cli.models.proof_texts import proven_text
+from pixelmill.cli.showing.display import printable, timestamp
 
 _SHOWN_LABELS = 6
 _WIDTH = 14

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from pixelmill.cli.display import aligned, timestamp
 from pixelmill.cli.models import push_command
 from pixelmill.cli.models.model_card import card_text
 from pixelmill.cli.models.proof_texts import proof_text
 from pixelmill.cli.models.push_command import Name
 from pixelmill.cli.options import AsJson
-from pixelmill.cli.watching import print_json
+from pixelmill.cli.showing.display import aligned, timestamp
+from pixelmill.cli.showing.watching import print_json
 from pixelmill.client.client import Client
 from pixelmill.client.records import Alias, Model
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pixelmill.cli.display import say, say_step
 from pixelmill.cli.exits import EXIT_HELP, ExitCode
 from pixelmill.cli.models.proof_texts import proven_text, unproven_text
 from pixelmill.cli.options import AsJson
-from pixelmill.cli.watching import print_json
+from pixelmill.cli.showing.display import say, say_step
+from pixelmill.cli.showing.watching import print_json
 from pixelmill.client.client import Client
 from pixelmill.client.records import Model
 from pixelmill.wire.errors import InvalidInput

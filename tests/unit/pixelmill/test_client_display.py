@@ -3,8 +3,8 @@
 import pytest
 
 from pixelmill import ConnectionFailed, Job, NotConfigured, NotFound, ServerError
-from pixelmill.cli.display import Rate, progress_text
 from pixelmill.cli.exits import ExitCode, code_of_error
+from pixelmill.cli.showing.display import Rate, progress_text
 
 
 @pytest.mark.parametrize(

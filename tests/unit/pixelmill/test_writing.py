@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.cli.writing import new_text_file
+from pixelmill.cli.showing.writing import new_text_file
 from pixelmill.wire.errors import InvalidInput
 
 

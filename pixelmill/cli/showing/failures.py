@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from itertools import islice
 
-from pixelmill.cli.display import say
-from pixelmill.cli.formats import outcome_text
+from pixelmill.cli.showing.display import say
+from pixelmill.cli.showing.formats import outcome_text
 from pixelmill.client.records import Job, Result
 
 _SHOWN = 3

@@ -14,8 +14,8 @@ from typing import Any, TextIO
 
 import orjson
 
-from pixelmill.cli.display import printable
-from pixelmill.cli.writing import new_text_file
+from pixelmill.cli.showing.display import printable
+from pixelmill.cli.showing.writing import new_text_file
 from pixelmill.client.records import Result
 from pixelmill.client.results.forms import FORMS, form_of_file, unknown_form
 from pixelmill.client.results.results import Results

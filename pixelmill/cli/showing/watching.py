@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 import typer
 
-from pixelmill.cli.display import fault_lines, job_lines, job_progress, say
 from pixelmill.cli.exits import ExitCode, code_of_job
+from pixelmill.cli.showing.display import fault_lines, job_lines, job_progress, say
 from pixelmill.client.client import Client
 from pixelmill.client.records import Job
 from pixelmill.wire.errors import WaitTimeout
