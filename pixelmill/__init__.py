@@ -2,8 +2,8 @@
 
 from pixelmill.client.client import Client
 from pixelmill.client.evaluations import Evaluation
+from pixelmill.client.inputs.skipping import Skipped
 from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
-from pixelmill.client.skipping import Skipped
 from pixelmill.client.trainings import Training
 from pixelmill.wire.errors import (
     ApiError,

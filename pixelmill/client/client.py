@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Self
 from pixelmill.client.calls import create, job_path, results_path
 from pixelmill.client.child_calls import ChildCalls
 from pixelmill.client.evaluations import EvaluationCalls
-from pixelmill.client.inputs import (
+from pixelmill.client.inputs.planning import (
     Delivered,
     Gathered,
     Inputs,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pixelmill.client.calls import create, job_path
-from pixelmill.client.inputs import Delivered, PathLike, Picked, Plan
+from pixelmill.client.inputs.planning import Delivered, PathLike, Picked, Plan
 from pixelmill.client.model_calls import ModelCalls
 from pixelmill.client.records import File, Job, Raw
 from pixelmill.wire.errors import UnexpectedAnswer

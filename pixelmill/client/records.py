@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from pixelmill.client.skipping import Skipped
+from pixelmill.client.inputs.skipping import Skipped
 from pixelmill.wire.errors import InvalidInput, JobFailed, UnexpectedAnswer
 
 if TYPE_CHECKING:

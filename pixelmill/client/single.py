@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pixelmill.client.inputs import PathLike, is_url
+from pixelmill.client.inputs.planning import PathLike, is_url
 from pixelmill.client.records import File
 from pixelmill.wire.errors import InvalidInput
 

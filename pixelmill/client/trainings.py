@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from pixelmill.client.inputs import Delivered, Inputs
+from pixelmill.client.inputs.planning import Delivered, Inputs
 from pixelmill.client.records import Job
 from pixelmill.client.waiting import Poller, wait_until_over
 from pixelmill.wire.pages import pages

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pixelmill.client.inputs import Gathered
+from pixelmill.client.inputs.planning import Gathered
 from pixelmill.client.labelled.labels import Labels
 from pixelmill.wire.errors import InvalidInput
 

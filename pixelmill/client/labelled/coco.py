@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pixelmill.client.inputs import Gathered, Picked, plan_inputs
+from pixelmill.client.inputs.planning import Gathered, Picked, plan_inputs
+from pixelmill.client.inputs.skipping import SkipCount
 from pixelmill.client.labelled.labels import Labels
-from pixelmill.client.skipping import SkipCount
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.tarstream import Entry
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixelmill.client.inputs import Gathered, Picked, Upload, plan_inputs
+from pixelmill.client.inputs.planning import Gathered, Picked, Upload, plan_inputs
 from pixelmill.client.labelled.classes import check_classes
 from pixelmill.client.labelled.coco import read_coco
 from pixelmill.client.labelled.labels import Labels

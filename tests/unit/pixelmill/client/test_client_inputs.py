@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from pixelmill import File, InvalidInput
-from pixelmill.client.inputs import Gathered, Listed, Upload, plan_inputs
+from pixelmill.client.inputs.planning import Gathered, Listed, Upload, plan_inputs
 from pixelmill.wire.tarstream import read_blocks, tar_stream
 
 MIB = 1024 * 1024

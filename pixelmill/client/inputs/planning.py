@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pixelmill.client.records import File
-from pixelmill.client.skipping import (
+from pixelmill.client.inputs.skipping import (
     BATCH_SUFFIXES,
     NOT_A_FILE,
     NOT_MEDIA,
@@ -26,6 +25,7 @@ from pixelmill.client.skipping import (
     is_batch,
     reason_to_skip,
 )
+from pixelmill.client.records import File
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.tarstream import Entry
 
