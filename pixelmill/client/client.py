@@ -19,10 +19,12 @@ from pixelmill.client.child_calls import ChildCalls
 from pixelmill.client.evaluations import EvaluationCalls
 from pixelmill.client.inputs.planning import (
     Delivered,
+    Drawn,
     Gathered,
     Inputs,
     PathLike,
     Picked,
+    Picture,
     Plan,
     Upload,
     plan_inputs,
@@ -123,18 +125,26 @@ class Client(ChildCalls, EvaluationCalls):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         connection: str | None = None,
+        path_column: str | None = None,
         idempotency_key: str | None = None,
         on_upload: OnUpload | None = None,
     ) -> Job:
         """Submit a batch and give its job at once.
 
-        `inputs` is a path (image, folder, archive, JSONL file), a list of paths, a list of URLs, a
-        list of request dicts, a File uploaded before, or a bucket's address: a folder, as in
-        "s3://bucket/path/", or a list of paths, as in "s3://bucket/list.csv". A folder here goes as
-        a tar that is made on the way: each file's `custom_id` is its path in the folder. The job's
-        `left_out` says what was not sent, such as hidden files and plain text; every other file is,
-        whatever its suffix. Of a bucket's folder `include` and `exclude` are globs; `connection`
-        opens it, or else the server's own credentials do.
+        `inputs` is one of:
+        - a path: an image, a folder, an archive, a JSONL file, or a pattern ("photos/**/*.jpg");
+          or a list of paths. A folder goes as a tar that is made on the way: each file's
+          `custom_id` is its path in the folder. The job's `left_out` says what was not sent, such
+          as hidden files and plain text; every other file is, whatever its suffix
+        - a list of URLs, or of request dicts; a File uploaded before
+        - pictures in memory: uint8 arrays of (h, w) or (h, w, 3) in RGB, PIL's images, or the
+          bytes of files; a list, an array of (n, h, w, c), or a mapping of names to them. They go
+          as PNG, without loss
+        - a data frame of pandas, Polars or pyarrow whose `path_column` holds paths or URLs; a
+          result's `index` is the row's place
+        - a bucket's address: a folder, as in "s3://bucket/path/", or a list of paths, as in
+          "s3://bucket/list.csv". Of a folder `include` and `exclude` are globs; `connection` opens
+          it, or else the server's own credentials do.
         `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
         drawn over its image.
 
@@ -155,7 +165,7 @@ class Client(ChildCalls, EvaluationCalls):
             "exclude": None if exclude is None else list(exclude),
             "connection": connection,
         }
-        member, left_out = self._deliver(inputs, on_upload)
+        member, left_out = self._deliver_plan(plan_inputs(inputs, path_column), on_upload)
         job = self._job_of(self._json(create("/v1/jobs", body | member, idempotency_key)))
         return replace(job, left_out=left_out)
 
@@ -167,6 +177,11 @@ class Client(ChildCalls, EvaluationCalls):
         if isinstance(plan, Upload):
             file = self.upload(plan.path, on_upload=on_upload)
             return Delivered({"input_file_id": file.id})
+        if isinstance(plan, Drawn):
+            call = upload_call(
+                "pictures.tar", lambda: tar_stream(plan.pictures), on_upload, repeatable=True
+            )
+            return Delivered({"input_file_id": File.from_raw(self._json(call)).id})
         if isinstance(plan, Gathered | Picked):
             folder = plan.folder if isinstance(plan, Picked) else plan.roots[0]
             name = f"{folder.absolute().name or 'inputs'}.tar"
@@ -177,13 +192,15 @@ class Client(ChildCalls, EvaluationCalls):
 
     def predict(
         self,
-        input: PathLike | bytes | File | Mapping[str, Any],  # noqa: A002  # the contract's word
+        input: PathLike | Picture | File | Mapping[str, Any],  # noqa: A002  # the contract's word
         *,
         model: str,
         params: Mapping[str, Any] | None = None,
         wait: float = 10,
     ) -> Result | Job:
-        """Predict for one image: a path, URL, the image's bytes, a File or an `input` object.
+        """Predict for one image: a path, URL, File, `input` object, or a picture in memory.
+
+        Such a picture is a file's bytes, PIL's image, or a uint8 array of (h, w) or (h, w, 3), RGB.
 
         Gives the Result, or the Job if it is not there within `wait` seconds.
         """

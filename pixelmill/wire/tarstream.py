@@ -6,7 +6,7 @@ The same files give the same bytes, so that a repeated upload is a true repetiti
 """
 
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,26 @@ class Entry:
     name: str
     path: Path
 
+    def content(self) -> tuple[int, Iterator[bytes]]:
+        """Give the number of its bytes, and these; raises InvalidInput if it cannot be read."""
+        size = file_size(self.path)
+        return size, read_blocks(self.path, size)
 
-def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file that is made when its turn comes, each time to the same bytes."""
+
+    name: str
+    make: Callable[[], bytes]
+
+    def content(self) -> tuple[int, Iterator[bytes]]:
+        """Give the number of its bytes, and these."""
+        made = self.make()
+        return len(made), iter((made,))
+
+
+def tar_stream(entries: Iterable[Entry | Made]) -> Iterator[bytes]:
     """Give the archive of `entries`, in their order, block by block."""
     return _coalesce(_pieces(entries))
 
@@ -57,18 +75,18 @@ def read_blocks(path: Path, size: int) -> Iterator[bytes]:
         raise InvalidInput(f"{path} changed while it was being sent; submit again.")
 
 
-def _pieces(entries: Iterable[Entry]) -> Iterator[bytes]:
+def _pieces(entries: Iterable[Entry | Made]) -> Iterator[bytes]:
     for entry in entries:
         yield from _member(entry)
     yield _END
 
 
-def _member(entry: Entry) -> Iterator[bytes]:
+def _member(entry: Entry | Made) -> Iterator[bytes]:
     info = tarfile.TarInfo(entry.name)
     # The size is in the header, so it has to be known before the bytes are.
-    info.size = file_size(entry.path)
+    info.size, blocks = entry.content()
     yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
-    yield from read_blocks(entry.path, info.size)
+    yield from blocks
     yield bytes(-info.size % tarfile.BLOCKSIZE)
 
 

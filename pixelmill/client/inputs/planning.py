@@ -1,7 +1,10 @@
 """What a caller may hand to `submit`, and how each kind reaches the server.
 
 archive or JSONL file        ──► uploaded as it is
-folder, file, list of these  ──► uploaded as a tar that is made on the way (skipping)
+folder, file, list of these  ──► uploaded as a tar that is made on the way (folders, skipping)
+pattern, as in "photos/*.jpg" ──► the same, of the files that it fits (patterns)
+pictures in memory           ──► uploaded as a tar of PNG files (pictures)
+data frame                   ──► its column of paths or URLs, as if these were listed (frames)
 list of URLs                 ──► `urls`
 address of a bucket's folder ──► `prefix`; of a list in a bucket (.jsonl, .csv, .parquet) `manifest`
 list of request dicts        ──► `requests`
@@ -10,16 +13,21 @@ File (uploaded before)       ──► `input_file_id`
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelmill.client.inputs.folders import absolute_path, base_of, entries_of
+from pixelmill.client.inputs.frames import is_frame, paths_of
+from pixelmill.client.inputs.patterns import fitting
+from pixelmill.client.inputs.pictures import is_picture, is_stack, named, numbered
 from pixelmill.client.inputs.skipping import (
     BATCH_SUFFIXES,
-    NOT_A_FILE,
     NOT_MEDIA,
-    OnSkip,
     SkipCount,
     Skipped,
     is_batch,
@@ -27,11 +35,36 @@ from pixelmill.client.inputs.skipping import (
 )
 from pixelmill.client.records import File
 from pixelmill.wire.errors import InvalidInput
-from pixelmill.wire.tarstream import Entry
+from pixelmill.wire.tarstream import Entry, Made
 
 PathLike = str | os.PathLike[str]
 Request = Mapping[str, Any]
-Inputs = PathLike | File | Request | Sequence[PathLike] | Sequence[Request]
+
+
+class PilImage(Protocol):
+    """PIL's image, of the caller's own Pillow."""
+
+    mode: str
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002  # PIL's
+        """Write it."""
+
+
+class Frame(Protocol):
+    """A data frame of pandas, Polars or pyarrow."""
+
+    @property
+    def columns(self) -> Any:
+        """The names of its columns, or these."""
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Give one column."""
+
+
+# uint8, (h, w) or (h, w, 1, 3 or 4), RGB.
+Picture = NDArray[np.uint8] | PilImage | bytes
+Several = Sequence[PathLike] | Sequence[Request] | Sequence[Picture]
+Inputs = PathLike | File | Request | Picture | Several | Mapping[str, Picture] | Frame
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -50,18 +83,21 @@ class Upload:
 class Gathered:
     """Folders and files that go as one tar; the walk begins anew with each iteration.
 
-    `skips` has what the latest walk left out.
+    `skips` has what the latest walk left out, `passed_over` what was left out before.
     """
 
     roots: tuple[Path, ...]
+    passed_over: tuple[tuple[str, str], ...] = ()
     skips: SkipCount = field(default_factory=SkipCount, compare=False)
 
     def __iter__(self) -> Iterator[Entry]:
         """Give each file's entry: a folder's in sorted order, a list's in the list's order."""
-        base = _base(self.roots)
+        base = base_of(self.roots)
         self.skips.begin()
+        for name, reason in self.passed_over:
+            self.skips.note(name, reason)
         for root in self.roots:
-            yield from _entries(root, base, self.skips.note)
+            yield from entries_of(root, base, self.skips.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +111,13 @@ class Picked:
     def __iter__(self) -> Iterator[Entry]:
         """Give each file's entry."""
         return iter(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Pictures in memory that go as one tar; each is written when its turn comes."""
+
+    pictures: tuple[Made, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +135,36 @@ class Delivered(NamedTuple):
     left_out: Skipped = Skipped()
 
 
-Plan = Upload | Gathered | Listed
+Plan = Upload | Gathered | Drawn | Listed
 
 
-def plan_inputs(inputs: Inputs) -> Plan:
-    """Say how `inputs` reach the server; raises InvalidInput if they cannot."""
+def plan_inputs(inputs: Inputs, path_column: str | None = None) -> Plan:
+    """Say how `inputs` reach the server; raises InvalidInput if they cannot.
+
+    `path_column` is the one of a data frame that holds paths or URLs.
+    """
     if isinstance(inputs, File):
         return Listed("input_file_id", inputs.id)
+    if is_frame(inputs):
+        inputs = paths_of(inputs, path_column)
+    elif path_column is not None:
+        raise InvalidInput(f"path_column is for data frames; this is a {type(inputs).__name__}.")
+    if isinstance(inputs, Mapping) and inputs and all(map(is_picture, inputs.values())):
+        return Drawn(named(inputs))
     alone = isinstance(inputs, str | os.PathLike | Mapping)
+    alone |= is_picture(inputs) and not is_stack(inputs)
     things: list[Any] = [inputs] if alone else list(inputs)  # type: ignore[arg-type]  # a sequence
     if not things:
         raise InvalidInput("the list of inputs is empty; give at least one image, URL or request.")
     if all(isinstance(thing, Mapping) for thing in things):
         return Listed("requests", things)
+    if all(is_picture(thing) for thing in things):
+        return Drawn(numbered(things))
     for position, thing in enumerate(things):
         if not isinstance(thing, str | os.PathLike):
             raise InvalidInput(
-                f"input {position} is a {type(thing).__name__}; all inputs must be paths, all URLs "
-                "or all request dicts."
+                f"input {position} is a {type(thing).__name__}; all inputs must be paths, all "
+                "URLs, all pictures (uint8 arrays, PIL's images, bytes) or all request dicts."
             )
     return _plan_names([os.fspath(thing) for thing in things])
 
@@ -142,13 +197,14 @@ def _plan_names(names: list[str]) -> Plan:
         raise InvalidInput(f"{urls[0]} is a URL but others are paths; submit them as two jobs.")
     if urls:
         return Listed("urls", urls)
-    paths = [Path(name) for name in names]
+    chosen = fitting(names)
+    paths = list(chosen.paths)
     for path in paths:
         _check_path(path, alone=len(paths) == 1)
     if len(paths) == 1 and paths[0].is_file() and is_batch(paths[0].name):
         return Upload(paths[0])
     _check_distinct(paths)
-    gathered = Gathered(tuple(paths))
+    gathered = Gathered(tuple(paths), chosen.passed_over)
     if next(iter(gathered), None) is None:
         raise InvalidInput(
             f"{', '.join(names[:3])} holds no image and no video, in its subfolders neither; "
@@ -179,7 +235,7 @@ def _check_path(path: Path, *, alone: bool) -> None:
 def _check_distinct(paths: list[Path]) -> None:
     # The same image twice would be one name for two results.
     seen: set[Path] = set()
-    absolute = [_absolute(path) for path in paths]
+    absolute = [absolute_path(path) for path in paths]
     whole = set(absolute)
     for path in absolute:
         if path in seen:
@@ -187,79 +243,3 @@ def _check_distinct(paths: list[Path]) -> None:
         if not whole.isdisjoint(path.parents):
             raise InvalidInput(f"{path} lies in a folder that is given as well; give one of them.")
         seen.add(path)
-
-
-def _absolute(path: Path) -> Path:
-    # Not resolve(): a symbolic link keeps the name by which the caller knows it.
-    return Path(os.path.abspath(path))
-
-
-def _base(roots: tuple[Path, ...]) -> Path:
-    """Give the folder that names are relative to: the deepest that holds all that was given."""
-    absolute = [_absolute(root) for root in roots]
-    if len(absolute) == 1 and absolute[0].is_dir():
-        return absolute[0]
-    try:
-        return Path(os.path.commonpath([path.parent for path in absolute]))
-    except ValueError as err:
-        raise InvalidInput("the inputs lie on different drives; submit one job each.") from err
-
-
-def _entries(root: Path, base: Path, skip: OnSkip) -> Iterator[Entry]:
-    absolute = _absolute(root)
-    if absolute.is_dir():
-        told = _relative_to(base, skip)
-        for path in _walk(absolute, (), told):
-            yield Entry(_name(path, base), path)
-    else:
-        yield Entry(_name(absolute, base), absolute)
-
-
-def _relative_to(base: Path, skip: OnSkip) -> Callable[[Path, str], None]:
-    # Not every name of what stays here is text.
-    return lambda path, reason: skip(
-        os.fsencode(path.relative_to(base)).decode("utf-8", "replace"), reason
-    )
-
-
-def _walk(
-    folder: Path, above: tuple[tuple[int, int], ...], skip: Callable[[Path, str], None]
-) -> Iterator[Path]:
-    """Give a folder's files, sorted by their whole relative path; holds one folder's names."""
-    try:
-        stat = folder.stat()
-        with os.scandir(folder) as scan:
-            found = sorted((_sorted_as(entry), entry.is_file()) for entry in scan)
-    except OSError as err:
-        raise InvalidInput(f"{folder} cannot be read: {err.strerror or err}.") from err
-    here = (stat.st_dev, stat.st_ino)
-    if here in above:
-        raise InvalidInput(f"{folder} is a link to a folder around it; remove the link.")
-    for key, is_file in found:
-        is_folder = key.endswith("/")
-        path = folder / key.rstrip("/")
-        if reason := reason_to_skip(path.name, is_folder=is_folder):
-            skip(path, reason)
-        elif is_folder:
-            yield from _walk(path, (*above, here), skip)
-        elif is_file:
-            yield path
-        elif path.is_symlink():
-            raise InvalidInput(f"{path} is no file that can be read: a broken link?")
-        else:
-            skip(path, NOT_A_FILE)
-
-
-def _sorted_as(entry: "os.DirEntry[str]") -> str:
-    # The slash makes folders sort as their content does: "a.jpg" before "a/b.jpg".
-    return entry.name + "/" * entry.is_dir()
-
-
-def _name(path: Path, base: Path) -> str:
-    name = path.relative_to(base).as_posix()
-    try:
-        name.encode()
-    except UnicodeEncodeError as err:
-        shown = os.fsencode(name)
-        raise InvalidInput(f"{shown!r} is not valid UTF-8, so no result could carry it.") from err
-    return name

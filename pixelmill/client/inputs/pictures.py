@@ -1,0 +1,115 @@
+"""Pictures that a caller holds in memory, each sent as a file that is made when its turn comes.
+
+NumPy arrays and PIL's images are sent as PNG, which loses nothing; bytes as they are.
+"""
+
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pixelmill.client.inputs.skipping import reason_to_skip
+from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.tarstream import Made
+
+# What PNG holds, by PIL's name; of others only the caller knows what they are to become.
+_MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "I;16"))
+_CHANNELS = (1, 3, 4)
+# Half as large as stored, and the fastest by far: what is sent is read once.
+_LEVEL = 1
+
+_HOW = "give uint8 of (height, width), or of (height, width, 3) in RGB"
+
+
+def is_picture(thing: object) -> bool:
+    """Whether this is a picture in memory: an array, PIL's image, or the bytes of a file."""
+    return isinstance(thing, bytes | bytearray | memoryview | np.ndarray) or _is_pil(thing)
+
+
+def is_stack(thing: object) -> bool:
+    """Whether this is one array with many pictures: (count, height, width, channels)."""
+    return isinstance(thing, np.ndarray) and thing.ndim == 4
+
+
+def numbered(pictures: Sequence[Any]) -> tuple[Made, ...]:
+    """Name pictures by their place: `000000.png`; raises InvalidInput for one that cannot be."""
+    return tuple(
+        Made(f"{place:06d}{'' if _is_bytes(picture) else '.png'}", _making(picture, f"{place}"))
+        for place, picture in enumerate(pictures)
+    )
+
+
+def named(pictures: Mapping[str, Any]) -> tuple[Made, ...]:
+    """Give pictures the names that their results will carry; raises InvalidInput for a bad one."""
+    for name in pictures:
+        if not isinstance(name, str) or not name:
+            raise InvalidInput(f"{name!r} names a picture; give text that is not empty.")
+        if reason_to_skip(name):
+            raise InvalidInput(
+                f"{name!r} names a picture, but files of such a name are none; name it otherwise."
+            )
+    return tuple(Made(name, _making(each, repr(name))) for name, each in pictures.items())
+
+
+def _making(picture: Any, place: str) -> Any:
+    """Check a picture, and give what makes its file."""
+    if _is_bytes(picture):
+        return partial(bytes, picture)
+    if isinstance(picture, np.ndarray):
+        _check_array(picture, place)
+        return partial(_png_of_array, picture)
+    if picture.mode not in _MODES:
+        raise InvalidInput(
+            f"picture {place} has PIL's mode {picture.mode}, which PNG does not hold; "
+            "convert it first: image.convert('RGB')."
+        )
+    return partial(_png_of_image, picture)
+
+
+def _check_array(picture: np.ndarray[Any, Any], place: str) -> None:
+    is_flat = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in _CHANNELS)
+    if picture.dtype == np.uint8 and is_flat and picture.size:
+        return
+    advice = ""
+    if picture.dtype.kind == "f":
+        advice = "; from 0 to 1 that is (array * 255).round().astype('uint8')"
+    if picture.ndim == 3 and picture.shape[0] in _CHANNELS and not is_flat:
+        advice += "; with the channels first, array.transpose(1, 2, 0)"
+    raise InvalidInput(
+        f"picture {place} is an array of {picture.dtype} and {picture.shape}: {_HOW}{advice}."
+    )
+
+
+def _png_of_array(picture: np.ndarray[Any, Any]) -> bytes:
+    image = _pil().fromarray(picture[:, :, 0] if picture.shape[2:] == (1,) else picture)
+    return _png_of_image(image)
+
+
+def _png_of_image(image: Any) -> bytes:
+    from PIL import ImageOps  # the caller's own library
+
+    written = io.BytesIO()
+    # What a camera turned is sent as it is looked at, like the file that it was opened from.
+    ImageOps.exif_transpose(image).save(written, "PNG", compress_level=_LEVEL)
+    return written.getvalue()
+
+
+def _pil() -> Any:
+    try:
+        from PIL import Image  # the caller's own library
+    except ImportError as err:
+        raise InvalidInput("arrays are written as PNG by Pillow: pip install pillow.") from err
+    return Image
+
+
+def _is_bytes(thing: object) -> bool:
+    return isinstance(thing, bytes | bytearray | memoryview)
+
+
+def _is_pil(thing: object) -> bool:
+    # Who holds such an image has imported it.
+    pil = sys.modules.get("PIL.Image")
+    return pil is not None and isinstance(thing, pil.Image)
