@@ -1,5 +1,6 @@
 """Pixelmill: batch image inference as a service. This package is what callers import and type."""
 
+from pixelmill.client.asynchronous import AsyncClient
 from pixelmill.client.client import Client
 from pixelmill.client.evaluations import Evaluation
 from pixelmill.client.inputs.skipping import Skipped
@@ -28,6 +29,7 @@ from pixelmill.wire.retrying import RetryPolicy
 __all__ = [
     "Alias",
     "ApiError",
+    "AsyncClient",
     "AuthenticationError",
     "Client",
     "Comparison",

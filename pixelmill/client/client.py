@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -249,7 +250,7 @@ class Client(ChildCalls, EvaluationCalls):
         `on_progress` is called with the job about every two seconds. Raises WaitTimeout after
         `timeout` seconds. A server that is away for a short while does not end the wait.
         """
-        return wait_until_over(self._poller(job), timeout, on_progress)
+        return wait_until_over(self.poller(job), timeout, on_progress)
 
     def cancel(self, job: str | Job) -> Job:
         """Cancel a job: what runs already is finished and counted, the rest never starts."""
@@ -272,9 +273,8 @@ class Client(ChildCalls, EvaluationCalls):
         With `follow`, go on as more arrive, until the job is over. Iterate them, or have them as a
         data frame or a file: `results(job).to_pandas()`, `results(job).save("boxes.coco.json")`.
         """
-        rows = self._follow_rows(job, status) if follow else self._rows(job, status)
         return Results(
-            map(Result.from_raw, rows),
+            chain.from_iterable(self.result_pages(job, follow=follow, status=status)),
             lambda form: self._blocks(job, form, status),
             (lambda: self.wait(job)) if follow else (lambda: None),
         )
@@ -294,24 +294,24 @@ class Client(ChildCalls, EvaluationCalls):
         with self._transport.stream(call) as response:
             yield from whole_stream(response, ending.take, ending.missing)
 
-    def _rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
-        for page in pages(self._transport, results_path(job), {"limit": PAGE, "status": status}):
-            yield from page.rows
-
-    def _follow_rows(self, job: str | Job, status: str | None) -> Iterator[Mapping[str, Any]]:
-        poller, after = self._poller(job), None
+    def result_pages(
+        self, job: str | Job, *, follow: bool = False, status: str | None = None
+    ) -> Iterator[list[Result]]:
+        """Give the results as they come from the server, some at a time; see `results`."""
+        poller, after = (self.poller(job) if follow else None), None
         while True:
             # Read before the rows: rows of a job that was over then are all there.
-            is_last_round = poller.job.is_terminal
+            is_last_round = poller is None or poller.job.is_terminal
             params = {"limit": PAGE, "status": status}
             for page in pages(self._transport, results_path(job), params, after):
-                yield from page.rows
+                yield list(map(Result.from_raw, page.rows))
                 after = page.cursor
-            if is_last_round:
+            if poller is None or is_last_round:
                 return
             poller.next(WATCHED_HOLD_S)
 
-    def _poller(self, job: str | Job) -> Poller[Job]:
+    def poller(self, job: str | Job) -> Poller[Job]:
+        """Give what asks for a job again and again."""
         return Poller(self._transport, job_path(job), self._job_of, sleep=self._sleep)
 
     def _job_of(self, raw: Mapping[str, Any]) -> Job:

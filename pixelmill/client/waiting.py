@@ -92,16 +92,21 @@ def wait_until_over(
     clock: Callable[[], float] = time.monotonic,
 ) -> Followed:
     """Give the job once it is terminal; raises WaitTimeout after `timeout_s` seconds."""
-    until = None if timeout_s is None else clock() + timeout_s
+    began_at = clock()
     while True:
         if on_progress:
             on_progress(poller.job)
         if poller.job.is_terminal:
             return poller.job
-        hold_s = WATCHED_HOLD_S if on_progress else HOLD_S
-        if until is not None:
-            left = until - clock()
-            if left <= 0:
-                raise WaitTimeout(poller.job, timeout_s or 0.0)
-            hold_s = min(hold_s, left)
-        poller.next(hold_s)
+        is_watched = on_progress is not None
+        poller.next(next_hold(poller.job, timeout_s, clock() - began_at, is_watched=is_watched))
+
+
+def next_hold(job: Job, timeout_s: float | None, waited_s: float, *, is_watched: bool) -> float:
+    """Give for how long the server may hold the next answer; raises WaitTimeout when it is time."""
+    hold_s = WATCHED_HOLD_S if is_watched else HOLD_S
+    if timeout_s is None:
+        return hold_s
+    if waited_s >= timeout_s:
+        raise WaitTimeout(job, timeout_s)
+    return min(hold_s, timeout_s - waited_s)

@@ -7,13 +7,14 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pixelmill.client.inputs.skipping import reason_to_skip
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.tarstream import Made
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # What PNG holds, by PIL's name; of others only the caller knows what they are to become.
 _MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "I;16"))
@@ -26,12 +27,12 @@ _HOW = "give uint8 of (height, width), or of (height, width, 3) in RGB"
 
 def is_picture(thing: object) -> bool:
     """Whether this is a picture in memory: an array, PIL's image, or the bytes of a file."""
-    return isinstance(thing, bytes | bytearray | memoryview | np.ndarray) or _is_pil(thing)
+    return _is_bytes(thing) or _is_array(thing) or _is_pil(thing)
 
 
 def is_stack(thing: object) -> bool:
     """Whether this is one array with many pictures: (count, height, width, channels)."""
-    return isinstance(thing, np.ndarray) and thing.ndim == 4
+    return _is_array(thing) and thing.ndim == 4
 
 
 def numbered(pictures: Sequence[Any]) -> tuple[Made, ...]:
@@ -58,7 +59,7 @@ def _making(picture: Any, place: str) -> Any:
     """Check a picture, and give what makes its file."""
     if _is_bytes(picture):
         return partial(bytes, picture)
-    if isinstance(picture, np.ndarray):
+    if _is_array(picture):
         _check_array(picture, place)
         return partial(_png_of_array, picture)
     if picture.mode not in _MODES:
@@ -69,9 +70,9 @@ def _making(picture: Any, place: str) -> Any:
     return partial(_png_of_image, picture)
 
 
-def _check_array(picture: np.ndarray[Any, Any], place: str) -> None:
+def _check_array(picture: "np.ndarray[Any, Any]", place: str) -> None:
     is_flat = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in _CHANNELS)
-    if picture.dtype == np.uint8 and is_flat and picture.size:
+    if picture.dtype == "uint8" and is_flat and picture.size:
         return
     advice = ""
     if picture.dtype.kind == "f":
@@ -83,7 +84,7 @@ def _check_array(picture: np.ndarray[Any, Any], place: str) -> None:
     )
 
 
-def _png_of_array(picture: np.ndarray[Any, Any]) -> bytes:
+def _png_of_array(picture: "np.ndarray[Any, Any]") -> bytes:
     image = _pil().fromarray(picture[:, :, 0] if picture.shape[2:] == (1,) else picture)
     return _png_of_image(image)
 
@@ -109,7 +110,14 @@ def _is_bytes(thing: object) -> bool:
     return isinstance(thing, bytes | bytearray | memoryview)
 
 
+# Who holds an array or an image has imported its library; nobody else has to wait for that.
+
+
+def _is_array(thing: object) -> "TypeGuard[np.ndarray[Any, Any]]":
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(thing, numpy.ndarray)
+
+
 def _is_pil(thing: object) -> bool:
-    # Who holds such an image has imported it.
     pil = sys.modules.get("PIL.Image")
     return pil is not None and isinstance(thing, pil.Image)

@@ -16,10 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, Union
 
 from pixelmill.client.inputs.folders import absolute_path, base_of, entries_of
 from pixelmill.client.inputs.frames import is_frame, paths_of
@@ -36,6 +33,10 @@ from pixelmill.client.inputs.skipping import (
 from pixelmill.client.records import File
 from pixelmill.wire.errors import InvalidInput
 from pixelmill.wire.tarstream import Entry, Made
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PathLike = str | os.PathLike[str]
 Request = Mapping[str, Any]
@@ -61,8 +62,8 @@ class Frame(Protocol):
         """Give one column."""
 
 
-# uint8, (h, w) or (h, w, 1, 3 or 4), RGB.
-Picture = NDArray[np.uint8] | PilImage | bytes
+# Arrays are uint8 of (h, w), or of (h, w, 1, 3 or 4) in RGB. NumPy is imported by who has one.
+Picture: TypeAlias = Union["NDArray[np.uint8]", PilImage, bytes]
 Several = Sequence[PathLike] | Sequence[Request] | Sequence[Picture]
 Inputs = PathLike | File | Request | Picture | Several | Mapping[str, Picture] | Frame
 
