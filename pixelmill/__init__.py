@@ -5,6 +5,7 @@ from pixelmill.client.client import Client
 from pixelmill.client.evaluations import Evaluation
 from pixelmill.client.inputs.skipping import Skipped
 from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
+from pixelmill.client.results.results import Results
 from pixelmill.client.trainings import Training
 from pixelmill.wire.errors import (
     ApiError,
@@ -48,6 +49,7 @@ __all__ = [
     "PixelmillError",
     "RateLimited",
     "Result",
+    "Results",
     "RetryPolicy",
     "ServerError",
     "Skipped",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from pixelmill.client.inputs.skipping import Skipped
+from pixelmill.client.notebook import job_html
 from pixelmill.wire.errors import InvalidInput, JobFailed, UnexpectedAnswer
 
 if TYPE_CHECKING:
@@ -143,6 +144,10 @@ class Job:
             "raw": raw,
         }
         return cls(**members)
+
+    def _repr_html_(self) -> str:
+        """Show the job in a notebook."""
+        return job_html(self)
 
     @property
     def is_terminal(self) -> bool:
