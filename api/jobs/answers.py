@@ -14,7 +14,7 @@ from jobs.base.states import TERMINAL
 from jobs.inputs.skipping import NOTHING
 from jobs.intake.bucket_items import Counted, count_source
 from jobs.intake.submission import Idempotency, Submission, find_earlier, rehearse
-from jobs.queue.forecast import forecast
+from jobs.queue.forecast import Cost, Prospect, expected, forecast
 from jobs.tables import Job
 from jobs.versions.names import shown_name
 
@@ -74,14 +74,28 @@ def rehearsed(submission: Submission) -> Response:
         if submission.source is not None
         else Counted(rehearse(ground(), submission), None)
     )
+    cost = _cost_of(submission, counted.total)
     view = DryRun(
         model=ModelRef(name=shown_name(model.name), version=model.version, digest=model.digest),
         params=submission.params,
         total=counted.total,
         # Every item that comes inside a request is run: there are no files around them.
         skipped=None if counted.total is None else Skipped(**(counted.skipped or NOTHING)),
+        device_seconds=None if cost.device_s is None else round(cost.device_s, 3),
+        eta_seconds=None if cost.eta_s is None else round(cost.eta_s),
     )
     return jsonify(view.model_dump(mode="json"))
+
+
+def _cost_of(submission: Submission, items: int | None) -> Cost:
+    if items is None:
+        return Cost(None, None)
+    model = submission.model
+    prospect = Prospect(
+        submission.tenant_id, submission.pool, model.name, model.version, submission.priority
+    )
+    with ground().database.read() as session:
+        return expected(session, prospect, items)
 
 
 def location(job: Job) -> str:

@@ -162,6 +162,13 @@ class DryRun(BaseModel):
         "to list than a caller can wait."
     )
     skipped: Skipped | None = Field(description="Null where `total` is.")
+    device_seconds: float | None = Field(
+        description="What it would take of the device, by your last jobs of this version; null "
+        "without any, or without a `total`."
+    )
+    eta_seconds: int | None = Field(
+        description="When it would be over if it were submitted now, waiting included."
+    )
 
 
 def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:

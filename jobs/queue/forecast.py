@@ -79,6 +79,26 @@ class Forecast(NamedTuple):
     eta_s: float | None
 
 
+class Prospect(NamedTuple):
+    """A job that nobody has submitted yet."""
+
+    tenant_id: str
+    pool: str
+    model_name: str
+    model_version: int
+    priority: str
+
+
+class Cost(NamedTuple):
+    """Seconds of the device, and until the end, waiting included; None where nothing like it ran.
+
+    Both follow from the device time of the tenant's last jobs of the same version.
+    """
+
+    device_s: float | None
+    eta_s: float | None
+
+
 def forecast(session: Session, job: Job) -> Forecast:
     """Say where a job stands; of one that is over nothing is asked."""
     return Forecast(_position(session, job), _eta_s(session, job))
@@ -96,27 +116,45 @@ def _eta_s(session: Session, job: Job) -> float | None:
     if done:
         now = session.connection().scalar(_NOW) or 0.0
         return left * max(now - job.in_progress_at, 0.001) / done
-    item_s = _recent_item_s(session, job)
+    return _expected(session, _bound(job), job.priority, left).eta_s
+
+
+def expected(session: Session, prospect: Prospect, items: int) -> Cost:
+    """Say what a job of so many items would take, if it were submitted now."""
+    bound = {
+        "this_job": "",
+        "of_tenant": prospect.tenant_id,
+        "in_pool": prospect.pool,
+        "of_model": prospect.model_name,
+        "of_version": prospect.model_version,
+    }
+    return _expected(session, bound, prospect.priority, items)
+
+
+def _expected(session: Session, bound: dict[str, Any], priority: str, items: int) -> Cost:
+    item_s = _recent_item_s(session, bound)
     if item_s is None:
-        return None
-    return left * item_s / (_part(session, job) * _workers_of(session, job))
+        return Cost(None, None)
+    device_s = items * item_s
+    part, workers = _part(session, bound, priority), _workers_of(session, bound)
+    return Cost(device_s, device_s / (part * workers))
 
 
-def _recent_item_s(session: Session, job: Job) -> float | None:
+def _recent_item_s(session: Session, bound: dict[str, Any]) -> float | None:
     """Give the device seconds of an item in the last jobs of this version; None without any."""
-    seconds, items = session.connection().execute(_RECENT_JOBS, _bound(job)).one()
+    seconds, items = session.connection().execute(_RECENT_JOBS, bound).one()
     return float(seconds or 0) / float(items) if items else None
 
 
-def _workers_of(session: Session, job: Job) -> int:
+def _workers_of(session: Session, bound: dict[str, Any]) -> int:
     """Count the processes that run shards of the job's pool now; one is to be expected."""
-    return max(1, session.connection().scalar(_WORKERS, _bound(job)) or 0)
+    return max(1, session.connection().scalar(_WORKERS, bound) or 0)
 
 
-def _part(session: Session, job: Job) -> float:
+def _part(session: Session, bound: dict[str, Any], priority: str) -> float:
     """Give the part of its pool that a job has while all who wait go on waiting: 0 to 1."""
-    weights = session.connection().execute(_WEIGHTS, _bound(job)).one()
-    mine, tenants = PRIORITY_WEIGHTS[job.priority], float(weights.tenant)
+    weights = session.connection().execute(_WEIGHTS, bound).one()
+    mine, tenants = PRIORITY_WEIGHTS[priority], float(weights.tenant)
     of_tenant = mine / (mine + float(weights.mine or 0))
     return of_tenant * tenants / (tenants + float(weights.others or 0))
 

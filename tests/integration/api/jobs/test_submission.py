@@ -25,6 +25,7 @@ from tests.integration.api.callers import (
     stored,
     with_settings,
 )
+from tests.integration.jobs.builders import serve
 
 
 def row_of(ground: Ground, job_id: str) -> Job:
@@ -325,3 +326,20 @@ def test_a_repetition_gets_its_job_also_when_the_input_file_is_gone(caller: Call
     assert caller.delete(f"/v1/files/{body['input_file_id']}").status_code == 200
     again = caller.post("/v1/jobs", json=body, headers=key)
     assert (again.status_code, again.json["id"]) == (202, first.json["id"])
+
+
+def test_a_dry_run_tells_what_it_would_take_by_the_last_jobs_of_the_version(
+    caller: Caller, ground: Ground
+) -> None:
+    unknown = caller.post("/v1/jobs", json=job_body(3, dry_run=True)).json
+    assert (unknown["device_seconds"], unknown["eta_seconds"]) == (None, None)
+    caller.submit(4)
+    serve(ground, seconds=2)
+    alone = caller.post("/v1/jobs", json=job_body(30, dry_run=True)).json
+    assert (alone["device_seconds"], alone["eta_seconds"]) == (15.0, 15)
+    caller.submit(4, priority="high")
+    behind = caller.post("/v1/jobs", json=job_body(30, dry_run=True)).json
+    assert (behind["device_seconds"], behind["eta_seconds"]) == (15.0, 75)
+    file = caller.upload(zip_of("a.png"))
+    uploaded = {"model": "digits", "input_file_id": file, "dry_run": True}
+    assert caller.post("/v1/jobs", json=uploaded).json["device_seconds"] is None
