@@ -2,48 +2,29 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Future, wait
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from functools import partial
-from itertools import islice
 
 import structlog
-import torch
 
 from jobs.base.states import ItemStatus
 from jobs.base.storage import StorageError, overlays_name, segment_name
 from jobs.inputs.manifests import Item, Manifest
 from jobs.queue.commits import Tally, commit_surely
-from jobs.queue.quarantine import Suspect
 from jobs.queue.scheduling import ShardLease
 from jobs.queue.shard_leases import hand_back
-from jobs.results.segments import ItemError, Row, to_json, write_segment
-from models.records.errors import ExtensionFailed
+from jobs.results.segments import ItemError, Row, write_segment
 from models.runtime.network import ImageNetwork, VideoNetwork
-from models.tasks.task import Outputs, Predictions
-from workers.engine.decoding.decoder import decode
 from workers.engine.holding.hold import Hold
+from workers.engine.images import ImageRun
 from workers.engine.overlays import Overlays
-from workers.engine.reading.chunk import ImageChunk
+from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
-from workers.engine.texts import TextReader, TextsNotRead
-from workers.engine.videos.run import Outcome, VideoRun, batch_key
-from workers.walls.pictures import Asked
+from workers.engine.texts import TextsNotRead
+from workers.engine.videos.run import Outcome, VideoRun
 
 log = structlog.get_logger(__name__)
-
-Answer = Predictions | ItemError
-
-# Items that are read, decoded and queued together: enough to make the way cheap for each, so few
-# that the device soon has something to do, and that a batch can be put together of several shards.
-CHUNK_ITEMS = 8
-# And no more bytes than this, so that a shard of huge images does not fill the memory.
-CHUNK_BYTES = 16 * 1024 * 1024
-# Of small ones up to a whole batch, as long as it has no more bytes than this.
-SMALL_CHUNK_BYTES = 128 * 1024
-# Nobody knows what lies behind a URL: as much as lets so many be fetched at once. How much memory
-# they may take together, workers.engine.reading.fetching says.
-_URLS = 8
 
 # Videos of one shard that are under way at a time: while one decodes, another may infer.
 VIDEOS = 2
@@ -81,8 +62,8 @@ class ShardRun(Hold):
         if self.why == "lost":
             return False
         done = len(self._rows)
-        rows_not_run = self._rows_not_run(items[done:], self.lease.first + done)
-        won = self.commit(self._rows + rows_not_run)
+        not_run = rows_not_run(self, items[done:], self.lease.first + done)
+        won = self.commit(self._rows + not_run)
         if won:
             self._delete_checkpoints()
         return won
@@ -101,7 +82,7 @@ class ShardRun(Hold):
         """Commit the whole shard as errored, when it cannot be run at all."""
         return self.commit(
             [
-                self._row(index, item, ItemStatus.ERRORED, error=error)
+                row_of(self.lease, index, item, ItemStatus.ERRORED, error=error)
                 for index, item in enumerate(items, start=self.lease.first)
             ]
         )
@@ -132,20 +113,11 @@ class ShardRun(Hold):
         return won
 
     def _run_images(self, network: ImageNetwork, items: list[Item]) -> None:
-        reader = TextReader(self._stages.batcher, self, items)
+        images = ImageRun(self._stages, self, self._decoders, self._overlays)
         try:
-            texts = reader.read(network)
-        except CancelledError:
-            return
+            images.run(network, items)
         finally:
-            self._device_s += reader.device_s
-        pending: deque[Future[ImageChunk]] = deque()
-        for chunk in self._chunks(network, items, texts):
-            pending.append(self._start(chunk))
-            if len(pending) >= self._stages.depth:
-                self._collect(pending.popleft())
-        while pending:
-            self._collect(pending.popleft())
+            self._rows, self._device_s = images.rows, self._device_s + images.device_s
 
     def _run_videos(self, network: VideoNetwork, items: list[Item]) -> None:
         pending: deque[Future[Outcome]] = deque()
@@ -180,162 +152,3 @@ class ShardRun(Hold):
                 self._stages.ground.storage.delete(self._checkpoints)
         except StorageError as err:
             log.warning("checkpoints_left", shard=self.lease.shard_id, error=str(err))
-
-    def _chunks(
-        self, network: ImageNetwork, items: list[Item], texts: torch.Tensor | None
-    ) -> Iterator[ImageChunk]:
-        # Labels are each job's own, and must keep no two jobs from sharing a batch.
-        key = batch_key(self.lease) if texts is None else (self.lease.model, "")
-        start = 0
-        while start < len(items) and not self.stopped.is_set():
-            run = leading(items, start, network.record.max_batch)
-            first = self.lease.first + start
-            chunk = ImageChunk(network, key, self.lease.shard_id, first, run, self.stopped)
-            chunk.keeps_data, chunk.texts = self.lease.overlays, texts
-            yield chunk
-            start += len(run)
-
-    def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
-        limit = chunk.network.record.limits.max_bytes
-        reader = self._stages.reader
-        contents = self.surely(lambda: reader.read(chunk.items, limit, self.moved, self.stopped))
-        network = chunk.network
-        asked = Asked(network.channels, network.record.limits, network.least(self.lease.params))
-        self._stages.batcher.announce()
-
-        def work() -> ImageChunk:
-            if chunk.drop_if_stopped():
-                self._stages.batcher.withdraw()
-                return chunk
-            try:
-                decode(chunk, contents, asked, self._stages.pictures, self.moved)
-            finally:
-                if chunk.samples:
-                    self._stages.batcher.put(chunk)
-                else:
-                    self._stages.batcher.withdraw()
-                    chunk.pieces.set_result([])
-            return chunk
-
-        return self._decoders.submit(work)
-
-    def _collect(self, decoded: "Future[ImageChunk]") -> None:
-        chunk = decoded.result()
-        try:
-            pieces = self._stages.batcher.answer(chunk, self.moved)
-        except CancelledError:
-            self._rows += self._rows_not_run(chunk.items, chunk.first)
-            return
-        self.moved()
-        self._device_s += chunk.device_s
-        found: dict[int, Row] = {}
-        positions = iter(chunk.positions)
-        for piece in pieces:
-            places = list(islice(positions, piece.count))
-            if piece.outputs is None:
-                error = piece.error or ItemError("internal_error", "")
-                answers: list[Answer] = [error] * piece.count
-            else:
-                answers = self._postprocess(chunk, piece.outputs, places)
-            for position, answer in zip(places, answers, strict=True):
-                if isinstance(answer, ItemError):
-                    chunk.errors[position] = answer
-                    continue
-                found[position] = self._row(
-                    chunk.first + position,
-                    chunk.items[position],
-                    ItemStatus.SUCCEEDED,
-                    sha256=chunk.hashes[position],
-                    predictions_json=to_json(answer),
-                    size=chunk.sizes[position],
-                )
-        for position, error in chunk.errors.items():
-            found[position] = self._row(
-                chunk.first + position,
-                chunk.items[position],
-                ItemStatus.ERRORED,
-                sha256=chunk.hashes[position],
-                error=error,
-            )
-        if self._overlays is not None:
-            self._overlays.draw(chunk, found, self.moved)
-        self._rows += [found[position] for position in range(len(chunk.items))]
-
-    def _postprocess(
-        self, chunk: ImageChunk, outputs: Outputs, positions: Sequence[int]
-    ) -> list[Answer]:
-        """Turn outputs into predictions; what cannot be turned costs its item.
-
-        Rows of a tensor are turned all at once. What is a list, of boxes or masks, takes long for
-        a large image: one after the other, each a step that is seen and, in flight, suspected.
-        """
-        if not isinstance(outputs, list):
-            try:
-                return list(chunk.network.postprocess(outputs, self.lease.params))
-            except Exception:
-                log.warning("outputs_postprocessed_singly", shard=self.lease.shard_id)
-        return [
-            self._postprocess_one(chunk, outputs[place : place + 1], position)
-            for place, position in enumerate(positions)
-        ]
-
-    def _postprocess_one(self, chunk: ImageChunk, output: Outputs, position: int) -> Answer:
-        self.moved()
-        index = chunk.first + position
-        try:
-            with self._stages.flight.flying(Suspect(self.lease.shard_id, index, 1)):
-                (answer,) = chunk.network.postprocess(output, self.lease.params)
-            return answer
-        except ExtensionFailed as err:
-            log.warning("item_not_postprocessed", shard=self.lease.shard_id, error=str(err))
-            return ItemError(err.code, str(err))
-        except Exception:  # whatever is wrong with it costs this item, not its shard
-            log.exception("item_not_postprocessed", shard=self.lease.shard_id, index=index)
-            message = "This item's result could not be put together; the operator's logs say why."
-            return ItemError("internal_error", message)
-
-    def _row(
-        self,
-        index: int,
-        item: Item,
-        status: ItemStatus,
-        *,
-        sha256: str | None = None,
-        predictions_json: str | None = None,
-        error: ItemError | None = None,
-        size: tuple[int, int] | None = None,
-    ) -> Row:
-        tries = self.lease.attempts
-        row = Row(index, item.custom_id, status, sha256, tries, predictions_json, error)
-        if size is not None:
-            row.width, row.height = size
-        return row
-
-    def _rows_not_run(self, items: Sequence[Item], first: int) -> list[Row]:
-        """Give the rows of items that a cancel or the deadline kept from running."""
-        status = self.status_not_run()
-        return [Row(index, item.custom_id, status) for index, item in enumerate(items, start=first)]
-
-
-def leading(items: list[Item], start: int, most: int) -> list[Item]:
-    """Give the next items that make a chunk: at least one, then while number and bytes allow.
-
-    A few that would be left behind come along: alone they would be a batch of next to nothing.
-    """
-    left = len(items) - start
-    enough = left if left <= CHUNK_ITEMS * 3 // 2 else CHUNK_ITEMS
-    run = [items[start]]
-    held = _bytes_of(items[start])
-    for item in items[start + 1 : start + most]:
-        held += _bytes_of(item)
-        if held > (CHUNK_BYTES if len(run) < enough else SMALL_CHUNK_BYTES):
-            break
-        run.append(item)
-    return run
-
-
-def _bytes_of(item: Item) -> int:
-    if item.encoding == "url":
-        return CHUNK_BYTES // _URLS
-    # Holes take no room in their archive, and much where they are read.
-    return item.size if item.encoding == "sparse" else item.length
