@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     # Outgoing requests.
     egress_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     egress_timeout_s: float = Field(30, gt=0)
+    url_retry_delays_s: Annotated[tuple[float, ...], NoDecode] = (1, 4)
     video_timeout_s: float = Field(600, gt=0, description="to fetch one video by its URL")
     webhook_timeout_s: float = Field(15, gt=0)
     webhook_delays_s: Annotated[tuple[float, ...], NoDecode] = (
@@ -140,7 +141,12 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "egress_allow", "bucket_networks", "webhook_delays_s", "extensions", mode="before"
+        "egress_allow",
+        "bucket_networks",
+        "url_retry_delays_s",
+        "webhook_delays_s",
+        "extensions",
+        mode="before",
     )
     @classmethod
     def _split_commas(cls, value: object) -> object:

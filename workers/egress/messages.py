@@ -1,6 +1,7 @@
 """The HTTP messages themselves: what a request says, and what an answer must not."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -9,6 +10,7 @@ import h11
 
 from jobs.inputs.addresses import CheckedUrl
 from workers.egress.policy import EgressError
+from workers.egress.retry_after import retry_after_s
 
 REPLY_BYTES = 4096  # of a webhook's answer; enough for its log
 
@@ -23,6 +25,7 @@ _OURS = frozenset(
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")  # no space at its ends
 _RETRYABLE_4XX = frozenset({408, 425, 429})
+_LONGEST_RETRY_AFTER_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,9 @@ def require_plain_success(answer: Answer, host: str) -> None:
             code="url_fetch_failed",
             retryable=status >= 500 or status in _RETRYABLE_4XX,
             status=status,
+            retry_after_s=retry_after_s(
+                answer.headers.get("retry-after", ""), time.time(), _LONGEST_RETRY_AFTER_S
+            ),
         )
     _require_undecoded(answer, host)
 

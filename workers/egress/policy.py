@@ -36,17 +36,25 @@ class EgressPolicy:
 class EgressError(Exception):
     """A request was refused or failed.
 
-    `status` is the HTTP status where one was received. The message is for the tenant: it names
+    `status` is the HTTP status where one was received, and `retry_after_s` for how long the server
+    then asked to be left alone, 0 for not at all. The message is for the tenant: it names
     the host as the tenant wrote it, and never an address that the name was resolved to.
     """
 
     def __init__(
-        self, message: str, *, code: EgressCode, retryable: bool, status: int | None = None
+        self,
+        message: str,
+        *,
+        code: EgressCode,
+        retryable: bool,
+        status: int | None = None,
+        retry_after_s: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.code: EgressCode = code
         self.retryable = retryable
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class GivenUp(Exception):

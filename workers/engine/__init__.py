@@ -7,7 +7,8 @@ engine ──claim──► shard ──► reader ──► decoder ──► b
 └─ post-process ─► segment ─► commit
 
 engine.py    claims shards and runs them until there is none; owns the threads
-shard.py     one shard's way through the stages below, and its commit
+shard.py     one leased shard: run, written, committed
+images.py    its images on their way through the stages below; rows.py what all rows have
 stages.py    what all shards of a process pass through
 overlays.py  results drawn over images and frames, where a job wants them drawn
 holding/     leases and their renewal, places for shards, suspects, rest

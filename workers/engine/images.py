@@ -1,7 +1,7 @@
 """The images of one shard, from their bytes to their rows: read, decode, infer, post-process."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from itertools import islice
 
@@ -19,6 +19,7 @@ from workers.engine.decoding.decoder import decode
 from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.reading.chunk import ImageChunk
+from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
 from workers.engine.texts import TextReader
@@ -51,6 +52,7 @@ class ImageRun:
         self.device_s = 0.0
         self._stages, self._hold, self._lease = stages, hold, hold.lease
         self._decoders, self._overlays = decoders, overlays
+        self._postponed = Postponed(stages.ground.settings.url_retry_delays_s)
 
     def run(self, network: ImageNetwork, items: list[Item]) -> None:
         """Run items up to where the hold is told to stop; raises TextsNotRead."""
@@ -61,8 +63,15 @@ class ImageRun:
             return
         finally:
             self.device_s += reader.device_s
+        self._run_chunks(self._chunks(network, items, texts))
+        while due := self._postponed.wait(self._hold):
+            # Alone, in place of the rows that they have so far.
+            again = ((index, [items[index - self._lease.first]]) for index in due)
+            self._run_chunks(self._chunk(network, texts, *each) for each in again)
+
+    def _run_chunks(self, chunks: Iterable[ImageChunk]) -> None:
         pending: deque[Future[ImageChunk]] = deque()
-        for chunk in self._chunks(network, items, texts):
+        for chunk in chunks:
             pending.append(self._start(chunk))
             if len(pending) >= self._stages.depth:
                 self._collect(pending.popleft())
@@ -72,16 +81,20 @@ class ImageRun:
     def _chunks(
         self, network: ImageNetwork, items: list[Item], texts: torch.Tensor | None
     ) -> Iterator[ImageChunk]:
-        # Labels are each job's own, and must keep no two jobs from sharing a batch.
-        key = batch_key(self._lease) if texts is None else (self._lease.model, "")
         start = 0
         while start < len(items) and not self._hold.stopped.is_set():
             run = leading(items, start, network.record.max_batch)
-            first = self._lease.first + start
-            chunk = ImageChunk(network, key, self._lease.shard_id, first, run, self._hold.stopped)
-            chunk.keeps_data, chunk.texts = self._lease.overlays, texts
-            yield chunk
+            yield self._chunk(network, texts, self._lease.first + start, run)
             start += len(run)
+
+    def _chunk(
+        self, network: ImageNetwork, texts: torch.Tensor | None, first: int, run: list[Item]
+    ) -> ImageChunk:
+        # Labels are each job's own, and must keep no two jobs from sharing a batch.
+        key = batch_key(self._lease) if texts is None else (self._lease.model, "")
+        chunk = ImageChunk(network, key, self._lease.shard_id, first, run, self._hold.stopped)
+        chunk.keeps_data, chunk.texts = self._lease.overlays, texts
+        return chunk
 
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
@@ -114,7 +127,9 @@ class ImageRun:
         try:
             pieces = self._stages.batcher.answer(chunk, self._hold.moved)
         except CancelledError:
-            self.rows += rows_not_run(self._hold, chunk.items, chunk.first)
+            # Of an item that was asked for again, the row of its last try stays.
+            if chunk.first - self._lease.first == len(self.rows):
+                self.rows += rows_not_run(self._hold, chunk.items, chunk.first)
             return
         self._hold.moved()
         self.device_s += chunk.device_s
@@ -147,11 +162,13 @@ class ImageRun:
                 chunk.items[position],
                 ItemStatus.ERRORED,
                 sha256=chunk.hashes[position],
-                error=error,
+                error=self._postponed.note(chunk.first + position, error),
             )
         if self._overlays is not None:
             self._overlays.draw(chunk, found, self._hold.moved)
-        self.rows += [found[position] for position in range(len(chunk.items))]
+        start = chunk.first - self._lease.first
+        rows = [found[position] for position in range(len(chunk.items))]
+        self.rows[start : start + len(rows)] = rows
 
     def _postprocess(
         self, chunk: ImageChunk, outputs: Outputs, positions: Sequence[int]

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 
@@ -19,6 +19,7 @@ from models.runtime.network import ImageNetwork, VideoNetwork
 from workers.engine.holding.hold import Hold
 from workers.engine.images import ImageRun
 from workers.engine.overlays import Overlays
+from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
 from workers.engine.texts import TextsNotRead
@@ -120,28 +121,43 @@ class ShardRun(Hold):
             self._rows, self._device_s = images.rows, self._device_s + images.device_s
 
     def _run_videos(self, network: VideoNetwork, items: list[Item]) -> None:
+        first, postponed = (
+            self.lease.first,
+            Postponed(self._stages.ground.settings.url_retry_delays_s),
+        )
+        self._run_some_videos(network, enumerate(items, start=first), postponed)
+        while due := postponed.wait(self):
+            again = ((index, items[index - first]) for index in due)
+            self._run_some_videos(network, again, postponed)
+
+    def _run_some_videos(
+        self, network: VideoNetwork, videos: Iterable[tuple[int, Item]], postponed: Postponed
+    ) -> None:
         pending: deque[Future[Outcome]] = deque()
         try:
-            for index, item in enumerate(items, start=self.lease.first):
+            for index, item in videos:
                 if len(pending) == VIDEOS:
-                    self._note(pending.popleft().result())
+                    self._note(pending.popleft().result(), postponed)
                 if self.stopped.is_set():
                     break
                 video = VideoRun(self._stages, self, network, index, item)
                 pending.append(self._stages.videos.submit(video.run))
             while pending:
-                self._note(pending.popleft().result())
+                self._note(pending.popleft().result(), postponed)
         except BaseException:
             # The others must not go on with a shard that nobody commits.
             self.stopped.set()
             wait(pending)
             raise
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: Outcome, postponed: Postponed) -> None:
         row = outcome.row
+        if row.error is not None:
+            row.error = postponed.note(row.index, row.error)
         if self._overlays is not None and outcome.picture is not None:
             row = self._overlays.add(row, outcome.picture)
-        self._rows.append(row)
+        place = row.index - self.lease.first
+        self._rows[place : place + 1] = [row]
         self._device_s += outcome.device_s
         self._checkpoints += outcome.checkpoints
 

@@ -3,7 +3,6 @@
 import re
 import threading
 from collections import Counter
-from email.utils import parsedate_to_datetime
 
 import structlog
 
@@ -11,6 +10,7 @@ from jobs.base.bootstrap import Ground
 from jobs.queue.webhooks import Outgoing, lease_delivery, record_answer
 from jobs.tenants.signing import sign
 from workers.egress import Egress, EgressError, Reply
+from workers.egress.retry_after import retry_after_s
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,11 @@ def _deliver(ground: Ground, egress: Egress, outgoing: Outgoing) -> None:
         status=reply.status if reply else None,
         error=error,
         response=reply.body if reply else b"",
-        retry_after_s=_retry_after_s(reply, outgoing.sent_at),
+        retry_after_s=retry_after_s(
+            reply.headers.get("retry-after", "") if reply else "",
+            outgoing.sent_at,
+            _LONGEST_RETRY_AFTER_S,
+        ),
     )
     log.info(
         "webhook_sent",
@@ -108,15 +112,3 @@ def _post(egress: Egress, outgoing: Outgoing) -> tuple[Reply | None, str | None]
         return egress.post(outgoing.row.url, outgoing.row.body.encode(), headers), None
     except EgressError as err:
         return None, str(err)
-
-
-def _retry_after_s(reply: Reply | None, now: float) -> float:
-    """Read seconds or a date (RFC 9110, 10.2.3); what is neither is no wish."""
-    value = reply.headers.get("retry-after", "") if reply else ""
-    if value.isdecimal():
-        return min(float(value), _LONGEST_RETRY_AFTER_S)
-    try:
-        wait_s = parsedate_to_datetime(value).timestamp() - now
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(max(wait_s, 0.0), _LONGEST_RETRY_AFTER_S)

@@ -23,6 +23,7 @@ from itertools import repeat
 
 from jobs.results.segments import ItemError
 from workers.egress import Egress, EgressError, GivenUp
+from workers.engine.reading.postponed import of_url
 
 # And at most so much again, which the oldest chunk holds.
 FETCH_BYTES = 512 * 1024 * 1024
@@ -162,7 +163,7 @@ class Fetches:
             return _STOPPED
         except EgressError as err:
             self._budget.give_back(turn, max_bytes)
-            return ItemError(err.code, str(err), err.retryable)
+            return of_url(err)
         except BaseException:
             self._budget.give_back(turn, max_bytes)
             raise

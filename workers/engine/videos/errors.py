@@ -6,6 +6,7 @@ from jobs.buckets.errors import BucketError
 from jobs.results.segments import ItemError
 from models.records.errors import ModelError
 from workers.egress import EgressError
+from workers.engine.reading.postponed import of_url
 from workers.engine.reading.spool import DiskFull
 from workers.walls.films import FilmError
 
@@ -22,7 +23,9 @@ def error_of(err: Exception) -> ItemError | None:
     """Turn what went wrong into an item's error; None for what nobody foresaw."""
     if isinstance(err, NotInferred | FilmError):
         return err.error
-    if isinstance(err, ModelError | EgressError | BucketError):
+    if isinstance(err, EgressError):
+        return of_url(err)
+    if isinstance(err, ModelError | BucketError):
         return ItemError(err.code, str(err), err.retryable)
     if isinstance(err, ArchiveError):
         return ItemError(err.code, str(err))

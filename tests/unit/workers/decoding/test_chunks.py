@@ -1,7 +1,7 @@
 """How a shard's items are put into chunks."""
 
 from jobs.inputs.manifests import Item
-from workers.engine.shard import CHUNK_BYTES, CHUNK_ITEMS, SMALL_CHUNK_BYTES, leading
+from workers.engine.images import CHUNK_BYTES, CHUNK_ITEMS, SMALL_CHUNK_BYTES, leading
 
 
 def test_a_chunk_holds_no_more_bytes_than_memory_should() -> None:
