@@ -118,10 +118,26 @@ class Caller(NamedTuple):
     is_admin: bool
 
 
+class StoredKey(NamedTuple):
+    """What is kept of a key, revoked or not."""
+
+    id: str
+    tenant_id: str
+    admin: bool
+    secret_sha256: str
+    revoked_at: float | None
+
+
+def find_key(session: Session, key_id: str) -> StoredKey | None:
+    """Give what is kept of a key by its id; None when there is none."""
+    row = session.connection().execute(_FIND_KEY, {"key_id": key_id}).one_or_none()
+    return None if row is None else StoredKey(*row)
+
+
 def read_key(session: Session, key: str) -> Caller:
     """Say whom a key belongs to; raises Unauthenticated when it is not good."""
     key_id, secret = _parse(key)
-    row = session.connection().execute(_FIND_KEY, {"key_id": key_id}).one_or_none()
+    row = find_key(session, key_id)
     stored = row.secret_sha256 if row is not None else "0" * 64
     # Compared even when there is no such key, so that timing does not tell which ids exist.
     if not hmac.compare_digest(stored, _hash(secret)) or row is None:
