@@ -74,7 +74,7 @@ def show_jobs() -> ResponseReturnValue:
 def show_live() -> ResponseReturnValue:
     """Show anew those jobs of a page that were not over; of the newest one, whether it still is."""
     wanted = [each for each in request.args.getlist("job") if is_job_id(each)][:_ON_A_PAGE]
-    newest = request.args.get("newest")
+    newest = next(filter(is_job_id, request.args.getlist("newest")), None)
     rows: list[JobRow] = []
     with ground().database.read() as session:
         for job_id in wanted:
