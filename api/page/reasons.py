@@ -22,7 +22,7 @@ _REMEDIES = {
     "archive_too_large": "Make the file smaller, or pack it by itself.",
     "decoder_timeout": "Decoding took too long. Save the file anew, in a plain form.",
     "decoder_memory": "Decoding took too much memory. Scale the picture down.",
-    "decoder_crashed": "A decoder ended at this file, and nothing else was harmed. Export it again.",
+    "decoder_crashed": "A decoder ended at this file, and nothing else did. Export it again.",
     "input_missing": "The input was deleted before the item ran. Upload it, and submit it anew.",
     "input_gone": "The object is not in its bucket any more. Put it back, and submit it anew.",
     "input_changed": "The object was changed after it was listed. Submit it anew.",
