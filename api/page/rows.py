@@ -72,7 +72,8 @@ def _line(view: JobView, ran_s: float | None) -> str:
     if view.status in TERMINAL:
         return f"{done} in {words.duration(ran_s)}" if ran_s is not None else done
     if queue.eta_seconds is not None:
-        return f"{done} · {words.duration(queue.eta_seconds)} left"
+        left = words.duration(queue.eta_seconds) if queue.eta_seconds else "under a second"
+        return f"{done} · {left} left"
     if queue.position:
         return f"{done} · {queue.position} before it"
     return done

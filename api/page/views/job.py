@@ -77,9 +77,9 @@ def show_live(job_id: str) -> ResponseReturnValue:
     with ground().database.read() as session:
         job = get_job(session, tenant_id(), job_id)
         row = job_row(session, job)
-    response = make_response(
-        render_template("jobs/live.html", row=row, job=job, **_live_of(job, row))
-    )
+    task, _ = task_and_labels(ground(), job)
+    said = {"row": row, "job": job, "task": task, "unseen": unseen(job), "is_swap": True}
+    response = make_response(render_template("jobs/live.html", **said, **_live_of(job, row)))
     if row.is_over:
         response.headers["HX-Trigger"] = "job-over"
     return response
