@@ -173,7 +173,8 @@ def _results_of(job: Job) -> dict[str, Any]:
     after = request.args.get("after", "")
     cursor = parse_cursor(after) if after else Cursor()
     page = Page([], None, None, has_more=False)
-    if job.outputs_erased_at is None:
+    # Of a million rows, none would be found slowly.
+    if job.outputs_erased_at is None and (status is None or _count_of(job, status)):
         page = read_page(ground(), job, cursor, _PICTURES if as_pictures else _ROWS, status)
     said = {"view": "pictures" if as_pictures else None, "of": status and status.value}
     kept = {name: value for name, value in said.items() if value}
@@ -187,6 +188,15 @@ def _results_of(job: Job) -> dict[str, Any]:
         "unseen": unseen(job),
         "is_over": job.status in TERMINAL,
     }
+
+
+def _count_of(job: Job, status: ItemStatus) -> int:
+    return {
+        ItemStatus.SUCCEEDED: job.completed,
+        ItemStatus.ERRORED: job.failed,
+        ItemStatus.CANCELLED: job.cancelled,
+        ItemStatus.EXPIRED: job.expired,
+    }[status]
 
 
 def _status(word: str) -> ItemStatus | None:
