@@ -1,4 +1,4 @@
-"""What somebody does on the page, in a real Chromium: nothing of it may make the browser complain."""
+"""What people do on the page, in a real Chromium; nothing of it may make the browser complain."""
 
 import re
 from pathlib import Path
