@@ -22,6 +22,7 @@ from api.models.aliases import aliases
 from api.models.audit import audit
 from api.models.routes import models
 from api.models.shadows import shadows
+from api.page.table import PAGES
 from api.results.routes import results
 from api.system.docs import docs
 from api.system.health import health
@@ -130,6 +131,8 @@ def _add_routes(app: APIFlask) -> None:
     for blueprint in (health, docs, files, connections, predictions, trainings, evaluations):
         app.register_blueprint(blueprint)
     for blueprint in (models, aliases, shadows, audit, webhook_endpoints, webhook_deliveries):
+        app.register_blueprint(blueprint)
+    for blueprint in PAGES:
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

@@ -29,6 +29,8 @@ from jobs.base.settings import KIB
 from jobs.base.storage import input_name
 
 FORM, RAW, JSON = "multipart/form-data", "application/octet-stream", "application/json"
+# A page's own form, without files: names and short texts.
+FIELDS = "application/x-www-form-urlencoded"
 
 # In the WSGI environ: the body is fed by whoever calls (api.front).
 IS_FED = "pixelmill.is_fed"
@@ -38,6 +40,7 @@ _BETWEEN_PARTS = 64 * KIB
 # So many items over their limit are still read: that many are told as too many items.
 _TOO_MANY = 8
 _CHUNK = 1024 * 1024
+_MOST_OF_FIELDS = 256 * KIB
 _ATTRIBUTE = "pixelmill_takes"
 
 
@@ -122,6 +125,8 @@ def _intake_of(takes: Takes) -> Intake:
             storage,
             blob_name,
         )
+    if FIELDS in takes.kinds and request.mimetype == FIELDS:
+        return TextIntake(_MOST_OF_FIELDS)
     if RAW in takes.kinds:
         return RawIntake(most, storage, blob_name)
     if JSON in takes.kinds and _is_json():

@@ -1,17 +1,24 @@
 """Who calls: every call needs a key, except the few that are named here.
 
 The rule is turned round on purpose: a new route is protected unless somebody writes it into
-`OPEN_ENDPOINTS`.
+`OPEN_ENDPOINTS`. A browser that has signed in sends the cookie of its session in place of the key
+(api.web.sessions), and may do by it what the key may.
 """
 
 from apiflask import APIFlask
 from flask import g, request
 
 from api.current import ground
+from api.web.sessions import TOKEN_HEADER, caller_of_cookie, check_form_token, has_cookie
 from jobs.base.errors import Unauthenticated
-from jobs.tenants.keys import read_key
+from jobs.tenants.keys import Caller, read_key
 
-OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "openapi.spec", "docs.page"})
+# The page's blueprints; their forms bring the token in a field (api.page.forms).
+PAGE_PREFIX = "page_"
+_OPEN_PAGES = frozenset(
+    f"{PAGE_PREFIX}entrance.{name}" for name in ("home", "show_sign_in", "enter", "asset")
+)
+OPEN_ENDPOINTS = _OPEN_PAGES | {"health.healthz", "health.readyz", "openapi.spec", "docs.page"}
 
 SCHEME = "bearerKey"
 
@@ -30,10 +37,25 @@ def _authenticate() -> None:
     if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
         return
     _refuse_key_in_query()
+    g.tenant_id, g.key_id, g.is_admin = _by_session() if has_cookie() else _by_key()
+
+
+def _by_key() -> Caller:
     key = _bearer_key()
     with ground().database.read() as session:
-        caller = read_key(session, key)
-    g.tenant_id, g.key_id, g.is_admin = caller
+        return read_key(session, key)
+
+
+def _by_session() -> Caller:
+    caller = caller_of_cookie()
+    if request.method not in ("GET", "HEAD") and not is_page():
+        check_form_token(request.headers.get(TOKEN_HEADER, ""))
+    return caller
+
+
+def is_page() -> bool:
+    """Say whether the request is for a page, and not for a call of the API."""
+    return (request.blueprint or "").startswith(PAGE_PREFIX)
 
 
 def _bearer_key() -> str:

@@ -1,6 +1,8 @@
 """Reading jobs for their owner: one, or a page of them, newest first."""
 
-from sqlalchemy import bindparam, select
+import json
+
+from sqlalchemy import Text, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database
@@ -42,13 +44,15 @@ def list_jobs(
     status: JobStatus | None = None,
     model: str | None = None,
     idempotency_key: str | None = None,
+    in_metadata: str | None = None,
     oldest_first: bool = False,
 ) -> list[Job]:
     """Give up to `limit` jobs that come after `after`, newest first or oldest first.
 
     Those of a tenant, or with None of all; what has a list of its own, or none, is left out.
 
-    Ids sort by time. Under an `idempotency_key` there is one at most.
+    Ids sort by time. Under an `idempotency_key` there is one at most; `in_metadata` is text that
+    stands in the metadata, in whatever case.
     """
     query = select(Job).where(
         Job.deleted_at.is_(None), Job.kind.in_(words_of(lambda kind: kind.is_listed))
@@ -62,6 +66,11 @@ def list_jobs(
         query = query.where(Job.status == status)
     if model is not None:
         query = query.where(Job.model_name == model)
+    if in_metadata is not None:
+        # As the column's JSON writes it.
+        written = json.dumps(in_metadata)[1:-1].lower()
+        text = func.lower(cast(Job.metadata_, Text))
+        query = query.where(text.contains(written, autoescape=True))
     if idempotency_key is not None:
         under_key = select(IdempotencyKey.job_id).where(
             IdempotencyKey.tenant_id == Job.tenant_id,

@@ -22,7 +22,7 @@ from jobs.base.database import Database, db_now
 from jobs.base.errors import InvalidRequest, NotFound, Unauthenticated
 from jobs.base.ids import new_id
 from jobs.tables import ApiKey, Table, Tenant
-from jobs.tenants.audit import OPERATOR, write_entry
+from jobs.tenants.audit import OPERATOR, Actor, write_entry
 from jobs.tenants.signing import new_secret
 
 # Beyond these the shares of tenants could no longer be told apart.
@@ -75,6 +75,7 @@ def create_key(
     weight: float | None = None,
     name: str = "",
     admin: bool = False,
+    actor: Actor = OPERATOR,
 ) -> NewKey:
     """Make a key for a tenant, and the tenant too if there is none of this name.
 
@@ -101,7 +102,7 @@ def create_key(
                 created_at=session.scalar(select(db_now())) or 0.0,
             )
         )
-        write_entry(session, OPERATOR, "key.created", key_id, tenant_id=row.id, admin=admin)
+        write_entry(session, actor, "key.created", key_id, tenant_id=row.id, admin=admin)
     return NewKey(
         key=f"{_PREFIX}{key_id}_{secret}{_checksum(key_id + secret)}",
         key_id=key_id,
@@ -118,10 +119,26 @@ class Caller(NamedTuple):
     is_admin: bool
 
 
+class StoredKey(NamedTuple):
+    """What is kept of a key, revoked or not."""
+
+    id: str
+    tenant_id: str
+    admin: bool
+    secret_sha256: str
+    revoked_at: float | None
+
+
+def find_key(session: Session, key_id: str) -> StoredKey | None:
+    """Give what is kept of a key by its id; None when there is none."""
+    row = session.connection().execute(_FIND_KEY, {"key_id": key_id}).one_or_none()
+    return None if row is None else StoredKey(*row)
+
+
 def read_key(session: Session, key: str) -> Caller:
     """Say whom a key belongs to; raises Unauthenticated when it is not good."""
     key_id, secret = _parse(key)
-    row = session.connection().execute(_FIND_KEY, {"key_id": key_id}).one_or_none()
+    row = find_key(session, key_id)
     stored = row.secret_sha256 if row is not None else "0" * 64
     # Compared even when there is no such key, so that timing does not tell which ids exist.
     if not hmac.compare_digest(stored, _hash(secret)) or row is None:
@@ -131,13 +148,18 @@ def read_key(session: Session, key: str) -> Caller:
     return Caller(row.tenant_id, row.id, row.admin)
 
 
-def list_keys(session: Session) -> list[tuple[str, ApiKey]]:
-    """Give every key with its tenant's name; what is kept of a key tells nothing of its secret."""
+def list_keys(session: Session, tenant_id: str | None = None) -> list[tuple[str, ApiKey]]:
+    """Give every key with its tenant's name, or those of one tenant.
+
+    What is kept of a key tells nothing of its secret.
+    """
     query = select(Tenant.name, ApiKey).join(Tenant, Tenant.id == ApiKey.tenant_id)
+    if tenant_id is not None:
+        query = query.where(ApiKey.tenant_id == tenant_id)
     return [(name, key) for name, key in session.execute(query.order_by(Tenant.name, ApiKey.id))]
 
 
-def revoke_key(database: Database, key_id: str) -> None:
+def revoke_key(database: Database, key_id: str, actor: Actor = OPERATOR) -> None:
     """Revoke a key from now on; raises NotFound. Repeating it is harmless."""
     with database.write() as session:
         row = session.get(ApiKey, key_id.removeprefix("key_"))
@@ -145,7 +167,7 @@ def revoke_key(database: Database, key_id: str) -> None:
             raise NotFound(f"There is no key {key_id!r}. `keys list` shows the ids of all keys.")
         if row.revoked_at is None:
             row.revoked_at = session.scalar(select(db_now()))
-            write_entry(session, OPERATOR, "key.revoked", row.id, tenant_id=row.tenant_id)
+            write_entry(session, actor, "key.revoked", row.id, tenant_id=row.tenant_id)
 
 
 def shadow_tenant(session: Session) -> str:

@@ -105,6 +105,10 @@ class Stack:
         """Where the API answers."""
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def _credentials(self) -> Path:
+        return self._data / "credentials.json"
+
     def stop(self, *_: object) -> None:
         """Ask the stack to stop; `watch` then returns."""
         self._stopping = True
@@ -131,6 +135,7 @@ class Stack:
             return
         self._write_stack(key)
         say("stack", f"ready {self.url}  (data in {self._data}; Ctrl-C stops)")
+        say("stack", f"page {self.url}/  (sign in with the key in {self._credentials})")
 
     def watch(self) -> None:
         """Start again what dies, until the stack is asked to stop."""
@@ -206,7 +211,7 @@ class Stack:
 
     def _key(self) -> str:
         """Give the local tenant's key, made at the first start."""
-        path = self._data / "credentials.json"
+        path = self._credentials
         if not path.exists():
             command = [
                 "flask",

@@ -43,6 +43,7 @@ def test_two_stacks_live_side_by_side_and_end_without_a_trace(
     wait_for(lambda: not any(map(is_alive, pids)), 10, "all processes to end")
     assert not (first.data / "stack.json").exists()
     assert "ready http://127.0.0.1:" in first.log()
+    assert "page http://127.0.0.1:" in first.log()
 
 
 def test_a_proxy_of_the_environment_is_never_asked_for_this_machine(

@@ -1,0 +1,111 @@
+"""Words for people: why a job is not running, and what to do about items that failed."""
+
+import time
+
+from api.page.rows import JobRow
+from jobs.base.states import JobStatus
+from jobs.overview.standing import Standing
+
+# A job that is still being listed after so long, or has not moved, is told of.
+_LONG_S = 30.0
+# How long a lease lives beyond its worker, roughly: what a quiet minute may be.
+_QUIET_S = 60.0
+
+_REMEDIES = {
+    "image_decode_failed": "The file is damaged or cut off. Export it again, and submit it anew.",
+    "video_decode_failed": "The film is damaged or cut off. Export it again, and submit it anew.",
+    "unsupported_media": "This is no picture or film that is read here. Convert it to JPEG or PNG.",
+    "image_too_large": "Scale the picture down, or have the operator raise the limit.",
+    "video_too_large": "Cut the film into shorter ones, or have the operator raise the limit.",
+    "corrupt_archive": "The archive is damaged at this place. Pack it again.",
+    "unsupported_archive": "Pack the archive again, without a password and by a usual method.",
+    "archive_too_large": "Make the file smaller, or pack it by itself.",
+    "decoder_timeout": "Decoding took too long. Save the file anew, in a plain form.",
+    "decoder_memory": "Decoding took too much memory. Scale the picture down.",
+    "decoder_crashed": "A decoder ended at this file, and nothing else did. Export it again.",
+    "input_missing": "The input was deleted before the item ran. Upload it, and submit it anew.",
+    "input_gone": "The object is not in its bucket any more. Put it back, and submit it anew.",
+    "input_changed": "The object was changed after it was listed. Submit it anew.",
+    "url_not_allowed": "This address may not be called from here. Upload the file instead.",
+    "url_fetch_failed": "The server of this address did not give the file. Look at it, and retry.",
+    "url_timeout": "The server of this address took too long. Retry, or upload the file.",
+    "url_too_large": "What this address gives is over the limit. Upload a smaller file.",
+    "bucket_denied": "The bucket refuses these credentials. Look at the connection, and retry.",
+    "bucket_not_allowed": "An operator has to allow this folder of the bucket first.",
+    "bucket_unreachable": "The bucket did not answer. Retry when it does.",
+    "connection_gone": "The connection that opens the bucket is gone. Store it again, and retry.",
+    "out_of_memory": "The device had too little memory even for this item alone. Scale it down.",
+    "worker_crashed": "This item ended the process twice. Tell the operator its name.",
+    "inference_failed": "The network failed at this item. Retry once; then look at its version.",
+    "extension_failed": "The operator's own module failed at this item. Tell the operator.",
+    "model_unusable": "The version could not be loaded. Run the items on another version.",
+    "internal_error": "This is a fault of the server. Retry; tell the operator if it comes again.",
+}
+
+
+def remedy(code: str, *, retryable: bool) -> str:
+    """Say what to do about items that failed for a reason."""
+    if code in _REMEDIES:
+        return _REMEDIES[code]
+    if retryable:
+        return "This may pass: retry the failed items."
+    return "Mend these items, and submit them in a new job."
+
+
+def why_waiting(row: JobRow, standing: Standing | None) -> str | None:
+    """Say in words why a job is not running just now; None when it runs, or is over."""
+    view = row.view
+    waited_s = time.time() - view.created_at
+    if view.status is JobStatus.VALIDATING:
+        if waited_s < _LONG_S:
+            return "Its items are being listed."
+        return (
+            "Its items are still being listed. A large archive takes minutes; if nothing else is "
+            "listed either, no io worker runs: start one."
+        )
+    if standing is None or view.status not in (JobStatus.IN_PROGRESS, JobStatus.CANCELLING):
+        return None
+    if standing.running:
+        return _stalled(row, standing)
+    if view.status is JobStatus.CANCELLING:
+        return "It is being cancelled: what runs ends first."
+    return _unclaimed(view.queue.position, standing, waited_s)
+
+
+def _unclaimed(position: int | None, standing: Standing, waited_s: float) -> str:
+    if position and standing.busy_workers:
+        return (
+            f"{_jobs(position)} before it: tenants take turns by their share, and within one the "
+            f"priority counts. {_workers(standing.busy_workers)} now."
+        )
+    if standing.failed_tries:
+        return (
+            "A try of it has failed, and the next one waits a moment. If this repeats, look at the "
+            "worker's log."
+        )
+    if not standing.busy_workers and waited_s > _LONG_S:
+        return (
+            "No worker runs anything of its pool: start one (`python -m workers.launcher`), or "
+            "look whether those that run can load the model."
+        )
+    return "It is next: a worker takes it within seconds."
+
+
+def _stalled(row: JobRow, standing: Standing) -> str | None:
+    moved_at = row.view.last_progress_at or row.view.in_progress_at or row.view.created_at
+    quiet_s = time.time() - moved_at
+    if quiet_s < _QUIET_S:
+        return None
+    tries = f", after {standing.failed_tries} failed tries" if standing.failed_tries else ""
+    return (
+        f"Nothing was finished for {round(quiet_s / 60)} min{tries}. Large shards take a while; a "
+        "worker that is gone gives its shards back within a minute."
+    )
+
+
+def _jobs(count: int) -> str:
+    return "One job is served" if count == 1 else f"{count} jobs are served"
+
+
+def _workers(count: int) -> str:
+    return "One worker is busy" if count == 1 else f"{count} workers are busy"

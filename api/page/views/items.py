@@ -1,0 +1,55 @@
+"""One item of a job: its picture with its result over it."""
+
+from flask import Response, render_template
+from flask.typing import ResponseReturnValue
+
+from api.current import buckets, ground
+from api.page.blueprint import page_blueprint
+from api.page.drawing import shown
+from api.page.reasons import remedy
+from api.page.views.job import find
+from jobs.base.errors import NotFound
+from jobs.overview.pictures import picture_of, read_item, read_result, unseen, unshowable
+
+items = page_blueprint("items")
+
+_MOST_DIGITS = 9
+
+
+@items.get("/jobs/<job_id>/items/<index>")
+def show_item(job_id: str, index: str) -> ResponseReturnValue:
+    """Show an item: its picture, its answer, and what is known of it."""
+    job, number = find(job_id), _number(job_id, index)
+    item = read_item(ground(), job, number)
+    row = None if job.outputs_erased_at is not None else read_result(ground(), job, number)
+    return render_template(
+        "jobs/item.html",
+        job=job,
+        title=job.metadata_.get("name") or job.id,
+        index=number,
+        name=item.custom_id,
+        address=item.url,
+        item=None if row is None else shown(row),
+        why_unseen=unseen(job) or unshowable(item),
+        has_overlay=row is not None and row.overlay is not None,
+        remedy=remedy,
+    )
+
+
+@items.get("/jobs/<job_id>/items/<index>/picture")
+def show_picture(job_id: str, index: str) -> Response:
+    """Send an item's own picture, where a browser shows files of its kind."""
+    picture = picture_of(ground(), buckets(), find(job_id), _number(job_id, index))
+    response = Response(picture.content, content_type=picture.kind)
+    # Bytes of strangers: whatever they are, they are shown as a picture and run nothing.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Content-Disposition"] = "inline"
+    # It never changes; nobody but its tenant may keep it.
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def _number(job_id: str, index: str) -> int:
+    if not (index.isascii() and index.isdecimal() and len(index) <= _MOST_DIGITS):
+        raise NotFound(f"Job {job_id!r} has no item {index!r}: items are counted from 0.")
+    return int(index)

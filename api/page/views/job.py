@@ -1,0 +1,209 @@
+"""A job: where it stands, what failed, its results; and what can be done to it."""
+
+from typing import Any
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from api.current import ground, tenant_id
+from api.jobs.schemas import RerunCreate
+from api.jobs.submitting import rerun_of
+from api.page.blueprint import page_blueprint
+from api.page.drawing import shown
+from api.page.forms import read_form, takes_form
+from api.page.reasons import remedy, why_waiting
+from api.page.rows import JobRow, job_row
+from api.page.timeline import timeline_of
+from api.page.views.job_list import cancel_one, delete_one, retry_one
+from api.results.forms.export import task_and_labels
+from api.results.forms.table import FORMS
+from api.web.parsing import validated
+from api.webhooks.schemas import delivery_view
+from jobs.base.errors import InvalidRequest
+from jobs.base.states import TERMINAL, ItemStatus
+from jobs.intake.submission import submit
+from jobs.overview.failures import failures_of
+from jobs.overview.pictures import unseen
+from jobs.overview.standing import standing_of
+from jobs.queue.deliveries import list_deliveries
+from jobs.queue.reading import get_job
+from jobs.results.rows import Cursor, Page, parse_cursor, read_page
+from jobs.tables import Comparison, Job
+from jobs.versions.lists import list_models
+from jobs.versions.names import shown_name
+
+job_page = page_blueprint("job")
+
+_ROWS, _PICTURES = 50, 24
+# While somebody waits for a page.
+_FAILURES_S = 0.15
+_MOST_DELIVERIES = 10
+_MOST_MODELS = 100
+
+
+def find(job_id: str) -> Job:
+    """Give a job of the session's tenant; raises NotFound."""
+    with ground().database.read() as session:
+        return get_job(session, tenant_id(), job_id)
+
+
+@job_page.get("/jobs/<job_id>")
+def show_job(job_id: str) -> ResponseReturnValue:
+    """Show a job; its live part, its failures and its results are fragments of their own."""
+    with ground().database.read() as session:
+        job = get_job(session, tenant_id(), job_id)
+        row = job_row(session, job)
+        deliveries = list_deliveries(
+            session, tenant_id(), after=None, limit=_MOST_DELIVERIES, job_id=job_id
+        )
+        comparison = session.get(Comparison, job_id)
+    task, _ = task_and_labels(ground(), job)
+    return render_template(
+        "jobs/job.html",
+        row=row,
+        job=job,
+        task=task,
+        comparison=comparison,
+        deliveries=[delivery_view(each) for each in deliveries],
+        forms=[name for name, form in FORMS.items() if not form.tasks or task in form.tasks],
+        **_live_of(job, row),
+        **_results_of(job),
+    )
+
+
+@job_page.get("/jobs/<job_id>/live")
+def show_live(job_id: str) -> ResponseReturnValue:
+    """Show where a job stands now; when it is over, the page is told to look at the rest anew."""
+    with ground().database.read() as session:
+        job = get_job(session, tenant_id(), job_id)
+        row = job_row(session, job)
+    task, _ = task_and_labels(ground(), job)
+    said = {"row": row, "job": job, "task": task, "unseen": unseen(job), "is_swap": True}
+    response = make_response(render_template("jobs/live.html", **said, **_live_of(job, row)))
+    if row.is_over:
+        response.headers["HX-Trigger"] = "job-over"
+    return response
+
+
+@job_page.get("/jobs/<job_id>/failures")
+def show_failures(job_id: str) -> ResponseReturnValue:
+    """Show the failed items of a job by their causes."""
+    job = find(job_id)
+    failures = failures_of(ground(), job, _FAILURES_S)
+    return render_template("jobs/failures.html", job=job, failures=failures, remedy=remedy)
+
+
+@job_page.get("/jobs/<job_id>/results")
+def show_results(job_id: str) -> ResponseReturnValue:
+    """Show a page of a job's results as a fragment."""
+    job = find(job_id)
+    return render_template("jobs/results.html", job=job, **_results_of(job))
+
+
+@job_page.get("/jobs/<job_id>/versions")
+def show_versions(job_id: str) -> ResponseReturnValue:
+    """Give the versions that the job's items may be run on, as somebody is about to choose one."""
+    task, _ = task_and_labels(ground(), find(job_id))
+    with ground().database.read() as session:
+        found, _ = list_models(session, tenant_id(), after=None, limit=_MOST_MODELS)
+    names = [
+        f"{shown_name(each.name)}@{each.version}"
+        for each in found
+        if each.record.get("task") == task
+    ]
+    return render_template("jobs/versions.html", names=names)
+
+
+@job_page.post("/jobs/<job_id>/cancel")
+@takes_form
+def cancel_job(job_id: str) -> ResponseReturnValue:
+    """Cancel the job."""
+    read_form()
+    cancel_one(job_id)
+    return _to(job_id, done="cancelled")
+
+
+@job_page.post("/jobs/<job_id>/retry")
+@takes_form
+def retry_job(job_id: str) -> ResponseReturnValue:
+    """Run once more what has no result; leads to the new job."""
+    read_form()
+    return _to(retry_one(job_id), done="submitted")
+
+
+@job_page.post("/jobs/<job_id>/rerun")
+@takes_form
+def rerun_job(job_id: str) -> ResponseReturnValue:
+    """Run all items on another version; leads to the new job, which is compared with this one."""
+    form = read_form()
+    body = validated(RerunCreate, {"model": form.get("model", "").strip()})
+    job, _ = submit(ground(), rerun_of(find(job_id), body), None)
+    return _to(job.id, done="submitted")
+
+
+@job_page.post("/jobs/<job_id>/delete")
+@takes_form
+def delete_job(job_id: str) -> ResponseReturnValue:
+    """Delete the job with its results."""
+    read_form()
+    delete_one(job_id)
+    return redirect(url_for("page_jobs.show_jobs", done="deleted"), 303)
+
+
+def _to(job_id: str, **said: Any) -> Response:
+    return make_response(redirect(url_for("page_job.show_job", job_id=job_id, **said), 303))
+
+
+def _live_of(job: Job, row: JobRow) -> dict[str, Any]:
+    standing = None
+    if not row.is_over:
+        with ground().database.read() as session:
+            standing = standing_of(session, job)
+    return {
+        "standing": standing,
+        "why": why_waiting(row, standing),
+        "timeline": timeline_of(job),
+    }
+
+
+def _results_of(job: Job) -> dict[str, Any]:
+    """Read the page of results that the address asks for: by an exact cursor, as the API does."""
+    as_pictures = request.args.get("view") == "pictures"
+    status = _status(request.args.get("of", ""))
+    after = request.args.get("after", "")
+    cursor = parse_cursor(after) if after else Cursor()
+    page = Page([], None, None, has_more=False)
+    # Of a million rows, none would be found slowly.
+    if job.outputs_erased_at is None and (status is None or _count_of(job, status)):
+        page = read_page(ground(), job, cursor, _PICTURES if as_pictures else _ROWS, status)
+    said = {"view": "pictures" if as_pictures else None, "of": status and status.value}
+    kept = {name: value for name, value in said.items() if value}
+    return {
+        "items": [shown(row) for row in page.rows],
+        "as_pictures": as_pictures,
+        "of": status,
+        "is_first": not after,
+        "kept": kept,
+        "next_cursor": str(page.last) if page.has_more else None,
+        "unseen": unseen(job),
+        "is_over": job.status in TERMINAL,
+    }
+
+
+def _count_of(job: Job, status: ItemStatus) -> int:
+    return {
+        ItemStatus.SUCCEEDED: job.completed,
+        ItemStatus.ERRORED: job.failed,
+        ItemStatus.CANCELLED: job.cancelled,
+        ItemStatus.EXPIRED: job.expired,
+    }[status]
+
+
+def _status(word: str) -> ItemStatus | None:
+    if not word:
+        return None
+    try:
+        return ItemStatus(word)
+    except ValueError as err:
+        known = ", ".join(ItemStatus)
+        raise InvalidRequest(f"There is no status {word[:40]!r}: items are {known}.") from err

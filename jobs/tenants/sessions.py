@@ -1,0 +1,69 @@
+"""Sessions of browsers: a token that stands for the key that it was made with, for some hours.
+
+    <key id>.<ends at>.<nonce>.<signature>
+
+It is signed with what is derived from the stored hash of the key's own secret, and from the
+operator's key where there is one: every process can check it, a restart ends none, and nothing more
+is stored. It is good while the key is: whoever revokes the key ends its sessions
+(docs/decisions/0016-a-session-is-signed-with-its-key.md).
+"""
+
+import hashlib
+import hmac
+import secrets
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from jobs.base.errors import Unauthenticated
+from jobs.tenants.keys import Caller, StoredKey, find_key, read_key
+
+# Long enough for a day's work, short enough for a browser that was left open.
+LASTS_S = 12 * 3600
+
+_LONGEST = 300
+
+
+class SignedIn(NamedTuple):
+    """Whose session it is, and what a form that is sent in it must bring along."""
+
+    caller: Caller
+    form_token: str
+
+
+def begin_session(session: Session, key: str, now: float, operators_key: str) -> str:
+    """Give the token of a new session; raises Unauthenticated when the key is not good."""
+    key_id = read_key(session, key).key_id
+    head = f"{key_id}.{int(now) + LASTS_S}.{secrets.token_hex(16)}"
+    signing_key = _signing_key(find_key(session, key_id), operators_key)
+    return f"{head}.{_signature(signing_key, head)}"
+
+
+def read_session(session: Session, token: str, now: float, operators_key: str) -> SignedIn:
+    """Say whose session it is; raises Unauthenticated when it has ended, or never was one."""
+    head, _, signature = token.rpartition(".")
+    key_id, _, rest = head.partition(".")
+    ends_at = rest.partition(".")[0]
+    if len(token) > _LONGEST or not token.isascii() or not ends_at.isdecimal():
+        raise Unauthenticated("This session cannot be read. Sign in again.")
+    row = find_key(session, key_id)
+    signing_key = _signing_key(row, operators_key)
+    if not hmac.compare_digest(signature, _signature(signing_key, head)):
+        raise Unauthenticated("This session is not known here. Sign in again.")
+    if int(ends_at) <= now:
+        raise Unauthenticated("This session is over. Sign in again.")
+    if row is None or row.revoked_at is not None:
+        raise Unauthenticated("The API key of this session was revoked. Sign in with another one.")
+    caller = Caller(row.tenant_id, row.id, row.admin)
+    return SignedIn(caller, _signature(signing_key, f"form.{head}"))
+
+
+def _signing_key(row: StoredKey | None, operators_key: str) -> bytes:
+    # Of a key that is not there as well, so that timing does not tell which ids exist.
+    secret = row.secret_sha256 if row is not None else secrets.token_hex(32)
+    said = b"pixelmill session." + operators_key.encode()
+    return hmac.digest(secret.encode(), said, hashlib.sha256)
+
+
+def _signature(signing_key: bytes, text: str) -> str:
+    return hmac.new(signing_key, text.encode(), hashlib.sha256).hexdigest()
