@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from jobs.aftercare.deletion import delete_job
@@ -16,9 +17,10 @@ from jobs.tables import ModelVersion
 from jobs.tenants.keys import NewKey, create_key, revoke_key
 from tests.integration.api.callers import job_body
 from tests.integration.api.fronts import Front, running_front, stop
-from tests.integration.api.live.reading import following, words
+from tests.integration.api.live.reading import following, parse, words
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.servers import redis_server
+from tests.stranger.relays import relay_to
 
 # What is exact is held on both databases; the rest is about peers.
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -204,3 +206,22 @@ def test_a_reader_that_reads_nothing_harms_nobody(
             cancel(ground.database, tenant.tenant_id, job)
         ids = [int(next(told).id) for _ in range(900)]
         assert ids == list(range(ids[0], ids[0] + 900))
+
+
+@on_sqlite
+def test_events_come_through_a_proxy_with_nginxs_defaults_as_they_happen(
+    front: Front, ground: Ground, tenant: NewKey
+) -> None:
+    job = submit(front)
+    with (
+        relay_to(front.url) as proxy,
+        httpx.Client(base_url=proxy, headers=front.headers, trust_env=False) as client,
+        client.stream("GET", f"/v1/jobs/{job}/events") as answer,
+    ):
+        told = parse(answer.iter_lines())
+        assert next(told).event == "job.in_progress"
+        began = time.monotonic()
+        cancel(ground.database, tenant.tenant_id, job)
+        ground.hints.tell_moved(job)
+        assert words(told) == ["job.cancelled"]
+        assert time.monotonic() - began < 1
