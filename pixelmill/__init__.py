@@ -2,6 +2,7 @@
 
 from pixelmill.client.client import Client
 from pixelmill.client.evaluations import Evaluation
+from pixelmill.client.events.stream import Event
 from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.client.skipping import Skipped
 from pixelmill.client.trainings import Training
@@ -34,6 +35,7 @@ __all__ = [
     "Conflict",
     "ConnectionFailed",
     "Evaluation",
+    "Event",
     "File",
     "InvalidInput",
     "InvalidRequest",

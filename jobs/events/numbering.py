@@ -3,7 +3,7 @@
     created ──► begun ──► ended ──► deleted
                            └── completed, failed, cancelled or expired
 
-There is no table of events: the numbers stand in the job's own row, beside the times (docs/decisions, 15).
+There is no table of events: the numbers stand in the job's own row, beside the times (decision 15).
 The tenant's row is locked from the taking of a number to the end of the transaction. So numbers
 become visible in their order, and whoever has seen one has every lower one behind it.
 """
