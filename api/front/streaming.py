@@ -38,6 +38,7 @@ class Streaming:
         self._listener: Listener = app.extensions[LISTENER]
         self._pool = pool
         self._looking: asyncio.Task[None] | None = None
+        self._is_blind = False
 
     async def serve(self, live: Live, peer: Peer, house: House) -> None:
         """Write a stream that has begun until it is over; raises GoneError."""
@@ -80,11 +81,14 @@ class Streaming:
             found = await loop.run_in_executor(self._pool, carry_out, self._database, plan)
         except SQLAlchemyError as err:
             # The streams stay open: what they miss meanwhile is read once the database is back.
-            log.warning("events_not_read", error=type(err).__name__)
+            if not self._is_blind:
+                log.warning("events_not_read", error=type(err).__name__)
+            self._is_blind = True
         except Exception:
             # Nobody would be told anything any more.
             log.exception("events_failed")
         else:
+            self._is_blind = False
             self._feed.tell(plan, streams, found)
 
 

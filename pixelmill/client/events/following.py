@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from pixelmill.client.events.stream import SILENT_S, Event, EventStream
-from pixelmill.client.records import Job, Queue
+from pixelmill.client.records import Job
 from pixelmill.client.waiting import Poller, Progress, wait_until_over
 from pixelmill.wire.errors import ApiError, ConnectionFailed, UnexpectedAnswer, WaitTimeout
 
@@ -46,6 +46,9 @@ def _follow(
             return
         if event is not None:
             poller.job = _as_told(poller.job, event)
+        else:
+            # Nothing happens to it: it may have moved on in the queue.
+            poller.next(0.0)
         on_progress(poller.job)
         if is_near():
             return
@@ -55,7 +58,8 @@ def _as_told(job: Job, event: Event) -> Job:
     """Give a job as an event tells of it."""
     data = event.raw.get("data") or {}
     raw = {**job.raw, **{name: data[name] for name in ("status", "request_counts") if name in data}}
-    queue = replace(job.queue, eta_seconds=event.eta_seconds) if event.eta_seconds else Queue()
+    is_progress = event.type == "job.progress"
+    queue = replace(job.queue, eta_seconds=event.eta_seconds) if is_progress else job.queue
     return replace(
         job,
         status=event.status or job.status,

@@ -141,5 +141,6 @@ class EventStream:
             yield event
             return
         self._after = message.id or self._after
-        if self._silence:
+        # A place alone begins a stream.
+        if self._silence and message.id is None:
             yield None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
 from api.front.app import _STREAM_THREADS
@@ -122,6 +123,29 @@ def test_five_hundred_streams_cost_no_thread_and_one_look_a_second(
             await asyncio.gather(*map(end_of, streams))
             assert time.monotonic() - began < 5
             assert threading.active_count() <= threads + 1  # the one that has cancelled
+
+    asyncio.run(watch())
+
+
+def test_a_database_that_is_away_ends_no_stream_and_hides_nothing(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    job = submit_items(ground, tenant, digits_model).id
+    looks = []
+
+    def fail(*_: Any) -> None:
+        looks.append(1)
+        raise OperationalError("", {}, Exception("away"))
+
+    async def watch() -> None:
+        async with serving(ground) as port:
+            stream = await follow(port, tenant, f"/v1/jobs/{job}/events")
+            event.listen(ground.database.engine, "before_cursor_execute", fail)
+            while len(looks) < 2:
+                await asyncio.sleep(0.05)
+            event.remove(ground.database.engine, "before_cursor_execute", fail)
+            await asyncio.to_thread(cancel, ground.database, tenant.tenant_id, job)
+            assert b"job.cancelled" in await end_of(stream)
 
     asyncio.run(watch())
 

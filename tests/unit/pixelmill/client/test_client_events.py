@@ -140,11 +140,20 @@ def test_a_watched_job_is_told_of_by_its_events(server, client, say):
     )
     seen = []
     job = client.wait("job_1", on_progress=lambda job: seen.append(job))
-    assert [each.request_counts.completed for each in seen] == [0, 0, 4, 10]
-    assert seen[2].queue.eta_seconds == 3
-    assert seen[2].raw["request_counts"]["completed"] == 4
+    assert [each.request_counts.completed for each in seen] == [0, 4, 10]
+    assert seen[1].queue.eta_seconds == 3
+    assert seen[1].raw["request_counts"]["completed"] == 4
     assert (job.outcome, seen[-1]) == ("succeeded", job)
     assert [each.path for each in server.seen] == [JOB, EVENTS, JOB]
+
+
+def test_a_job_that_nothing_happens_to_is_asked_for_its_place(server, client, say):
+    waits = [say.job(queue={"position": number, "eta_seconds": None}) for number in (3, 2)]
+    server.on("GET", JOB, *waits, say.job(status="completed", completed=10))
+    server.on("GET", EVENTS, told(say, event("in_progress", 2), ":\n\n", event("completed", 3)))
+    places = []
+    client.wait("job_1", on_progress=lambda job: places.append(job.queue.position))
+    assert places == [3, 2, None]
 
 
 @pytest.mark.parametrize("failure", ["404", "503", "drop", "no stream", "rubbish"])
