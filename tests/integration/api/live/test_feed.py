@@ -8,7 +8,7 @@ from api.live import stream as streams
 from api.live.answer import Watch
 from api.live.feed import KEYS_S, Feed
 from api.live.looking import Found
-from api.live.stream import Stream
+from api.live.stream import Happened, Stream
 from jobs.base.states import JobStatus
 from jobs.events.glimpses import Event, Glimpse
 from jobs.events.numbering import Moment
@@ -106,6 +106,14 @@ def test_nobody_hears_of_another_tenants_jobs(feed: Feed) -> None:
     look(feed, a_job(1, 2, last_progress_at=11.0))
     assert events(mine) == ["job.created", "job.in_progress", "job.progress"]
     assert events(theirs) == []
+
+
+def test_a_stream_itself_takes_nothing_of_another_tenants(feed: Feed) -> None:
+    mine = opened(feed, 0)
+    job = a_job(1, 2, tenant="ten_2")
+    mine.tell([Happened.of(each, job) for each in job.events])
+    mine.tell_progress(job, b"event: job.progress")
+    assert events(mine) == []
 
 
 def test_progress_is_told_once_and_no_more_often_than_once_a_second(

@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from api.live import feed as feeds
 from api.live import opening
+from api.live.opening import open_job
 from jobs.base.bootstrap import Ground
 from jobs.queue.completion import cancel
 from jobs.tables import Delivery, Job
@@ -78,6 +79,24 @@ def test_a_stream_of_all_jobs_begins_now_and_resumes_exactly(
     assert {each.job for each in missed} == {job}
     assert words(told(after(caller, "/v1/events", missed[2].id))) == ["job.deleted"]
     assert told(after(caller, "/v1/events", missed[3].id)) == []
+
+
+def test_a_stream_of_a_job_goes_on_after_all_that_its_tenant_has_seen(
+    caller: Caller, ground: Ground, tenant: NewKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise each look would begin as far behind as the job does."""
+    job = caller.submit()["id"]
+    caller.submit()
+    with ground.database.read() as session:
+        for after in (None, 1):
+            begun = open_job(session, tenant.tenant_id, job, after)
+            assert begun is not None
+            assert begun.number == 4
+        # Something happened to this job between the two looks.
+        monkeypatch.setattr(opening, "last_number", lambda *_: 1)
+        begun = open_job(session, tenant.tenant_id, job, None)
+        assert begun is not None
+        assert begun.number == 2
 
 
 def test_an_event_is_what_the_webhook_of_it_is(caller: Caller, ground: Ground) -> None:
