@@ -18,6 +18,8 @@ from api.jobs.children import children
 from api.jobs.evaluations import evaluations, job_evaluations
 from api.jobs.predictions import predictions
 from api.jobs.routes import jobs
+from api.live.feed import FEED, Feed
+from api.live.routes import events, job_events
 from api.models.aliases import aliases
 from api.models.audit import audit
 from api.models.routes import models
@@ -88,6 +90,7 @@ def create_app(ground: Ground | None = None) -> Application:
     app.extensions[EXTENSION] = ground
     app.extensions[BUCKETS] = Buckets(ground)
     app.extensions[HELD] = BoundedSemaphore(MOST_HELD)
+    app.extensions[FEED] = Feed()
     app.extensions[LISTENER] = Listener(ground.settings.redis_url)
     app.extensions[READINESS] = Readiness(ground, app.extensions[LISTENER])
     _configure(app, ground)
@@ -130,6 +133,7 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 def _add_routes(app: APIFlask) -> None:
     for blueprint in (health, docs, files, connections, predictions, trainings, evaluations):
         app.register_blueprint(blueprint)
+    app.register_blueprint(events)
     for blueprint in (models, aliases, shadows, audit, webhook_endpoints, webhook_deliveries):
         app.register_blueprint(blueprint)
     for blueprint in PAGES:
@@ -142,5 +146,6 @@ def _add_routes(app: APIFlask) -> None:
             job_evaluations, name=f"{name}_evaluations", url_prefix=f"/v1/{name}"
         )
         app.register_blueprint(results, name=f"{name}_results", url_prefix=f"/v1/{name}")
+        app.register_blueprint(job_events, name=f"{name}_events", url_prefix=f"/v1/{name}")
     app.cli.add_command(keys)
     app.cli.add_command(buckets)

@@ -22,10 +22,11 @@ WRITE = "SELECT, INSERT, UPDATE"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
 KEEP = "SELECT, INSERT, DELETE"
 NONE = ""
-# Of a tenant no more is changed than its share; workers do not see the secret that signs webhooks.
-SERVE = "SELECT, INSERT, UPDATE (share)"
-DELIVER = "SELECT, UPDATE (share)"
-CHARGE = "SELECT (id, name, weight, share, created_at), UPDATE (share)"
+# Of a tenant no more is changed than its share and how many events it had; workers do not see the
+# secret that signs webhooks.
+SERVE = "SELECT, INSERT, UPDATE (share, events)"
+DELIVER = "SELECT, UPDATE (share, events)"
+CHARGE = "SELECT (id, name, weight, share, events, created_at), UPDATE (share, events)"
 # An inference worker inserts deliveries to endpoints, and sees none of their secrets.
 TELL = "SELECT (id, tenant_id, url, events, enabled)"
 # The log is written and never changed. An insertion reads back the number that it was given.

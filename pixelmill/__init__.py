@@ -3,6 +3,7 @@
 from pixelmill.client.asynchronous import AsyncClient
 from pixelmill.client.client import Client
 from pixelmill.client.evaluations import Evaluation
+from pixelmill.client.events.stream import Event
 from pixelmill.client.inputs.skipping import Skipped
 from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.client.results.results import Results
@@ -37,6 +38,7 @@ __all__ = [
     "Conflict",
     "ConnectionFailed",
     "Evaluation",
+    "Event",
     "File",
     "InvalidInput",
     "InvalidRequest",

@@ -22,6 +22,7 @@ from api.front.environ import environ_of
 from api.front.exchange import Answer, Exchange, Outcome, WantsBody
 from api.front.limits import LONGEST_TARGET, MOST_HEADERS, SENT
 from api.front.peer import GoneError, Peer
+from api.front.streaming import Streaming
 from api.web.listener import LISTENER, Listener
 from api.web.logs import HEADER, new_request_id, without_keys
 from api.web.problems import MEDIA_TYPE, problem_body
@@ -54,6 +55,7 @@ class Front:
         self._uploads = ThreadPoolExecutor(_UPLOAD_THREADS, thread_name_prefix="upload")
         self._streams = ThreadPoolExecutor(_STREAM_THREADS, thread_name_prefix="stream")
         self._held = 0
+        self._streaming = Streaming(app, self._pool)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, or the life of the process."""
@@ -98,7 +100,7 @@ class Front:
             while isinstance(outcome, Held):
                 outcome = await self._hold(exchange, outcome, peer, scope["state"][HOUSE])
             assert isinstance(outcome, Answer)
-            await self._send(exchange, outcome, peer)
+            await self._send(exchange, outcome, peer, scope["state"][HOUSE])
         finally:
             await asyncio.shield(self._run(exchange.inside, exchange.close))
 
@@ -173,10 +175,12 @@ class Front:
                     word.cancel()
         return None
 
-    async def _send(self, exchange: Exchange, answer: Answer, peer: Peer) -> None:
+    async def _send(self, exchange: Exchange, answer: Answer, peer: Peer, house: House) -> None:
         await peer.begin(answer.status, answer.headers)
         if answer.whole is None:
             await self._send_chunks(exchange, answer, peer)
+        if answer.live is not None:
+            await self._streaming.serve(answer.live, peer, house)
         await peer.end(answer.whole or b"")
 
     async def _send_chunks(self, exchange: Exchange, answer: Answer, peer: Peer) -> None:

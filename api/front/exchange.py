@@ -19,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from api.app import Application
 from api.bodies.admission import feed
 from api.bodies.intake import current_intake
+from api.live.answer import Live
 from api.web.waiting import Held, Wait
 
 Result = TypeVar("Result")
@@ -33,6 +34,8 @@ class Answer:
     chunks: Iterator[bytes]
     # All of it, where it is there already.
     whole: bytes | None
+    # What is followed once these chunks are sent, where the answer goes on.
+    live: Live | None = None
 
 
 class WantsBody:
@@ -146,4 +149,5 @@ class Exchange:
         # As in WSGI: what makes the rest of an answer has left the request.
         self._is_open = False
         self._request.pop()
-        return Answer(response.status_code, list(headers), iter(chunks), whole)
+        live = response if isinstance(response, Live) else None
+        return Answer(response.status_code, list(headers), iter(chunks), whole, live)

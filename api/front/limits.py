@@ -13,6 +13,8 @@ SEND_S = 30.0
 SENT = 64 * 1024
 # Of an answer that its peer does not read: what the system holds, beside what is on its way.
 UNSENT = 128 * 1024
+# Of silence in a stream of events, before a comment: a proxy takes a longer one for an end.
+HEARTBEAT_S = 15.0
 # Of a body that nobody wants: a rest up to this is read, so that the connection can stay.
 DRAINED = 1024 * 1024
 DRAIN_S = 2.0

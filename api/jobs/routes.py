@@ -121,4 +121,6 @@ def delete_one_job(job_id: str) -> dict[str, Any]:
     Uploaded files stay unless the job had `delete_inputs`. Repeating it gives the receipt again:
     `erased_at` is null while something is still to be erased, seconds as a rule.
     """
-    return job_deleted(delete_job(ground(), tenant_id(), job_id), kind_of_view())
+    job = delete_job(ground(), tenant_id(), job_id)
+    ground().hints.tell_moved(job_id)
+    return job_deleted(job, kind_of_view())

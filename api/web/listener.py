@@ -34,6 +34,7 @@ class Listener:
         )
         self._lock = threading.Lock()
         self._waiting: dict[str, list[Callable[[], None]]] = {}
+        self._curious: list[Callable[[str], None]] = []
         self._thread: threading.Thread | None = None
         self._subscribed = threading.Event()
         self._closed = threading.Event()
@@ -60,9 +61,7 @@ class Listener:
         """Have a function called whenever something moves on, from the listener's own thread."""
         with self._lock:
             self._waiting.setdefault(what, []).append(wake)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
-                self._thread.start()
+            self._begin()
         try:
             yield
         finally:
@@ -72,9 +71,26 @@ class Listener:
                 if not waiting:
                     del self._waiting[what]
 
+    @contextmanager
+    def calling_for_all(self, wake: Callable[[str], None]) -> Iterator[None]:
+        """Have a function called with whatever moves on, from the listener's own thread."""
+        with self._lock:
+            self._curious.append(wake)
+            self._begin()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._curious.remove(wake)
+
     def close(self) -> None:
         """End the subscription within seconds; who waits goes on looking."""
         self._closed.set()
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -112,6 +128,8 @@ class Listener:
         with self._lock:
             for wake in self._waiting.get(what, ()):
                 wake()
+            for wake_for in self._curious:
+                wake_for(what)
 
 
 def listener() -> Listener:

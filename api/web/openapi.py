@@ -27,6 +27,7 @@ _HEADERS = {
     "Idempotency-Key": "Repeats of a request under one key, up to 255 characters, make one job.",
     "Prefer": "`wait=N`: hold the answer until the job is over, at most N (up to 50) seconds.",
     "Cancel-After": "`90`, `30s`, `5m` or `1h30m`: what has not run by then expires.",
+    "Last-Event-ID": "The `id` of the last event that was read: the stream goes on after it.",
     "If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",
 }
 

@@ -20,6 +20,7 @@ from jobs.base.states import JobStatus, check_job_move
 from jobs.base.storage import BlobMissing, StorageError, manifest_name
 from jobs.buckets.errors import BucketError
 from jobs.buckets.sources import Buckets
+from jobs.events.numbering import Moment, number_events
 from jobs.inputs.archive_items import IN_PROCESS, Archives
 from jobs.inputs.files import get_file
 from jobs.inputs.items import Agreed, items_of_file, names_its_items
@@ -248,6 +249,7 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
         job.skipped = turn.found.skips.to_json()
         job.has_item_metadata = turn.found.has_metadata
         job.in_progress_at = session.scalar(select(db_now()))
+        number_events(session, job, Moment.BEGUN)
         insert_shards(session, job, shards)
         kind_of(job).begin(session, job, written.beside)
         return True

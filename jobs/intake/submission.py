@@ -21,6 +21,7 @@ from jobs.base.hints import IO
 from jobs.base.ids import new_id
 from jobs.base.states import JobKind, JobStatus
 from jobs.base.storage import manifest_name
+from jobs.events.numbering import Moment, number_events
 from jobs.inputs.items import Agreed, Upload, items_of_requests, items_of_uploads
 from jobs.inputs.manifests import Item, write_manifest
 from jobs.inputs.packs import Pack
@@ -126,6 +127,7 @@ def keep(
             _discard(ground, job)
         raise
     ground.hints.send(job.pool if shards else IO, len(shards) or 1)
+    ground.hints.tell_moved(job.id)
     return job, True
 
 
@@ -236,6 +238,7 @@ def _store(
             job.created_at = session.scalar(select(db_now())) or 0.0
         job.expires_at = job.created_at + window_s
         session.add(job)
+        number_events(session, job, Moment.CREATED, *((Moment.BEGUN,) if shards else ()))
         if shards:
             job.status = JobStatus.IN_PROGRESS
             job.in_progress_at = job.created_at

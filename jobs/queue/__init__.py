@@ -1,4 +1,4 @@
 """Jobs between their first shard and their end: who is next, leases, commits, completion, webhooks.
 
-Imports versions and the rooms above it.
+Imports events and the rooms below it.
 """

@@ -18,6 +18,7 @@ from jobs.base.states import (
     closing_status,
     outcome_of,
 )
+from jobs.events.numbering import Moment, number_events
 from jobs.kinds.table import kind_of
 from jobs.queue.webhooks import Told, record_event
 from jobs.tables import Job, Shard, Table, WebhookEndpoint
@@ -129,6 +130,7 @@ def discard(session: Session, job_id: str) -> Job:
         job.deleted_at = session.scalar(select(db_now()))
         # Its results may have been erased when their time was over; now it is all the rest.
         job.outputs_erased_at = None
+        number_events(session, job, Moment.DELETED)
     return job
 
 
@@ -162,6 +164,7 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     unprepared = job.prepare_fence > 1 or (job.prepare_fence == 1 and job.manifest is None)
     # Then there may be blobs that nobody names.
     job.tidy_at = now + TIDY_AFTER_S if was_broken_off or unprepared else None
+    number_events(session, job, Moment.ENDED)
     session.flush()
     if job.cancelled or job.expired:
         connection.execute(_NUMBER_REST, {"of_job": job.id, "after": job.commits + 1})

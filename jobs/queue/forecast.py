@@ -104,6 +104,11 @@ def forecast(session: Session, job: Job) -> Forecast:
     return Forecast(_position(session, job), _eta_s(session, job))
 
 
+def pace(done: int, began_at: float, now: float) -> float:
+    """Give the items a second that a job has had since its start, waiting included."""
+    return done / max(now - began_at, 0.001)
+
+
 def _eta_s(session: Session, job: Job) -> float | None:
     """Take the job's own throughput, else the device time of jobs like it and its part of the pool.
 
@@ -115,7 +120,7 @@ def _eta_s(session: Session, job: Job) -> float | None:
     done = job.completed + job.failed
     if done:
         now = session.connection().scalar(_NOW) or 0.0
-        return left * max(now - job.in_progress_at, 0.001) / done
+        return left / pace(done, job.in_progress_at, now)
     return _expected(session, _bound(job), job.priority, left).eta_s
 
 

@@ -122,7 +122,7 @@ def new_delivery(
     )
 
 
-def body_of(event: str, data: Mapping[str, Any], now: float) -> str:
+def body_of(event: str, data: Mapping[str, Any] | None, now: float) -> str:
     """Write an event as it is sent and signed: its type, its time, and a few members of data."""
     timestamp = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
     return json.dumps({"type": event, "timestamp": timestamp, "data": data})

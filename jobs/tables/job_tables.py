@@ -37,6 +37,8 @@ class Tenant(Table):
     share: Mapped[float] = mapped_column(default=0.0)
     # Signs the webhooks of jobs that name no secret of their own.
     webhook_secret: Mapped[str]
+    # How much has happened to its jobs: the number of the last event (jobs.events).
+    events: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     created_at: Mapped[float]
 
 
@@ -166,6 +168,13 @@ class Job(Table):
     # When blobs that no shard names are to be looked for; only set where there may be some.
     tidy_at: Mapped[float | None]
 
+    # The numbers of what has happened to it, in its tenant's order (jobs.events), and the last one.
+    created_event: Mapped[int | None]
+    begun_event: Mapped[int | None]
+    ended_event: Mapped[int | None]
+    deleted_event: Mapped[int | None]
+    last_event: Mapped[int | None]
+
     @property
     def request_counts(self) -> dict[str, int]:
         """The counts as every face of Pixelmill shows them: they always add up to `total`."""
@@ -181,6 +190,7 @@ class Job(Table):
 
     __table_args__ = (
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
+        Index("ix_jobs_tenant_id_last_event", "tenant_id", "last_event"),
         Index(
             "ix_jobs_parent_id",
             "parent_id",

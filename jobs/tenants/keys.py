@@ -148,6 +148,12 @@ def read_key(session: Session, key: str) -> Caller:
     return Caller(row.tenant_id, row.id, row.admin)
 
 
+def good_keys(session: Session, key_ids: Collection[str]) -> frozenset[str]:
+    """Give those of some keys that are still good, by their ids."""
+    found = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_(None))
+    return frozenset(session.scalars(found))
+
+
 def list_keys(session: Session, tenant_id: str | None = None) -> list[tuple[str, ApiKey]]:
     """Give every key with its tenant's name, or those of one tenant.
 

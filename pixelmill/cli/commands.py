@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli import child_commands, operator_commands, training_commands, webhook_commands
+from pixelmill.cli import (
+    child_commands,
+    event_commands,
+    operator_commands,
+    training_commands,
+    webhook_commands,
+)
 from pixelmill.cli.choosing import chosen_model
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
 from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
@@ -258,6 +264,7 @@ def show_version() -> None:
 
 
 child_commands.add_to(app)
+event_commands.add_to(app)
 model_commands.add_to(app)
 hub_commands.add_to(app)
 evaluation_commands.add_to(app)

@@ -18,6 +18,8 @@ from typing import Any, BinaryIO, Self
 from pixelmill.client.calls import create, job_path, results_path
 from pixelmill.client.child_calls import ChildCalls
 from pixelmill.client.evaluations import EvaluationCalls
+from pixelmill.client.events.following import watch_until_over
+from pixelmill.client.events.stream import Event, EventStream
 from pixelmill.client.inputs.planning import (
     Delivered,
     Drawn,
@@ -30,7 +32,7 @@ from pixelmill.client.inputs.planning import (
     Upload,
     plan_inputs,
 )
-from pixelmill.client.records import File, Job, Result, ResultsReader
+from pixelmill.client.records import File, Job, Reader, Result
 from pixelmill.client.results.forms import FORMS
 from pixelmill.client.results.results import Results
 from pixelmill.client.single import predict_body
@@ -247,10 +249,36 @@ class Client(ChildCalls, EvaluationCalls):
     ) -> Job:
         """Wait until a job is over and give it, however it ended (`.check()` raises if badly).
 
-        `on_progress` is called with the job about every two seconds. Raises WaitTimeout after
-        `timeout` seconds. A server that is away for a short while does not end the wait.
+        `on_progress` is called with the job as it moves, once a second at most, and now and then
+        while it does not. Raises WaitTimeout after `timeout` seconds. A server that is away for a
+        short while does not end the wait.
         """
-        return wait_until_over(self.poller(job), timeout, on_progress)
+        poller = self.poller(job)
+        if on_progress is None:
+            # Held answers are as quick, and fewer.
+            return wait_until_over(poller, timeout, None)
+        return watch_until_over(poller, self._events(job, silence=True), timeout, on_progress)
+
+    def events(self, job: str | Job | None = None, *, after: str | None = None) -> Iterator[Event]:
+        """Give events as they happen, each thing once, through breaks of the connection.
+
+        Of a job they begin with where it stands and end with it; without one they are those of all
+        jobs, from now on and without an end. `after` is the `id` of the last event that is known.
+        """
+        return (event for event in self._events(job, after) if event is not None)
+
+    def _events(
+        self, job: str | Job | None, after: str | None = None, *, silence: bool = False
+    ) -> EventStream:
+        path = "/v1/events" if job is None else job_path(job) + "/events"
+        return EventStream(
+            self._transport,
+            path,
+            after,
+            ends_with_job=job is not None,
+            silence=silence,
+            sleep=self._sleep,
+        )
 
     def cancel(self, job: str | Job) -> Job:
         """Cancel a job: what runs already is finished and counted, the rest never starts."""
@@ -315,7 +343,8 @@ class Client(ChildCalls, EvaluationCalls):
         return Poller(self._transport, job_path(job), self._job_of, sleep=self._sleep)
 
     def _job_of(self, raw: Mapping[str, Any]) -> Job:
-        return replace(Job.from_raw(raw), read_results=ResultsReader(self.results))
+        results, events = Reader(self.results), Reader(self.events)
+        return replace(Job.from_raw(raw), read_results=results, read_events=events)
 
     def _json(self, call: Call) -> dict[str, Any]:
         return json_object(self._transport.send(call))

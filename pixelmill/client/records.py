@@ -4,7 +4,7 @@ Each keeps the whole answer in `raw`, so that a member that this version does no
 Times are whole Unix seconds, sizes bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +13,7 @@ from pixelmill.client.notebook import job_html
 from pixelmill.wire.errors import InvalidInput, JobFailed, UnexpectedAnswer
 
 if TYPE_CHECKING:
+    from pixelmill.client.events.stream import Event
     from pixelmill.client.results.results import Results
 
 Raw = Mapping[str, Any]
@@ -79,16 +80,16 @@ class ModelRef:
         return self.name if self.version is None else f"{self.name}@{self.version}"
 
 
-class ResultsReader:
-    """What a job reads its results by: its client's own call.
+class Reader:
+    """What a job reads its results, or its events, by: its client's own call.
 
     A copy has the same one, and a job that goes to another process leaves it behind.
     """
 
-    def __init__(self, read: "Callable[..., Results]") -> None:
+    def __init__(self, read: Callable[..., Any]) -> None:
         self.read = read
 
-    def __deepcopy__(self, _memo: dict[int, Any]) -> "ResultsReader":
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "Reader":
         return self
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
@@ -126,7 +127,8 @@ class Job:
     # The files that `submit` left out of what it sent; the server knows nothing of them.
     left_out: Skipped = field(default_factory=Skipped)
     # Of the client that gave the job; None of a job that nobody gave.
-    read_results: "ResultsReader | None" = field(default=None, repr=False, compare=False)
+    read_results: Reader | None = field(default=None, repr=False, compare=False)
+    read_events: Reader | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_raw(cls, raw: Raw) -> Self:
@@ -136,6 +138,7 @@ class Job:
         members = {"created_at": 0} | _pick(cls, raw)
         members |= {
             "read_results": None,
+            "read_events": None,
             "skipped": Skipped.from_raw(raw.get("skipped")),
             "left_out": Skipped(),
             "model": ModelRef.from_raw(raw.get("model")),
@@ -176,7 +179,15 @@ class Job:
             raise InvalidInput(
                 f"job {self.id} came from no client: say client.results({self.id!r})"
             )
-        return self.read_results.read(self, follow=follow, status=status)
+        found: Results = self.read_results.read(self, follow=follow, status=status)
+        return found
+
+    def events(self) -> "Iterator[Event]":
+        """Give what happens to the job, as `Client.events` does; raises InvalidInput likewise."""
+        if self.read_events is None:
+            raise InvalidInput(f"job {self.id} came from no client: say client.events({self.id!r})")
+        found: Iterator[Event] = self.read_events.read(self)
+        return found
 
     def check(self) -> Self:
         """Give the job itself; raises JobFailed if it ended with less than all items succeeded."""

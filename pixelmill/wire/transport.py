@@ -52,7 +52,8 @@ class Call:
     """One request.
 
     `body` makes the bytes anew for each try; `hold_s` is how long the server may keep the answer
-    back (None: as it likes); `repeatable` says that sending it twice does no harm.
+    back (None: as it likes); `silent_s` is how long it may say nothing at all (None: as long as the
+    transport allows); `repeatable` says that sending it twice does no harm.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
     hold_s: float | None = None
+    silent_s: float | None = None
 
 
 class Transport:
@@ -155,7 +157,7 @@ class Transport:
             json=call.json,
             content=call.body() if call.body else None,
             headers=headers,
-            timeout=httpx.Timeout(self._timeout_s, read=self._timeout_s + hold_s),
+            timeout=httpx.Timeout(self._timeout_s, read=call.silent_s or self._timeout_s + hold_s),
         )
 
     def _unreachable(self, err: httpx.TransportError) -> ConnectionFailed:

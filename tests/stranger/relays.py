@@ -1,7 +1,8 @@
 """A proxy with the manners of nginx's defaults, for tests without an nginx.
 
 It speaks HTTP/1.0 to the server behind it, one connection a request, reads a request whole before
-it passes it on (proxy_request_buffering), and ends an answer when that connection ends
+it passes it on (proxy_request_buffering), gathers an answer before it goes on, unless that says
+`X-Accel-Buffering: no` (proxy_buffering), and ends it when that connection ends
 (https://nginx.org/en/docs/http/ngx_http_proxy_module.html, proxy_http_version).
 """
 
@@ -51,7 +52,9 @@ def _handler(behind: str) -> type[BaseHTTPRequestHandler]:
             if is_chunked:
                 self.send_header("transfer-encoding", "chunked")
             self.end_headers()
-            while data := answer.read(65536):
+            is_gathered = answer.getheader("x-accel-buffering") != "no"
+            read = answer.read if is_gathered else answer.read1
+            while data := read(65536):
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if is_chunked else data)
             self.wfile.write(b"0\r\n\r\n" if is_chunked else b"")
             upstream.close()

@@ -44,14 +44,15 @@ def statements_of(database: Database) -> Iterator[list[str]]:
         event.remove(database.engine, "before_cursor_execute", note)
 
 
-def test_a_submission_of_a_busy_tenant_runs_five_statements(
+def test_a_submission_of_a_busy_tenant_runs_six_statements(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     submit_items(ground, tenant, digits_model)
     with statements_of(ground.database) as seen:
         submit_items(ground, tenant, digits_model)
-    # The version and the time, two of where the job begins, the job, its shards.
-    assert len(seen) == 5, seen
+    # The version and the time, two of where the job begins, the numbers of its events, the
+    # job, its shards.
+    assert len(seen) == 6, seen
 
 
 def test_that_of_an_idle_tenant_runs_two_more_among_others(
@@ -60,7 +61,7 @@ def test_that_of_an_idle_tenant_runs_two_more_among_others(
     create_key(ground.database, "other")
     with statements_of(ground.database) as seen:
         submit_items(ground, tenant, digits_model)
-    assert len(seen) == 7, seen
+    assert len(seen) == 8, seen
 
 
 def test_a_claim_runs_five_statements(
@@ -72,7 +73,7 @@ def test_a_claim_runs_five_statements(
     assert len(seen) == 5, seen
 
 
-def test_a_commit_runs_five_statements_and_the_end_of_a_job_three_more(
+def test_a_commit_runs_five_statements_and_the_end_of_a_job_four_more(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:
     job = submit_items(ground, tenant, digits_model, count=64)
@@ -83,7 +84,7 @@ def test_a_commit_runs_five_statements_and_the_end_of_a_job_three_more(
             assert run_one(ground, lease)
         counts.append(len(seen))
     assert read_job(ground, job.id).completed == 64
-    assert counts == [*[5] * (len(counts) - 1), 8], "the last one also ends the job"
+    assert counts == [*[5] * (len(counts) - 1), 9], "the last one also ends the job"
     assert len(counts) > 1
 
 
@@ -98,7 +99,7 @@ def test_the_end_of_a_job_tells_any_number_of_endpoints_by_one_more(
     lease = claim_one(ground)
     with statements_of(ground.database) as seen:
         assert run_one(ground, lease)
-    assert len(seen) == 9, seen
+    assert len(seen) == 10, seen
     with ground.database.read() as session:
         assert session.scalar(select(func.count()).select_from(Delivery)) == endpoints
 

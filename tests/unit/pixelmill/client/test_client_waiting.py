@@ -62,7 +62,7 @@ def test_the_server_is_asked_to_hold_its_answer_and_to_repeat_nothing(server, cl
 def test_a_watched_job_is_asked_for_more_often(server, client, say):
     server.on("GET", JOB, say.job(), say.job(status="completed"))
     client.wait("job_1", on_progress=lambda job: None)
-    assert server.seen[1].headers["prefer"] == "wait=2"
+    assert server.to("GET", JOB)[1].headers["prefer"] == "wait=2"
 
 
 def test_no_answer_is_held_for_longer_than_the_time_that_is_left(server, client, say):

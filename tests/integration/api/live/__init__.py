@@ -1,0 +1,1 @@
+"""Streams of events: what they begin with, what they tell, and what they cost."""

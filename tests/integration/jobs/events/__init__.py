@@ -1,0 +1,1 @@
+"""What happened to jobs is numbered, and read in that order."""
