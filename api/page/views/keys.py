@@ -1,7 +1,11 @@
 """Keys and the log of changes: a tenant sees its own keys, operators see all and make them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from flask import Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import ProgrammingError
 
 from api.current import actor, ground, is_admin, require_admin, tenant_id
 from api.models.schemas import AuditQuery
@@ -9,7 +13,7 @@ from api.models.views import audit_view
 from api.page.blueprint import page_blueprint
 from api.page.forms import read_form, takes_form
 from api.web.parsing import validated
-from jobs.base.errors import InvalidRequest
+from jobs.base.errors import InvalidRequest, NotAllowed
 from jobs.tenants.audit import list_entries
 from jobs.tenants.keys import create_key, list_keys, revoke_key
 
@@ -17,6 +21,8 @@ keys = page_blueprint("keys")
 
 _ON_A_PAGE = 50
 _LONGEST_NAME = 200
+# PostgreSQL's insufficient_privilege.
+_NO_RIGHT = "42501"
 
 
 @keys.get("/keys")
@@ -34,9 +40,9 @@ def make_key() -> ResponseReturnValue:
     tenant, name = form.get("tenant", "").strip(), form.get("name", "").strip()
     if not tenant or max(len(tenant), len(name)) > _LONGEST_NAME:
         raise InvalidRequest(f"A tenant's name has 1 to {_LONGEST_NAME} characters, as a key's.")
-    made = create_key(
-        ground().database, tenant, name=name, admin=form.get("admin") == "yes", actor=actor()
-    )
+    is_admins = form.get("admin") == "yes"
+    with _by_right_of_the_database():
+        made = create_key(ground().database, tenant, name=name, admin=is_admins, actor=actor())
     return _page(secret=made.key, secret_of=tenant)
 
 
@@ -46,7 +52,8 @@ def revoke(key_id: str) -> ResponseReturnValue:
     """Revoke a key, and end its sessions."""
     read_form()
     require_admin("Revoking keys")
-    revoke_key(ground().database, key_id, actor())
+    with _by_right_of_the_database():
+        revoke_key(ground().database, key_id, actor())
     return make_response(redirect(url_for("page_keys.show_keys", done="revoked"), 303))
 
 
@@ -66,6 +73,20 @@ def show_audit() -> ResponseReturnValue:
         after=query.after,
         next_after=entries[-1].id if has_more else None,
     )
+
+
+@contextmanager
+def _by_right_of_the_database() -> Iterator[None]:
+    """Tell where the API's own role may not write keys: one that is taken over makes none."""
+    try:
+        yield
+    except ProgrammingError as err:
+        if getattr(err.orig, "sqlstate", None) != _NO_RIGHT:
+            raise
+        raise NotAllowed(
+            "Here the API's role in the database may not write keys. Make and revoke them by the "
+            "command: `flask --app api.wsgi keys create`, `keys revoke`."
+        ) from err
 
 
 def _page(**shown_once: str) -> Response:
