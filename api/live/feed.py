@@ -23,7 +23,7 @@ from jobs.events.glimpses import Glimpse, in_order
 
 FEED = "pixelmill.feed"
 
-# Open streams of one process, and those of one tenant among them: each takes some kilobytes.
+# Open streams of one process, and those of one tenant among them: each takes about 20 KB.
 MOST_STREAMS = 4000
 MOST_OF_A_TENANT = 1000
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from apiflask import APIFlask
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
@@ -194,3 +195,15 @@ def test_no_more_streams_are_open_than_there_are_places(
 def test_a_batch_has_a_stream_too(caller: Caller) -> None:
     job = caller.submit()["id"]
     assert words(told(caller.get(f"/v1/batches/{job}/events"))) == ["job.in_progress"]
+
+
+def test_the_document_of_calls_tells_of_streams(app: APIFlask) -> None:
+    document = app.test_client().get("/openapi.json").json
+    for path in ("/v1/events", "/v1/jobs/{job_id}/events"):
+        call = document["paths"][path]["get"]
+        assert list(call["responses"]["200"]["content"]) == ["text/event-stream"]
+        assert [each["name"] for each in call["parameters"] if each["in"] == "header"] == [
+            "Last-Event-ID"
+        ]
+    types = document["components"]["schemas"]["JobEvent"]["properties"]["type"]["enum"]
+    assert {"job.created", "job.progress", "job.deleted", "reset"} <= set(types)
