@@ -42,6 +42,7 @@ def list_jobs(
     status: JobStatus | None = None,
     model: str | None = None,
     idempotency_key: str | None = None,
+    watch: str | None = None,
     oldest_first: bool = False,
 ) -> list[Job]:
     """Give up to `limit` jobs that come after `after`, newest first or oldest first.
@@ -62,6 +63,8 @@ def list_jobs(
         query = query.where(Job.status == status)
     if model is not None:
         query = query.where(Job.model_name == model)
+    if watch is not None:
+        query = query.where(Job.watch_id == watch)
     if idempotency_key is not None:
         under_key = select(IdempotencyKey.job_id).where(
             IdempotencyKey.tenant_id == Job.tenant_id,
