@@ -5,6 +5,7 @@ from pixelmill.client.evaluations import Evaluation
 from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.client.skipping import Skipped
 from pixelmill.client.trainings import Training
+from pixelmill.client.watches import Watch
 from pixelmill.wire.errors import (
     ApiError,
     AuthenticationError,
@@ -53,4 +54,5 @@ __all__ = [
     "Training",
     "UnexpectedAnswer",
     "WaitTimeout",
+    "Watch",
 ]

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli import child_commands, operator_commands, training_commands, webhook_commands
+from pixelmill.cli import (
+    child_commands,
+    operator_commands,
+    training_commands,
+    watch_commands,
+    webhook_commands,
+)
 from pixelmill.cli.choosing import chosen_model
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
 from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
@@ -176,6 +182,9 @@ def jobs(
         str | None,
         typer.Option("--idempotency-key", help="Only the one submitted under it."),
     ] = None,
+    of_watch: Annotated[
+        str | None, typer.Option("--of-watch", help="Only those that came of this watch.")
+    ] = None,
     tenant: Annotated[
         str | None,
         typer.Option("--tenant", help="With an operator's key: of this tenant, or * for all."),
@@ -185,7 +194,9 @@ def jobs(
 ) -> None:
     """List the jobs, newest first."""
     with Client() as client:
-        every = client.jobs(status=status, model=model, idempotency_key=key, tenant=tenant)
+        every = client.jobs(
+            status=status, model=model, idempotency_key=key, watch=of_watch, tenant=tenant
+        )
         found, more = list(islice(every, limit)), next(every, None)
     if as_json:
         print_json([job.raw for job in found])
@@ -262,6 +273,7 @@ model_commands.add_to(app)
 hub_commands.add_to(app)
 evaluation_commands.add_to(app)
 training_commands.add_to(app)
+watch_commands.add_to(app)
 webhook_commands.add_to(app)
 operator_commands.add_to(app)
 
