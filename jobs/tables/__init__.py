@@ -3,10 +3,8 @@
 job_tables.py         tenants, keys, files, jobs, shards
 model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
-evaluation_tables.py  evaluations
-training_tables.py    trainings
-bucket_tables.py      allowances of buckets, connections
-watch_tables.py       watches
+evaluation_tables.py  evaluations; training_tables.py: trainings
+bucket_tables.py      allowances of buckets, connections; watch_tables.py: watches
 webhook_tables.py     endpoints of webhooks, deliveries
 bases.py              what all tables have in common
 """
