@@ -53,7 +53,8 @@ def watch_folder() -> Response:
     """Watch a folder of a bucket: each object that lies there or comes becomes an item of a job.
 
     Everything is checked as for a job. The folder is listed at once, and then again and again; each
-    object is run once, and once more when it changes. There may be 100 watches.
+    object is run once, and once more when it changes. With `only_new`, what the first listing finds
+    is left out. There may be 100 watches.
     """
     body, plain = read_body(WatchCreate)
     idempotency = idempotency_of(plain)
@@ -133,6 +134,7 @@ def _wanted(body: WatchCreate) -> Wanted:
         requested=model.as_stored(),
         options={name: getattr(submission, name) for name in _OPTIONS},
         interval_s=float(body.interval_seconds or ground().settings.watch_s),
+        only_new=body.only_new,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StrictInt
+from pydantic import BaseModel, Field, StrictBool, StrictInt
 
 from api.jobs.schemas import CommonOptions, Glob
 from api.jobs.views import Skipped, SourceView, WebhookView
@@ -35,6 +35,9 @@ class WatchCreate(CommonOptions):
         max_length=64,
         description="Id or name of a connection of yours that opens the bucket; the server's own "
         "credentials without one.",
+    )
+    only_new: StrictBool = Field(
+        False, description="Leave out what lies there already when the folder is first listed."
     )
     interval_seconds: Interval | None = Field(
         None,
@@ -69,6 +72,7 @@ class WatchView(BaseModel):
     completion_window: str | None
     output_expires_after: int | None
     overlays: bool
+    only_new: bool
     interval_seconds: int
     objects_seen: int = Field(
         description="Objects that became items of jobs; one that changed counts again."
@@ -108,6 +112,7 @@ def watch_view(row: Watch, open_items: int) -> WatchView:
         completion_window=options["completion_window"],
         output_expires_after=options["output_expires_after"],
         overlays=options["overlays"],
+        only_new=row.only_new,
         interval_seconds=round(row.interval_s),
         objects_seen=row.objects_seen,
         jobs_created=row.jobs_created,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.base.states import WatchState
@@ -22,6 +22,8 @@ class Watch(Table):
     requested: Mapped[dict[str, Any]]
     # What else its jobs say of themselves: members of jobs.intake.submission.Submission.
     options: Mapped[dict[str, Any]]
+    # Whether what the first listing finds is left out.
+    only_new: Mapped[bool] = mapped_column(default=False, server_default=false())
     interval_s: Mapped[float]
 
     # The lease on a listing. Its fence counts no tries: it goes up with every listing.

@@ -52,14 +52,20 @@ class Step(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a new object is: at once where stores write objects whole, else once it holds still."""
+    """What a new object is: at once where stores write objects whole, else once it holds still.
+
+    While `takes` is false nothing is new: all that is listed counts as seen.
+    """
 
     at_once: bool
     today: int
+    takes: bool = True
 
     def found(self, before: Known | None, listed: Listed) -> Step:
         """Say what follows from an object that is there."""
         mark = listed.mark
+        if not self.takes:
+            return Step(before, Known(listed.address, mark, is_taken=True))
         is_same = before is not None and before.mark == mark
         if before is not None and is_same and before.is_taken:
             return Step(before, before._replace(gone_on=0))

@@ -106,7 +106,8 @@ def _find(
     watch, beat = lease.row, Heart(ground, lease).beat
     # Whoever writes a file of a disk does so little by little.
     at_once = not watch.source["prefix"].startswith("file:")
-    rules = Rules(at_once, today=int(look.began_at // _DAY_S))
+    takes = watch.seen is not None or not watch.only_new
+    rules = Rules(at_once, int(look.began_at // _DAY_S), takes)
     with Sorted(_listed(ground, buckets, watch, look.skips, beat), most.held) as listed:
 
         def compared() -> Iterator[Step]:
@@ -118,7 +119,8 @@ def _find(
             look.is_other = look.is_other or step.before != step.after
             look.new += step.arrival is not None
         look.is_listed = True
-        if look.is_other:
+        # That nothing lay there at first is remembered too.
+        if look.is_other or not takes:
             _write(ground, order, most, watch, look, compared())
 
 

@@ -38,6 +38,7 @@ class Wanted:
     requested: dict[str, Any]
     options: dict[str, Any]
     interval_s: float
+    only_new: bool = False
 
 
 def create_watch(
@@ -177,6 +178,7 @@ def _new_row(
         requested=wanted.requested,
         options=wanted.options,
         interval_s=wanted.interval_s,
+        only_new=wanted.only_new,
         next_at=now,
         created_at=now,
         idempotency_key=idempotency.key if idempotency else None,

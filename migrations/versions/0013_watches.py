@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("source", sa.JSON(), nullable=False),
         sa.Column("requested", sa.JSON(), nullable=False),
         sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("only_new", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("interval_s", sa.Double(), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.Double(), nullable=True),

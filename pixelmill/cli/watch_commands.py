@@ -39,6 +39,9 @@ def add_watch(
     connection: Annotated[
         str | None, typer.Option("--connection", help="What opens the bucket; else the server.")
     ] = None,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="Leave out what lies there already.")
+    ] = False,
     every: Annotated[
         int | None, typer.Option("--every", help="Seconds from one listing to the next.")
     ] = None,
@@ -67,6 +70,7 @@ def add_watch(
             include=include,
             exclude=exclude,
             connection=connection,
+            only_new=only_new or None,
             interval_seconds=every,
             metadata=read_metadata(metadata),
             priority=priority,

@@ -38,6 +38,7 @@ class Watch:
     last_error: str | None = None
     prefix: str = ""
     model: str = ""
+    only_new: bool = False
     interval_seconds: int = 0
     objects_seen: int = 0
     jobs_created: int = 0
@@ -82,6 +83,7 @@ class Watches:
         include: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         connection: str | None = None,
+        only_new: bool | None = None,
         interval_seconds: int | None = None,
         priority: str | None = None,
         metadata: Mapping[str, str] | None = None,
@@ -93,6 +95,7 @@ class Watches:
     ) -> Watch:
         """Watch a folder such as "s3://bucket/path/": each object there becomes an item of a job.
 
+        With `only_new`, what lies there already is left out.
         The rest is what `submit` takes, for every job that comes of it; the folder is listed every
         `interval_seconds`, or as often as the operator says.
         """
@@ -103,6 +106,7 @@ class Watches:
             "include": None if include is None else list(include),
             "exclude": None if exclude is None else list(exclude),
             "connection": connection,
+            "only_new": only_new,
             "interval_seconds": interval_seconds,
             "priority": priority,
             "metadata": metadata,

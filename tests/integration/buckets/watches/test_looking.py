@@ -77,6 +77,22 @@ def test_an_object_that_is_empty_waits_until_it_is_filled(watching: Watching, s3
     assert watching.names() == [["a.png"]]
 
 
+@pytest.mark.parametrize("lie_there", [[], ["a.png"]])
+def test_what_lies_there_already_is_left_out_if_so_wanted(
+    watching: Watching, s3: S3, lie_there: list[str]
+) -> None:
+    for name in lie_there:
+        s3.put(f"path/{name}", b"a")
+    watch = watching.add(only_new=True)
+    assert watching.look()
+    view = watching.view(watch)
+    assert (view["only_new"], view["objects_seen"], watching.names()) == (True, 0, [])
+    s3.put("path/b.png", b"b")
+    watching.look_again()
+    watching.look_again()
+    assert watching.names() == [["b.png"]]
+
+
 def test_globs_choose_what_is_watched(watching: Watching, s3: S3) -> None:
     for name in ("a.png", "a.jpg", "old/b.png"):
         s3.put(f"path/{name}", b"x")

@@ -75,6 +75,14 @@ def test_a_file_that_is_gone_before_it_was_taken_is_forgotten_at_once() -> None:
     assert after(known, [], GROWING) == ([], [])
 
 
+def test_what_counts_as_seen_is_not_new_until_it_changes() -> None:
+    for rules in (WHOLE, GROWING):
+        known, new = after([], [listed("a")], rules._replace(takes=False))
+        assert new == []
+        assert after(known, [listed("a")], rules) == (known, [])
+    assert after(known, [listed("a", etag="2"), listed("b")])[1] == ["a", "b"]
+
+
 def test_whatever_comes_and_goes_is_new_exactly_when_it_was_not_there_in_that_state() -> None:
     draw = random.Random(5)
     known: list[Known] = []

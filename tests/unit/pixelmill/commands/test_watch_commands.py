@@ -84,6 +84,7 @@ def test_an_answer_that_is_no_watch_is_told(server, say, client):
 def test_adding_prints_the_id_alone(server, say, run):
     server.on("POST", WATCHES, say.answer(201, WATCH))
     done = run("watches", "add", FOLDER, "-m", "digits", "--param", "top_k=2", "--every", "60")
+    assert "only_new" not in server.seen[-1].json
     assert (done.exit_code, done.stdout) == (0, "wat_1\n")
     assert server.seen[-1].json["params"] == {"top_k": 2}
     assert server.seen[-1].json["interval_seconds"] == 60
