@@ -30,6 +30,7 @@ from api.system.docs import docs
 from api.system.health import health
 from api.system.readiness import READINESS, Readiness
 from api.trainings.routes import refuse_trainings, trainings
+from api.watches.routes import watches
 from api.web.auth import SCHEME, protect
 from api.web.listener import LISTENER, Listener
 from api.web.logs import configure_logging, log_requests
@@ -131,12 +132,11 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, connections, predictions, trainings, evaluations):
+    for blueprint in (health, docs, files, connections, watches, predictions, trainings):
         app.register_blueprint(blueprint)
-    app.register_blueprint(events)
-    for blueprint in (models, aliases, shadows, audit, webhook_endpoints, webhook_deliveries):
+    for blueprint in (evaluations, models, aliases, shadows, audit, events):
         app.register_blueprint(blueprint)
-    for blueprint in PAGES:
+    for blueprint in (webhook_endpoints, webhook_deliveries, *PAGES):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

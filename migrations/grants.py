@@ -53,6 +53,7 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "shards": (ALL, ALL, WRITE),
     "tenants": (SERVE, DELIVER, CHARGE),
     "trainings": (ALL, ALL, CHANGE),
+    "watches": (ALL, CHANGE, NONE),
     "webhook_endpoints": (ALL, CHANGE, TELL),
 }
 

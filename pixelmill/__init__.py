@@ -8,6 +8,7 @@ from pixelmill.client.inputs.skipping import Skipped
 from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.client.results.results import Results
 from pixelmill.client.trainings import Training
+from pixelmill.client.watches import Watch
 from pixelmill.wire.errors import (
     ApiError,
     AuthenticationError,
@@ -59,4 +60,5 @@ __all__ = [
     "Training",
     "UnexpectedAnswer",
     "WaitTimeout",
+    "Watch",
 ]

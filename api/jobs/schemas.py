@@ -169,6 +169,9 @@ class JobListQuery(Strict):
     idempotency_key: str | None = Field(
         None, max_length=255, description="Of the one job that was submitted under this key."
     )
+    watch: str | None = Field(
+        None, max_length=64, description="The id of a watch: the jobs that came of it."
+    )
     tenant: str | None = Field(
         None,
         description="With an operator's key: the name of another tenant, or `*` for all of them. "

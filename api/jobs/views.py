@@ -128,6 +128,7 @@ class JobView(BaseModel):
         description="Of a batch without one it is empty: OpenAI's clients have a text here."
     )
     source: SourceView | None = Field(description="Of a job whose items lie in a bucket.")
+    watch_id: str | None = Field(description="The watch that found the items in the bucket.")
     output_file_id: str | None = Field(
         description="The answered items of a job that is over, in the form of OpenAI's Batch API."
     )
@@ -197,6 +198,7 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         overlays=job.overlays,
         input_file_id=job.input_file_id or ("" if kind == "batch" else None),
         source=SourceView(**job.source) if job.source else None,
+        watch_id=job.watch_id,
         output_file_id=files.get(Part.OUTPUT),
         error_file_id=files.get(Part.ERROR),
         metadata=job.metadata_,

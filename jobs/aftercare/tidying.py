@@ -5,6 +5,7 @@ Blobs are written before the transaction that names them, so whoever dies in bet
     a worker       a segment       looked for when its job is over (`Job.tidy_at`)
     a worker       a checkpoint    the same
     an io worker   a manifest, a truth, or the changes of a comparison: the same
+    an io worker   what a watch has seen, a manifest of a job that was to come of it: once a day
     the API        a whole folder, an upload, weights or a check: looked for once a day
 """
 
@@ -24,7 +25,7 @@ from jobs.base.storage import BlobMissing, StorageError, earlier_overlays_name, 
 from jobs.inputs.manifests import Manifest
 from jobs.leases.leases import is_taken
 from jobs.queue.completion import TIDY_AFTER_S
-from jobs.tables import Comparison, Evaluation, File, Job, ModelVersion, Shard, Tenant
+from jobs.tables import Comparison, Evaluation, File, Job, ModelVersion, Shard, Tenant, Watch
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,7 @@ def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
         ("jobs/", _known_jobs),
         ("inputs/", _known_files),
         ("models/", _known_versions),
+        ("watches/", _known_seen),
     ):
         for names in _batches(ground.storage.list(prefix), _NAMES_AT_ONCE):
             owners = {name: owner for name in names if (owner := _owner(name, latest))}
@@ -152,6 +154,13 @@ def _known_jobs(ground: Ground, ids: Collection[str]) -> set[str]:
 def _known_files(ground: Ground, ids: Collection[str]) -> set[str]:
     with ground.database.read() as session:
         return set(session.scalars(select(File.id).where(File.id.in_(ids))))
+
+
+def _known_seen(ground: Ground, ids: Collection[str]) -> set[str]:
+    names = {f"watches/{each}.parquet": each for each in ids}
+    with ground.database.read() as session:
+        found = session.scalars(select(Watch.seen).where(Watch.seen.in_(names)))
+        return {names[name] for name in found if name is not None}
 
 
 def _known_versions(ground: Ground, ids: Collection[str]) -> set[str]:

@@ -9,7 +9,21 @@ import time
 from typing import Literal
 
 Prefix = Literal[
-    "job", "file", "evt", "whd", "whe", "ten", "key", "wgt", "chk", "can", "trn", "con", "alw"
+    "job",
+    "file",
+    "evt",
+    "whd",
+    "whe",
+    "ten",
+    "key",
+    "wgt",
+    "chk",
+    "can",
+    "trn",
+    "con",
+    "alw",
+    "wat",
+    "seen",
 ]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     )
     bucket_networks: Annotated[tuple[Network, ...], NoDecode] = ()
 
+    watch_s: float = Field(
+        30, gt=0, description="how often a watched folder is listed unless its watch says"
+    )
+
     # How long things are kept.
     output_days: float = Field(30, gt=0)
     completion_window_s: float = Field(7 * 86400, gt=0, description="a job's time unless it says")

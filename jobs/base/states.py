@@ -22,6 +22,10 @@ A version of a model
         │  └──does not run──► refused ──delete──► deleted
         └──delete──► deleted
 
+A watch
+
+    active ◄──listed──► failing        active, failing ──pause──► paused ──resume──► active
+
 An item is in exactly one of four states, and only its result row says which:
 succeeded, errored, cancelled or expired. Until that row is committed it is "processing".
 
@@ -118,6 +122,19 @@ class VersionState(StrEnum):
     # Hidden from new jobs; those that were there before still run it. Its weights are erased by the
     # sweeper once none of them is open.
     DELETED = "deleted"
+
+
+class WatchState(StrEnum):
+    """Where a watch stands; deleting it takes the row away."""
+
+    # Its folder is listed when it is due. Moved on by the io worker that lists it, and by its
+    # caller; if that worker dies, its lease ends and another one lists it anew.
+    ACTIVE = "active"
+    # The last listing, or a job that was to come of it, failed; its row says why. Moved on by the
+    # next one that succeeds, after pauses that grow; a crash changes nothing.
+    FAILING = "failing"
+    # Its caller wants no listings. Moved on by its caller alone.
+    PAUSED = "paused"
 
 
 TERMINAL = frozenset(

@@ -12,6 +12,7 @@
 
     jobs/{job id}/checkpoints/{index}/{windows}-{fence}-{sha256}.safetensors
     models/{weights id}.safetensors              the weights of one version of a model
+    watches/{id}.parquet                         what a watch has seen (jobs.watches.seen)
     probes/readyz                                written again and again (api.system.readiness)
     installations/{id}                           whose store this is (jobs.aftercare.tidying)
 
@@ -256,6 +257,11 @@ def weights_name() -> str:
 def check_name() -> str:
     """Name what a version is to be held against; erased when it was tried out."""
     return f"models/{new_id('chk')}.json"
+
+
+def seen_name() -> str:
+    """Name what a watch has seen; each look at its folder that finds something writes its own."""
+    return f"watches/{new_id('seen')}.parquet"
 
 
 def _open_store(url: str) -> Any:

@@ -62,7 +62,7 @@ def items_of_source(
     The items raise InvalidInput, whose cause is a BucketError where a store is to blame.
     """
     source = dict(job.source or {})
-    items = _listed(ground, buckets, job.tenant_id, source, skips, beat)
+    items = list_source(ground, buckets, job.tenant_id, source, skips, beat)
     if "manifest" not in source:
         return items, "told_apart"
     with _opened(ground, buckets) as opened, _told("manifest"):
@@ -82,7 +82,7 @@ def count_source(
 
     total = 0
     try:
-        for _ in _listed(ground, buckets, tenant_id, source, skips, beat):
+        for _ in list_source(ground, buckets, tenant_id, source, skips, beat):
             total += 1
             if total > ground.settings.max_items:
                 break
@@ -91,7 +91,7 @@ def count_source(
     return Counted(total, skips.to_json())
 
 
-def _listed(
+def list_source(
     ground: Ground,
     buckets: Buckets | None,
     tenant_id: str,
@@ -99,6 +99,7 @@ def _listed(
     skips: Skips,
     beat: Callable[[], None],
 ) -> Iterator[Item]:
+    """Give the items of a source as they are found; raises InvalidInput as `items_of_source`."""
     owner, param = _owner(tenant_id, source), _param_of(source)
     with _opened(ground, buckets) as opened, _told(param):
         if param == "prefix":

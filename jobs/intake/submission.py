@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
 
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
@@ -65,6 +66,8 @@ class Submission:
     # trial.
     job_id: str | None = None
     canary_id: str | None = None
+    # The watch that found its items (jobs.watches).
+    watch_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,7 @@ def new_job(submission: Submission) -> Job:
         model_version=submission.model.version,
         model_digest=submission.model.digest,
         canary_id=submission.canary_id,
+        watch_id=submission.watch_id,
         pool=submission.pool,
         params=submission.params,
         priority=submission.priority,
@@ -223,6 +227,32 @@ def _inline_items(ground: Ground, submission: Submission, pack: Pack) -> Iterato
     return items_of_uploads(submission.uploads or (), pack)
 
 
+def insert_job(
+    session: Session,
+    job: Job,
+    shards: list[dict[str, Any]],
+    window_s: float,
+    rows: Sequence[Table] = (),
+) -> None:
+    """Insert a new job with its shards and `rows`, in a transaction that may do more.
+
+    Raises UnknownModel when its version was deleted just now.
+    """
+    if kind_of(job).has_version:
+        job.created_at = hold_version(session, job.model_name, job.model_version)
+    else:
+        job.created_at = session.scalar(select(db_now())) or 0.0
+    job.expires_at = job.created_at + window_s
+    session.add(job)
+    number_events(session, job, Moment.CREATED, *((Moment.BEGUN,) if shards else ()))
+    if shards:
+        job.status = JobStatus.IN_PROGRESS
+        job.in_progress_at = job.created_at
+        insert_shards(session, job, shards)
+    session.flush()
+    session.add_all([*rows, *kind_of(job).rows(job)])
+
+
 def _store(
     ground: Ground,
     job: Job,
@@ -232,19 +262,7 @@ def _store(
     rows: Sequence[Table],
 ) -> None:
     with ground.database.write() as session:
-        if kind_of(job).has_version:
-            job.created_at = hold_version(session, job.model_name, job.model_version)
-        else:
-            job.created_at = session.scalar(select(db_now())) or 0.0
-        job.expires_at = job.created_at + window_s
-        session.add(job)
-        number_events(session, job, Moment.CREATED, *((Moment.BEGUN,) if shards else ()))
-        if shards:
-            job.status = JobStatus.IN_PROGRESS
-            job.in_progress_at = job.created_at
-            insert_shards(session, job, shards)
-        session.flush()
-        session.add_all([*rows, *kind_of(job).rows(job)])
+        insert_job(session, job, shards, window_s, rows)
         if idempotency is not None:
             session.add(
                 IdempotencyKey(

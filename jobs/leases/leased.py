@@ -15,6 +15,7 @@ or lapses keeps it.
     shards          jobs.queue.shards            deliveries     jobs.queue.webhooks
     preparations    jobs.intake.preparation      comparisons    jobs.aftercare.comparison
     validations     jobs.versions.validation     evaluations    jobs.aftercare.evaluation
+    watches         jobs.watches.looks
 """
 
 from collections.abc import Callable

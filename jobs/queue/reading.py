@@ -45,6 +45,7 @@ def list_jobs(
     model: str | None = None,
     idempotency_key: str | None = None,
     in_metadata: str | None = None,
+    watch: str | None = None,
     oldest_first: bool = False,
 ) -> list[Job]:
     """Give up to `limit` jobs that come after `after`, newest first or oldest first.
@@ -71,6 +72,8 @@ def list_jobs(
         written = json.dumps(in_metadata)[1:-1].lower()
         text = func.lower(cast(Job.metadata_, Text))
         query = query.where(text.contains(written, autoescape=True))
+    if watch is not None:
+        query = query.where(Job.watch_id == watch)
     if idempotency_key is not None:
         under_key = select(IdempotencyKey.job_id).where(
             IdempotencyKey.tenant_id == Job.tenant_id,

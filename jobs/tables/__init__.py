@@ -3,9 +3,8 @@
 job_tables.py         tenants, keys, files, jobs, shards
 model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
-evaluation_tables.py  evaluations
-training_tables.py    trainings
-bucket_tables.py      allowances of buckets, connections
+evaluation_tables.py  evaluations; training_tables.py: trainings
+bucket_tables.py      allowances of buckets, connections; watch_tables.py: watches
 webhook_tables.py     endpoints of webhooks, deliveries
 bases.py              what all tables have in common
 """
@@ -17,6 +16,7 @@ from jobs.tables.evaluation_tables import Evaluation
 from jobs.tables.job_tables import ApiKey, File, IdempotencyKey, Job, Shard, Tenant
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.tables.training_tables import Training
+from jobs.tables.watch_tables import Watch
 from jobs.tables.webhook_tables import Delivery, WebhookEndpoint
 
 __all__ = [
@@ -37,5 +37,6 @@ __all__ = [
     "Table",
     "Tenant",
     "Training",
+    "Watch",
     "WebhookEndpoint",
 ]

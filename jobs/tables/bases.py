@@ -6,7 +6,15 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Enum, Integer, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase
 
-from jobs.base.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState, VersionState
+from jobs.base.states import (
+    ItemStatus,
+    JobKind,
+    JobStatus,
+    Outcome,
+    ShardState,
+    VersionState,
+    WatchState,
+)
 
 # SQLite numbers rows by itself only in a column of exactly INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -45,4 +53,5 @@ class Table(DeclarativeBase):
         ItemStatus: _words(ItemStatus),
         JobKind: _words(JobKind),
         VersionState: _words(VersionState),
+        WatchState: _words(WatchState),
     }

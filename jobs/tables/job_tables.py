@@ -9,7 +9,8 @@
        │      └──  trainings         one row a training (jobs.tables.training_tables)
        ├──< idempotency_keys
        ├──< webhook_endpoints                 in jobs.tables.webhook_tables
-       └──< bucket_allowances, connections    in jobs.tables.bucket_tables
+       ├──< bucket_allowances, connections    in jobs.tables.bucket_tables
+       └──< watches                           in jobs.tables.watch_tables
     model_versions, model_aliases, audit_log    in jobs.tables.model_tables
     model_shadows                               in jobs.tables.comparison_tables
 
@@ -123,6 +124,8 @@ class Job(Table):
     input_file_id: Mapped[str | None] = mapped_column(String(32))
     # Where in a bucket its items lie (jobs.buckets.sources); null for any other input.
     source: Mapped[dict[str, Any] | None]
+    # The watch that found them; no foreign key, for jobs stay when it is deleted.
+    watch_id: Mapped[str | None] = mapped_column(String(32))
     manifest: Mapped[str | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
     webhook: Mapped[dict[str, Any] | None]
@@ -226,6 +229,20 @@ class Job(Table):
             "model_version",
             postgresql_where=text("canary_id IS NOT NULL"),
             sqlite_where=text("canary_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_watch",
+            "watch_id",
+            "id",
+            postgresql_where=text("watch_id IS NOT NULL"),
+            sqlite_where=text("watch_id IS NOT NULL"),
+        ),
+        # What a watch has still to do is counted over these alone.
+        Index(
+            "ix_jobs_watch_open",
+            "watch_id",
+            postgresql_where=text("watch_id IS NOT NULL AND ended_at IS NULL"),
+            sqlite_where=text("watch_id IS NOT NULL AND ended_at IS NULL"),
         ),
         Index(
             "ix_jobs_untidy",

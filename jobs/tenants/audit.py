@@ -41,6 +41,10 @@ Action = Literal[
     "endpoint.rotated",
     "endpoint.disabled",
     "endpoint.deleted",
+    "watch.created",
+    "watch.paused",
+    "watch.resumed",
+    "watch.deleted",
 ]
 
 

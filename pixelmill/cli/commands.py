@@ -12,6 +12,7 @@ from pixelmill.cli import (
     event_commands,
     operator_commands,
     training_commands,
+    watch_commands,
     webhook_commands,
 )
 from pixelmill.cli.choosing import chosen_model
@@ -182,6 +183,9 @@ def jobs(
         str | None,
         typer.Option("--idempotency-key", help="Only the one submitted under it."),
     ] = None,
+    of_watch: Annotated[
+        str | None, typer.Option("--of-watch", help="Only those that came of this watch.")
+    ] = None,
     tenant: Annotated[
         str | None,
         typer.Option("--tenant", help="With an operator's key: of this tenant, or * for all."),
@@ -191,7 +195,9 @@ def jobs(
 ) -> None:
     """List the jobs, newest first."""
     with Client() as client:
-        every = client.jobs(status=status, model=model, idempotency_key=key, tenant=tenant)
+        every = client.jobs(
+            status=status, model=model, idempotency_key=key, watch=of_watch, tenant=tenant
+        )
         found, more = list(islice(every, limit)), next(every, None)
     if as_json:
         print_json([job.raw for job in found])
@@ -269,6 +275,7 @@ model_commands.add_to(app)
 hub_commands.add_to(app)
 evaluation_commands.add_to(app)
 training_commands.add_to(app)
+watch_commands.add_to(app)
 webhook_commands.add_to(app)
 operator_commands.add_to(app)
 

@@ -32,12 +32,13 @@ from pixelmill.client.inputs.planning import (
     Upload,
     plan_inputs,
 )
+from pixelmill.client.inputs.single import predict_body
 from pixelmill.client.records import File, Job, Reader, Result
 from pixelmill.client.results.forms import FORMS
 from pixelmill.client.results.results import Results
-from pixelmill.client.single import predict_body
 from pixelmill.client.trainings import Trainings
 from pixelmill.client.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
+from pixelmill.client.watches import Watch, Watches, watch_id
 from pixelmill.client.webhooks import WebhookDeliveries, WebhookEndpoints
 from pixelmill.wire.connection import find_connection
 from pixelmill.wire.pages import pages
@@ -74,6 +75,7 @@ class Client(ChildCalls, EvaluationCalls):
         self._sleep = sleep
         self._transport = Transport(connection, timeout, retry or RetryPolicy(), sleep)
         self.trainings = Trainings(self._transport, self._deliver, sleep)
+        self.watches = Watches(self._transport)
         self.webhook_endpoints = WebhookEndpoints(self._transport)
         self.webhook_deliveries = WebhookDeliveries(self._transport)
 
@@ -224,18 +226,20 @@ class Client(ChildCalls, EvaluationCalls):
         status: str | None = None,
         model: str | None = None,
         idempotency_key: str | None = None,
+        watch: str | Watch | None = None,
         tenant: str | None = None,
     ) -> Iterator[Job]:
         """Give the tenant's jobs, newest first, fetching pages as they are needed.
 
         With an `idempotency_key`, give the one that was submitted under it, if it was stored: an
-        error after which nobody knows has that key. With an operator's key, `tenant` names another
-        tenant, or is `*` for all of them.
+        error after which nobody knows has that key. With a `watch`, give those that came of it.
+        With an operator's key, `tenant` names another tenant, or is `*` for all of them.
         """
         query = {
             "status": status,
             "model": model,
             "idempotency_key": idempotency_key,
+            "watch": watch_id(watch),
             "tenant": tenant,
         }
         for page in pages(self._transport, "/v1/jobs", query):

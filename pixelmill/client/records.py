@@ -119,6 +119,7 @@ class Job:
     expired_at: int | None = None
     expires_at: int | None = None
     input_file_id: str | None = None
+    watch_id: str | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What an io worker does: prepare jobs, compare and evaluate them, deliver webhooks.
+"""What an io worker does: prepare jobs, watch folders, compare, evaluate, deliver webhooks.
 
 All that needs no network, of neurons that is.
 """
@@ -19,6 +19,7 @@ from workers.errands.delivery import Lines, deliver_next
 from workers.errands.evaluating import evaluate_next
 from workers.errands.labelling import label_items
 from workers.errands.waiting import has_errand
+from workers.errands.watching import watch_next
 from workers.walls.archives import WalledArchives
 from workers.walls.processes import ForkServer
 from workers.walls.tables.walled import WalledTables
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 # Half of an io process's threads (workers.launcher), and half of these for one receiver.
 _MOST_SENDERS = 4
 _MOST_FOR_ONE = 2
+# Folders that are listed at a time: a store may take minutes for each.
+_MOST_WATCHERS = 2
 
 
 class Errands:
@@ -44,6 +47,7 @@ class Errands:
         # Receivers that are slow or dead may not take every thread from jobs that wait.
         self._senders = threading.BoundedSemaphore(_MOST_SENDERS)
         self._lines = Lines(_MOST_FOR_ONE)
+        self._watchers = threading.BoundedSemaphore(_MOST_WATCHERS)
 
     def take_back(self) -> None:
         """Do nothing: what a dead io process held is due again when its time is over."""
@@ -71,13 +75,24 @@ class Errands:
     def _run_one(self) -> bool:
         prepared = _try(self._prepare)
         # What others wait for goes first: comparing may take minutes.
-        return self._deliver() or prepared or _try(self._compare) or _try(self._evaluate)
+        # A folder that is due waits for nobody; few are listed at a time.
+        done = self._deliver() or prepared
+        done = _try(self._watch) or done
+        return done or _try(self._compare) or _try(self._evaluate)
 
     def _prepare(self) -> bool:
         found = prepare_next(
             self._ground, check_dataset, self._archives, label_items, self._buckets
         )
         return found is not None
+
+    def _watch(self) -> bool:
+        if not self._watchers.acquire(blocking=False):
+            return False
+        try:
+            return watch_next(self._ground, self._buckets)
+        finally:
+            self._watchers.release()
 
     def _compare(self) -> bool:
         return compare_next(self._ground)
