@@ -27,6 +27,8 @@ from api.system.docs import docs
 from api.system.health import health
 from api.system.readiness import READINESS, Readiness
 from api.trainings.routes import refuse_trainings, trainings
+from api.uploads.protocol import honour_override
+from api.uploads.routes import uploads
 from api.web.auth import SCHEME, protect
 from api.web.listener import LISTENER, Listener
 from api.web.logs import configure_logging, log_requests
@@ -56,6 +58,7 @@ class Application(APIFlask):
         if prefix and (path == prefix or path.startswith(f"{prefix}/")):
             environ["PATH_INFO"] = path.removeprefix(prefix)
         environ["SCRIPT_NAME"] = prefix
+        honour_override(environ)
         return super().request_context(environ)
 
     def call_view(self) -> ResponseReturnValue:
@@ -129,7 +132,15 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 def _add_routes(app: APIFlask) -> None:
     for blueprint in (health, docs, files, connections, predictions, trainings, evaluations):
         app.register_blueprint(blueprint)
-    for blueprint in (models, aliases, shadows, audit, webhook_endpoints, webhook_deliveries):
+    for blueprint in (
+        models,
+        aliases,
+        shadows,
+        audit,
+        uploads,
+        webhook_endpoints,
+        webhook_deliveries,
+    ):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

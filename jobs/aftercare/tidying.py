@@ -5,7 +5,8 @@ Blobs are written before the transaction that names them, so whoever dies in bet
     a worker       a segment       looked for when its job is over (`Job.tidy_at`)
     a worker       a checkpoint    the same
     an io worker   a manifest, a truth, or the changes of a comparison: the same
-    the API        a whole folder, an upload, weights or a check: looked for once a day
+    the API        a whole folder, a file, weights or a check: looked for once a day
+    the API        a part of an upload that resumes: with the upload, or once a day
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -24,7 +25,8 @@ from jobs.base.storage import BlobMissing, StorageError, earlier_overlays_name, 
 from jobs.inputs.manifests import Manifest
 from jobs.leases.leases import is_taken
 from jobs.queue.completion import TIDY_AFTER_S
-from jobs.tables import Comparison, Evaluation, File, Job, ModelVersion, Shard, Tenant
+from jobs.tables import Comparison, Evaluation, File, Job, ModelVersion, Shard, Tenant, Upload
+from jobs.uploads.uploads import UNFINISHED
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,7 @@ def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
         ("jobs/", _known_jobs),
         ("inputs/", _known_files),
         ("models/", _known_versions),
+        ("uploads/", _known_uploads),
     ):
         for names in _batches(ground.storage.list(prefix), _NAMES_AT_ONCE):
             owners = {name: owner for name in names if (owner := _owner(name, latest))}
@@ -139,7 +142,7 @@ def _results_of(ground: Ground, job: Job) -> set[str]:
 def _owner(name: str, latest: float) -> str | None:
     """Give the id in a blob's name if it is older than `latest`; what has none is not ours."""
     parts = name.split("/")
-    owner = parts[1] if parts[0] == "jobs" else parts[-1].partition(".")[0]
+    owner = parts[1] if parts[0] in ("jobs", "uploads") else parts[-1].partition(".")[0]
     made = made_at(owner)
     return owner if made is not None and made < latest else None
 
@@ -152,6 +155,13 @@ def _known_jobs(ground: Ground, ids: Collection[str]) -> set[str]:
 def _known_files(ground: Ground, ids: Collection[str]) -> set[str]:
     with ground.database.read() as session:
         return set(session.scalars(select(File.id).where(File.id.in_(ids))))
+
+
+def _known_uploads(ground: Ground, ids: Collection[str]) -> set[str]:
+    """Give the ids of uploads whose parts are still needed."""
+    needed = select(Upload.id).where(Upload.id.in_(ids), Upload.state.in_(UNFINISHED))
+    with ground.database.read() as session:
+        return set(session.scalars(needed))
 
 
 def _known_versions(ground: Ground, ids: Collection[str]) -> set[str]:

@@ -9,8 +9,9 @@ import time
 from typing import Literal
 
 Prefix = Literal[
-    "job", "file", "evt", "whd", "whe", "ten", "key", "wgt", "chk", "can", "trn", "con", "alw"
-]
+    "job", "file", "evt", "whd", "whe", "ten", "key", "wgt", "chk", "can", "trn", "con", "alw",
+    "upl",
+]  # fmt: skip
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 

@@ -6,6 +6,7 @@ comparison_tables.py  comparisons, shadows
 evaluation_tables.py  evaluations
 training_tables.py    trainings
 bucket_tables.py      allowances of buckets, connections
+upload_tables.py      uploads that resume, their parts
 webhook_tables.py     endpoints of webhooks, deliveries
 bases.py              what all tables have in common
 """
@@ -17,6 +18,7 @@ from jobs.tables.evaluation_tables import Evaluation
 from jobs.tables.job_tables import ApiKey, File, IdempotencyKey, Job, Shard, Tenant
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.tables.training_tables import Training
+from jobs.tables.upload_tables import Upload, UploadPart
 from jobs.tables.webhook_tables import Delivery, WebhookEndpoint
 
 __all__ = [
@@ -37,5 +39,7 @@ __all__ = [
     "Table",
     "Tenant",
     "Training",
+    "Upload",
+    "UploadPart",
     "WebhookEndpoint",
 ]

@@ -6,7 +6,15 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Enum, Integer, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase
 
-from jobs.base.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState, VersionState
+from jobs.base.states import (
+    ItemStatus,
+    JobKind,
+    JobStatus,
+    Outcome,
+    ShardState,
+    UploadState,
+    VersionState,
+)
 
 # SQLite numbers rows by itself only in a column of exactly INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -44,5 +52,6 @@ class Table(DeclarativeBase):
         ShardState: _words(ShardState),
         ItemStatus: _words(ItemStatus),
         JobKind: _words(JobKind),
+        UploadState: _words(UploadState),
         VersionState: _words(VersionState),
     }

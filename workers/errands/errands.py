@@ -1,4 +1,4 @@
-"""What an io worker does: prepare jobs, compare and evaluate them, deliver webhooks.
+"""What an io worker does: prepare jobs, compare and evaluate them, deliver webhooks, end uploads.
 
 All that needs no network, of neurons that is.
 """
@@ -12,6 +12,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.storage import StorageError
 from jobs.buckets.sources import Buckets
 from jobs.intake.preparation import prepare_next
+from jobs.uploads.finishing import finish_next
 from workers.egress import Egress
 from workers.errands.comparing import compare_next
 from workers.errands.datasets import check_dataset
@@ -71,13 +72,17 @@ class Errands:
     def _run_one(self) -> bool:
         prepared = _try(self._prepare)
         # What others wait for goes first: comparing may take minutes.
-        return self._deliver() or prepared or _try(self._compare) or _try(self._evaluate)
+        served = self._deliver() or prepared or _try(self._finish)
+        return served or _try(self._compare) or _try(self._evaluate)
 
     def _prepare(self) -> bool:
         found = prepare_next(
             self._ground, check_dataset, self._archives, label_items, self._buckets
         )
         return found is not None
+
+    def _finish(self) -> bool:
+        return finish_next(self._ground)
 
     def _compare(self) -> bool:
         return compare_next(self._ground)

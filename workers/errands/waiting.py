@@ -9,8 +9,15 @@ from jobs.intake.preparation import PREPARATIONS
 from jobs.leases.leased import Leased
 from jobs.leases.leases import is_due
 from jobs.queue.webhooks import DELIVERIES
+from jobs.uploads.finishing import FINISHINGS
 
-_ERRANDS: tuple[Leased[Any], ...] = (PREPARATIONS, DELIVERIES, COMPARISONS, EVALUATIONS)
+_ERRANDS: tuple[Leased[Any], ...] = (
+    PREPARATIONS,
+    DELIVERIES,
+    FINISHINGS,
+    COMPARISONS,
+    EVALUATIONS,
+)
 
 
 def has_errand(database: Database) -> bool:
