@@ -58,9 +58,8 @@ def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
     count = 0
     for prefix, known in (
         ("jobs/", _known_jobs),
-        ("inputs/", _known_files),
+        ("inputs/", _known_inputs),
         ("models/", _known_versions),
-        ("uploads/", _known_uploads),
     ):
         for names in _batches(ground.storage.list(prefix), _NAMES_AT_ONCE):
             owners = {name: owner for name in names if (owner := _owner(name, latest))}
@@ -142,7 +141,11 @@ def _results_of(ground: Ground, job: Job) -> set[str]:
 def _owner(name: str, latest: float) -> str | None:
     """Give the id in a blob's name if it is older than `latest`; what has none is not ours."""
     parts = name.split("/")
-    owner = parts[1] if parts[0] in ("jobs", "uploads") else parts[-1].partition(".")[0]
+    owner = parts[-1].partition(".")[0]
+    if parts[0] == "jobs":
+        owner = parts[1]
+    elif parts[:2] == ["inputs", "parts"]:
+        owner = parts[2]
     made = made_at(owner)
     return owner if made is not None and made < latest else None
 
@@ -152,16 +155,12 @@ def _known_jobs(ground: Ground, ids: Collection[str]) -> set[str]:
         return set(session.scalars(select(Job.id).where(Job.id.in_(ids))))
 
 
-def _known_files(ground: Ground, ids: Collection[str]) -> set[str]:
+def _known_inputs(ground: Ground, ids: Collection[str]) -> set[str]:
+    """Give the ids of files, and of uploads whose parts are still needed."""
+    files = select(File.id).where(File.id.in_(ids))
+    uploads = select(Upload.id).where(Upload.id.in_(ids), Upload.state.in_(UNFINISHED))
     with ground.database.read() as session:
-        return set(session.scalars(select(File.id).where(File.id.in_(ids))))
-
-
-def _known_uploads(ground: Ground, ids: Collection[str]) -> set[str]:
-    """Give the ids of uploads whose parts are still needed."""
-    needed = select(Upload.id).where(Upload.id.in_(ids), Upload.state.in_(UNFINISHED))
-    with ground.database.read() as session:
-        return set(session.scalars(needed))
+        return {*session.scalars(files), *session.scalars(uploads)}
 
 
 def _known_versions(ground: Ground, ids: Collection[str]) -> set[str]:

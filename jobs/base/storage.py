@@ -1,7 +1,7 @@
 """Blobs: a local folder by default, or any object store that obstore knows by URL.
 
     inputs/{tenant}/{file id}                    what a tenant uploaded
-    uploads/{upload id}/{start}-{token}          a part of an upload that is not finished
+    inputs/parts/{upload id}/{start}-{token}     a part of an upload that is not finished
     jobs/{job id}/manifest-{token}.parquet       the job's items, in order
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{fence}-{token}.parquet
@@ -200,7 +200,7 @@ def input_name(tenant_id: str, file_id: str) -> str:
 
 def upload_prefix(upload_id: str) -> str:
     """Name the folder of the parts of an upload that resumes."""
-    return f"uploads/{upload_id}/"
+    return f"inputs/parts/{upload_id}/"
 
 
 def upload_part_name(upload_id: str, start: int) -> str:

@@ -1,4 +1,4 @@
-"""Every table, by its class; the rooms behind say which belongs to what.
+"""Every table, by its class; what all have in common stands in bases.py.
 
 job_tables.py         tenants, keys, files, jobs, shards
 model_tables.py       versions, aliases, the log of changes
@@ -8,7 +8,6 @@ training_tables.py    trainings
 bucket_tables.py      allowances of buckets, connections
 upload_tables.py      uploads that resume, their parts
 webhook_tables.py     endpoints of webhooks, deliveries
-bases.py              what all tables have in common
 """
 
 from jobs.tables.bases import Table

@@ -117,7 +117,7 @@ def test_an_upload_to_which_nothing_comes_expires(tus: Tus, ground: Ground) -> N
         check_problem(tus.caller.get(path), 410, "gone")
         check_problem(tus.patch(path, 10, b"x"), 410, "gone")
         expire_uploads(ground)
-    assert list(ground.storage.list("uploads")) == []
+    assert list(ground.storage.list("inputs/parts")) == []
     assert tus.caller.get("/v1/uploads").json["data"] == []
 
 

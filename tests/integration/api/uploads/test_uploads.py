@@ -3,6 +3,7 @@
 import hashlib
 import random
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import func, select
@@ -17,7 +18,7 @@ CONTENT = random.Random(7).randbytes(3 * PART + 12345)
 
 
 def blobs(ground: Ground) -> list[str]:
-    return sorted(ground.storage.list("uploads"))
+    return sorted(ground.storage.list("inputs/parts"))
 
 
 def check_file(caller: Caller, file_id: str, content: bytes) -> None:
@@ -38,7 +39,7 @@ def test_a_file_comes_in_several_requests(tus: Tus, caller: Caller, ground: Grou
     assert parsedate_to_datetime(head.headers["Upload-Expires"]).timestamp() > 0
     assert head.data == b""
     cuts = [0, 1, 5 * MIB, 15 * MIB, len(CONTENT)]
-    pieces = [CONTENT[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [CONTENT[start:end] for start, end in pairwise(cuts)]
     last = tus.send(path, pieces)
     file_id = last.headers["Pixelmill-File-Id"]
     check_file(caller, file_id, CONTENT)
