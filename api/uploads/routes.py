@@ -82,18 +82,24 @@ def get_uploads() -> dict[str, Any]:
 
 
 @uploads.get("/<upload_id>")
-@describe(uploads, {200: UploadView}, problems=(404, 410, 412))
+@describe(uploads, {200: UploadView}, problems=(404, 410, 412), headers=("Prefer",))
 def get_an_upload(upload_id: str) -> Response:
     """Show where an upload stands, also as HEAD: how many bytes are here, and its file.
 
-    410 once it has expired.
+    With `Prefer: wait=N` the answer is held while the file is being put together. 410 once the
+    upload has expired.
     """
     if request.method == "HEAD":
         check_version()
-    upload = _find(upload_id)
-    answer = jsonify(upload_view(upload).model_dump())
-    answer.headers.update(upload_headers(upload))
-    return answer
+    _find(upload_id)
+
+    def give(granted: Wait) -> Response:
+        upload = _find(upload_id)
+        answer = jsonify(upload_view(upload).model_dump())
+        answer.headers.update(upload_headers(upload) | granted.headers)
+        return answer
+
+    return hold_until(lambda: _is_settled(upload_id), wanted_wait(), upload_id, give)
 
 
 @uploads.patch("/<upload_id>")
