@@ -15,7 +15,7 @@ from api.uploads.protocol import (
 )
 from api.web.parsing import validated
 from jobs.base.errors import InvalidRequest, TooLarge, UnsupportedContentType
-from jobs.uploads.receiving import Writing, begin_writing
+from jobs.uploads.receiving import check_place
 from jobs.uploads.uploads import create_upload, get_upload
 
 
@@ -35,7 +35,7 @@ def begin_created() -> UploadIntake:
     header, told = read_metadata()
     filename, purpose = _named(told)
     upload = create_upload(ground(), tenant_id(), filename, purpose, length, header)
-    return UploadIntake(ground(), Writing(upload.id, upload.writer), 0, length, checksum)
+    return UploadIntake(ground(), upload.id, 0, length, checksum)
 
 
 def begin_continued() -> UploadIntake:
@@ -45,10 +45,11 @@ def begin_continued() -> UploadIntake:
     offset, checksum = read_number("Upload-Offset"), read_checksum()
     upload_id = (request.view_args or {})["upload_id"]
     with ground().database.read() as session:
-        length = get_upload(session, tenant_id(), upload_id).length
-    _check_announced(length - offset)
-    writing = begin_writing(ground(), tenant_id(), upload_id, offset)
-    return UploadIntake(ground(), writing, offset, length - offset, checksum)
+        upload = get_upload(session, tenant_id(), upload_id)
+    check_place(upload, offset)
+    left = upload.length - offset
+    _check_announced(left)
+    return UploadIntake(ground(), upload.id, offset, left, checksum)
 
 
 def _named(told: dict[str, str]) -> tuple[str, str]:
@@ -76,7 +77,5 @@ def _check_type() -> None:
 
 def _check_announced(left: int) -> None:
     announced = request.content_length or 0
-    if announced > max(left, 0):
-        raise TooLarge(
-            f"The body has {announced:,} bytes, and {max(left, 0):,} are left of the upload."
-        )
+    if announced > left:
+        raise TooLarge(f"The body has {announced:,} bytes, and {left:,} are left of the upload.")

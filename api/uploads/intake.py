@@ -16,7 +16,7 @@ from api.uploads.protocol import Checksum
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import ChecksumMismatch, PixelmillError
 from jobs.base.storage import StorageError
-from jobs.uploads.receiving import Part, Writing, add_parts, drop_parts, store_part
+from jobs.uploads.receiving import Part, add_parts, drop_parts, store_part
 
 log = structlog.get_logger(__name__)
 
@@ -30,20 +30,20 @@ class UploadIntake:
     """Takes bytes of an upload in, from its byte `start` on, at most `limit` of them."""
 
     def __init__(
-        self, ground: Ground, writing: Writing, start: int, limit: int, checksum: Checksum | None
+        self, ground: Ground, upload_id: str, start: int, limit: int, checksum: Checksum | None
     ) -> None:
         self.limit = limit
-        self.upload_id = writing.upload_id
+        self.upload_id = upload_id
         # Whether the upload has all of its bytes now.
         self.is_whole = False
-        self._ground, self._writing, self._checksum = ground, writing, checksum
+        self._ground, self._checksum = ground, checksum
         self._at, self._spooled = start, 0
         self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  # closed by close()
         self._kept_back: list[Part] = []
         self._is_over = False
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next piece; raises Conflict when another request writes by now."""
+        """Take the next piece; raises Conflict when another request was faster."""
         if self._checksum is not None:
             self._checksum.sum.update(chunk)
         self._spool.write(chunk)
@@ -81,7 +81,7 @@ class UploadIntake:
             return
         self._spool.seek(0)
         chunks = iter(partial(self._spool.read, _CHUNK), b"")
-        part = store_part(self._ground, self._writing, self._at, chunks)
+        part = store_part(self._ground, self.upload_id, self._at, chunks)
         self._kept_back.append(part)
         self._at += part.length
         self._spooled = 0
@@ -92,7 +92,7 @@ class UploadIntake:
 
     def _add(self) -> None:
         parts, self._kept_back = self._kept_back, []
-        self.is_whole = add_parts(self._ground, self._writing, parts) or self.is_whole
+        self.is_whole = add_parts(self._ground, self.upload_id, parts) or self.is_whole
 
     def _drop(self) -> None:
         parts, self._kept_back = self._kept_back, []

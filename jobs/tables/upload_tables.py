@@ -21,8 +21,6 @@ class Upload(Table):
     metadata_: Mapped[str] = mapped_column("metadata")
     length: Mapped[int]
     received: Mapped[int] = mapped_column(default=0)
-    # Goes up with every request that brings bytes: an earlier one that still lives adds no more.
-    writer: Mapped[int] = mapped_column(default=0)
     # Of whoever makes one blob of the parts (jobs.leases).
     fence: Mapped[int] = mapped_column(default=0)
     until: Mapped[float | None]

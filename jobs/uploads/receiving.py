@@ -1,8 +1,9 @@
 """Bytes of an upload as they come: parts, each a blob of its own, in order and without a gap.
 
-Whoever brings bytes takes the upload's writer number first. A part is added by one conditional
-update: under that number, and at the place where the part before it ends. So a request that was cut
-off and still lives, or a second one at the same time, adds nothing between.
+A part is added by one conditional update: at the place where the part before it ends. Of two
+requests that bring bytes at once, one adds its part and the other is refused, for the place has
+moved on; so nothing lies over another, and a request that was cut off and still lives does no harm.
+What it had received first counts: whoever comes after it goes on from there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,17 +18,8 @@ from jobs.base.errors import Conflict
 from jobs.base.states import UploadState
 from jobs.base.storage import upload_part_name
 from jobs.tables import Upload, UploadPart
-from jobs.uploads.uploads import get_upload
 
 _NO_SESSION = {"synchronize_session": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """The right to add bytes to an upload, until another request takes it."""
-
-    upload_id: str
-    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +31,21 @@ class Part:
     blob: str
 
 
-def begin_writing(ground: Ground, tenant_id: str, upload_id: str, offset: int) -> Writing:
-    """Take the right to add bytes at `offset`, from whoever has it.
-
-    Raises NotFound and Gone, and Conflict where the upload does not stand there.
-    """
-    with ground.database.write() as session:
-        taken = (
-            update(Upload)
-            .where(
-                Upload.id == upload_id,
-                Upload.tenant_id == tenant_id,
-                Upload.state == UploadState.RECEIVING,
-                Upload.received == offset,
-                Upload.expires_at > db_now(),
-            )
-            .values(writer=Upload.writer + 1)
-            .returning(Upload.writer)
+def check_place(upload: Upload, offset: int) -> None:
+    """Refuse bytes that do not begin where an upload stands; raises Conflict."""
+    if upload.state is not UploadState.RECEIVING:
+        raise Conflict(f"The upload {upload.id!r} has all of its {upload.length:,} bytes.")
+    if upload.received != offset:
+        raise Conflict(
+            f"The upload {upload.id!r} stands at byte {upload.received:,}, not at {offset:,}. Go "
+            "on from there.",
+            param="Upload-Offset",
         )
-        number = session.scalar(taken, execution_options=_NO_SESSION)
-        if number is None:
-            raise _not_there(get_upload(session, tenant_id, upload_id), offset)
-    return Writing(upload_id, number)
 
 
-def store_part(ground: Ground, writing: Writing, start: int, chunks: Iterable[bytes]) -> Part:
+def store_part(ground: Ground, upload_id: str, start: int, chunks: Iterable[bytes]) -> Part:
     """Store a run of bytes under a fresh name; raises StorageError, and nothing is left then."""
-    blob, length = upload_part_name(writing.upload_id, start), 0
+    blob, length = upload_part_name(upload_id, start), 0
 
     def counted() -> Iterable[bytes]:
         nonlocal length
@@ -77,19 +57,19 @@ def store_part(ground: Ground, writing: Writing, start: int, chunks: Iterable[by
     return Part(start, length, blob)
 
 
-def add_parts(ground: Ground, writing: Writing, parts: Sequence[Part]) -> bool:
+def add_parts(ground: Ground, upload_id: str, parts: Sequence[Part]) -> bool:
     """Add stored parts, one after the other, all or none; says whether the upload is whole now.
 
-    Raises Conflict when another request writes by now, or the upload is over; they are erased then.
+    Raises Conflict when another request was faster, or the upload is over; they are erased then.
     """
     if not parts:
         return False
     end = parts[-1].start + parts[-1].length
     # A commit whose answer was lost may have happened: then the parts are the upload's, and stay.
     with ground.database.write() as session:
-        state = _advance(session, ground.settings.upload_s, writing, parts[0].start, end)
+        state = _advance(session, ground.settings.upload_s, upload_id, parts[0].start, end)
         session.add_all(
-            UploadPart(upload_id=writing.upload_id, start=part.start, length=part.length,
+            UploadPart(upload_id=upload_id, start=part.start, length=part.length,
                        blob=part.blob)
             for part in parts
             if state is not None
@@ -97,8 +77,8 @@ def add_parts(ground: Ground, writing: Writing, parts: Sequence[Part]) -> bool:
     if state is None:
         drop_parts(ground, parts)
         raise Conflict(
-            "Another request goes on with this upload by now, or it is over. Ask for its offset "
-            "(HEAD), and go on from there."
+            "Another request has brought these bytes of the upload meanwhile, or it is over. Ask "
+            "for its offset (HEAD), and go on from there."
         )
     return state is UploadState.FINISHING
 
@@ -115,15 +95,14 @@ def parts_of(session: Session, upload_id: str) -> Sequence[UploadPart]:
 
 
 def _advance(
-    session: Session, lifetime_s: float, writing: Writing, start: int, end: int
+    session: Session, lifetime_s: float, upload_id: str, start: int, end: int
 ) -> UploadState | None:
-    """Move an upload's offset; gives its state, None when it is not this writer's to move."""
+    """Move an upload's offset; gives its state, None when it does not stand at `start`."""
     is_whole = Upload.length == end
     moved = (
         update(Upload)
         .where(
-            Upload.id == writing.upload_id,
-            Upload.writer == writing.number,
+            Upload.id == upload_id,
             Upload.state == UploadState.RECEIVING,
             Upload.received == start,
             Upload.length >= end,
@@ -136,13 +115,3 @@ def _advance(
         .returning(Upload.state)
     )
     return session.scalar(moved, execution_options=_NO_SESSION)
-
-
-def _not_there(upload: Upload, offset: int) -> Conflict:
-    if upload.state is not UploadState.RECEIVING:
-        return Conflict(f"The upload {upload.id!r} has all of its {upload.length:,} bytes.")
-    return Conflict(
-        f"The upload {upload.id!r} stands at byte {upload.received:,}, not at {offset:,}. Go on "
-        "from there.",
-        param="Upload-Offset",
-    )

@@ -52,7 +52,6 @@ def create_upload(
             metadata_=metadata,
             length=length,
             received=0,
-            writer=0,
             fence=0,
             created_at=now,
             expires_at=now + ground.settings.upload_s,

@@ -56,7 +56,7 @@ def _handler(behind: str) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(b"0\r\n\r\n" if is_chunked else b"")
             upstream.close()
 
-        do_GET = do_POST = relay  # noqa: N815  # http.server's names
+        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = relay  # noqa: N815  # its names
 
         def _read_body(self) -> bytes | None:
             if "chunked" in self.headers.get("transfer-encoding", ""):

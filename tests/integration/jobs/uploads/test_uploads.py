@@ -17,18 +17,17 @@ from jobs.leases.leases import lease_next
 from jobs.tables import File, Upload, UploadPart
 from jobs.tenants.keys import NewKey
 from jobs.uploads.finishing import FINISHINGS, expire_uploads, finish_next
-from jobs.uploads.receiving import Part, Writing, add_parts, begin_writing, store_part
+from jobs.uploads.receiving import Part, add_parts, store_part
 from jobs.uploads.uploads import create_upload, end_upload
 from tests.integration.api.callers import with_settings
 
 
-def begin(ground: Ground, tenant: NewKey, length: int) -> Writing:
-    upload = create_upload(ground, tenant.tenant_id, "photos.zip", "batch", length)
-    return begin_writing(ground, tenant.tenant_id, upload.id, 0)
+def begin(ground: Ground, tenant: NewKey, length: int) -> str:
+    return create_upload(ground, tenant.tenant_id, "photos.zip", "batch", length).id
 
 
-def bring(ground: Ground, writing: Writing, start: int, content: bytes) -> bool:
-    return add_parts(ground, writing, [store_part(ground, writing, start, [content])])
+def bring(ground: Ground, upload_id: str, start: int, content: bytes) -> bool:
+    return add_parts(ground, upload_id, [store_part(ground, upload_id, start, [content])])
 
 
 def row(ground: Ground, upload_id: str) -> Upload:
@@ -45,16 +44,15 @@ def blobs(ground: Ground) -> list[str]:
     return list(ground.storage.list("inputs"))
 
 
-def test_who_writes_later_fences_off_who_wrote_before(ground: Ground, tenant: NewKey) -> None:
-    first = begin(ground, tenant, 30)
-    assert not bring(ground, first, 0, b"a" * 10)
-    second = begin_writing(ground, tenant.tenant_id, first.upload_id, 10)
+def test_a_part_counts_only_where_the_one_before_it_ends(ground: Ground, tenant: NewKey) -> None:
+    upload_id = begin(ground, tenant, 30)
+    assert not bring(ground, upload_id, 0, b"a" * 10)
+    for start in (0, 5, 11, 20):
+        with pytest.raises(Conflict):
+            bring(ground, upload_id, start, b"a" * 10)
+    assert bring(ground, upload_id, 10, b"b" * 20)
     with pytest.raises(Conflict):
-        bring(ground, first, 10, b"a" * 10)
-    assert not bring(ground, second, 10, b"b" * 10)
-    with pytest.raises(Conflict):
-        bring(ground, first, 20, b"a" * 10)
-    assert bring(ground, second, 20, b"b" * 10)
+        bring(ground, upload_id, 30, b"c")
     assert finish_next(ground)
     with ground.database.read() as session:
         (file,) = session.scalars(select(File))
@@ -64,14 +62,14 @@ def test_who_writes_later_fences_off_who_wrote_before(ground: Ground, tenant: Ne
 
 
 def test_of_several_who_write_at_once_one_is_kept(ground: Ground, tenant: NewKey) -> None:
-    writing = begin(ground, tenant, 8 * 10)
+    upload_id = begin(ground, tenant, 8 * 10)
     barrier, kept, refused = threading.Barrier(4), [], []
 
     def write(letter: bytes) -> None:
         barrier.wait()
         for start in range(0, 80, 10):
             try:
-                bring(ground, writing, start, letter * 10)
+                bring(ground, upload_id, start, letter * 10)
             except Conflict:
                 refused.append(start)
             else:
@@ -91,22 +89,22 @@ def test_of_several_who_write_at_once_one_is_kept(ground: Ground, tenant: NewKey
 
 
 def test_a_part_may_not_pass_the_end(ground: Ground, tenant: NewKey) -> None:
-    writing = begin(ground, tenant, 10)
+    upload_id = begin(ground, tenant, 10)
     with pytest.raises(Conflict):
-        bring(ground, writing, 0, b"x" * 11)
+        bring(ground, upload_id, 0, b"x" * 11)
     assert blobs(ground) == []
 
 
 def test_who_dies_while_it_finishes_is_followed_by_another(ground: Ground, tenant: NewKey) -> None:
-    writing = begin(ground, tenant, 10)
-    assert bring(ground, writing, 0, b"x" * 10)
+    upload_id = begin(ground, tenant, 10)
+    assert bring(ground, upload_id, 0, b"x" * 10)
     dead = lease_next(ground, FINISHINGS)
     assert dead is not None
     assert not finish_next(ground), "somebody is at it"
     with ground.database.write() as session:
         session.execute(update(Upload).values(until=db_now() - 1))
     assert finish_next(ground)
-    upload = row(ground, writing.upload_id)
+    upload = row(ground, upload_id)
     assert (upload.state, count(ground, File)) == (UploadState.FINISHED, 1)
     assert upload.file_id == next(iter(ground.storage.list("inputs"))).rpartition("/")[2]
 
@@ -114,8 +112,8 @@ def test_who_dies_while_it_finishes_is_followed_by_another(ground: Ground, tenan
 def test_who_was_thought_dead_makes_no_second_file(
     ground: Ground, tenant: NewKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing = begin(ground, tenant, 10)
-    assert bring(ground, writing, 0, b"x" * 10)
+    upload_id = begin(ground, tenant, 10)
+    assert bring(ground, upload_id, 0, b"x" * 10)
     stream = ground.storage.stream
 
     def overtaken(name: str) -> Iterator[bytes]:
@@ -136,13 +134,13 @@ def test_who_was_thought_dead_makes_no_second_file(
 def test_an_upload_that_is_ended_while_it_finishes_makes_no_file(
     ground: Ground, tenant: NewKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing = begin(ground, tenant, 10)
-    assert bring(ground, writing, 0, b"x" * 10)
+    upload_id = begin(ground, tenant, 10)
+    assert bring(ground, upload_id, 0, b"x" * 10)
     stream = ground.storage.stream
 
     def ended(name: str) -> Iterator[bytes]:
         content = list(stream(name))
-        end_upload(ground, tenant.tenant_id, writing.upload_id)
+        end_upload(ground, tenant.tenant_id, upload_id)
         yield from content
 
     monkeypatch.setattr(ground.storage, "stream", ended)
@@ -151,21 +149,21 @@ def test_an_upload_that_is_ended_while_it_finishes_makes_no_file(
 
 
 def test_an_upload_whose_part_is_gone_is_over(ground: Ground, tenant: NewKey) -> None:
-    writing = begin(ground, tenant, 10)
-    assert bring(ground, writing, 0, b"x" * 10)
+    upload_id = begin(ground, tenant, 10)
+    assert bring(ground, upload_id, 0, b"x" * 10)
     ground.storage.delete(list(ground.storage.list("inputs/parts")))
     assert finish_next(ground)
-    assert row(ground, writing.upload_id).state is UploadState.EXPIRED
+    assert row(ground, upload_id).state is UploadState.EXPIRED
     assert not finish_next(ground)
 
 
 def test_what_a_crash_left_of_uploads_that_are_over_is_erased(
     ground: Ground, tenant: NewKey
 ) -> None:
-    writing = begin(ground, tenant, 20)
-    bring(ground, writing, 0, b"x" * 10)
+    upload_id = begin(ground, tenant, 20)
+    bring(ground, upload_id, 0, b"x" * 10)
     # Stored, and never added: its process died.
-    store_part(ground, writing, 10, [b"y" * 10])
+    store_part(ground, upload_id, 10, [b"y" * 10])
     with ground.database.write() as session:
         session.execute(update(Upload).values(expires_at=db_now() - 1))
     assert expire_uploads(ground) == 1
@@ -179,7 +177,7 @@ def test_what_a_crash_left_of_uploads_that_are_over_is_erased(
 def test_parts_of_no_upload_are_strays(ground: Ground, tenant: NewKey) -> None:
     kept = begin(ground, tenant, 20)
     bring(ground, kept, 0, b"x" * 10)
-    part: Part = store_part(ground, Writing("upl_01k9xq2v7m3c8r5t6w9y0abcde", 1), 0, [b"stray"])
+    part: Part = store_part(ground, "upl_01k9xq2v7m3c8r5t6w9y0abcde", 0, [b"stray"])
     assert delete_strays(ground, older_than_s=-5) == 1
     assert part.blob not in blobs(ground)
     assert len(blobs(ground)) == 1
