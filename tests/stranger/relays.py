@@ -8,6 +8,7 @@ it passes it on (proxy_request_buffering), and ends an answer when that connecti
 import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
@@ -47,7 +48,8 @@ def _handler(behind: str) -> type[BaseHTTPRequestHandler]:
             for name, value in answer.getheaders():
                 if name.lower() not in _HOP_BY_HOP:
                     self.send_header(name, value)
-            is_chunked = answer.getheader("content-length") is None
+            is_empty = self.command == "HEAD" or answer.status == HTTPStatus.NO_CONTENT
+            is_chunked = not is_empty and answer.getheader("content-length") is None
             if is_chunked:
                 self.send_header("transfer-encoding", "chunked")
             self.end_headers()
