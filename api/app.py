@@ -30,6 +30,8 @@ from api.system.docs import docs
 from api.system.health import health
 from api.system.readiness import READINESS, Readiness
 from api.trainings.routes import refuse_trainings, trainings
+from api.uploads.protocol import honour_override
+from api.uploads.routes import uploads
 from api.watches.routes import watches
 from api.web.auth import SCHEME, protect
 from api.web.listener import LISTENER, Listener
@@ -60,6 +62,7 @@ class Application(APIFlask):
         if prefix and (path == prefix or path.startswith(f"{prefix}/")):
             environ["PATH_INFO"] = path.removeprefix(prefix)
         environ["SCRIPT_NAME"] = prefix
+        honour_override(environ)
         return super().request_context(environ)
 
     def call_view(self) -> ResponseReturnValue:
@@ -134,7 +137,7 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 def _add_routes(app: APIFlask) -> None:
     for blueprint in (health, docs, files, connections, watches, predictions, trainings):
         app.register_blueprint(blueprint)
-    for blueprint in (evaluations, models, aliases, shadows, audit, events):
+    for blueprint in (evaluations, models, aliases, shadows, audit, events, uploads):
         app.register_blueprint(blueprint)
     for blueprint in (webhook_endpoints, webhook_deliveries, *PAGES):
         app.register_blueprint(blueprint)

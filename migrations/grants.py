@@ -53,6 +53,8 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "shards": (ALL, ALL, WRITE),
     "tenants": (SERVE, DELIVER, CHARGE),
     "trainings": (ALL, ALL, CHANGE),
+    "upload_parts": (ALL, ALL, NONE),
+    "uploads": (ALL, ALL, NONE),
     "watches": (ALL, CHANGE, NONE),
     "webhook_endpoints": (ALL, CHANGE, TELL),
 }

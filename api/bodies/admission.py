@@ -49,12 +49,13 @@ class Takes:
     """The bodies that a view reads: media types, and the names of a form's parts.
 
     Of each name is said whether it may be repeated. `blob_name` names what a long part stored
-    as; None for an input file of the tenant's.
+    as; None for an input file of the tenant's. `begin` makes an intake of the view's own.
     """
 
     kinds: frozenset[str]
     parts: Mapping[str, bool] = field(default_factory=dict)
     blob_name: Callable[[], str] | None = None
+    begin: Callable[[], Intake] | None = None
 
     def note_on(self, view: Callable[..., Any]) -> None:
         """Have a view take these bodies."""
@@ -112,6 +113,8 @@ def _refuse_encoding() -> None:
 
 
 def _intake_of(takes: Takes) -> Intake:
+    if takes.begin is not None:
+        return takes.begin()
     settings, storage = ground().settings, ground().storage
     blob_name = takes.blob_name or _new_input
     most = settings.max_body_bytes

@@ -10,15 +10,15 @@ from flask import Response
 from werkzeug.http import dump_options_header
 
 from api.bodies.admission import is_form
-from api.bodies.file_names import last_part
 from api.bodies.kept_files import body_part, body_parts, keep_as_file
 from api.bodies.parts import Part, Parts
 from api.current import ground, link, tenant_id
+from api.files.naming import checked_name
 from api.files.output import delete_refused, listed_outputs, output_content, output_view
 from api.files.schemas import FileListQuery, UploadForm, UploadQuery
 from api.files.views import FileList, FileView, file_view
 from api.web.openapi import describe
-from api.web.parsing import check_filename, read_query, validated
+from api.web.parsing import read_query, validated
 from api.web.views import Deleted, listed
 from jobs.aftercare.output_files import PURPOSE, is_output_file
 from jobs.base.errors import InvalidRequest, NotFound
@@ -142,14 +142,7 @@ def _lifetime_s(parts: Parts) -> int | None:
 
 
 def _keep(part: Part, filename: str, purpose: str, lifetime_s: int | None = None) -> File:
-    check_filename(filename)
-    if purpose == PURPOSE:
-        raise InvalidRequest(
-            f"The purpose {PURPOSE!r} is that of files which finished jobs have. Upload this one "
-            "as 'batch', 'user_data' or anything else.",
-            param="purpose",
-        )
-    return keep_as_file(part, last_part(filename), purpose, lifetime_s)
+    return keep_as_file(part, checked_name(filename, purpose), purpose, lifetime_s)
 
 
 def _find(file_id: str) -> File:

@@ -116,6 +116,8 @@ class Front:
                         return cast("Answer", refused)
                 last = chunk
         except Exception as err:
+            if last:
+                await self._run(exchange.inside, exchange.feed, last, pool=self._uploads)
             if isinstance(err, GoneError):
                 raise
             answer: Answer = await self._run(exchange.inside, exchange.fail, err)

@@ -34,16 +34,13 @@ class Peer:
         """Read the body in pieces that are worth a thread; raises RequestTimeout and GoneError."""
         began_at, gathered = time.monotonic(), bytearray()
         while self._has_more:
-            late_at = began_at + BODY_S + self._received / LEAST_RATE
             try:
-                async with asyncio.timeout(min(BODY_S, late_at - time.monotonic())):
-                    gathered += await self._read()
-            except TimeoutError as err:
-                raise RequestTimeout(
-                    f"The body stopped after {self._received:,} bytes, or came too slowly: it has "
-                    f"{BODY_S:.0f} s and {LEAST_RATE:,} bytes a second. Nothing was stored; send "
-                    "it again."
-                ) from err
+                gathered += await self._read_in_time(began_at)
+            except (GoneError, RequestTimeout):
+                # An upload that resumes keeps what came before.
+                if gathered:
+                    yield bytes(gathered)
+                raise
             if len(gathered) >= GATHERED:
                 yield bytes(gathered)
                 gathered.clear()
@@ -84,6 +81,18 @@ class Peer:
     def cut(self) -> None:
         """End the connection at once, so that nobody takes half an answer for a whole one."""
         self._connection.cut()
+
+    async def _read_in_time(self, began_at: float) -> bytes:
+        late_at = began_at + BODY_S + self._received / LEAST_RATE
+        try:
+            async with asyncio.timeout(min(BODY_S, late_at - time.monotonic())):
+                return await self._read()
+        except TimeoutError as err:
+            raise RequestTimeout(
+                f"The body stopped after {self._received:,} bytes, or came too slowly: it has "
+                f"{BODY_S:.0f} s and {LEAST_RATE:,} bytes a second. Send it again; an upload that "
+                "resumes has kept what came, and all else was dropped."
+            ) from err
 
     async def _read(self) -> bytes:
         self._is_waiting = False

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.bodies.admission import FORM, Takes, part_names
+from api.bodies.intake import Intake
 from api.web.auth import SCHEME
 from api.web.problems import MEDIA_TYPE
 
@@ -23,7 +24,16 @@ Content = Mapping[str, Schema | str]
 
 _REF = "#/components/schemas/{model}"
 _ALL_PROBLEMS = (401, 429, 500, 503)
+# Of protocols that have a status of their own.
+_PHRASES = {460: "Checksum Mismatch"}
 _HEADERS = {
+    "Tus-Resumable": "`1.0.0`, the version of the tus protocol.",
+    "Upload-Length": "The number of bytes of the whole file.",
+    "Upload-Offset": "Where the body begins in the file: as many bytes as the server has.",
+    "Upload-Metadata": "`filename` and `purpose`, each followed by a space and base64; a comma "
+    "between them.",
+    "Upload-Checksum": "`sha256` or `sha1`, a space, and the body's sum in base64: 460 if the body "
+    "is another.",
     "Idempotency-Key": "Repeats of a request under one key, up to 255 characters, make one job.",
     "Prefer": "`wait=N`: hold the answer until the job is over, at most N (up to 50) seconds.",
     "Cancel-After": "`90`, `30s`, `5m` or `1h30m`: what has not run by then expires.",
@@ -90,11 +100,12 @@ def describe(
     headers: tuple[str, ...] = (),
     is_open: bool = False,
     blob_name: Callable[[], str] | None = None,
+    begin: Callable[[], Intake] | None = None,
 ) -> Callable[[View], View]:
     """Describe a view's request and answers; its docstring says the rest.
 
     The bodies that are described are those that are let in (api.bodies.admission);
-    `blob_name` names what a long part of one is stored as.
+    `blob_name` names what a long part of one is stored as, `begin` makes an intake of its own.
     """
     everywhere = (500, 503) if is_open else _ALL_PROBLEMS
     responses: dict[int | str, Any] = {}
@@ -113,7 +124,7 @@ def describe(
         if body is not None:
             form = body.get(FORM)
             names = part_names(form) if isinstance(form, type) else {}
-            Takes(frozenset(body), names, blob_name).note_on(decorated)
+            Takes(frozenset(body), names, blob_name, begin).note_on(decorated)
         return decorated
 
     return decorate
@@ -144,7 +155,10 @@ def _answer(status: int, answer: Schema | Content | None) -> dict[str, Any]:
 
 
 def _response(status: int, content: Content) -> dict[str, Any]:
-    return {"description": HTTPStatus(status).phrase, "content": _content(content)}
+    return {
+        "description": _PHRASES.get(status) or HTTPStatus(status).phrase,
+        "content": _content(content),
+    }
 
 
 def _content(content: Content) -> dict[str, Any]:

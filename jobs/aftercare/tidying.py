@@ -6,7 +6,8 @@ Blobs are written before the transaction that names them, so whoever dies in bet
     a worker       a checkpoint    the same
     an io worker   a manifest, a truth, or the changes of a comparison: the same
     an io worker   what a watch has seen, a manifest of a job that was to come of it: once a day
-    the API        a whole folder, an upload, weights or a check: looked for once a day
+    the API        a whole folder, a file, weights or a check: looked for once a day
+    the API        a part of an upload that resumes: with the upload, or once a day
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -25,7 +26,18 @@ from jobs.base.storage import BlobMissing, StorageError, earlier_overlays_name, 
 from jobs.inputs.manifests import Manifest
 from jobs.leases.leases import is_taken
 from jobs.queue.completion import TIDY_AFTER_S
-from jobs.tables import Comparison, Evaluation, File, Job, ModelVersion, Shard, Tenant, Watch
+from jobs.tables import (
+    Comparison,
+    Evaluation,
+    File,
+    Job,
+    ModelVersion,
+    Shard,
+    Tenant,
+    Upload,
+    Watch,
+)
+from jobs.uploads.uploads import UNFINISHED
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +69,7 @@ def delete_strays(ground: Ground, older_than_s: float = _DAY_S) -> int:
     count = 0
     for prefix, known in (
         ("jobs/", _known_jobs),
-        ("inputs/", _known_files),
+        ("inputs/", _known_inputs),
         ("models/", _known_versions),
         ("watches/", _known_seen),
     ):
@@ -141,7 +153,11 @@ def _results_of(ground: Ground, job: Job) -> set[str]:
 def _owner(name: str, latest: float) -> str | None:
     """Give the id in a blob's name if it is older than `latest`; what has none is not ours."""
     parts = name.split("/")
-    owner = parts[1] if parts[0] == "jobs" else parts[-1].partition(".")[0]
+    owner = parts[-1].partition(".")[0]
+    if parts[0] == "jobs":
+        owner = parts[1]
+    elif parts[:2] == ["inputs", "parts"]:
+        owner = parts[2]
     made = made_at(owner)
     return owner if made is not None and made < latest else None
 
@@ -151,9 +167,12 @@ def _known_jobs(ground: Ground, ids: Collection[str]) -> set[str]:
         return set(session.scalars(select(Job.id).where(Job.id.in_(ids))))
 
 
-def _known_files(ground: Ground, ids: Collection[str]) -> set[str]:
+def _known_inputs(ground: Ground, ids: Collection[str]) -> set[str]:
+    """Give the ids of files, and of uploads whose parts are still needed."""
+    files = select(File.id).where(File.id.in_(ids))
+    uploads = select(Upload.id).where(Upload.id.in_(ids), Upload.state.in_(UNFINISHED))
     with ground.database.read() as session:
-        return set(session.scalars(select(File.id).where(File.id.in_(ids))))
+        return {*session.scalars(files), *session.scalars(uploads)}
 
 
 def _known_seen(ground: Ground, ids: Collection[str]) -> set[str]:

@@ -7,11 +7,14 @@
     │   └── UnknownModel               model_not_found         404     no
     ├── Conflict                       conflict                409     no
     │   └── ModelNotReady              model_not_ready         409     no
+    ├── Gone                           gone                    410     no
+    ├── PreconditionFailed             precondition_failed     412     no
     ├── TooLarge                       body_too_large          413     no
     ├── UnsupportedContentType         unsupported_media_type  415     no
     ├── InvalidRequest                 invalid_request         422     no
     │   ├── IdempotencyMismatch        idempotency_key_reused  422     no
     │   └── InvalidInput               invalid_input           422     no
+    ├── ChecksumMismatch               checksum_mismatch       460     no
     ├── TooManyRequests                rate_limit_exceeded     429     yes
     └── Unavailable                    temporarily_unavailable 503     yes
 
@@ -84,6 +87,27 @@ class ModelNotReady(Conflict):
     """The version is there but cannot be run: it is still being tried out, or was refused."""
 
     code = "model_not_ready"
+
+
+class Gone(PixelmillError):
+    """It was there, and its time is over."""
+
+    code = "gone"
+    status = 410
+
+
+class PreconditionFailed(PixelmillError):
+    """The caller speaks a version of a protocol that is not spoken here."""
+
+    code = "precondition_failed"
+    status = 412
+
+
+class ChecksumMismatch(PixelmillError):
+    """The bytes that came are not those that were sent; the status is the tus protocol's own."""
+
+    code = "checksum_mismatch"
+    status = 460
 
 
 class TooLarge(PixelmillError):

@@ -24,6 +24,7 @@ Prefix = Literal[
     "alw",
     "wat",
     "seen",
+    "upl",
 ]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
         1_000_000, ge=4, description="images of one training or evaluation"
     )
     max_line_errors: int = Field(100, ge=1, description="faults listed of one manifest")
+    max_unfinished_bytes: int = Field(
+        100 * GIB, ge=KIB, description="announced by one tenant's unfinished uploads, together"
+    )
     rate_limit: str = Field("1200/minute", description="requests of one tenant; empty for none")
 
     # The API.
@@ -129,6 +132,7 @@ class Settings(BaseSettings):
 
     # How long things are kept.
     output_days: float = Field(30, gt=0)
+    upload_s: float = Field(86400, gt=0, description="an unfinished upload to which nothing comes")
     completion_window_s: float = Field(7 * 86400, gt=0, description="a job's time unless it says")
 
     @field_validator("rate_limit")

@@ -1,4 +1,4 @@
-"""The states of a job, a shard, a version and an item: pure code, no I/O.
+"""The states of a job, a shard, a version, an upload and an item: pure code, no I/O.
 
 A job
 
@@ -25,6 +25,11 @@ A version of a model
 A watch
 
     active ◄──listed──► failing        active, failing ──pause──► paused ──resume──► active
+An upload that resumes
+
+    receiving ──last byte──► finishing ──put together──► finished
+        │                        └──cannot be──► expired
+        └──nothing came for long, or ended by its caller──► expired
 
 An item is in exactly one of four states, and only its result row says which:
 succeeded, errored, cancelled or expired. Until that row is committed it is "processing".
@@ -98,6 +103,20 @@ class ShardState(StrEnum):
     # Its job ended first, or was deleted while a worker held it, whose commit then finds it gone;
     # its items' rows are derived from the manifest; final.
     CANCELLED = "cancelled"
+
+
+class UploadState(StrEnum):
+    """Where an upload that resumes stands."""
+
+    # Bytes are wanted. Moved on by the request that brings the last of them, or by the sweeper when
+    # nothing came for long; a crash keeps every part that is listed, and loses what was not yet.
+    RECEIVING = "receiving"
+    # All bytes are here, as parts. Moved on by whoever leases it and makes one blob of them; if
+    # that process dies, its lease ends and another begins anew under a fresh name.
+    FINISHING = "finishing"
+    # The rest is terminal. Parts that a crash has left are erased by the sweeper.
+    FINISHED = "finished"
+    EXPIRED = "expired"
 
 
 class ItemStatus(StrEnum):

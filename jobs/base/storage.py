@@ -1,6 +1,7 @@
 """Blobs: a local folder by default, or any object store that obstore knows by URL.
 
     inputs/{tenant}/{file id}                    what a tenant uploaded
+    inputs/parts/{upload id}/{start}-{token}     a part of an upload that is not finished
     jobs/{job id}/manifest-{token}.parquet       the job's items, in order
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{fence}-{token}.parquet
@@ -196,6 +197,16 @@ class _BlobFile(RawIOBase):
 def input_name(tenant_id: str, file_id: str) -> str:
     """Name the blob of an uploaded file."""
     return f"inputs/{tenant_id}/{file_id}"
+
+
+def upload_prefix(upload_id: str) -> str:
+    """Name the folder of the parts of an upload that resumes."""
+    return f"inputs/parts/{upload_id}/"
+
+
+def upload_part_name(upload_id: str, start: int) -> str:
+    """Name a part that begins at byte `start`; each try to store it writes its own."""
+    return f"{upload_prefix(upload_id)}{start:015d}-{new_token()}"
 
 
 def manifest_name(job_id: str) -> str:

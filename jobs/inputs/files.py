@@ -56,7 +56,34 @@ def adopt_file(
 
     Raises TooLarge past the limit of one body; the blob is deleted when the file is not made.
     """
+    try:
+        check_length(ground, length)
+        with ground.database.write() as session:
+            return add_file(session, tenant_id, filename, purpose, blob, length, sha256, lifetime_s)
+    except Exception:
+        ground.storage.delete([blob])
+        raise
+
+
+def check_length(ground: Ground, length: int) -> None:
+    """Refuse what is larger than a file may be; raises TooLarge."""
+    if length > ground.settings.max_body_bytes:
+        raise _too_large(ground.settings.max_body_bytes)
+
+
+def add_file(
+    session: Session,
+    tenant_id: str,
+    filename: str,
+    purpose: str,
+    blob: str,
+    length: int,
+    sha256: str,
+    lifetime_s: int | None = None,
+) -> File:
+    """Add the row of a file whose blob is there, in a transaction that may do more."""
     file_id = blob.rpartition("/")[2]
+    now = session.scalar(select(db_now())) or 0.0
     file = File(
         id=file_id,
         tenant_id=tenant_id,
@@ -66,17 +93,10 @@ def adopt_file(
         bytes=length,
         sha256=sha256,
         blob=blob,
+        created_at=now,
+        expires_at=None if lifetime_s is None else now + lifetime_s,
     )
-    try:
-        if length > ground.settings.max_body_bytes:
-            raise _too_large(ground.settings.max_body_bytes)
-        with ground.database.write() as session:
-            file.created_at = session.scalar(select(db_now())) or 0.0
-            file.expires_at = None if lifetime_s is None else file.created_at + lifetime_s
-            session.add(file)
-    except Exception:
-        ground.storage.delete([blob])
-        raise
+    session.add(file)
     return file
 
 

@@ -1,12 +1,12 @@
-"""Every table, by its class; the rooms behind say which belongs to what.
+"""Every table, by its class; what all have in common stands in bases.py.
 
 job_tables.py         tenants, keys, files, jobs, shards
 model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
 evaluation_tables.py  evaluations; training_tables.py: trainings
 bucket_tables.py      allowances of buckets, connections; watch_tables.py: watches
+upload_tables.py      uploads that resume, their parts
 webhook_tables.py     endpoints of webhooks, deliveries
-bases.py              what all tables have in common
 """
 
 from jobs.tables.bases import Table
@@ -16,6 +16,7 @@ from jobs.tables.evaluation_tables import Evaluation
 from jobs.tables.job_tables import ApiKey, File, IdempotencyKey, Job, Shard, Tenant
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.tables.training_tables import Training
+from jobs.tables.upload_tables import Upload, UploadPart
 from jobs.tables.watch_tables import Watch
 from jobs.tables.webhook_tables import Delivery, WebhookEndpoint
 
@@ -37,6 +38,8 @@ __all__ = [
     "Table",
     "Tenant",
     "Training",
+    "Upload",
+    "UploadPart",
     "Watch",
     "WebhookEndpoint",
 ]

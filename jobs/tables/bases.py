@@ -12,6 +12,7 @@ from jobs.base.states import (
     JobStatus,
     Outcome,
     ShardState,
+    UploadState,
     VersionState,
     WatchState,
 )
@@ -52,6 +53,7 @@ class Table(DeclarativeBase):
         ShardState: _words(ShardState),
         ItemStatus: _words(ItemStatus),
         JobKind: _words(JobKind),
+        UploadState: _words(UploadState),
         VersionState: _words(VersionState),
         WatchState: _words(WatchState),
     }

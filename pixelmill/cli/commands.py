@@ -44,6 +44,7 @@ from pixelmill.cli.showing.watching import finish, how_to_resume, print_json, wa
 from pixelmill.client.client import Client
 from pixelmill.client.records import Job
 from pixelmill.wire.errors import InvalidInput
+from pixelmill.wire.remembering import state_folder
 from pixelmill.wire.transport import installed_version
 
 _FAILED = "errored"
@@ -106,7 +107,7 @@ def submit(
 ) -> None:
     """Submit a batch; its job's id goes to stdout."""
     wanted = form_of(form, output)
-    with Client() as client:
+    with Client(remember=state_folder()) as client:
         model = chosen_model(client, model, paths)
         with upload_progress() as on_upload:
             job = client.submit(

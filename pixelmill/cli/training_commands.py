@@ -17,6 +17,7 @@ from pixelmill.cli.showing.watching import print_json
 from pixelmill.client.client import Client
 from pixelmill.client.trainings import Training
 from pixelmill.wire.errors import WaitTimeout
+from pixelmill.wire.remembering import state_folder
 
 TrainingId = Annotated[
     str, typer.Argument(metavar="TRAINING", help="The training's id.", show_default=False)
@@ -54,7 +55,7 @@ def train(
     patience and seed; for digits also kernel_size, activation and pooling. Such as: --param
     epochs=10 --param 'augmentation=["shift","rotate"]'.
     """
-    with Client() as client:
+    with Client(remember=state_folder()) as client:
         with upload_progress() as on_upload:
             training = client.trainings.create(
                 data,

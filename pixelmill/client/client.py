@@ -6,7 +6,6 @@ with Client() as client:
         print(result.custom_id, result.predictions)
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -37,16 +36,18 @@ from pixelmill.client.records import File, Job, Reader, Result
 from pixelmill.client.results.forms import FORMS
 from pixelmill.client.results.results import Results
 from pixelmill.client.trainings import Trainings
+from pixelmill.client.uploading import Uploader
 from pixelmill.client.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
 from pixelmill.client.watches import Watch, Watches, watch_id
 from pixelmill.client.webhooks import WebhookDeliveries, WebhookEndpoints
 from pixelmill.wire.connection import find_connection
 from pixelmill.wire.pages import pages
+from pixelmill.wire.remembering import UploadMemory
+from pixelmill.wire.resuming import ForgetfulMemory
 from pixelmill.wire.retrying import RetryPolicy
 from pixelmill.wire.row_stream import whole_stream
-from pixelmill.wire.tarstream import tar_stream
 from pixelmill.wire.transport import Call, Transport, json_object
-from pixelmill.wire.uploads import OnUpload, file_upload, path_upload, upload_call
+from pixelmill.wire.uploads import OnUpload
 
 # As many rows as one page of results holds: large enough that the round trip does not matter.
 PAGE = 1000
@@ -59,6 +60,8 @@ class Client(ChildCalls, EvaluationCalls):
     then in the local stack that `pixelmill up` runs (`data` or PIXELMILL_DATA, ./.pixelmill).
     `timeout` is in seconds and for one exchange, not for a job. Requests that broke, or that the
     server could not take just then, are repeated up to `retry.attempts` times where that is safe.
+    In the folder `remember` unfinished uploads are noted, so that another process goes on with
+    them.
     """
 
     def __init__(
@@ -70,10 +73,13 @@ class Client(ChildCalls, EvaluationCalls):
         data: PathLike | None = None,
         retry: RetryPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        remember: PathLike | None = None,
     ) -> None:
         connection = find_connection(url, api_key, Path(data) if data is not None else None)
         self._sleep = sleep
         self._transport = Transport(connection, timeout, retry or RetryPolicy(), sleep)
+        memory = UploadMemory(Path(remember), connection.url) if remember else ForgetfulMemory()
+        self._uploader = Uploader(self._transport, memory)
         self.trainings = Trainings(self._transport, self._deliver, sleep)
         self.watches = Watches(self._transport)
         self.webhook_endpoints = WebhookEndpoints(self._transport)
@@ -105,14 +111,11 @@ class Client(ChildCalls, EvaluationCalls):
     ) -> File:
         """Upload a file, or what a binary file object holds from its position on.
 
-        It is read as it is sent. An upload that broke is begun anew where the source can be read
-        again; in the worst case an unused second copy stays with the server.
+        It is read as it is sent. More than 64 MiB go up piece by piece where the source can be read
+        again, and go on where they broke off. A smaller one is begun anew; in the worst case an
+        unused second copy stays with the server.
         """
-        if isinstance(file, str | os.PathLike):
-            call = path_upload(Path(file), filename, on_upload)
-        else:
-            call = file_upload(file, filename, on_upload)
-        return File.from_raw(self._json(call))
+        return File.from_raw(self._uploader.file(file, filename, on_upload))
 
     def submit(
         self,
@@ -183,15 +186,10 @@ class Client(ChildCalls, EvaluationCalls):
             file = self.upload(plan.path, on_upload=on_upload)
             return Delivered({"input_file_id": file.id})
         if isinstance(plan, Drawn):
-            call = upload_call(
-                "pictures.tar", lambda: tar_stream(plan.pictures), on_upload, repeatable=True
-            )
-            return Delivered({"input_file_id": File.from_raw(self._json(call)).id})
+            file = File.from_raw(self._uploader.pictures(plan, on_upload))
+            return Delivered({"input_file_id": file.id})
         if isinstance(plan, Gathered | Picked):
-            folder = plan.folder if isinstance(plan, Picked) else plan.roots[0]
-            name = f"{folder.absolute().name or 'inputs'}.tar"
-            call = upload_call(name, lambda: tar_stream(plan), on_upload, repeatable=True)
-            file = File.from_raw(self._json(call))
+            file = File.from_raw(self._uploader.folder(plan, on_upload))
             return Delivered({"input_file_id": file.id}, plan.skips.total())
         return Delivered({plan.member: plan.value})
 

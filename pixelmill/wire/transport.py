@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -33,6 +33,8 @@ from pixelmill.wire.retrying import (
 
 # The contract: no server holds an answer for longer.
 LONGEST_HOLD_S = 50.0
+# What passes while bytes are on their way: also a body that came too slowly, and its checksum.
+_PASSING_STATUSES = TRANSIENT_STATUSES | {408, 460}
 # A proxy gave a held answer up: the next is held for a part of that.
 _LESS_HOLD = 0.25
 
@@ -104,6 +106,22 @@ class Transport:
             raise self._unreachable(err) from err
         finally:
             response.close()
+
+    def may_pass(self, err: ApiError | ConnectionFailed) -> bool:
+        """Say whether the same request may be answered in another way a little later."""
+        return not isinstance(err, ApiError) or err.status in _PASSING_STATUSES
+
+    def pause(self, err: ApiError | ConnectionFailed, failures: int, patience: int) -> None:
+        """Wait before something larger than a request goes on; raises `err` when it is given up.
+
+        That is after `patience` failures; whoever wants no request repeated wants none of this.
+        """
+        attempts = patience if self._policy.attempts > 1 else 1
+        retry_after = err.retry_after if isinstance(err, ApiError) else None
+        delay = replace(self._policy, attempts=attempts).delay(failures, retry_after, self._rand)
+        if delay is None:
+            raise err
+        self._sleep(delay)
 
     def _try_until_answered(self, call: Call, *, stream: bool) -> httpx.Response:
         for attempt in range(1, self._policy.attempts + 1):

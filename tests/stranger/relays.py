@@ -9,6 +9,7 @@ it passes it on (proxy_request_buffering), gathers an answer before it goes on, 
 import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
@@ -48,7 +49,8 @@ def _handler(behind: str) -> type[BaseHTTPRequestHandler]:
             for name, value in answer.getheaders():
                 if name.lower() not in _HOP_BY_HOP:
                     self.send_header(name, value)
-            is_chunked = answer.getheader("content-length") is None
+            is_empty = self.command == "HEAD" or answer.status == HTTPStatus.NO_CONTENT
+            is_chunked = not is_empty and answer.getheader("content-length") is None
             if is_chunked:
                 self.send_header("transfer-encoding", "chunked")
             self.end_headers()
@@ -59,7 +61,7 @@ def _handler(behind: str) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(b"0\r\n\r\n" if is_chunked else b"")
             upstream.close()
 
-        do_GET = do_POST = relay  # noqa: N815  # http.server's names
+        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = relay  # noqa: N815  # its names
 
         def _read_body(self) -> bytes | None:
             if "chunked" in self.headers.get("transfer-encoding", ""):

@@ -1,4 +1,4 @@
-"""What an io worker does: prepare jobs, watch folders, compare, evaluate, deliver webhooks.
+"""What an io worker does: prepare jobs, watch folders, end uploads, compare, evaluate, deliver.
 
 All that needs no network, of neurons that is.
 """
@@ -12,6 +12,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.storage import StorageError
 from jobs.buckets.sources import Buckets
 from jobs.intake.preparation import prepare_next
+from jobs.uploads.finishing import finish_next
 from workers.egress import Egress
 from workers.errands.comparing import compare_next
 from workers.errands.datasets import check_dataset
@@ -76,7 +77,7 @@ class Errands:
         prepared = _try(self._prepare)
         # What others wait for goes first: comparing may take minutes.
         # A folder that is due waits for nobody; few are listed at a time.
-        done = self._deliver() or prepared
+        done = self._deliver() or prepared or _try(self._finish)
         done = _try(self._watch) or done
         return done or _try(self._compare) or _try(self._evaluate)
 
@@ -93,6 +94,9 @@ class Errands:
             return watch_next(self._ground, self._buckets)
         finally:
             self._watchers.release()
+
+    def _finish(self) -> bool:
+        return finish_next(self._ground)
 
     def _compare(self) -> bool:
         return compare_next(self._ground)

@@ -17,6 +17,7 @@ from jobs.inputs.files import erase_expired_files
 from jobs.queue.completion import expire_overdue
 from jobs.queue.shard_leases import expire
 from jobs.tables import Job
+from jobs.uploads.finishing import expire_uploads
 from jobs.versions.canaries import judge_canaries
 from jobs.versions.deletion import erase_versions
 from workers.errands.waiting import has_errand
@@ -50,6 +51,7 @@ def _clean(ground: Ground) -> None:
     done = {
         "jobs_erased": erase_due(ground),
         "files_erased": erase_expired_files(ground),
+        "uploads_expired": expire_uploads(ground),
         "blobs_tidied": tidy_due(ground),
         "weights_erased": erase_versions(ground),
     }

@@ -9,9 +9,17 @@ from jobs.intake.preparation import PREPARATIONS
 from jobs.leases.leased import Leased
 from jobs.leases.leases import is_due
 from jobs.queue.webhooks import DELIVERIES
+from jobs.uploads.finishing import FINISHINGS
 from jobs.watches.looks import WATCHES
 
-_ERRANDS: tuple[Leased[Any], ...] = (PREPARATIONS, DELIVERIES, WATCHES, COMPARISONS, EVALUATIONS)
+_ERRANDS: tuple[Leased[Any], ...] = (
+    PREPARATIONS,
+    DELIVERIES,
+    FINISHINGS,
+    WATCHES,
+    COMPARISONS,
+    EVALUATIONS,
+)
 
 
 def has_errand(database: Database) -> bool:

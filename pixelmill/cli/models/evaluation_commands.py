@@ -16,6 +16,7 @@ from pixelmill.cli.showing.formats import target
 from pixelmill.cli.showing.watching import finish, print_json, watch
 from pixelmill.client.client import Client
 from pixelmill.client.evaluations import Evaluation
+from pixelmill.wire.remembering import state_folder
 
 PANEL = "Models"
 
@@ -53,7 +54,7 @@ def evaluate(
     Of a classifier, FOLDER has a folder for each class. Of a detector, it has pictures and one COCO
     file of boxes. Of a segmenter, it has pictures, and in masks/ a PNG of class ids for each.
     """
-    with Client() as client:
+    with Client(remember=state_folder()) as client:
         with upload_progress() as on_upload:
             job = client.evaluate(
                 model, folder, params=read_params(param), priority=priority, on_upload=on_upload

@@ -1,0 +1,1 @@
+"""Uploads that resume, through the API."""

@@ -1,0 +1,1 @@
+"""Uploads that resume, below the API: who writes, who finishes, what a crash leaves."""
