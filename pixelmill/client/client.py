@@ -36,7 +36,7 @@ from pixelmill.client.records import File, Job, Reader, Result
 from pixelmill.client.results.forms import FORMS
 from pixelmill.client.results.results import Results
 from pixelmill.client.trainings import Trainings
-from pixelmill.client.uploading import Uploader
+from pixelmill.client.inputs.uploading import Uploader
 from pixelmill.client.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
 from pixelmill.client.watches import Watch, Watches, watch_id
 from pixelmill.client.webhooks import WebhookDeliveries, WebhookEndpoints

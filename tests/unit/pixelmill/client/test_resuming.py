@@ -21,7 +21,7 @@ PATH = f"/v1/uploads/{ID}"
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     monkeypatch.setattr(resuming, "RESUMED_FROM", 100)
-    monkeypatch.setattr("pixelmill.client.uploading.RESUMED_FROM", 100)
+    monkeypatch.setattr("pixelmill.client.inputs.uploading.RESUMED_FROM", 100)
     monkeypatch.setattr(resuming, "_PIECE", 300)
 
 
