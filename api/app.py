@@ -1,6 +1,5 @@
 """The application: everything of the HTTP face, put together."""
 
-from importlib.metadata import PackageNotFoundError, version
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ from api.jobs.children import children
 from api.jobs.evaluations import evaluations, job_evaluations
 from api.jobs.predictions import predictions
 from api.jobs.routes import jobs
+from api.metrics.requests import count_requests
+from api.metrics.routes import QUEUE_FIGURES, figures
 from api.models.aliases import aliases
 from api.models.audit import audit
 from api.models.routes import models
@@ -41,6 +42,9 @@ from api.webhooks.endpoints import webhook_endpoints
 from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.settings import load_settings
 from jobs.buckets.sources import Buckets
+from jobs.metrics import metrics
+from jobs.metrics.queue_figures import QueueFigures
+from jobs.presence.version import installed_version
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -89,8 +93,11 @@ def create_app(ground: Ground | None = None) -> Application:
     app.extensions[HELD] = BoundedSemaphore(MOST_HELD)
     app.extensions[LISTENER] = Listener(ground.settings.redis_url)
     app.extensions[READINESS] = Readiness(ground, app.extensions[LISTENER])
+    app.extensions[QUEUE_FIGURES] = QueueFigures(ground.database)
+    metrics.VERSION.labels(installed_version()).set(1)
     _configure(app, ground)
     log_requests(app)
+    count_requests(app)
     harden(app)
     handle_errors(app)
     app.before_request(refuse_nul)
@@ -100,14 +107,6 @@ def create_app(ground: Ground | None = None) -> Application:
     admit_bodies(app)
     _add_routes(app)
     return app
-
-
-def installed_version() -> str:
-    """Give Pixelmill's version."""
-    try:
-        return version("pixelmill")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _configure(app: APIFlask, ground: Ground) -> None:
@@ -127,9 +126,17 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, connections, predictions, trainings, evaluations):
+    for blueprint in (health, docs, figures, files, connections, predictions, trainings):
         app.register_blueprint(blueprint)
-    for blueprint in (models, aliases, shadows, audit, webhook_endpoints, webhook_deliveries):
+    for blueprint in (
+        evaluations,
+        models,
+        aliases,
+        shadows,
+        audit,
+        webhook_endpoints,
+        webhook_deliveries,
+    ):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

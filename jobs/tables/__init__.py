@@ -7,6 +7,7 @@ evaluation_tables.py  evaluations
 training_tables.py    trainings
 bucket_tables.py      allowances of buckets, connections
 webhook_tables.py     endpoints of webhooks, deliveries
+worker_tables.py      worker processes
 bases.py              what all tables have in common
 """
 
@@ -18,6 +19,7 @@ from jobs.tables.job_tables import ApiKey, File, IdempotencyKey, Job, Shard, Ten
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.tables.training_tables import Training
 from jobs.tables.webhook_tables import Delivery, WebhookEndpoint
+from jobs.tables.worker_tables import WorkerProcess
 
 __all__ = [
     "ApiKey",
@@ -38,4 +40,5 @@ __all__ = [
     "Tenant",
     "Training",
     "WebhookEndpoint",
+    "WorkerProcess",
 ]

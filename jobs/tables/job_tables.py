@@ -12,6 +12,7 @@
        └──< bucket_allowances, connections    in jobs.tables.bucket_tables
     model_versions, model_aliases, audit_log    in jobs.tables.model_tables
     model_shadows                               in jobs.tables.comparison_tables
+    workers                                     in jobs.tables.worker_tables
 
 Only `jobs` (the package) touches these; nothing here knows what the rows mean.
 """

@@ -22,6 +22,7 @@ from models.records.errors import ExtensionFailed
 from models.runtime.network import ImageNetwork, VideoNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.decoding.decoder import decode
+from workers.engine.figures import count_items, timed
 from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.reading.chunk import ImageChunk
@@ -58,6 +59,7 @@ class ShardRun(Hold):
         self._stages = stages
         self._rows: list[Row] = []
         self._device_s = 0.0
+        self._task = "unknown"
         self._checkpoints: list[str] = []
         self._decoders = stages.decoders.of(lease.shard_id)
         self._overlays = Overlays(self._decoders, stages.pictures) if lease.overlays else None
@@ -67,6 +69,7 @@ class ShardRun(Hold):
 
         Raises BlobMissing when the manifest is gone; other failures of the store are waited out.
         """
+        self._task = network.record.task
         items = self.surely(lambda: manifest.items(self.lease.first, self.lease.count))
         if isinstance(network, VideoNetwork):
             self._run_videos(network, items)
@@ -122,11 +125,13 @@ class ShardRun(Hold):
             expired=counted[ItemStatus.EXPIRED],
         )
         held_s = time.monotonic() - self._began_at
-        with self.unhurried():
+        with self.unhurried(), timed("commit"):
             won = commit_surely(
                 ground.database, lease, name, tally, self._device_s, held_s, pause=self.pause
             )
-        if not won:
+        if won:
+            count_items(self._task, tally)
+        else:
             log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
             ground.storage.delete([name, *([overlays_name(name)] if lease.overlays else [])])
         return won
@@ -198,7 +203,10 @@ class ShardRun(Hold):
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
         reader = self._stages.reader
-        contents = self.surely(lambda: reader.read(chunk.items, limit, self.moved, self.stopped))
+        with timed("read"):
+            contents = self.surely(
+                lambda: reader.read(chunk.items, limit, self.moved, self.stopped)
+            )
         network = chunk.network
         asked = Asked(network.channels, network.record.limits, network.least(self.lease.params))
         self._stages.batcher.announce()
@@ -208,7 +216,8 @@ class ShardRun(Hold):
                 self._stages.batcher.withdraw()
                 return chunk
             try:
-                decode(chunk, contents, asked, self._stages.pictures, self.moved)
+                with timed("decode"):
+                    decode(chunk, contents, asked, self._stages.pictures, self.moved)
             finally:
                 if chunk.samples:
                     self._stages.batcher.put(chunk)
