@@ -52,6 +52,18 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    # What typer shows as help is the application's own.
+    if version:
+        show_version()
+        raise typer.Exit
+
+
 @app.command(epilog=EXIT_HELP)
 def submit(
     paths: Annotated[
