@@ -7,6 +7,7 @@ from apiflask import APIFlask
 from flask.ctx import RequestContext
 from flask.typing import ResponseReturnValue
 
+from api.admin.routes import admin
 from api.bodies.admission import admit_bodies
 from api.bodies.intake import close_intake
 from api.commands import buckets, keys
@@ -126,7 +127,7 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, figures, files, connections, predictions, trainings):
+    for blueprint in (health, docs, figures, admin, files, connections, predictions, trainings):
         app.register_blueprint(blueprint)
     for blueprint in (
         evaluations,

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pixelmill.cli import child_commands, operator_commands, training_commands, webhook_commands
+from pixelmill.cli import (
+    admin_commands,
+    child_commands,
+    operator_commands,
+    training_commands,
+    webhook_commands,
+)
 from pixelmill.cli.choosing import chosen_model
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
 from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
@@ -52,16 +58,20 @@ app = typer.Typer(
 )
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(installed_version())
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_tell_version),
     ] = False,
 ) -> None:
-    # What typer shows as help is the application's own.
-    if version:
-        show_version()
-        raise typer.Exit
+    """Look at what stands before every command."""
 
 
 @app.command(epilog=EXIT_HELP)
@@ -276,6 +286,7 @@ evaluation_commands.add_to(app)
 training_commands.add_to(app)
 webhook_commands.add_to(app)
 operator_commands.add_to(app)
+admin_commands.add_to(app)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from pixelmill.client.inputs import (
     Upload,
     plan_inputs,
 )
+from pixelmill.client.operation.admin import Admin
 from pixelmill.client.records import File, Job, Result, ResultsReader
 from pixelmill.client.results.forms import FORMS
 from pixelmill.client.results.results import Results
@@ -70,6 +71,7 @@ class Client(ChildCalls, EvaluationCalls):
         self._transport = Transport(connection, timeout, retry or RetryPolicy(), sleep)
         self.trainings = Trainings(self._transport, self._deliver, sleep)
         self.webhook_endpoints = WebhookEndpoints(self._transport)
+        self.admin = Admin(self._transport)
         self.webhook_deliveries = WebhookDeliveries(self._transport)
 
     def __enter__(self) -> Self:
