@@ -88,7 +88,7 @@ class Readiness:
 
     def clock_skew_s(self) -> float:
         """Say by how much this machine's clock is behind the database's, in seconds."""
-        return self._skew_s
+        return self._skew_s + 0.0  # and no -0.0
 
     def _counted(self) -> dict[str, int] | None:
         try:

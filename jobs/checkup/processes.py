@@ -40,8 +40,9 @@ def check_workers(database: Database, settings: Settings) -> list[Finding]:
             counts, workers = count_workers(session, settings), living(session)
     except SQLAlchemyError:
         return []
-    findings = [_of_pool(pool, count) for pool, count in sorted(counts.items())]
     drained = [worker.node for worker in workers if worker.drained_at is not None]
+    idle = {worker.pool for worker in workers if worker.drained_at is not None}
+    findings = [_of_pool(pool, count, pool in idle) for pool, count in sorted(counts.items())]
     if drained:
         findings.append(
             Finding(
@@ -62,9 +63,13 @@ def check_workers(database: Database, settings: Settings) -> list[Finding]:
     return findings
 
 
-def _of_pool(pool: str, count: int) -> Finding:
+def _of_pool(pool: str, count: int, some_are_drained: bool) -> Finding:
     if count:
         return Finding("workers", f"{count} of pool {pool}")
+    if some_are_drained:
+        return Finding(
+            "workers", f"all of pool {pool} are drained", "Resume or start one; jobs wait for it."
+        )
     return Finding(
         "workers",
         f"none of pool {pool} lives",
