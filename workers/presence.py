@@ -62,14 +62,15 @@ class Presence:
             self._look()
 
     def _look(self) -> None:
-        try:
-            self._besides()
-            self._tell_and_hear()
-        except SQLAlchemyError as err:
-            log.warning("presence_not_told", error=str(err).splitlines()[0])
-        except Exception:
-            # Without this thread the process would seem dead, and could not be drained.
-            log.exception("presence_failed")
+        # Without this thread the process would seem dead, and could not be drained. Nothing ends
+        # it, and figures that cannot be had keep it from nothing.
+        for step in (self._tell_and_hear, self._besides):
+            try:
+                step()
+            except SQLAlchemyError as err:
+                log.warning("presence_not_told", error=str(err).splitlines()[0])
+            except Exception:
+                log.exception("presence_failed")
 
     def _tell_and_hear(self) -> None:
         node, now = self._process.node, time.monotonic()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import RunningStack, running_stack, wait_for
 
+ALERTS = Path(__file__).parents[2] / "deploy/prometheus/alerts.yml"
 TOKEN = "a-token-of-the-operator"
 WAIT_S = 120
 
@@ -25,7 +27,7 @@ class Operated:
     """A stack of two workers, and what its operator has of it."""
 
     def __init__(self, stack: RunningStack, worker_port: int) -> None:
-        self.stack, self.client, self._worker_port = stack, stack.client(), worker_port
+        self.stack, self.client, self.worker_port = stack, stack.client(), worker_port
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         environ = {**os.environ, "PIXELMILL_DATA": str(self.stack.data)}
@@ -33,7 +35,7 @@ class Operated:
         return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
 
     def of_workers(self, name: str, **labels: str) -> float:
-        answer = httpx.get(f"http://127.0.0.1:{self._worker_port}/metrics", trust_env=False)
+        answer = httpx.get(f"http://127.0.0.1:{self.worker_port}/metrics", trust_env=False)
         return total(answer.text, name, labels)
 
     def of_api(self, name: str, **labels: str) -> float:
@@ -129,3 +131,58 @@ def test_figures_outlive_the_process_that_counted_them(operated: Operated) -> No
     os.kill(operated.stack.pids["worker-0"], signal.SIGKILL)
     wait_for(lambda: operated.of_workers("pixelmill_worker_deaths_total") == 1, WAIT_S, "a death")
     assert operated.of_workers("pixelmill_items_total") == before
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not on PATH")
+def test_prometheus_itself_reads_both_roles_and_judges_by_our_rules(
+    operated: Operated, tmp_path: Path
+) -> None:
+    port, api = free_port(), operated.stack.info["url"].removeprefix("http://")
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    auth = f"{{credentials_file: {token}}}"
+    (tmp_path / "prometheus.yml").write_text(
+        f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n"
+        f"rule_files: ['{ALERTS}']\n"
+        f"scrape_configs:\n"
+        f"  - {{job_name: pixelmill-api, authorization: {auth},"
+        f" static_configs: [{{targets: ['{api}']}}]}}\n"
+        f"  - {{job_name: pixelmill-worker,"
+        f" static_configs: [{{targets: ['127.0.0.1:{operated.worker_port}']}}]}}\n"
+        f"  - {{job_name: pixelmill-io, static_configs: [{{targets: ['127.0.0.1:1']}}]}}\n"
+    )
+    process = subprocess.Popen(
+        [
+            "prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ],
+    )  # fmt: skip
+
+    def asked(what: str, **query: str) -> Any:
+        try:
+            url = f"http://127.0.0.1:{port}/api/v1/{what}"
+            return httpx.get(url, params=query, trust_env=False).json()["data"]
+        except (httpx.HTTPError, KeyError):
+            return {}
+
+    def value(expression: str) -> float:
+        found = asked("query", query=expression).get("result", [])
+        return float(found[0]["value"][1]) if found else 0.0
+
+    try:
+        wait_for(lambda: value('up{job="pixelmill-api"}') == 1, WAIT_S, "a scrape of the API")
+        wait_for(lambda: value('up{job="pixelmill-worker"}') == 1, WAIT_S, "one of the launcher")
+        assert value('pixelmill_workers{pool="cpu",state="working"}') >= 1
+        assert value("sum(pixelmill_items_total)") > 0
+        # Nobody serves figures of io here, and the rule has seen it.
+        wait_for(
+            lambda: any(
+                alert["labels"]["alertname"] == "PixelmillWorkersDown"
+                for alert in asked("alerts").get("alerts", [])
+            ),
+            WAIT_S, "the alert",
+        )  # fmt: skip
+    finally:
+        process.terminate()
+        process.wait(30)

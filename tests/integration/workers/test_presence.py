@@ -104,6 +104,19 @@ def test_who_is_silent_is_no_longer_alive_and_after_a_day_forgotten(ground: Grou
     assert kept == ["host-2/cpu0", "host-3/cpu0"]
 
 
+def test_figures_that_cannot_be_had_keep_no_worker_from_telling_that_it_lives(
+    ground: Ground,
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("the device is gone")
+
+    presence = Presence(ground.database, process(), 0.05, broken)
+    presence.start()
+    assert presence.may_claim()
+    assert names(ground) == [NODE]
+    presence.close()
+
+
 def test_figures_are_served_on_the_port_that_is_named_and_on_this_machine_alone(
     tmp_path: Path,
 ) -> None:
