@@ -134,6 +134,9 @@ def test_a_worker_is_drained_and_resumed_by_its_own_name_or_its_launchers(
     operator.post("/v1/admin/workers/a-1/resume")
     assert {row["state"] for row in rows(operator, "workers")} == {"working"}
     check_problem(operator.post("/v1/admin/workers/a-9/drain"), 404)
+    announce(ground.database, "b-2/io", "io", "1")
+    refused = check_problem(operator.post("/v1/admin/workers/b-2/io/drain"), 404)
+    assert "inference worker" in refused["detail"]
     entries = operator.get("/v1/audit").json["data"]
     assert {"worker.drained", "worker.resumed"} <= {entry["action"] for entry in entries}
 
