@@ -3,8 +3,7 @@
 job_tables.py         tenants, keys, files, jobs, shards
 model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
-evaluation_tables.py  evaluations
-training_tables.py    trainings
+evaluation_tables.py  evaluations; training_tables.py  trainings
 bucket_tables.py      allowances of buckets, connections
 webhook_tables.py     endpoints of webhooks, deliveries
 worker_tables.py      worker processes

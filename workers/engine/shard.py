@@ -59,7 +59,7 @@ class ShardRun(Hold):
         self._stages = stages
         self._rows: list[Row] = []
         self._device_s = 0.0
-        self._task = "unknown"
+        self._task = "training" if lease.is_turn else "unknown"
         self._checkpoints: list[str] = []
         self._decoders = stages.decoders.of(lease.shard_id)
         self._overlays = Overlays(self._decoders, stages.pictures) if lease.overlays else None
