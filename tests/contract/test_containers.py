@@ -159,3 +159,10 @@ def test_a_folder_that_a_mount_names_is_in_the_image() -> None:
 def test_every_table_says_what_each_role_may_do_with_it() -> None:
     assert set(GRANTS) == {*Table.metadata.tables, "alembic_version"}
     assert all(len(rights) == len(ROLES) for rights in GRANTS.values())
+
+
+def test_what_monitors_is_given_files_that_are_there() -> None:
+    for name in MONITORS:
+        for mount in services()[name]["volumes"]:
+            source = mount.split(":")[0]
+            assert source in compose()["volumes"] or (ROOT / source).exists(), mount
