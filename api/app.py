@@ -1,6 +1,5 @@
 """The application: everything of the HTTP face, put together."""
 
-from importlib.metadata import PackageNotFoundError, version
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from apiflask import APIFlask
 from flask.ctx import RequestContext
 from flask.typing import ResponseReturnValue
 
+from api.admin.routes import admin
 from api.bodies.admission import admit_bodies
 from api.bodies.intake import close_intake
 from api.commands import buckets, keys
@@ -20,6 +20,8 @@ from api.jobs.predictions import predictions
 from api.jobs.routes import jobs
 from api.live.feed import FEED, Feed
 from api.live.routes import events, job_events
+from api.metrics.requests import count_requests
+from api.metrics.routes import QUEUE_FIGURES, figures
 from api.models.aliases import aliases
 from api.models.audit import audit
 from api.models.routes import models
@@ -47,6 +49,9 @@ from api.webhooks.endpoints import webhook_endpoints
 from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.settings import load_settings
 from jobs.buckets.sources import Buckets
+from jobs.metrics import metrics
+from jobs.metrics.queue_figures import QueueFigures
+from jobs.presence.version import installed_version
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -97,8 +102,11 @@ def create_app(ground: Ground | None = None) -> Application:
     app.extensions[FEED] = Feed()
     app.extensions[LISTENER] = Listener(ground.settings.redis_url)
     app.extensions[READINESS] = Readiness(ground, app.extensions[LISTENER])
+    app.extensions[QUEUE_FIGURES] = QueueFigures(ground.database)
+    metrics.VERSION.labels(installed_version()).set(1)
     _configure(app, ground)
     log_requests(app)
+    count_requests(app)
     harden(app)
     handle_errors(app)
     app.before_request(refuse_nul)
@@ -108,14 +116,6 @@ def create_app(ground: Ground | None = None) -> Application:
     admit_bodies(app)
     _add_routes(app)
     return app
-
-
-def installed_version() -> str:
-    """Give Pixelmill's version."""
-    try:
-        return version("pixelmill")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _configure(app: APIFlask, ground: Ground) -> None:
@@ -135,11 +135,11 @@ def _configure(app: APIFlask, ground: Ground) -> None:
 
 
 def _add_routes(app: APIFlask) -> None:
-    for blueprint in (health, docs, files, connections, watches, predictions, trainings):
+    for blueprint in (health, docs, figures, admin, files, uploads, connections, watches):
         app.register_blueprint(blueprint)
-    for blueprint in (evaluations, models, aliases, shadows, audit, events, uploads):
+    for blueprint in (predictions, trainings, evaluations, models, aliases, shadows, audit):
         app.register_blueprint(blueprint)
-    for blueprint in (webhook_endpoints, webhook_deliveries, *PAGES):
+    for blueprint in (events, webhook_endpoints, webhook_deliveries, *PAGES):
         app.register_blueprint(blueprint)
     # The same calls under the name that clients of OpenAI's Batch API know.
     for name in ("jobs", "batches"):

@@ -25,6 +25,8 @@ from jobs.base.logs import configure_logs
 from jobs.base.settings import Settings, load_settings
 from workers.egress import Egress, EgressPolicy
 from workers.errands.sweeper import sweep
+from workers.figures_server import FiguresServer
+from workers.presence import Presence
 from workers.process import Process, this_process
 
 log = structlog.get_logger(__name__)
@@ -41,6 +43,7 @@ class Work(Protocol):
     def drain(self) -> int: ...
     def stop(self) -> None: ...
     def close(self) -> None: ...
+    def tell_figures(self) -> None: ...
 
 
 class Crew:
@@ -50,7 +53,13 @@ class Crew:
         self.ground = open_ground(settings)
         self.process = this_process(settings)
         self.egress = Egress(policy_of(settings, self.process.pool))
-        self.work = _open_work(self.ground, self.process, self.egress)
+        self._presence = Presence(
+            self.ground.database, self.process, settings.poll_s, lambda: self.work.tell_figures()
+        )
+        self.work = _open_work(self.ground, self.process, self.egress, self._presence.may_claim)
+        is_io = self.process.pool == IO
+        # Of inference processes their launcher serves the figures.
+        self._figures = FiguresServer(settings.io_metrics if is_io else "")
         self._closed = threading.Event()
         self._threads = [threading.Thread(target=self._poll, name="poller", daemon=True)]
         if self.process.pool == IO:
@@ -60,6 +69,7 @@ class Crew:
         """Begin to look for work."""
         # Before the first claim, which would be taken back as well.
         self.once(self.work.take_back)
+        self._presence.start()
         for thread in self._threads:
             thread.start()
         log.info("worker_started", node=self.process.node, pool=self.process.pool)
@@ -74,6 +84,8 @@ class Crew:
         for thread in self._threads:
             thread.join()
         self.work.close()
+        self._presence.close()
+        self._figures.close()
         self.egress.close()
         self.ground.close()
         log.info("worker_stopped", node=self.process.node)
@@ -169,7 +181,9 @@ def create_app() -> Celery:
     return app
 
 
-def _open_work(ground: Ground, process: Process, egress: Egress) -> Work:
+def _open_work(
+    ground: Ground, process: Process, egress: Egress, may_claim: Callable[[], bool]
+) -> Work:
     if process.pool == IO:
         from workers.errands.errands import Errands
 
@@ -182,4 +196,4 @@ def _open_work(ground: Ground, process: Process, egress: Egress) -> Work:
     for fault in extend(ground.settings.extensions):
         # What it brings cannot be run; all else can.
         log.error("extension_not_loaded", error=str(fault))
-    return Engine(ground, process, egress)
+    return Engine(ground, process, egress, may_claim)

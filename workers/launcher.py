@@ -32,10 +32,13 @@ from jobs.base.hints import CPU, GPU, IO
 from jobs.base.logs import configure_logs
 from jobs.base.private_files import keep_files_private
 from jobs.base.settings import Settings, load_settings_or_exit
+from jobs.metrics import metrics
+from jobs.metrics.places import VARIABLE
 from workers.engine.holding.aftermath import bury
 from workers.engine.holding.flight import read_beat, read_suspects
 from workers.engine.holding.keeper import STALLED_EXIT_CODE
 from workers.engine.holding.places import places
+from workers.figures_server import FiguresServer
 from workers.names import held_name
 
 log = structlog.get_logger(__name__)
@@ -51,6 +54,8 @@ _SILENCE_S = 10.0
 # A look that comes so late comes from a machine that stood still.
 _ASLEEP_S = 2.0
 _IO_THREADS = 8
+# The folder that the processes of a launcher keep their figures in.
+_FIGURES = "figures"
 # Celery warns superusers of pickled messages, and ours are JSON (jobs.base.hints).
 _QUIET = "ignore:You're running the worker with superuser privileges"
 
@@ -114,6 +119,8 @@ def slots_for(
             "OMP_NUM_THREADS": cores,
             "PIXELMILL_FLIGHT": str(folder / str(number)),
         }
+        if settings.worker_metrics:
+            environ[VARIABLE] = str(folder / _FIGURES)
         threads = places(settings.shards_in_flight)
         earlier = gpus[:number].count(visible)
         place = f"{pool}{visible or number}" + (f".{earlier}" if earlier else "")
@@ -205,6 +212,7 @@ class Launcher:
         slot.wait_s = min(_LONGEST_WAIT_S, max(0.5, slot.wait_s * 2)) if quick else 0.0
         slot.due_at = now + slot.wait_s
         slot.last = "crash" if crashed else "end"
+        metrics.WORKER_DEATHS.labels(slot.pool, slot.last).inc()
         slot.process, slot.was_silent = None, False
         log.warning("worker_died", node=slot.node, code=code)
         self._on_death(slot)
@@ -295,6 +303,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="pixelmill-flights-") as folder,
     ):
         slots = slots_for(settings, given.workers, gpus, Path(folder), name)
+        figures = FiguresServer(settings.worker_metrics, Path(folder) / _FIGURES)
         # Celery waits for its threads; what overstays the grace time is handed back in a second.
         database = Database(settings.database_url)
         launcher = Launcher(
@@ -307,6 +316,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, launcher.stop)
         signal.signal(signal.SIGINT, launcher.stop)
         launcher.run()
+        figures.close()
         database.close()
 
 

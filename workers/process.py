@@ -42,6 +42,12 @@ class Process:
     predecessor_crashed: bool = False
 
     @property
+    def place(self) -> str:
+        """Which of its launcher's places it fills: `cpu0`, `gpu1`; its pool where none did."""
+        last = self.node.rpartition("/")[2]
+        return self.pool if last.isdecimal() else last
+
+    @property
     def device(self) -> str:
         """Torch's name for the device: with CUDA_VISIBLE_DEVICES set there is only one."""
         return "cuda" if self.pool == GPU else "cpu"

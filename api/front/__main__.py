@@ -8,6 +8,7 @@ import argparse
 import os
 import resource
 import socket
+import tempfile
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -15,6 +16,7 @@ from uvicorn.supervisors import Multiprocess
 from api.front.limits import IDLE_S, LONGEST_HEAD
 from jobs.base.private_files import keep_files_private
 from jobs.base.settings import load_settings_or_exit
+from jobs.metrics.places import VARIABLE
 
 _BACKLOG = 2048
 
@@ -47,7 +49,10 @@ def main() -> None:
         timeout_graceful_shutdown=round(settings.grace_s),
         h11_max_incomplete_event_size=LONGEST_HEAD,
     )
-    Multiprocess(config, [listener]).run()
+    # The processes keep their figures in one folder, so that each can tell those of all.
+    with tempfile.TemporaryDirectory(prefix="pixelmill-figures-") as figures:
+        os.environ[VARIABLE] = figures
+        Multiprocess(config, [listener]).run()
 
 
 def _listen(bind: str) -> socket.socket:

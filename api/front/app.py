@@ -67,6 +67,8 @@ class Front:
             await self._serve(scope, peer)
         except GoneError:
             log.info("peer_gone", method=scope["method"], path=without_keys(scope["path"]))
+        finally:
+            peer.count_bytes()
 
     async def _live(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()

@@ -9,6 +9,7 @@ from werkzeug.exceptions import RequestTimeout
 
 from api.front.connection import CONNECTION, Connection
 from api.front.limits import BODY_S, DRAIN_S, DRAINED, GATHERED, LEAST_RATE, SEND_S, SENT
+from jobs.metrics import metrics
 
 
 class GoneError(Exception):
@@ -25,7 +26,7 @@ class Peer:
         self.length: int | None = int(headers.get(b"content-length", b"0"))
         if b"transfer-encoding" in headers:
             self.length = None
-        self._received = 0
+        self._received = self._sent = 0
         self._has_more = self.length != 0
         # Such a peer sends nothing before it is asked to, which the first reading does.
         self._is_waiting = b"100-continue" in headers.get(b"expect", b"").lower()
@@ -78,6 +79,11 @@ class Peer:
             last = b""
         await self._deliver({"type": "http.response.body", "body": last, "more_body": False})
 
+    def count_bytes(self) -> None:
+        """Count what has come and gone; once, when the request is over."""
+        metrics.HTTP_BYTES.labels("in").inc(self._received)
+        metrics.HTTP_BYTES.labels("out").inc(self._sent)
+
     def cut(self) -> None:
         """End the connection at once, so that nobody takes half an answer for a whole one."""
         self._connection.cut()
@@ -123,6 +129,7 @@ class Peer:
         try:
             async with asyncio.timeout(SEND_S):
                 await self._send(message)
+            self._sent += len(message.get("body", b""))
         except TimeoutError as err:
             self.cut()
             raise GoneError from err

@@ -8,6 +8,7 @@ from api.system.readiness import readiness
 from api.system.views import Alive, Ready
 from api.web.openapi import describe
 from jobs.base.errors import Unavailable
+from jobs.presence.version import installed_version
 
 health = APIBlueprint("health", __name__, tag="Health")
 
@@ -25,8 +26,8 @@ _STORAGE_FAULTS = {
 @health.get("/healthz")
 @describe(health, {200: Alive}, is_open=True)
 def healthz() -> dict[str, Any]:
-    """Say that the process lives; a failure means that it should be restarted."""
-    return Alive().model_dump()
+    """Say that the process lives, and its version; a failure means that it should be restarted."""
+    return Alive(version=installed_version()).model_dump()
 
 
 @health.get("/readyz")
@@ -46,4 +47,7 @@ def readyz() -> dict[str, Any]:
         storage=storage,
         redis="ok" if state.redis_answers() else "away",
         listener=state.listener(),
+        workers=state.workers(),
+        clock_skew_s=state.clock_skew_s(),
+        version=installed_version(),
     ).model_dump()

@@ -10,14 +10,16 @@ from typing import Literal
 
 import structlog
 from flask import current_app
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.web.listener import Listener
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
-from jobs.base.storage import BlobMissing, StorageError, StorageFull
-from jobs.tables import Table
+from jobs.base.storage import BlobMissing, StorageFull
+from jobs.checkup.grounds import probe_storage
+from jobs.checkup.processes import count_workers
+from jobs.checkup.tables import is_migrated
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +31,6 @@ ListenerState = Literal["ok", "idle", "not_listening"]
 
 # Between two writes to the store.
 _PROBE_S = 5.0
-# More than a full disk has left in its last pages.
-_PROBE = bytes(64 * 1024)
-_PROBE_NAME = "probes/readyz"
 
 
 class Readiness:
@@ -45,15 +44,18 @@ class Readiness:
         self._lock = threading.Lock()
         self._storage: StorageState = "ok"
         self._probe_at = clock()
+        self._workers: dict[str, int] | None = None
+        self._counted_at = -_PROBE_S
+        self._skew_s = 0.0
 
     def database(self) -> DatabaseState:
-        """Say whether the database answers and has every table and column that this code reads."""
+        """Say whether the database answers, and is at this code's revision or a newer one."""
         try:
             with self._ground.database.read() as session:
-                if self._is_migrated:
-                    session.scalar(select(db_now()))
-                else:
-                    self._is_migrated = _has_tables(session.connection())
+                now = session.scalar(select(db_now())) or 0.0
+                self._skew_s = round(now - time.time(), 1)
+                # What was migrated once stays so, and is not looked through again.
+                self._is_migrated = self._is_migrated or is_migrated(session.connection())
         except SQLAlchemyError as err:
             log.warning("not_ready", database="away", error=type(err).__name__)
             return "away"
@@ -77,35 +79,37 @@ class Readiness:
             return "idle"
         return "ok" if self._listener.hears else "not_listening"
 
-    def _probed(self) -> StorageState:
+    def workers(self) -> dict[str, int] | None:
+        """Count the workers of each pool that is needed; None when the database is away."""
+        with self._lock:
+            if self._clock() >= self._counted_at + _PROBE_S:
+                self._workers, self._counted_at = self._counted(), self._clock()
+            return self._workers
+
+    def clock_skew_s(self) -> float:
+        """Say by how much this machine's clock is behind the database's, in seconds."""
+        return self._skew_s + 0.0  # and no -0.0
+
+    def _counted(self) -> dict[str, int] | None:
         try:
-            # The one blob that is written again and again, so that none is ever left over.
-            self._ground.storage.put(_PROBE_NAME, [_PROBE])
-        except StorageError as err:
-            log.warning("not_ready", storage=str(err))
-            if isinstance(err, StorageFull):
-                return "full"
-            # Nothing was read: it is the bucket itself that is not there.
-            return "missing" if isinstance(err, BlobMissing) else "away"
-        return "ok"
+            with self._ground.database.read() as session:
+                return count_workers(session, self._ground.settings)
+        except SQLAlchemyError as err:
+            log.warning("workers_not_counted", error=type(err).__name__)
+            return None
+
+    def _probed(self) -> StorageState:
+        err = probe_storage(self._ground.storage)
+        if err is None:
+            return "ok"
+        log.warning("not_ready", storage=str(err))
+        if isinstance(err, StorageFull):
+            return "full"
+        # Nothing was read: it is the bucket itself that is not there.
+        return "missing" if isinstance(err, BlobMissing) else "away"
 
 
 def readiness() -> Readiness:
     """Give what this application knows of its readiness."""
     found: Readiness = current_app.extensions[READINESS]
     return found
-
-
-def _has_tables(connection: Connection) -> bool:
-    # A database of a newer version has more, and does for this one too.
-    found = {
-        (table, column["name"])
-        for (_, table), columns in inspect(connection).get_multi_columns().items()
-        for column in columns
-    }
-    wanted = {
-        (table.name, column.name)
-        for table in Table.metadata.tables.values()
-        for column in table.columns
-    }
-    return wanted <= found

@@ -9,6 +9,7 @@ class Alive(BaseModel):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
+    version: str
 
 
 class Ready(BaseModel):
@@ -21,3 +22,10 @@ class Ready(BaseModel):
     listener: Literal["ok", "idle", "not_listening"] = Field(
         description="Whether held answers hear of their jobs at once; idle before the first."
     )
+    workers: dict[str, int] | None = Field(
+        description="Live workers of each pool that is needed. With none, jobs are taken and wait."
+    )
+    clock_skew_s: float = Field(
+        description="Seconds by which this server's clock is behind the database's."
+    )
+    version: str

@@ -5,6 +5,8 @@ The rule is turned round on purpose: a new route is protected unless somebody wr
 (api.web.sessions), and may do by it what the key may.
 """
 
+import hmac
+
 from apiflask import APIFlask
 from flask import g, request
 
@@ -19,6 +21,9 @@ _OPEN_PAGES = frozenset(
     f"{PAGE_PREFIX}entrance.{name}" for name in ("home", "show_sign_in", "enter", "asset")
 )
 OPEN_ENDPOINTS = _OPEN_PAGES | {"health.healthz", "health.readyz", "openapi.spec", "docs.page"}
+
+# Read by whoever has the token of the settings, which is good for nothing else.
+SCRAPED_ENDPOINTS = frozenset({"metrics.read_metrics"})
 
 SCHEME = "bearerKey"
 
@@ -37,11 +42,17 @@ def _authenticate() -> None:
     if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
         return
     _refuse_key_in_query()
-    g.tenant_id, g.key_id, g.is_admin = _by_session() if has_cookie() else _by_key()
-
-
-def _by_key() -> Caller:
+    if has_cookie():
+        g.tenant_id, g.key_id, g.is_admin = _by_session()
+        return
     key = _bearer_key()
+    if request.endpoint in SCRAPED_ENDPOINTS and _is_scrapers(key):
+        g.is_scraper = True
+    else:
+        g.tenant_id, g.key_id, g.is_admin = _by_key(key)
+
+
+def _by_key(key: str) -> Caller:
     with ground().database.read() as session:
         return read_key(session, key)
 
@@ -56,6 +67,11 @@ def _by_session() -> Caller:
 def is_page() -> bool:
     """Say whether the request is for a page, and not for a call of the API."""
     return (request.blueprint or "").startswith(PAGE_PREFIX)
+
+
+def _is_scrapers(key: str) -> bool:
+    token = ground().settings.metrics_token
+    return bool(token) and hmac.compare_digest(token.encode(), key.encode())
 
 
 def _bearer_key() -> str:

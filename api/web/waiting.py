@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 
 from api.current import ground, tenant_id
 from api.web.listener import listener
@@ -100,7 +100,11 @@ def hold_until(
     has_ended: Callable[[], bool], wait: Wait, what: str, answer: Callable[[Wait], Response]
 ) -> Response:
     """Answer once something is over or the wait is."""
-    return Held(has_ended, wait, what, answer) if wait.seconds else answer(wait)
+    if not wait.seconds:
+        return answer(wait)
+    # Its time is left out of the figures.
+    g.was_held = True
+    return Held(has_ended, wait, what, answer)
 
 
 def hold_here(held: Held) -> Response:

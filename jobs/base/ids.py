@@ -36,6 +36,12 @@ def new_id(prefix: Prefix) -> str:
     return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
 
 
+def first_id_at(prefix: Prefix, seconds: float) -> str:
+    """Give the least id that can have been made at a time, in seconds since 1970."""
+    number = int(seconds * 1000) << 80
+    return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
 def made_at(text: str) -> float | None:
     """Give when an id was made, in seconds since 1970 by its maker's clock; None if it is none."""
     _, _, digits = text.rpartition("_")

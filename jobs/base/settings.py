@@ -26,8 +26,11 @@ OTHER_VARIABLES = frozenset(
 )
 _PREFIX = "PIXELMILL_"
 # What no message shows.
-_SECRET = frozenset((f"{_PREFIX}CONNECTION_KEY", f"{_PREFIX}BUCKET_CREDENTIALS"))
+_SECRET = frozenset(
+    f"{_PREFIX}{name}" for name in ("CONNECTION_KEY", "BUCKET_CREDENTIALS", "METRICS_TOKEN")
+)
 _KEY_BYTES = 32  # of Fernet
+_BIND = r"^((\[[0-9a-fA-F:]+\]|[^:\s]*):)?[0-9]{1,5}$|^$"
 # How near a name has to be to a setting's for a slip of the pen; see difflib's ratio.
 _NEAR = 0.8
 
@@ -128,6 +131,17 @@ class Settings(BaseSettings):
 
     watch_s: float = Field(
         30, gt=0, description="how often a watched folder is listed unless its watch says"
+    )
+
+    # Figures for Prometheus (docs/metrics.md).
+    metrics_token: str = Field(
+        "", repr=False, pattern=r"^([!-~]{16,})?$", description="whoever has it may read /metrics"
+    )
+    worker_metrics: str = Field(
+        "", pattern=_BIND, description="[HOST:]PORT of a launcher's figures; empty for none"
+    )
+    io_metrics: str = Field(
+        "", pattern=_BIND, description="[HOST:]PORT of an io process's figures; empty for none"
     )
 
     # How long things are kept.

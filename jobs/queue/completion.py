@@ -4,7 +4,7 @@ In the transaction that closes a job its webhook deliveries are inserted, and wh
 follow it.
 """
 
-from sqlalchemy import Boolean, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Boolean, and_, bindparam, event, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
@@ -20,6 +20,7 @@ from jobs.base.states import (
 )
 from jobs.events.numbering import Moment, number_events
 from jobs.kinds.table import kind_of
+from jobs.metrics import metrics
 from jobs.queue.webhooks import Told, record_event
 from jobs.tables import Job, Shard, Table, WebhookEndpoint
 
@@ -171,6 +172,14 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
     told = [Told(row.id, row.url, row.events) for row in rows if row.id is not None]
     record_event(session, job, now, told)
     kind.end(session, job)
+    _count_when_committed(session, status)
+
+
+def _count_when_committed(session: Session, status: JobStatus) -> None:
+    def count(_: Session) -> None:
+        metrics.JOBS_ENDED.labels(status.value).inc()
+
+    event.listen(session, "after_commit", count, once=True)
 
 
 def _locked(session: Session, job_id: str) -> Job | None:

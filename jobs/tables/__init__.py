@@ -5,7 +5,7 @@ model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
 evaluation_tables.py  evaluations; training_tables.py: trainings
 bucket_tables.py      allowances of buckets, connections; watch_tables.py: watches
-upload_tables.py      uploads that resume, their parts
+upload_tables.py      uploads that resume; worker_tables.py: worker processes
 webhook_tables.py     endpoints of webhooks, deliveries
 """
 
@@ -19,6 +19,7 @@ from jobs.tables.training_tables import Training
 from jobs.tables.upload_tables import Upload, UploadPart
 from jobs.tables.watch_tables import Watch
 from jobs.tables.webhook_tables import Delivery, WebhookEndpoint
+from jobs.tables.worker_tables import WorkerProcess
 
 __all__ = [
     "ApiKey",
@@ -42,4 +43,5 @@ __all__ = [
     "UploadPart",
     "Watch",
     "WebhookEndpoint",
+    "WorkerProcess",
 ]

@@ -13,6 +13,7 @@
        └──< watches                           in jobs.tables.watch_tables
     model_versions, model_aliases, audit_log    in jobs.tables.model_tables
     model_shadows                               in jobs.tables.comparison_tables
+    workers                                     in jobs.tables.worker_tables
 
 Only `jobs` (the package) touches these; nothing here knows what the rows mean.
 """

@@ -6,6 +6,7 @@
     key.created        key.revoked
     bucket.allowed     bucket.withdrawn   connection.created connection.deleted
     endpoint.created   endpoint.changed   endpoint.rotated   endpoint.disabled   endpoint.deleted
+    worker.drained     worker.resumed
 
 The log outlives what it speaks of: rows are added, never changed.
 """
@@ -45,6 +46,8 @@ Action = Literal[
     "watch.paused",
     "watch.resumed",
     "watch.deleted",
+    "worker.drained",
+    "worker.resumed",
 ]
 
 

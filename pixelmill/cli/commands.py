@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pixelmill.cli import (
+    admin_commands,
     child_commands,
     event_commands,
     operator_commands,
@@ -58,6 +59,22 @@ app = typer.Typer(
     "PIXELMILL_API_KEY, else of the local stack in PIXELMILL_DATA (./.pixelmill).",
     epilog=EXIT_HELP,
 )
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(installed_version())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_tell_version),
+    ] = False,
+) -> None:
+    """Look at what stands before every command."""
 
 
 @app.command(epilog=EXIT_HELP)
@@ -279,6 +296,7 @@ training_commands.add_to(app)
 watch_commands.add_to(app)
 webhook_commands.add_to(app)
 operator_commands.add_to(app)
+admin_commands.add_to(app)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Commands for who runs the machines. They start processes; this package imports none of them."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,11 @@ import typer
 
 from pixelmill.cli.exits import Commands
 from pixelmill.stack.local_stack import operators_environ
-from pixelmill.wire.connection import DEFAULT_DATA
+from pixelmill.wire.connection import DEFAULT_DATA, find_stack_here
 
 PANEL = "Operators"
 DEFAULT_PORT = 8080
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 
 _KEYS = ("-m", "flask", "--app", "api.wsgi", "keys")
 
@@ -40,6 +42,24 @@ def up(
     from pixelmill.stack.stack import up as run_stack
 
     raise typer.Exit(run_stack(data, port, workers, "" if cpu else gpus))
+
+
+def doctor(
+    url: Annotated[
+        str | None, typer.Option("--url", help="Of the API; that of the local stack if none.")
+    ] = None,
+) -> None:
+    """Check an installation: settings, database, storage, disk, Redis, workers, versions, ports.
+
+    One line each, with the remedy. Exit status: 0 all is well; 1 something is wrong.
+    """
+    environ = operators_environ()
+    stack = {} if os.environ.get("PIXELMILL_DATABASE_URL") else find_stack_here()
+    if redis_url := stack.get("redis_url"):
+        environ.setdefault("PIXELMILL_REDIS_URL", redis_url)
+    url = url or os.environ.get("PIXELMILL_URL") or stack.get("url") or DEFAULT_URL
+    command = [sys.executable, "-m", "jobs.checkup", "--url", url]
+    raise typer.Exit(subprocess.run(command, env=environ, check=False).returncode)
 
 
 def register(
@@ -114,6 +134,7 @@ def withdraw_bucket(
 def add_to(app: typer.Typer) -> None:
     """Put the operators' commands into the command line."""
     app.command(rich_help_panel=PANEL)(up)
+    app.command(rich_help_panel=PANEL)(doctor)
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command(rich_help_panel=PANEL, context_settings=passed_on)(register)
     app.add_typer(buckets, name="buckets", rich_help_panel=PANEL)

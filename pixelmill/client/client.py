@@ -17,8 +17,7 @@ from typing import Any, BinaryIO, Self
 from pixelmill.client.calls import create, job_path, results_path
 from pixelmill.client.child_calls import ChildCalls
 from pixelmill.client.evaluations import EvaluationCalls
-from pixelmill.client.events.following import watch_until_over
-from pixelmill.client.events.stream import Event, EventStream
+from pixelmill.client.events.calls import FollowingCalls
 from pixelmill.client.inputs.planning import (
     Delivered,
     Drawn,
@@ -32,12 +31,13 @@ from pixelmill.client.inputs.planning import (
     plan_inputs,
 )
 from pixelmill.client.inputs.single import predict_body
+from pixelmill.client.inputs.uploading import Uploader
+from pixelmill.client.operation.admin import Admin
 from pixelmill.client.records import File, Job, Reader, Result
 from pixelmill.client.results.forms import FORMS
 from pixelmill.client.results.results import Results
 from pixelmill.client.trainings import Trainings
-from pixelmill.client.inputs.uploading import Uploader
-from pixelmill.client.waiting import WATCHED_HOLD_S, Poller, Progress, wait_until_over
+from pixelmill.client.waiting import WATCHED_HOLD_S
 from pixelmill.client.watches import Watch, Watches, watch_id
 from pixelmill.client.webhooks import WebhookDeliveries, WebhookEndpoints
 from pixelmill.wire.connection import find_connection
@@ -53,7 +53,7 @@ from pixelmill.wire.uploads import OnUpload
 PAGE = 1000
 
 
-class Client(ChildCalls, EvaluationCalls):
+class Client(ChildCalls, EvaluationCalls, FollowingCalls):
     """Speaks to one Pixelmill server; safe to share between threads; close it after use.
 
     Server and key are looked for in the arguments, then in PIXELMILL_URL and PIXELMILL_API_KEY,
@@ -83,6 +83,7 @@ class Client(ChildCalls, EvaluationCalls):
         self.trainings = Trainings(self._transport, self._deliver, sleep)
         self.watches = Watches(self._transport)
         self.webhook_endpoints = WebhookEndpoints(self._transport)
+        self.admin = Admin(self._transport)
         self.webhook_deliveries = WebhookDeliveries(self._transport)
 
     def __enter__(self) -> Self:
@@ -243,45 +244,6 @@ class Client(ChildCalls, EvaluationCalls):
         for page in pages(self._transport, "/v1/jobs", query):
             yield from map(self._job_of, page.rows)
 
-    def wait(
-        self,
-        job: str | Job,
-        timeout: float | None = None,
-        on_progress: Progress | None = None,
-    ) -> Job:
-        """Wait until a job is over and give it, however it ended (`.check()` raises if badly).
-
-        `on_progress` is called with the job as it moves, once a second at most, and now and then
-        while it does not. Raises WaitTimeout after `timeout` seconds. A server that is away for a
-        short while does not end the wait.
-        """
-        poller = self.poller(job)
-        if on_progress is None:
-            # Held answers are as quick, and fewer.
-            return wait_until_over(poller, timeout, None)
-        return watch_until_over(poller, self._events(job, silence=True), timeout, on_progress)
-
-    def events(self, job: str | Job | None = None, *, after: str | None = None) -> Iterator[Event]:
-        """Give events as they happen, each thing once, through breaks of the connection.
-
-        Of a job they begin with where it stands and end with it; without one they are those of all
-        jobs, from now on and without an end. `after` is the `id` of the last event that is known.
-        """
-        return (event for event in self._events(job, after) if event is not None)
-
-    def _events(
-        self, job: str | Job | None, after: str | None = None, *, silence: bool = False
-    ) -> EventStream:
-        path = "/v1/events" if job is None else job_path(job) + "/events"
-        return EventStream(
-            self._transport,
-            path,
-            after,
-            ends_with_job=job is not None,
-            silence=silence,
-            sleep=self._sleep,
-        )
-
     def cancel(self, job: str | Job) -> Job:
         """Cancel a job: what runs already is finished and counted, the rest never starts."""
         # Cancelling twice is cancelling once, so it may be repeated.
@@ -339,10 +301,6 @@ class Client(ChildCalls, EvaluationCalls):
             if poller is None or is_last_round:
                 return
             poller.next(WATCHED_HOLD_S)
-
-    def poller(self, job: str | Job) -> Poller[Job]:
-        """Give what asks for a job again and again."""
-        return Poller(self._transport, job_path(job), self._job_of, sleep=self._sleep)
 
     def _job_of(self, raw: Mapping[str, Any]) -> Job:
         results, events = Reader(self.results), Reader(self.events)

@@ -6,7 +6,7 @@ All data lies in one folder, so that two stacks on two folders live side by side
 on the same folder goes on with whatever was unfinished:
 
     DIR/pixelmill.db, DIR/blobs/   database and blobs
-    DIR/stack.json                 url, api_key and process ids while the stack runs (mode 0600)
+    DIR/stack.json                 url, api_key, redis_url, process ids while it runs (mode 0600)
     DIR/credentials.json           the local tenant's key, made at the first start (mode 0600)
     DIR/run/                       Redis's socket and other traces of running processes (mode 0700)
 """
@@ -286,7 +286,8 @@ class Stack:
     def _write_stack(self, key: str) -> None:
         pids = {name: role.pid for name, role in self._roles.items() if role.pid}
         pids |= self._told_of_workers()["pids"]
-        stack = {"url": self.url, "api_key": key, "pids": pids}
+        redis_url = self._environ["PIXELMILL_REDIS_URL"]
+        stack = {"url": self.url, "api_key": key, "redis_url": redis_url, "pids": pids}
         if stack != find_stack(self._data):
             _write_private(self._data / "stack.json", stack)
 

@@ -83,6 +83,11 @@ def read_stack(file: Path) -> dict[str, Any]:
     return stack if isinstance(stack, dict) else {}
 
 
+def find_stack_here(env: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Read what the local stack of the environment's folder says; empty if none runs there."""
+    return read_stack(_stack_file(None, env))
+
+
 def _stack_file(data: Path | None, env: Mapping[str, str]) -> Path:
     return (data or Path(env.get("PIXELMILL_DATA") or DEFAULT_DATA)) / STACK_FILE
 

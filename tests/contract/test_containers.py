@@ -13,6 +13,7 @@ from tests.compositions import ROOT, compose, make_passwords, services
 OURS = ("migrate", "api", "io", "beat", "worker-cpu", "worker-gpu-0", "worker-gpu-1")
 WORKERS = ("worker-cpu", "worker-gpu-0", "worker-gpu-1")
 SERVERS = ("postgres", "redis")
+MONITORS = ("prometheus", "grafana")
 
 # In which packages a service's settings are read.
 READERS = {
@@ -47,7 +48,7 @@ def _mount(mount: str | dict[str, Any]) -> tuple[str, bool]:
     return target, mode != ["ro"]
 
 
-@pytest.mark.parametrize("name", [*OURS, *SERVERS])
+@pytest.mark.parametrize("name", [*OURS, *SERVERS, *MONITORS])
 def test_a_service_can_take_no_rights_and_write_nothing_but_what_is_named(name: str) -> None:
     service = services()[name]
     assert service["read_only"] is True
@@ -57,7 +58,7 @@ def test_a_service_can_take_no_rights_and_write_nothing_but_what_is_named(name: 
     assert "cap_add" not in service
 
 
-@pytest.mark.parametrize("name", [*OURS, *SERVERS])
+@pytest.mark.parametrize("name", [*OURS, *SERVERS, *MONITORS])
 def test_a_service_has_limits_of_memory_and_processes_and_its_log_ends(name: str) -> None:
     service = services()[name]
     assert re.fullmatch(r"(\$\{\w+:-)?\d+[mg]\}?", service["mem_limit"])
@@ -80,7 +81,13 @@ def test_no_two_services_share_a_network_on_which_they_could_speak() -> None:
         assert open_network not in networks(name), name
     for network in set(apart) - {open_network}:
         members = {name for name in OURS if network in networks(name)}
-        assert len(members) == 1 or members == set(WORKERS), network
+        assert len(members) <= 1 or members == set(WORKERS), network
+
+
+def test_who_reads_figures_reaches_no_database() -> None:
+    for name in MONITORS:
+        for server in SERVERS:
+            assert not networks(name) & networks(server), (name, server)
 
 
 def test_a_service_reaches_the_servers_that_it_has_a_password_of_and_no_others() -> None:
@@ -152,3 +159,10 @@ def test_a_folder_that_a_mount_names_is_in_the_image() -> None:
 def test_every_table_says_what_each_role_may_do_with_it() -> None:
     assert set(GRANTS) == {*Table.metadata.tables, "alembic_version"}
     assert all(len(rights) == len(ROLES) for rights in GRANTS.values())
+
+
+def test_what_monitors_is_given_files_that_are_there() -> None:
+    for name in MONITORS:
+        for mount in services()[name]["volumes"]:
+            source = mount.split(":")[0]
+            assert source in compose()["volumes"] or (ROOT / source).exists(), mount

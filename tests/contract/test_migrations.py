@@ -15,6 +15,7 @@ from sqlalchemy import inspect, text
 
 from jobs.base.database import Database
 from jobs.tables import Table
+from jobs.tables.revision import HEAD
 from migrations.upgrade import config_for, downgrade, upgrade
 from tests.conftest import DATABASES
 from tests.servers import create_database, drop_database
@@ -125,3 +126,8 @@ def test_a_shards_id_is_never_given_twice(empty_database: Database) -> None:
         connection.execute(text("DELETE FROM shards"))
         assert connection.scalar(insert, {"job": "job_2"}) > first
         begin.rollback()
+
+
+def test_the_tables_revision_is_the_head_of_the_migrations(empty_database: Database) -> None:
+    scripts = ScriptDirectory.from_config(config_for(empty_database))
+    assert scripts.get_current_head() == HEAD

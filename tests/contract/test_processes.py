@@ -24,7 +24,7 @@ LINES = {
     "worker-gpu-1": "worker-gpu",
 }
 GPU_SERVICES = ("worker-gpu-0", "worker-gpu-1")
-FOREIGN_SERVICES = {"postgres", "redis"}
+FOREIGN_SERVICES = {"postgres", "redis", "prometheus", "grafana"}
 
 
 def procfile() -> dict[str, str]:

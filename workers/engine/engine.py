@@ -1,6 +1,7 @@
 """Claims shards and runs them until there is none; owns every thread of an inference process."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
@@ -34,6 +35,7 @@ from workers.engine.decoding.walled import WalledDecoders
 from workers.engine.device.batcher import Batcher
 from workers.engine.device.loading import Validator, load_version
 from workers.engine.device.networks import MakeRoom, Networks, trim
+from workers.engine.figures import batches_of, note_memory
 from workers.engine.holding.aftermath import bury
 from workers.engine.holding.flight import FlightRecord, read_suspects
 from workers.engine.holding.hold import Abandoned
@@ -76,8 +78,15 @@ _CHUNKS_A_BATCH = 4
 class Engine:
     """Runs shards of one pool on one device."""
 
-    def __init__(self, ground: Ground, process: Process, egress: Egress) -> None:
-        settings = ground.settings
+    def __init__(
+        self,
+        ground: Ground,
+        process: Process,
+        egress: Egress,
+        may_claim: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Open it; `may_claim` is asked before anything new is begun (workers.presence)."""
+        settings, self._may_claim = ground.settings, may_claim
         self._ground, self._process = ground, process
         # First of all: it imports its decoders while this process imports its own.
         self._fork_server = ForkServer(settings.decoder_module)
@@ -106,6 +115,7 @@ class Engine:
             process.use_cores,
             process.lanes,
             partial(use_own_stream, process.device),
+            batches_of(process.place, process.lanes),
         )
         self._examiner = NetworkExaminer()
         self._validator = Validator(
@@ -139,9 +149,18 @@ class Engine:
 
     def has_work(self) -> bool:
         """Say whether a claim might find something, or the validator."""
-        found = has_work(self._ground.database, self._process.pool) or self._validator.has_work()
+        found = self._may_claim() and (
+            has_work(self._ground.database, self._process.pool) or self._validator.has_work()
+        )
         self._rest.note(has_work=found)
         return found
+
+    def tell_figures(self) -> None:
+        """Tell how much memory is in use."""
+        note_memory(self._process.place, self._process.device)
+
+    def _begins_nothing(self) -> bool:
+        return self._stopping.is_set() or not self._may_claim()
 
     def _give_memory_back(self) -> None:
         self._pictures.rest(keep=self._process.decode_threads)
@@ -199,13 +218,13 @@ class Engine:
 
         Not beside a suspect, which would answer for what a stranger's version does.
         """
-        if self._stopping.is_set() or self._quiet.is_wanted_alone:
+        if self._begins_nothing() or self._quiet.is_wanted_alone:
             return False
         return self._validator.validate_next()
 
     def _claim(self, place: Place) -> ShardLease | None:
         """Claim a shard; that of a training comes with the place for it."""
-        if self._stopping.is_set():
+        if self._begins_nothing():
             return None
         pool, node, held = self._process.pool, self._process.node, self._networks.held()
         database, lease_s = self._ground.database, self._ground.settings.lease_s

@@ -16,6 +16,7 @@ from models.records.errors import ExtensionFailed
 from models.runtime.network import ImageNetwork
 from models.tasks.task import Outputs, Predictions
 from workers.engine.decoding.decoder import decode
+from workers.engine.figures import timed
 from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.reading.chunk import ImageChunk
@@ -99,9 +100,10 @@ class ImageRun:
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
         reader = self._stages.reader
-        contents = self._hold.surely(
-            lambda: reader.read(chunk.items, limit, self._hold.moved, self._hold.stopped)
-        )
+        with timed("read"):
+            contents = self._hold.surely(
+                lambda: reader.read(chunk.items, limit, self._hold.moved, self._hold.stopped)
+            )
         network = chunk.network
         asked = Asked(network.channels, network.record.limits, network.least(self._lease.params))
         self._stages.batcher.announce()
@@ -111,7 +113,8 @@ class ImageRun:
                 self._stages.batcher.withdraw()
                 return chunk
             try:
-                decode(chunk, contents, asked, self._stages.pictures, self._hold.moved)
+                with timed("decode"):
+                    decode(chunk, contents, asked, self._stages.pictures, self._hold.moved)
             finally:
                 if chunk.samples:
                     self._stages.batcher.put(chunk)

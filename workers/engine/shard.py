@@ -16,6 +16,7 @@ from jobs.queue.scheduling import ShardLease
 from jobs.queue.shard_leases import hand_back
 from jobs.results.segments import ItemError, Row, write_segment
 from models.runtime.network import ImageNetwork, VideoNetwork
+from workers.engine.figures import count_items, timed
 from workers.engine.holding.hold import Hold
 from workers.engine.images import ImageRun
 from workers.engine.overlays import Overlays
@@ -40,6 +41,7 @@ class ShardRun(Hold):
         self._stages = stages
         self._rows: list[Row] = []
         self._device_s = 0.0
+        self._task = "training" if lease.is_turn else "unknown"
         self._checkpoints: list[str] = []
         self._decoders = stages.decoders.of(lease.shard_id)
         self._overlays = Overlays(self._decoders, stages.pictures) if lease.overlays else None
@@ -49,6 +51,7 @@ class ShardRun(Hold):
 
         Raises BlobMissing when the manifest is gone; other failures of the store are waited out.
         """
+        self._task = network.record.task
         items = self.surely(lambda: manifest.items(self.lease.first, self.lease.count))
         if isinstance(network, VideoNetwork):
             self._run_videos(network, items)
@@ -104,11 +107,13 @@ class ShardRun(Hold):
             expired=counted[ItemStatus.EXPIRED],
         )
         held_s = time.monotonic() - self._began_at
-        with self.unhurried():
+        with self.unhurried(), timed("commit"):
             won = commit_surely(
                 ground.database, lease, name, tally, self._device_s, held_s, pause=self.pause
             )
-        if not won:
+        if won:
+            count_items(self._task, tally)
+        else:
             log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
             ground.storage.delete([name, *([overlays_name(name)] if lease.overlays else [])])
         return won

@@ -2,11 +2,13 @@
 
 import re
 import threading
+import time
 from collections import Counter
 
 import structlog
 
 from jobs.base.bootstrap import Ground
+from jobs.metrics import metrics
 from jobs.queue.webhooks import Outgoing, lease_delivery, record_answer
 from jobs.tenants.signing import sign
 from workers.egress import Egress, EgressError, Reply
@@ -67,7 +69,10 @@ def deliver_next(ground: Ground, egress: Egress, lines: Lines) -> bool:
 
 
 def _deliver(ground: Ground, egress: Egress, outgoing: Outgoing) -> None:
+    began_at = time.perf_counter()
     reply, error = _post(egress, outgoing)
+    metrics.STAGE_SECONDS.labels("webhook").observe(time.perf_counter() - began_at)
+    metrics.WEBHOOK_DELIVERIES.labels(_result_of(reply)).inc()
     record_answer(
         ground,
         outgoing,
@@ -112,3 +117,9 @@ def _post(egress: Egress, outgoing: Outgoing) -> tuple[Reply | None, str | None]
         return egress.post(outgoing.row.url, outgoing.row.body.encode(), headers), None
     except EgressError as err:
         return None, str(err)
+
+
+def _result_of(reply: Reply | None) -> str:
+    if reply is None:
+        return "unreachable"
+    return "delivered" if 200 <= reply.status < 300 else "refused"

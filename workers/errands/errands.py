@@ -4,6 +4,7 @@ All that needs no network, of neurons that is.
 """
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -12,6 +13,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.storage import StorageError
 from jobs.buckets.sources import Buckets
 from jobs.intake.preparation import prepare_next
+from jobs.metrics import metrics
 from jobs.uploads.finishing import finish_next
 from workers.egress import Egress
 from workers.errands.comparing import compare_next
@@ -73,6 +75,9 @@ class Errands:
         self._fork_server.close()
         self._buckets.close()
 
+    def tell_figures(self) -> None:
+        """Do nothing: all of its figures are told where they come up."""
+
     def _run_one(self) -> bool:
         prepared = _try(self._prepare)
         # What others wait for goes first: comparing may take minutes.
@@ -82,9 +87,12 @@ class Errands:
         return done or _try(self._compare) or _try(self._evaluate)
 
     def _prepare(self) -> bool:
+        began_at = time.perf_counter()
         found = prepare_next(
             self._ground, check_dataset, self._archives, label_items, self._buckets
         )
+        if found is not None:
+            metrics.STAGE_SECONDS.labels("prepare").observe(time.perf_counter() - began_at)
         return found is not None
 
     def _watch(self) -> bool:

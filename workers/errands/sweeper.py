@@ -14,6 +14,8 @@ from jobs.aftercare.tidying import tidy_due
 from jobs.base.bootstrap import Ground
 from jobs.base.hints import IO
 from jobs.inputs.files import erase_expired_files
+from jobs.metrics import metrics
+from jobs.presence.workers import forget_silent
 from jobs.queue.completion import expire_overdue
 from jobs.queue.shard_leases import expire
 from jobs.tables import Job
@@ -32,6 +34,7 @@ _cleaning = threading.Lock()
 def sweep(ground: Ground) -> None:
     """Do one round."""
     expired = expire(ground.database)
+    metrics.LEASES_EXPIRED.inc(expired)
     overdue = expire_overdue(ground.database)
     for pool, shards in _waiting(ground).items():
         ground.hints.send(pool, shards)
@@ -54,6 +57,7 @@ def _clean(ground: Ground) -> None:
         "uploads_expired": expire_uploads(ground),
         "blobs_tidied": tidy_due(ground),
         "weights_erased": erase_versions(ground),
+        "workers_forgotten": forget_silent(ground.database),
     }
     if any(done.values()):
         log.info("cleaned", **done)

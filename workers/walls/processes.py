@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 import workers
+from jobs.metrics import metrics
 from workers.walls import wire
 
 log = structlog.get_logger(__name__)
@@ -60,8 +61,10 @@ class TookTooLong(Exception):
 class DecoderProcess:
     """One decoder process; to be closed, which ends it."""
 
-    def __init__(self, own: socket.socket, pid: int, process: int) -> None:
-        self.pid = pid
+    def __init__(self, own: socket.socket, pid: int, process: int, kind: str) -> None:
+        self.pid, self._kind = pid, kind
+        metrics.DECODERS_STARTED.labels(kind).inc()
+        metrics.DECODERS.labels(kind).inc()
         self._own, self._process = own, process
         self._until_cpu_s = self._until_s = 0.0
         self._idle_s = self._seen_s = 0.0
@@ -98,10 +101,12 @@ class DecoderProcess:
                 self._seen_s, self._until_s = computed_s, now + self._idle_s
             if computed_s > self._until_cpu_s or now > self._until_s:
                 self.kill()
+                metrics.DECODERS_LOST.labels(self._kind, "too_long").inc()
                 raise TookTooLong
         try:
             return wire.receive(self._own)
         except (wire.Closed, ValueError) as err:
+            metrics.DECODERS_LOST.labels(self._kind, "crashed").inc()
             raise ProcessDied from err
 
     def kill(self) -> None:
@@ -114,6 +119,7 @@ class DecoderProcess:
         self.kill()
         self._own.close()
         os.close(self._process)
+        metrics.DECODERS.labels(self._kind).dec()
 
     def computed_s(self) -> float:
         """Give the seconds that the process has computed; 0.0 when it has ended."""
@@ -155,6 +161,7 @@ class ForkServer:
                 return self._fork(kind, memory, fds)
             except (wire.Closed, OSError) as err:
                 log.warning("fork_server_died", error=repr(err))
+                metrics.FORK_SERVER_RESTARTS.inc()
                 self._end()
                 self._start()
             try:
@@ -203,7 +210,7 @@ class ForkServer:
             raise
         finally:
             theirs.close()
-        return DecoderProcess(own, answer["pid"], process)
+        return DecoderProcess(own, answer["pid"], process, kind)
 
     def _end(self) -> None:
         if self._process is None:

@@ -50,11 +50,13 @@ def process(tmp_path: Path) -> Process:
 
 @pytest.fixture
 def new_engine(ground: Ground, process: Process, egress: Egress) -> Iterator[Callable[..., Engine]]:
-    """Make engines; the changes are to the process."""
+    """Make engines; the changes are to the process, and `may_claim` is asked before each claim."""
     with ExitStack() as stack:
 
-        def make(on: Ground = ground, **changes: Any) -> Engine:
-            engine = Engine(on, dataclasses.replace(process, **changes), egress)
+        def make(
+            on: Ground = ground, *, may_claim: Callable[[], bool] = lambda: True, **changes: Any
+        ) -> Engine:
+            engine = Engine(on, dataclasses.replace(process, **changes), egress, may_claim)
             stack.callback(engine.close)
             return engine
 

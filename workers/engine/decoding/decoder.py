@@ -16,6 +16,7 @@ from jobs.results.segments import ItemError
 from models.media.pictures import Picture
 from models.records.errors import ExtensionFailed, InputError
 from models.tasks.task import Sample
+from workers.engine.figures import count_undecoded
 from workers.engine.reading.chunk import Content, ImageChunk
 from workers.walls.pictures import Asked, Decoded, Packed
 
@@ -69,7 +70,9 @@ def decode(
         position = positions[decoded.number]
         chunk.hashes[position] = decoded.sha256
         if decoded.picture is None:
-            chunk.errors[position] = decoded.error or _NOT_DECODED
+            error = chunk.errors[position] = decoded.error or _NOT_DECODED
+            sent = items[decoded.number]
+            count_undecoded(sent.content, sent.encoding, error.code)
         else:
             _add_sample(chunk, position, decoded.picture)
             if chunk.keeps_data and position not in chunk.errors:

@@ -53,14 +53,19 @@ class Batcher:
         use_cores: Callable[[int], None] = lambda _: None,
         lanes: int = 1,
         begin_lane: Callable[[], object] = lambda: None,
+        tell: Callable[[Network, int, float, float], object] = lambda *_: None,
     ) -> None:
         """Start the lanes; each calls `begin_lane` in its thread first.
+
+        `tell` is told of every batch: its network, its samples, how long the first of them had
+        waited, and for how long it was computed.
 
         `cores` are what a heavy network computes with; with one, none is heavy. Raises what
         `begin_lane` raises.
         """
         self._wait_s, self._flight = wait_s, flight
         self._cores, self._use_cores, self._begin_lane = cores, use_cores, begin_lane
+        self._tell = tell
         # Seconds of a core that one sample of each key takes.
         self._core_s: dict[Key, float] = {}
         self._waiting: dict[Key, deque[Chunk]] = {}
@@ -238,7 +243,7 @@ class Batcher:
             batch.append(queue.popleft())
             size += len(batch[-1].samples)
         self._computing.append(key)
-        del self._since[key]
+        batch[0].waited_s = time.monotonic() - self._since.pop(key)
         if queue:
             self._since[key] = time.monotonic()
         else:
@@ -253,6 +258,7 @@ class Batcher:
         start, computing = time.perf_counter(), time.thread_time()
         pieces = infer(batch[0].network, samples)
         seconds = time.perf_counter() - start
+        self._tell(batch[0].network, len(samples), batch[0].waited_s, seconds)
         # Nothing but computing counts, however busy the cores are.
         self._learn(key, (time.thread_time() - computing) * cores / len(samples))
         again: list[Chunk] = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 import torch
 
+from jobs.metrics import metrics
 from jobs.results.segments import ItemError
 from models.runtime.device_faults import is_device_lost, is_out_of_memory
 from models.runtime.halving import in_halves
@@ -67,7 +68,8 @@ class Networks:
         with self._loading:
             if (held := self._find(model)) is not None:
                 return held
-            network = load(self._make_room)
+            with metrics.NETWORK_LOAD_SECONDS.time():
+                network = load(self._make_room)
             with self._lock:
                 self._held[model] = _Held(network, users=1)
                 dropped = self._evict(keep=model)
@@ -152,6 +154,7 @@ class Networks:
         if held is None or held.users:
             return False
         del self._held[model]
+        metrics.NETWORKS_EVICTED.inc()
         log.info("network_dropped", model=model)
         return True
 

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.base.database import Database
 from jobs.base.settings import Settings
 from jobs.base.states import ItemStatus
+from jobs.metrics import metrics
 from jobs.queue.scheduling import ShardLease
 from jobs.queue.shard_leases import ending_of, renew
 
@@ -140,6 +141,7 @@ class Keeper:
             leases = [run.lease for run in runs.values()]
             renewal = renew(self._database, self._owner, leases, self._settings.lease_s)
             self._renewed_at = time.monotonic()
+            metrics.LEASES_LOST.inc(len(renewal.lost))
             _stop_all({shard_id: runs[shard_id] for shard_id in renewal.lost}, "lost")
             ending = renewal.ending
         for shard_id, status in ending.items():

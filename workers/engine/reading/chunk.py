@@ -45,6 +45,8 @@ class Chunk:
     # Cancelled when the chunk was not run.
     pieces: "Future[list[Piece]]" = field(default_factory=Future)
     device_s: float = 0.0
+    # Set where a batch begins with it: how long it had waited for that.
+    waited_s: float = 0.0
     # Set when a sample lacked memory beside other batches; it then runs once more, alone.
     was_put_back: bool = False
 

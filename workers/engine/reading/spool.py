@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from models.records.errors import VideoTooLarge
+from workers.engine.figures import timed
 
 
 class DiskFull(Exception):
@@ -37,13 +38,14 @@ def spooled(parts: Iterable[bytes | memoryview], max_bytes: int) -> Iterator[Spo
     with tempfile.TemporaryFile() as file:
         digest, size = hashlib.sha256(), 0
         try:
-            for part in parts:
-                size += len(part)
-                if size > max_bytes:
-                    raise too_large(size, max_bytes)
-                digest.update(part)
-                file.write(part)
-            file.flush()
+            with timed("read"):
+                for part in parts:
+                    size += len(part)
+                    if size > max_bytes:
+                        raise too_large(size, max_bytes)
+                    digest.update(part)
+                    file.write(part)
+                file.flush()
         except OSError as err:
             if err.errno != errno.ENOSPC:
                 raise

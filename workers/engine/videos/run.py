@@ -30,6 +30,7 @@ from models.records.windows import most_windows
 from models.runtime.network import VideoNetwork
 from models.tasks.task import Predictions, State, Stepped
 from workers.egress import GivenUp
+from workers.engine.figures import timed
 from workers.engine.holding.hold import Abandoned, Hold
 from workers.engine.overlays import VideoOverlay
 from workers.engine.reading.chunk import Chunk
@@ -206,7 +207,8 @@ class VideoRun:
 
     def _next(self, windows: Iterator[Window | Pause]) -> Window | Pause | None:
         self._slice_until = time.monotonic() + _SLICE_S
-        return next(windows, None)
+        with timed("decode"):
+            return next(windows, None)
 
     def _sampled(self, video: Film, after: Position | None) -> Iterator[Frame | None]:
         """Give the sampled frames after a position, and None for every other frame.

@@ -1,16 +1,12 @@
 """Each service's role of PostgreSQL may do its part of a webhook, and no worker reads a secret."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import event, select, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import select
 from sqlalchemy.exc import ProgrammingError
 
 from jobs.base.bootstrap import Ground
-from jobs.base.database import Database
 from jobs.queue.deliveries import redeliver
 from jobs.queue.endpoints import (
     change_endpoint,
@@ -23,46 +19,10 @@ from jobs.queue.webhooks import EVENTS, lease_delivery, record_answer
 from jobs.tables import ModelVersion, WebhookEndpoint
 from jobs.tenants.audit import Actor
 from jobs.tenants.keys import NewKey
-from migrations.grants import API, IO, ROLES, WORKER, grant_rights
+from migrations.grants import API, IO, WORKER
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 
 URL = "https://example.org/hook"
-
-
-@pytest.fixture
-def as_role(ground: Ground) -> Iterator[Callable[[str], Ground]]:
-    """Give the ground as a service has it that connects by its role."""
-    if ground.database.is_sqlite:
-        pytest.skip("SQLite has no roles")
-    owner = ground.database
-    _run_each(owner, "CREATE ROLE {}")
-    assert sorted(grant_rights(owner)) == sorted(ROLES)
-    with ExitStack() as opened:
-
-        def connect(role: str) -> Ground:
-            database = Database(owner.engine.url.render_as_string(hide_password=False))
-            opened.callback(database.close)
-            event.listen(database.engine, "connect", lambda raw, _: _play(raw, role))
-            with database.read() as session:
-                assert session.scalar(text("SELECT current_user")) == role
-            return replace(ground, database=database)
-
-        yield connect
-    _run_each(owner, "DROP OWNED BY {0}", "DROP ROLE {0}")
-
-
-def _play(connection: DBAPIConnection, role: str) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"SET ROLE {role}")
-    cursor.close()
-    connection.commit()
-
-
-def _run_each(owner: Database, *statements: str) -> None:
-    with owner.engine.execution_options(writing=True).begin() as connection:
-        for role in ROLES:
-            for statement in statements:
-                connection.execute(text(statement.format(role)))
 
 
 def test_each_role_does_its_part_and_sees_no_more(

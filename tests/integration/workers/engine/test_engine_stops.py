@@ -31,6 +31,26 @@ def test_an_engine_that_was_told_to_stop_claims_nothing_more(
     assert shards_of(ground, job.id)[0].fence == 0
 
 
+def test_an_engine_that_is_drained_finishes_its_shard_and_claims_again_when_it_may(
+    ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine
+) -> None:
+    jobs = [
+        submit_contents(ground, tenant, digits, [picture(seed)], params=PARAMS) for seed in (1, 2)
+    ]
+    answers = iter([True, False])
+    engine = new_engine(may_claim=lambda: next(answers, False))
+    # It is drained while its first shard is in flight: that one is finished, the next not begun.
+    assert engine.drain() == 1
+    assert [read_job(ground, job.id).completed for job in jobs].count(1) == 1
+    assert not engine.has_work()
+    assert engine.drain() == 0
+    answers = iter([True] * 100)
+    assert engine.has_work()
+    assert engine.drain() == 1
+    for job in jobs:
+        assert check_job(ground, job.id).completed == 1
+
+
 @pytest.mark.parametrize("at", ["get", "ranges", "create", "open"])
 def test_a_shard_that_waits_for_the_store_is_handed_back_when_the_process_must_end(
     ground: Ground, tenant: NewKey, digits: ModelVersion, new_engine: NewEngine, at: str

@@ -1,0 +1,1 @@
+"""What operators read and do over HTTP: figures, readiness, the view over all tenants."""
