@@ -21,8 +21,9 @@ LONGEST = 350
 MOST_FILES = 14
 LONGEST_OF_A_PACKAGE = 10
 
-# Files as they came, which are no rooms.
+# Files as they came, and steps that are only ever added to: these are no rooms.
 FULLER = {
+    "migrations/versions",
     "tests/cases/media",
 }
 # Packages whose first lines draw how the data goes, or list what their files do.
