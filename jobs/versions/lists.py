@@ -8,14 +8,14 @@ import re
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from jobs.base.errors import InvalidRequest, UnknownModel
 from jobs.base.states import VersionState
 from jobs.tables import ModelVersion
 from jobs.versions.names import stored_name
-from jobs.versions.registry import find
+from jobs.versions.registry import find, is_seen_by
 
 # Of all records of a page but its last; the answer takes about six times as much in memory.
 _MOST_RECORD_BYTES = 8 * 1024 * 1024
@@ -34,13 +34,7 @@ def list_models(
     name = ModelVersion.name
     newest = (
         select(name, func.max(ModelVersion.version).label("version"))
-        .where(
-            ModelVersion.state == VersionState.READY,
-            or_(
-                ~name.startswith("ten_", autoescape=True),
-                name.startswith(f"{tenant_id}/", autoescape=True),
-            ),
-        )
+        .where(ModelVersion.state == VersionState.READY, is_seen_by(tenant_id))
         .group_by(name)
         .subquery()
     )

@@ -62,11 +62,12 @@ def check_alias(alias: str) -> None:
         )
 
 
-def unknown_model(reference: str) -> UnknownModel:
-    """Say that there is no such model, and how to find those that there are."""
+def unknown_model(reference: str, near: str | None = None) -> UnknownModel:
+    """Say that there is no such model, which is most like it, and how to find all."""
+    meant = "" if near is None else f"Did you mean {near!r}? "
     return UnknownModel(
-        f"There is no model {reference!r} here. GET /v1/models (or `pixelmill models`) lists those "
-        "that are registered; `pixelmill push` adds one of your own, and an operator adds one for "
+        f"There is no model {reference!r} here. {meant}GET /v1/models (or `pixelmill models`) "
+        "lists those that are registered; `pixelmill push` adds one of your own, and an operator adds one for "
         "all with `pixelmill register`.",
         param="model",
     )

@@ -10,9 +10,10 @@ version instead (jobs.versions.canaries).
 """
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import ColumnElement, bindparam, case, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -33,6 +34,8 @@ _NOTES = frozenset(
 )
 _LIVE = (VersionState.VALIDATING, VersionState.READY)
 _TRIES = 10
+# Of models, among which a misspelt name is looked for.
+_MOST_NAMES = 1000
 
 # Built once, for submissions ask them. The newest is one that is ready, where there is one.
 _NEWEST = (
@@ -161,8 +164,26 @@ def find(session: Session, reference: str, tenant_id: str, job_id: str | None = 
     else:
         version = None if wanted else session.scalar(_NEWEST, {"of_name": stored})
     if version is None or version.state is VersionState.DELETED:
-        raise unknown_model(reference)
+        raise unknown_model(reference, _near(session, name, tenant_id))
     return Choice(version, canary_id)
+
+
+def is_seen_by(tenant_id: str) -> ColumnElement[bool]:
+    """Give the condition that a version is of a model that a tenant sees: everybody's, or its."""
+    name = ModelVersion.name
+    return or_(
+        ~name.startswith("ten_", autoescape=True),
+        name.startswith(f"{tenant_id}/", autoescape=True),
+    )
+
+
+def _near(session: Session, name: str, tenant_id: str) -> str | None:
+    """Give the model, among those that a tenant sees, whose name is most like another word."""
+    seen = select(ModelVersion.name).where(
+        ModelVersion.state == VersionState.READY, is_seen_by(tenant_id)
+    )
+    names = map(shown_name, session.scalars(seen.distinct().limit(_MOST_NAMES)))
+    return next(iter(get_close_matches(name, sorted(names), 1)), None)
 
 
 def choose(session: Session, reference: str, tenant_id: str, job_id: str) -> Choice:

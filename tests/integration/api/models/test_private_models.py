@@ -58,3 +58,14 @@ def test_an_own_model_is_called_by_its_owners_name_everywhere(
     (row,) = caller.get(f"/v1/jobs/{made['id']}/results").json["data"]
     assert row["model"].startswith("my/cats@1#sha256:")
     assert caller.tenant_id not in str((made, rehearsed, listed, row))
+
+
+def test_a_misspelt_model_is_told_the_nearest_that_its_tenant_sees(
+    ground: Ground, caller: Caller, stranger: Caller
+) -> None:
+    caller.push("my/cats", DIGITS)
+    try_out(ground)
+    near = caller.post("/v1/jobs", json=job("my/cat")).json["detail"]
+    assert "Did you mean 'my/cats'?" in near
+    assert "Did you mean 'digits'?" in caller.post("/v1/jobs", json=job("digist")).json["detail"]
+    assert "Did you mean" not in stranger.post("/v1/jobs", json=job("my/cat")).json["detail"]
