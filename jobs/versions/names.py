@@ -67,7 +67,7 @@ def unknown_model(reference: str, near: str | None = None) -> UnknownModel:
     meant = "" if near is None else f"Did you mean {near!r}? "
     return UnknownModel(
         f"There is no model {reference!r} here. {meant}GET /v1/models (or `pixelmill models`) "
-        "lists those that are registered; `pixelmill push` adds one of your own, and an operator adds one for "
-        "all with `pixelmill register`.",
+        "lists those that are registered; `pixelmill push` adds one of your own, and an operator "
+        "adds one for all with `pixelmill register`.",
         param="model",
     )
