@@ -9,8 +9,6 @@
     jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
     jobs/{job id}/truth-{token}.parquet          what is true of the items of an evaluation
     jobs/{job id}/training-{fence}-{token}.safetensors      where a training goes on
-
-
     jobs/{job id}/checkpoints/{index}/{windows}-{fence}-{sha256}.safetensors
     models/{weights id}.safetensors              the weights of one version of a model
     watches/{id}.parquet                         what a watch has seen (jobs.watches.seen)
@@ -24,7 +22,7 @@ never changed afterwards: whoever repeats work writes under a new name.
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from io import RawIOBase
+from io import SEEK_CUR, SEEK_END, RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -37,6 +35,11 @@ from obstore.store import from_url
 from jobs.base.ids import new_id, new_token
 
 CHUNK = 8 * 1024 * 1024
+
+# Of a blob that is read as a file: what is fetched beside what was asked for, at least.
+_LEAST_WINDOW = 64 * 1024
+# And one of no more than this is fetched at once: as a rule all of it is wanted.
+_SMALL_BLOB = 1024 * 1024
 
 # As Rust tells of ENOSPC and EDQUOT on Linux.
 _NO_ROOM = ("(os error 28)", "(os error 122)")
@@ -107,10 +110,8 @@ class Storage:
 
     def open(self, name: str) -> BinaryIO:
         """Open a blob as a seekable, read-only binary file."""
-        with _translated(name):
-            reader = obstore.open_reader(self._store, name, buffer_size=1024 * 1024)
         # RawIOBase has all of BinaryIO's methods but is not its subclass.
-        return _BlobFile(reader, name)  # type: ignore[return-value]
+        return _BlobFile(self, name)  # type: ignore[return-value]
 
     def size(self, name: str) -> int:
         """Give a blob's size in bytes."""
@@ -166,10 +167,19 @@ class _BlobSink(RawIOBase):
 
 
 class _BlobFile(RawIOBase):
-    """A blob as a file, for libraries that want to seek: zipfile, tarfile, pyarrow."""
+    """A blob as a file, for libraries that want to seek: zipfile, tarfile, pyarrow.
 
-    def __init__(self, reader: Any, name: str) -> None:
-        self._reader, self._name = reader, name
+    Reads are answered from a window of the blob. Whoever reads on where the window ends, or a
+    little behind it, has the next one read twice as large: the headers of a thousand small files in
+    an archive are a few requests, and those of large files fetch little of what they skip.
+    """
+
+    def __init__(self, store: Storage, name: str) -> None:
+        self._store, self._name = store, name
+        self._size = store.size(name)
+        self._place = 0
+        self._start, self._held = 0, memoryview(b"")
+        self._ahead = _LEAST_WINDOW
 
     def readable(self) -> bool:
         return True
@@ -178,20 +188,45 @@ class _BlobFile(RawIOBase):
         return True
 
     def tell(self) -> int:
-        return int(self._reader.tell())
+        return self._place
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        with _translated(self._name):
-            return int(self._reader.seek(offset, whence))
+        """Go to a place, also behind the end; nothing is read."""
+        base = {SEEK_CUR: self._place, SEEK_END: self._size}.get(whence, 0)
+        if base + offset < 0:
+            raise ValueError("nothing lies before the beginning of a file")
+        self._place = base + offset
+        return self._place
 
     def read(self, size: int | None = -1, /) -> bytes:
-        with _translated(self._name):
-            return bytes(self._reader.read(None if size is None or size < 0 else size))
+        """Read so many bytes, fewer only at the end; all that is left by default."""
+        left = max(0, self._size - self._place)
+        count = left if size is None or size < 0 else min(size, left)
+        if not count:
+            return b""
+        if not self._start <= self._place < self._place + count <= self._start + len(self._held):
+            self._fetch(count)
+        first = self._place - self._start
+        self._place += count
+        return bytes(self._held[first : first + count])
 
     def readinto(self, buffer: Any, /) -> int:
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+    def _fetch(self, count: int) -> None:
+        """Move the window so that it holds `count` bytes from the place on."""
+        if self._size <= _SMALL_BLOB:
+            start, length = 0, self._size
+        else:
+            passed = self._place - (self._start + len(self._held))
+            goes_on = bool(self._held) and -count < passed <= self._ahead
+            self._ahead = min(2 * self._ahead, CHUNK) if goes_on else _LEAST_WINDOW
+            start = self._place
+            length = min(max(count, self._ahead), self._size - start)
+        (self._held,) = self._store.ranges(self._name, [start], [length])
+        self._start = start
 
 
 def input_name(tenant_id: str, file_id: str) -> str:

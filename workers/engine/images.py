@@ -19,6 +19,7 @@ from workers.engine.decoding.decoder import decode
 from workers.engine.figures import timed
 from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
+from workers.engine.reading.ahead import ReadAhead
 from workers.engine.reading.chunk import ImageChunk
 from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
@@ -64,6 +65,7 @@ class ImageRun:
             return
         finally:
             self.device_s += reader.device_s
+        self._ahead = ReadAhead(self._stages.ground.storage, items)
         self._run_chunks(self._chunks(network, items, texts))
         while due := self._postponed.wait(self._hold):
             # Alone, in place of the rows that they have so far.
@@ -102,7 +104,9 @@ class ImageRun:
         reader = self._stages.reader
         with timed("read"):
             contents = self._hold.surely(
-                lambda: reader.read(chunk.items, limit, self._hold.moved, self._hold.stopped)
+                lambda: reader.read(
+                    chunk.items, limit, self._hold.moved, self._hold.stopped, self._ahead.ranges
+                )
             )
         network = chunk.network
         asked = Asked(network.channels, network.record.limits, network.least(self._lease.params))

@@ -27,6 +27,9 @@ from workers.engine.reading.spool import too_large
 
 T = TypeVar("T")
 
+# Reads ranges of one blob: its name, their beginnings, their lengths.
+Ranges = Callable[[str, Sequence[int], Sequence[int]], Sequence[memoryview]]
+
 # Room for a zip member's local header, name and descriptor around its data.
 _PACKING = 256 * 1024
 
@@ -66,9 +69,11 @@ class Reader:
         max_bytes: int,
         beat: Callable[[], None] = lambda: None,
         stopped: threading.Event | None = None,
+        ranges: Ranges | None = None,
     ) -> list[Content]:
         """Give each item's stored bytes, or why there are none; order and length are kept.
 
+        `ranges` reads ranges of blobs; by default the store does, for these items alone.
         `beat` is called for every URL that has answered or failed: slow servers are no stall.
         Once `stopped` is set no URL is asked for any more, and the items have no bytes.
 
@@ -85,7 +90,8 @@ class Reader:
             elif item.encoding not in ("url", "object"):
                 by_blob[item.blob].append(position)
         for blob, positions in by_blob.items():
-            for position, content in self._read_blob(blob, items, positions):
+            found = _read_blob(ranges or self._storage.ranges, blob, items, positions)
+            for position, content in found:
                 contents[position] = content
         self._read_objects(items, contents, beat, stopped or threading.Event())
         places = [position for position, item in enumerate(items) if item.encoding == "url"]
@@ -154,18 +160,19 @@ class Reader:
         for position, content in zip(places, found, strict=True):
             contents[position] = content
 
-    def _read_blob(
-        self, blob: str, items: Sequence[Item], positions: list[int]
-    ) -> Iterator[tuple[int, Content]]:
-        chosen = [items[position] for position in positions]
-        try:
-            parts: Sequence[Content] = self._storage.ranges(
-                blob, [item.offset for item in chosen], [item.length for item in chosen]
-            )
-        except BlobMissing:
-            gone = ItemError("input_missing", "The input file was deleted before this item ran.")
-            parts = [gone] * len(positions)
-        return zip(positions, parts, strict=True)
+
+def _read_blob(
+    ranges: Ranges, blob: str, items: Sequence[Item], positions: list[int]
+) -> Iterator[tuple[int, Content]]:
+    chosen = [items[position] for position in positions]
+    try:
+        parts: Sequence[Content] = ranges(
+            blob, [item.offset for item in chosen], [item.length for item in chosen]
+        )
+    except BlobMissing:
+        gone = ItemError("input_missing", "The input file was deleted before this item ran.")
+        parts = [gone] * len(positions)
+    return zip(positions, parts, strict=True)
 
 
 def _too_large(size: int, limit: int) -> ItemError:
