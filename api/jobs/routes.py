@@ -78,6 +78,7 @@ def get_jobs() -> dict[str, Any]:
             model=None if query.model is None else stored_name(query.model, tenant_id()),
             idempotency_key=query.idempotency_key,
             watch=query.watch,
+            in_metadata=query.text,
             oldest_first=query.order == "asc",
         )
         views = [view_of(session, job) for job in found[: query.limit]]

@@ -172,6 +172,12 @@ class JobListQuery(Strict):
     watch: str | None = Field(
         None, max_length=64, description="The id of a watch: the jobs that came of it."
     )
+    text: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Words that stand in a job's metadata, such as its `name`, in whatever case.",
+    )
     tenant: str | None = Field(
         None,
         description="With an operator's key: the name of another tenant, or `*` for all of them. "

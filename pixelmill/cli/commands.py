@@ -89,6 +89,9 @@ def submit(
     ],
     model: ModelName = None,
     param: ParamList = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="What you call the job; kept in its metadata.")
+    ] = None,
     metadata: Annotated[
         list[str] | None,
         typer.Option("--metadata", metavar="NAME=VALUE", help="A note of yours; repeatable."),
@@ -131,7 +134,7 @@ def submit(
                 paths,
                 model=model,
                 params=read_params(param),
-                metadata=read_metadata(metadata),
+                metadata=read_metadata(metadata, name),
                 priority=priority,
                 webhook=webhook_url,
                 overlays=overlays or None,
@@ -197,6 +200,10 @@ def predict(
 def jobs(
     status: Annotated[str | None, typer.Option("--status", help="Only those.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Only its jobs.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Only those in whose name, or other metadata, this stands."),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option("--idempotency-key", help="Only the one submitted under it."),
@@ -214,7 +221,12 @@ def jobs(
     """List the jobs, newest first."""
     with Client() as client:
         every = client.jobs(
-            status=status, model=model, idempotency_key=key, watch=of_watch, tenant=tenant
+            status=status,
+            model=model,
+            idempotency_key=key,
+            watch=of_watch,
+            text=name,
+            tenant=tenant,
         )
         found, more = list(islice(every, limit)), next(every, None)
     if as_json:

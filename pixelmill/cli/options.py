@@ -41,9 +41,14 @@ def read_params(pairs: list[str] | None) -> dict[str, Any] | None:
     return {name: _value(text) for name, text in _split(pairs, "--param")} or None
 
 
-def read_metadata(pairs: list[str] | None) -> dict[str, str] | None:
-    """Read `run=7` as `{"run": "7"}`."""
-    return dict(_split(pairs, "--metadata")) or None
+def read_metadata(pairs: list[str] | None, name: str | None = None) -> dict[str, str] | None:
+    """Read `run=7` as `{"run": "7"}`, with a job's name under `name`."""
+    given = dict(_split(pairs, "--metadata"))
+    if name is not None and "name" in given:
+        raise typer.BadParameter(
+            "--name and --metadata name=… say the same; leave one of them out."
+        )
+    return given | ({} if name is None else {"name": name}) or None
 
 
 def _split(pairs: list[str] | None, option: str) -> list[tuple[str, str]]:

@@ -226,19 +226,22 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
         model: str | None = None,
         idempotency_key: str | None = None,
         watch: str | Watch | None = None,
+        text: str | None = None,
         tenant: str | None = None,
     ) -> Iterator[Job]:
         """Give the tenant's jobs, newest first, fetching pages as they are needed.
 
         With an `idempotency_key`, give the one that was submitted under it, if it was stored: an
         error after which nobody knows has that key. With a `watch`, give those that came of it.
-        With an operator's key, `tenant` names another tenant, or is `*` for all of them.
+        `text` stands in the metadata, such as in a job's name. With an operator's key, `tenant`
+        names another tenant, or is `*` for all of them.
         """
         query = {
             "status": status,
             "model": model,
             "idempotency_key": idempotency_key,
             "watch": watch_id(watch),
+            "text": text,
             "tenant": tenant,
         }
         for page in pages(self._transport, "/v1/jobs", query):

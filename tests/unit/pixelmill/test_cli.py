@@ -293,3 +293,20 @@ def test_the_help_lists_the_exit_statuses(run):
 
 def test_version(run):
     assert run("version").stdout.strip()
+
+
+def test_a_job_is_named_and_found_by_its_name(accepting, run, say, image):
+    done = run("submit", image, "-m", "digits", "--name", "Monday", "--metadata", "run=7")
+    assert done.exit_code == 0, done.output
+    sent = accepting.to("POST", "/v1/jobs")[0].json
+    assert sent["metadata"] == {"run": "7", "name": "Monday"}
+    accepting.on("GET", "/v1/jobs", say.page([say.job().body]))
+    assert "job_1" in run("jobs", "--name", "mond").stdout
+    assert accepting.to("GET", "/v1/jobs")[0].query["text"] == "mond"
+
+
+def test_a_job_has_one_name(accepting, run, image):
+    twice = run("submit", image, "-m", "digits", "--name", "a", "--metadata", "name=b")
+    assert twice.exit_code == 2
+    assert "say the same" in twice.output
+    assert accepting.seen == []

@@ -279,3 +279,13 @@ def test_a_strangers_job_cannot_be_deleted(caller: Caller, stranger: Caller) -> 
     job_id = caller.submit()["id"]
     check_problem(stranger.delete(f"/v1/jobs/{job_id}"), 404, "not_found")
     assert caller.get(f"/v1/jobs/{job_id}").status_code == 200
+
+
+def test_jobs_are_found_by_words_of_their_metadata(caller: Caller, stranger: Caller) -> None:
+    named = caller.submit(metadata={"name": 'Mond"ay 50 %'})["id"]
+    caller.submit(metadata={"name": "Tuesday"})
+    for text in ("monD", 'd"ay', "50 %"):
+        found = caller.get("/v1/jobs", query_string={"text": text}).json["data"]
+        assert [job["id"] for job in found] == [named], text
+    assert caller.get("/v1/jobs", query_string={"text": "_onday"}).json["data"] == []
+    assert stranger.get("/v1/jobs", query_string={"text": "mond"}).json["data"] == []
