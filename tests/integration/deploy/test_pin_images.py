@@ -12,7 +12,13 @@ from tests.compositions import ROOT
 from tests.integration.deploy.registries import registry_of
 
 FILES = ("docker-compose.yml", "Dockerfile")
-IMAGES = ("library/postgres:18", "library/redis:8", "library/python:3.12-slim")
+IMAGES = (
+    "library/postgres:18",
+    "library/redis:8",
+    "library/python:3.12-slim",
+    "prom/prometheus:v3.5.0",
+    "grafana/grafana:12.1.0",
+)
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def test_a_second_time_moves_on_to_the_new_digest(folder: Path) -> None:
 
 def test_an_image_that_the_registry_does_not_know_leaves_all_as_it_was(folder: Path) -> None:
     before = texts(folder)
-    with registry_of(*IMAGES[:2]) as registry:
+    with registry_of(*IMAGES[:2], *IMAGES[3:]) as registry:
         done = pin(folder, registry.url)
     assert done.returncode == 1
     assert "python:3.12-slim" in done.stderr
@@ -73,7 +79,7 @@ def test_a_manifest_that_is_not_what_was_announced_is_refused(folder: Path) -> N
         registry.announced = "sha256:" + "0" * 64
         done = pin(folder, registry.url)
     assert done.returncode == 1
-    assert "postgres:18" in done.stderr
+    assert "grafana/grafana:12.1.0" in done.stderr
     assert texts(folder) == before
 
 
