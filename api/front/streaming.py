@@ -42,8 +42,7 @@ class Streaming:
 
     async def serve(self, live: Live, peer: Peer, house: House) -> None:
         """Write a stream that has begun until it is over; raises GoneError."""
-        opened = live.opened
-        stream = Stream(live.watch, opened.number, is_over=opened.is_all)
+        stream = Stream(live.watch, live.number, is_over=live.is_all)
         self._feed.join(stream)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_while_watched())

@@ -33,7 +33,8 @@ class Live(Response):
     def __init__(self, watch: Watch, opened: Opening) -> None:
         # An iterator, for the length of all of it is not known.
         super().__init__(iter([opened.text]), headers=_HEADERS, mimetype=MEDIA_TYPE)
-        self.watch, self.opened = watch, opened
+        # Not the text: it may have megabytes, and a stream stays open for long.
+        self.watch, self.number, self.is_all = watch, opened.number, opened.is_all
 
 
 def headers_alone() -> Response:

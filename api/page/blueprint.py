@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from api.current import is_admin
+from api.current import is_admin, link
 from api.page import words
 from api.page.assets import address_of
 from api.web.auth import PAGE_PREFIX
@@ -78,7 +78,8 @@ def _to_sign_in() -> ResponseReturnValue:
     if is_fragment():
         return Response(status=401, headers={"HX-Redirect": address})
     if request.method == "GET" and request.path != "/jobs":
-        address = url_for(f"{PAGE_PREFIX}entrance.show_sign_in", to=request.full_path.rstrip("?"))
+        wanted = link(request.full_path.rstrip("?"))
+        address = url_for(f"{PAGE_PREFIX}entrance.show_sign_in", to=wanted)
     return redirect(address, 303)
 
 

@@ -1,6 +1,7 @@
 """What a stream begins with: where a job stands, or what its reader has missed; as plain WSGI."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from werkzeug.test import TestResponse
 
 from api.live import feed as feeds
 from api.live import opening
-from api.live.opening import open_job
+from api.live.answer import Live, Watch
+from api.live.opening import Opening, open_job
 from jobs.base.bootstrap import Ground
 from jobs.queue.completion import cancel
 from jobs.tables import Delivery, Job
@@ -207,3 +209,12 @@ def test_the_document_of_calls_tells_of_streams(app: APIFlask) -> None:
         ]
     types = document["components"]["schemas"]["JobEvent"]["properties"]["type"]["enum"]
     assert {"job.created", "job.progress", "job.deleted", "reset"} <= set(types)
+
+
+def test_a_stream_does_not_keep_what_it_has_begun_with() -> None:
+    """It may have megabytes, of events that were missed, and a stream stays open for days."""
+    text = bytes(range(256))
+    references = sys.getrefcount(text)
+    live = Live(Watch("ten_1", "key_1", None), Opening(text, 7))
+    assert b"".join(live.response) == text
+    assert sys.getrefcount(text) == references

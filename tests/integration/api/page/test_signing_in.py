@@ -3,12 +3,13 @@
 import pytest
 from apiflask import APIFlask
 
+from api.app import create_app
 from api.web.sessions import COOKIE
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import Unauthenticated
 from jobs.tenants.keys import NewKey, revoke_key
 from jobs.tenants.sessions import LASTS_S, begin_session, read_session
-from tests.integration.api.callers import Caller, check_problem, job_body
+from tests.integration.api.callers import Caller, check_problem, job_body, with_settings
 from tests.integration.api.page.visitors import SAME_SITE, Visitor
 
 
@@ -50,6 +51,21 @@ def test_a_key_that_is_not_good_is_told_so_and_not_shown(app: APIFlask, tenant: 
     assert "not a Pixelmill API key" in answer.text
     assert wrong not in answer.text
     assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("left_on", ["", "/apps/mill"])
+def test_behind_a_prefix_too_who_signs_in_gets_where_they_wanted_to(
+    ground: Ground, tenant: NewKey, left_on: str
+) -> None:
+    client = create_app(with_settings(ground, url_prefix="/apps/mill")).test_client()
+    wanted = "/apps/mill/models?after=x"
+    door = client.get(f"{left_on}/models?after=x").location
+    assert door == "/apps/mill/sign-in?to=/apps/mill/models?after%3Dx"
+    assert f'value="{wanted}"' in client.get(door).text
+    data = {"key": tenant.key, "to": wanted}
+    answer = client.post(f"{left_on}/sign-in", data=data, headers=SAME_SITE)
+    assert answer.location == wanted
+    assert "Path=/apps/mill" in answer.headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize("to", ["//evil.test", "https://evil.test", "/\\evil.test", "evil"])
