@@ -138,6 +138,10 @@ def _is_stored(ground: Ground, lease: Lease[Watch], look: Look) -> bool:
     if look.seen is None:
         return False
     with ground.database.read() as session:
+        if look.made:
+            # Others may have looked at the watch since, or deleted it; its jobs tell all the same.
+            job = select(Job.id).where(Job.id == look.made[0].submission.job_id)
+            return session.scalar(job) is not None
         return session.scalar(select(Watch.seen).where(Watch.id == lease.row.id)) == look.seen
 
 
