@@ -5,9 +5,10 @@ from flask import request
 from api.current import ground, tenant_id
 from api.files.naming import checked_name
 from api.files.schemas import UploadQuery
-from api.uploads.intake import UploadIntake
+from api.uploads.intake import MOST_KEPT_BACK, UploadIntake
 from api.uploads.protocol import (
     OFFSET_TYPE,
+    Checksum,
     check_version,
     read_checksum,
     read_metadata,
@@ -30,12 +31,12 @@ def begin_created() -> UploadIntake:
     length = read_number("Upload-Length")
     if _has_body():
         _check_type()
-    _check_announced(length)
     checksum = read_checksum()
+    _check_announced(length, checksum)
     header, told = read_metadata()
     filename, purpose = _named(told)
     upload = create_upload(ground(), tenant_id(), filename, purpose, length, header)
-    return UploadIntake(ground(), upload.id, 0, length, checksum)
+    return UploadIntake(ground(), upload.id, 0, _limit(length, checksum), checksum)
 
 
 def begin_continued() -> UploadIntake:
@@ -48,8 +49,8 @@ def begin_continued() -> UploadIntake:
         upload = get_upload(session, tenant_id(), upload_id)
     check_place(upload, offset)
     left = upload.length - offset
-    _check_announced(left)
-    return UploadIntake(ground(), upload.id, offset, left, checksum)
+    _check_announced(left, checksum)
+    return UploadIntake(ground(), upload.id, offset, _limit(left, checksum), checksum)
 
 
 def _named(told: dict[str, str]) -> tuple[str, str]:
@@ -75,7 +76,16 @@ def _check_type() -> None:
         )
 
 
-def _check_announced(left: int) -> None:
+def _check_announced(left: int, checksum: Checksum | None) -> None:
     announced = request.content_length or 0
     if announced > left:
         raise TooLarge(f"The body has {announced:,} bytes, and {left:,} are left of the upload.")
+    if announced > _limit(left, checksum):
+        raise TooLarge(
+            f"The body has {announced:,} bytes: with `Upload-Checksum` it may have "
+            f"{MOST_KEPT_BACK:,}. Send it in pieces, each with a checksum of its own."
+        )
+
+
+def _limit(left: int, checksum: Checksum | None) -> int:
+    return left if checksum is None else min(left, MOST_KEPT_BACK)

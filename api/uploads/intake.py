@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 # As much as storage writes in one request.
 _PART = 8 * 1024 * 1024
+# Of a body with a checksum, which counts for nothing before its end: so much may lie in storage for
+# each request that is under way.
+MOST_KEPT_BACK = 64 * 1024 * 1024
 _IN_MEMORY = 256 * 1024
 _CHUNK = 1024 * 1024
 

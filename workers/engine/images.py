@@ -69,7 +69,11 @@ class ImageRun:
         self._run_chunks(self._chunks(network, items, texts))
         while due := self._postponed.wait(self._hold):
             # Alone, in place of the rows that they have so far.
-            again = ((index, [items[index - self._lease.first]]) for index in due)
+            again = (
+                (index, [items[index - self._lease.first]])
+                for index in due
+                if not self._postponed.is_spent
+            )
             self._run_chunks(self._chunk(network, texts, *each) for each in again)
 
     def _run_chunks(self, chunks: Iterable[ImageChunk]) -> None:

@@ -132,7 +132,7 @@ class ShardRun(Hold):
         )
         self._run_some_videos(network, enumerate(items, start=first), postponed)
         while due := postponed.wait(self):
-            again = ((index, items[index - first]) for index in due)
+            again = ((index, items[index - first]) for index in due if not postponed.is_spent)
             self._run_some_videos(network, again, postponed)
 
     def _run_some_videos(

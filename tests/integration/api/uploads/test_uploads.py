@@ -120,6 +120,20 @@ def test_of_a_body_with_another_checksum_nothing_is_kept(tus: Tus, ground: Groun
     assert blobs(ground) == []
 
 
+def test_a_body_with_a_checksum_is_no_larger_than_what_may_be_kept_back(
+    tus: Tus, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.uploads.beginning.MOST_KEPT_BACK", MIB)
+    path = tus.create(len(CONTENT))
+    refused = tus.patch(path, 0, CONTENT, Upload_Checksum=checksum(CONTENT))
+    assert refused.status_code == 413
+    assert "in pieces" in refused.json["detail"]
+    assert blobs(ground) == []
+    piece = CONTENT[:MIB]
+    assert tus.patch(path, 0, piece, Upload_Checksum=checksum(piece)).status_code == 204
+    assert tus.patch(path, MIB, CONTENT[MIB:]).status_code == 204
+
+
 def test_an_ended_upload_leaves_nothing(tus: Tus, ground: Ground) -> None:
     path = tus.create(100)
     tus.send(path, [b"x" * 60])
