@@ -21,7 +21,7 @@ from api.web.openapi import describe
 from api.web.parsing import read_query, validated
 from api.web.views import Deleted, listed
 from jobs.aftercare.output_files import PURPOSE, is_output_file
-from jobs.base.errors import InvalidRequest, NotFound
+from jobs.base.errors import InvalidRequest
 from jobs.base.storage import BlobMissing
 from jobs.inputs.files import delete_file, get_file, list_files
 from jobs.tables import File
@@ -163,5 +163,8 @@ def _begun(file: File) -> Iterator[bytes]:
     try:
         first = next(chunks, b"")
     except BlobMissing as err:
-        raise NotFound(f"The bytes of file {file.id!r} have been erased.") from err
+        raise NotFound(
+            f"The bytes of file {file.id!r} are not in the storage: they were erased just now, or "
+            "it is not the storage that it was."
+        ) from err
     return chain([first], chunks)

@@ -96,6 +96,20 @@ class Gone(PixelmillError):
     status = 410
 
 
+class BytesMissing(PixelmillError):
+    """What was stored, and never erased, is not in the storage: it is not the one that it was."""
+
+    code = "storage_incomplete"
+    status = 503
+    retryable = True
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} are not in the storage, although nobody has erased them. Tell the operator: a "
+            "folder may not be mounted, or objects may have been deleted by hand."
+        )
+
+
 class PreconditionFailed(PixelmillError):
     """The caller speaks a version of a protocol that is not spoken here."""
 

@@ -200,8 +200,8 @@ def _check_literal(
     if is_public(ip):
         raise UrlNotAllowed(_wrong_port(port, ports))
     raise UrlNotAllowed(
-        f"The address {ip} is not on the public internet; give a URL that anyone could open, "
-        "or upload the file. (An operator can allow a network in the settings.)"
+        f"The address {ip} is not on the public internet; give one that anyone could open. (An "
+        "operator can allow a network in the settings.)"
     )
 
 

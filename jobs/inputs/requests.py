@@ -20,6 +20,8 @@ from jobs.inputs.budgets import LONGEST_DATA, LONGEST_ID, LONGEST_URL, is_unseen
 
 ENDPOINT = "/v1/predictions"
 
+# Of an address that is refused, as much as tells which one it is.
+_SHOWN = 80
 _MEMBERS = {"custom_id", "input"}
 _BATCH_MEMBERS = {"custom_id", "method", "url", "body"}
 _BODY_MEMBERS = {"model", "input", "params"}
@@ -124,9 +126,10 @@ def _parse_input(value: object, where: str, max_bytes: int) -> dict[str, Any]:
 def check_url_form(url: str, where: str) -> None:
     """Raise RequestError unless this is an HTTP URL in form; whether it is allowed shows later."""
     if not url[:8].lower().startswith(("http://", "https://")) or len(url) > LONGEST_URL:
+        named = f"`{where}`" if where else "The address"
         raise RequestError(
-            f"`{where}` must start with http:// or https:// and have at most {LONGEST_URL} "
-            "characters.",
+            f"{named} must start with http:// or https:// and have at most {LONGEST_URL} "
+            f"characters; it is {url[:_SHOWN]!r}{'…' if len(url) > _SHOWN else ''}.",
             where,
         )
 

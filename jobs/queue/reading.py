@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from jobs.base.database import Database
 from jobs.base.errors import NotFound
-from jobs.base.states import JobStatus
+from jobs.base.states import JobStatus, Outcome
 from jobs.kinds.table import words_of
 from jobs.tables import IdempotencyKey, Job, Table
 
@@ -42,6 +42,7 @@ def list_jobs(
     after: str | None,
     limit: int,
     status: JobStatus | None = None,
+    outcome: Outcome | None = None,
     model: str | None = None,
     idempotency_key: str | None = None,
     in_metadata: str | None = None,
@@ -65,6 +66,8 @@ def list_jobs(
         query = query.where(Job.id > after if oldest_first else Job.id < after)
     if status is not None:
         query = query.where(Job.status == status)
+    if outcome is not None:
+        query = query.where(Job.outcome == outcome)
     if model is not None:
         query = query.where(Job.model_name == model)
     if in_metadata is not None:

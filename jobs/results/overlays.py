@@ -8,7 +8,7 @@ go with these, also where a job asks for its inputs to be erased.
 from sqlalchemy import select
 
 from jobs.base.bootstrap import Ground
-from jobs.base.errors import Conflict, NotFound
+from jobs.base.errors import BytesMissing, Conflict, NotFound
 from jobs.base.states import ItemStatus, ShardState
 from jobs.base.storage import BlobMissing, Storage, earlier_overlays_name, overlays_name
 from jobs.results.segments import read_segment
@@ -30,6 +30,8 @@ def read_overlay(ground: Ground, job: Job, index: int) -> bytes:
             raise NotFound(f"Item {index} of job {job.id} {why}: there is no overlay of it.")
         return _read_part(ground.storage, segment, *row.overlay)
     except BlobMissing as err:
+        if job.outputs_erased_at is None:
+            raise BytesMissing(f"The overlays of job {job.id}") from err
         raise NotFound(f"The overlays of job {job.id} were erased with its results.") from err
 
 

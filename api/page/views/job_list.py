@@ -14,7 +14,7 @@ from api.web.parsing import validated
 from api.web.schemas import JobId, Strict
 from jobs.aftercare.deletion import delete_job
 from jobs.base.errors import Conflict, NotFound
-from jobs.base.states import JobStatus
+from jobs.base.states import JobStatus, Outcome
 from jobs.intake.children import retry_of
 from jobs.intake.submission import submit
 from jobs.queue.completion import cancel
@@ -30,6 +30,7 @@ class Asked(Strict):
     """Which jobs the address asks for; what is left empty asks for nothing."""
 
     status: JobStatus | None = None
+    outcome: Outcome | None = None
     model: str | None = Field(None, max_length=320)
     text: str | None = Field(None, max_length=200)
     after: JobId | None = None
@@ -53,6 +54,7 @@ def show_jobs() -> ResponseReturnValue:
             after=asked.after,
             limit=_ON_A_PAGE + 1,
             status=asked.status,
+            outcome=asked.outcome,
             model=None if asked.model is None else stored_name(asked.model, tenant_id()),
             in_metadata=asked.text,
         )
@@ -63,7 +65,8 @@ def show_jobs() -> ResponseReturnValue:
         rows=rows,
         asked=asked,
         statuses=list(JobStatus),
-        is_filtered=any((asked.status, asked.model, asked.text)),
+        outcomes=list(Outcome),
+        is_filtered=any((asked.status, asked.outcome, asked.model, asked.text)),
         first_page=_address(asked, None),
         next_page=_address(asked, rows[-1].view.id) if has_more else None,
         live_address=_live_address(rows, rows[0].view.id if rows and not asked.after else None),

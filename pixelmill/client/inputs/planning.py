@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, Union
 from pixelmill.client.inputs.folders import absolute_path, base_of, entries_of
 from pixelmill.client.inputs.frames import is_frame, paths_of
 from pixelmill.client.inputs.patterns import fitting
-from pixelmill.client.inputs.pictures import is_picture, is_stack, named, numbered
+from pixelmill.client.inputs.pictures import (
+    NO_TENSOR,
+    is_picture,
+    is_stack,
+    is_tensor,
+    named,
+    numbered,
+)
 from pixelmill.client.inputs.skipping import (
     BATCH_SUFFIXES,
     NOT_MEDIA,
@@ -146,15 +153,14 @@ def plan_inputs(inputs: Inputs, path_column: str | None = None) -> Plan:
     """
     if isinstance(inputs, File):
         return Listed("input_file_id", inputs.id)
+    is_table = is_frame(inputs)
     if is_frame(inputs):
         inputs = paths_of(inputs, path_column)
     elif path_column is not None:
         raise InvalidInput(f"path_column is for data frames; this is a {type(inputs).__name__}.")
-    if isinstance(inputs, Mapping) and inputs and all(map(is_picture, inputs.values())):
+    if isinstance(inputs, Mapping) and "input" not in inputs:
         return Drawn(named(inputs))
-    alone = isinstance(inputs, str | os.PathLike | Mapping)
-    alone |= is_picture(inputs) and not is_stack(inputs)
-    things: list[Any] = [inputs] if alone else list(inputs)  # type: ignore[arg-type]  # a sequence
+    things = _listed(inputs)
     if not things:
         raise InvalidInput("the list of inputs is empty; give at least one image, URL or request.")
     if all(isinstance(thing, Mapping) for thing in things):
@@ -162,12 +168,32 @@ def plan_inputs(inputs: Inputs, path_column: str | None = None) -> Plan:
     if all(is_picture(thing) for thing in things):
         return Drawn(numbered(things))
     for position, thing in enumerate(things):
+        if is_tensor(thing):
+            raise InvalidInput(f"input {position} is a tensor; {NO_TENSOR}.")
         if not isinstance(thing, str | os.PathLike):
             raise InvalidInput(
                 f"input {position} is a {type(thing).__name__}; all inputs must be paths, all "
                 "URLs, all pictures (uint8 arrays, PIL's images, bytes) or all request dicts."
             )
-    return _plan_names([os.fspath(thing) for thing in things])
+    return _plan_names([os.fspath(thing) for thing in things], are_rows=is_table)
+
+
+def _listed(inputs: Any) -> list[Any]:
+    """Give inputs as a list; raises InvalidInput for what holds none."""
+    if isinstance(inputs, str | os.PathLike | Mapping):
+        return [inputs]
+    if is_picture(inputs) and not is_stack(inputs):
+        return [inputs]
+    if hasattr(inputs, "read"):
+        raise InvalidInput("this is an open file; upload it first: submit(client.upload(file), …).")
+    if is_tensor(inputs):
+        raise InvalidInput(f"this is a tensor; {NO_TENSOR}.")
+    try:
+        return list(inputs)
+    except TypeError as err:
+        raise InvalidInput(
+            f"a {type(inputs).__name__} is no input; give a path, URLs, pictures or a data frame."
+        ) from err
 
 
 def is_url(name: str) -> bool:
@@ -180,7 +206,7 @@ def is_bucket(name: str) -> bool:
     return name.lower().startswith(_BUCKETS)
 
 
-def _plan_names(names: list[str]) -> Plan:
+def _plan_names(names: list[str], *, are_rows: bool) -> Plan:
     if "" in names:
         # Path("") would be the working folder.
         raise InvalidInput(
@@ -204,7 +230,9 @@ def _plan_names(names: list[str]) -> Plan:
         _check_path(path, alone=len(paths) == 1)
     if len(paths) == 1 and paths[0].is_file() and is_batch(paths[0].name):
         return Upload(paths[0])
-    _check_distinct(paths)
+    # A row that repeats is a result of its own, found by its index; the server numbers its name.
+    if not are_rows:
+        _check_distinct(paths)
     gathered = Gathered(tuple(paths), chosen.passed_over)
     if next(iter(gathered), None) is None:
         raise InvalidInput(

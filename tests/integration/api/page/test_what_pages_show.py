@@ -53,7 +53,9 @@ def test_what_pages_load_is_there_and_may_be_kept(visitor: Visitor) -> None:
 
 def test_the_openapi_document_lists_no_page(caller: Caller) -> None:
     paths = caller.get("/openapi.json").json["paths"]
-    assert all(path.startswith(("/v1/", "/healthz", "/readyz")) for path in paths), paths
+    assert all(path.startswith(("/v1/", "/healthz", "/readyz", "/metrics")) for path in paths), (
+        paths
+    )
 
 
 def test_hostile_names_notes_and_labels_are_text_and_nothing_else(

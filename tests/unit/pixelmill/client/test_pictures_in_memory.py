@@ -9,6 +9,7 @@ import pandas
 import polars
 import pyarrow
 import pytest
+import torch
 from PIL import Image
 
 from pixelmill import InvalidInput
@@ -92,7 +93,12 @@ def test_bytes_of_files_go_as_they_are():
         (np.zeros((3, 50, 70), np.uint8), "transpose(1, 2, 0)"),
         (np.zeros((0, 7, 3), np.uint8), "(0, 7, 3)"),
         (np.zeros((5,), np.uint8), "(5,)"),
+        (np.zeros((5, 7), bool), "astype('uint8') * 255"),
+        (np.zeros((5, 7), np.int64), "astype('uint8')"),
+        (np.zeros((5, 7, 3), np.uint16), "// 257"),
         (Image.new("CMYK", (3, 3)), "convert('RGB')"),
+        (Image.new("F", (3, 3)), "only you can scale"),
+        (Image.new("I", (3, 3)), "only you can scale"),
     ],
 )
 def test_what_is_no_picture_is_refused_with_what_it_is_and_what_to_give(picture, words):
@@ -151,6 +157,56 @@ def test_a_frame_without_such_a_column_names_those_that_it_has():
 def test_a_row_without_a_path_is_named(folder):
     with pytest.raises(InvalidInput, match="row 1 of the column 'path'"):
         plan_inputs(pandas.DataFrame({"path": ["a.jpg", None]}))
+
+
+def test_a_row_that_repeats_is_a_result_of_its_own(folder):
+    table = pandas.DataFrame({"path": ["a.jpg", "b.jpg", "a.jpg"]})
+    assert [entry.name for entry in plan_inputs(table)] == ["a.jpg", "b.jpg", "a.jpg"]
+    with pytest.raises(InvalidInput, match="given twice"):
+        plan_inputs(["a.jpg", "a.jpg"])
+
+
+def test_an_array_of_paths_is_a_list_of_them(folder):
+    paths = plan_inputs(np.array(["a.jpg", "b.jpg"]))
+    assert [entry.name for entry in paths] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (io.BytesIO(b"picture"), "client.upload"),
+        (None, "a NoneType is no input"),
+        (3, "a int is no input"),
+        ({}, "mapping of pictures is empty"),
+        ({"a": "a.jpg"}, "'a' names a str"),
+        ([float("nan")], "input 0 is a float"),
+    ],
+)
+def test_what_is_no_input_is_told_what_to_give(folder, inputs, words):
+    with pytest.raises(InvalidInput) as raised:
+        plan_inputs(inputs)
+    assert words in str(raised.value)
+
+
+def test_a_tensor_is_told_how_to_become_an_array():
+    for inputs in (torch.zeros(3, 5, 7), [torch.zeros(3, 5, 7)]):
+        with pytest.raises(InvalidInput, match=r"tensor.numpy\(\)"):
+            plan_inputs(inputs)
+
+
+def test_grey_of_sixteen_bits_goes_as_it_is():
+    picture = np.array([[0, 1000], [30000, 65535]], np.uint16)
+    (pixels,) = sent(picture).values()
+    assert (pixels == picture).all()
+
+
+def test_a_picture_that_pillow_cannot_read_is_named():
+    written = io.BytesIO()
+    noise = np.random.default_rng(2).integers(0, 256, (100, 140, 3), np.uint8)
+    Image.fromarray(noise).save(written, "PNG")
+    cut = Image.open(io.BytesIO(written.getvalue()[:-4000]))
+    with pytest.raises(InvalidInput, match="picture 1 cannot be read"):
+        b"".join(tar_stream(plan_inputs([PHOTO, cut]).pictures))
 
 
 def test_a_path_column_is_for_frames(folder):
