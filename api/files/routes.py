@@ -21,7 +21,7 @@ from api.web.openapi import describe
 from api.web.parsing import read_query, validated
 from api.web.views import Deleted, listed
 from jobs.aftercare.output_files import PURPOSE, is_output_file
-from jobs.base.errors import InvalidRequest
+from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.storage import BlobMissing
 from jobs.inputs.files import delete_file, get_file, list_files
 from jobs.tables import File
