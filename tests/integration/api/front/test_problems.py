@@ -50,7 +50,7 @@ class BrokenDatabase(Database):
 
 def test_an_unknown_path_and_a_wrong_method_are_problems(caller: Caller) -> None:
     check_problem(caller.get("/v1/nothing"), 404, "not_found")
-    check_problem(caller.get("/"), 404, "not_found")
+    check_problem(caller.get("/nothing"), 404, "not_found")
     answer = caller.delete("/v1/jobs")
     check_problem(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["Allow"]
