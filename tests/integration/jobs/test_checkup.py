@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,7 +166,9 @@ def test_a_database_that_others_can_read(ground: Ground, tmp_path: Path) -> None
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_a_folder_that_may_not_be_written(ground: Ground, crew: None, tmp_path: Path) -> None:
     # The kernel asks root for no permission: it is somebody else who looks.
-    for folder in (*tmp_path.parents[:2], tmp_path):
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder == Path(tempfile.gettempdir()):
+            break
         folder.chmod(0o755)
     (tmp_path / "pixelmill.db").chmod(0o644)
     ground.database.close()
