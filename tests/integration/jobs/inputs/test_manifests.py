@@ -121,8 +121,10 @@ def test_a_large_blob_whose_writing_fails_leaves_nothing_behind(tmp_path: Path) 
 
 
 def test_a_store_that_fails_in_the_middle_of_reading_is_told_from_a_fault_of_the_manifest(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Otherwise all of it would be there since it was opened.
+    monkeypatch.setattr("jobs.base.storage._SMALL_BLOB", 0)
     storage = Storage((tmp_path / "blobs").as_uri())
     write(storage, "jobs/gone", items(30_000))
     opened = Manifest(storage, "jobs/gone")
