@@ -124,7 +124,8 @@ def test_a_store_that_fails_in_the_middle_of_reading_is_told_from_a_fault_of_the
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Otherwise all of it would be there since it was opened.
-    monkeypatch.setattr("jobs.base.storage._SMALL_BLOB", 0)
+    for name in ("_SMALL_BLOB", "_LEAST_WINDOW"):
+        monkeypatch.setattr(f"jobs.base.storage.{name}", 1)
     storage = Storage((tmp_path / "blobs").as_uri())
     write(storage, "jobs/gone", items(30_000))
     opened = Manifest(storage, "jobs/gone")
