@@ -9,8 +9,8 @@ from jobs.base.bootstrap import Ground
 from jobs.tables import ModelVersion
 from jobs.tenants.keys import create_key
 from migrations.grants import API
+from tests.integration.api.conftest import as_role
 from tests.integration.api.page.visitors import Visitor
-from tests.integration.api.webhooks.test_roles import as_role
 
 __all__ = ["as_role"]
 

@@ -25,7 +25,7 @@ from jobs.watches.watches import (
     resume_watch,
 )
 from migrations.grants import API, IO, WORKER
-from tests.integration.api.webhooks.test_roles import as_role
+from tests.integration.api.conftest import as_role
 from tests.integration.jobs.builders import claim_one
 from workers.errands.watching import watch_next
 
