@@ -1,13 +1,10 @@
-"""Words for people: why a job is not running, and what to do about items that failed."""
+"""Words for people: what to do about items that failed, and that a job stands still."""
 
 import time
 
 from api.page.rows import JobRow
-from jobs.base.states import JobStatus
 from jobs.overview.standing import Standing
 
-# A job that is still being listed after so long, or has not moved, is told of.
-_LONG_S = 30.0
 # How long a lease lives beyond its worker, roughly: what a quiet minute may be.
 _QUIET_S = 60.0
 
@@ -52,46 +49,8 @@ def remedy(code: str, *, retryable: bool) -> str:
     return "Mend these items, and submit them in a new job."
 
 
-def why_waiting(row: JobRow, standing: Standing | None) -> str | None:
-    """Say in words why a job is not running just now; None when it runs, or is over."""
-    view = row.view
-    waited_s = time.time() - view.created_at
-    if view.status is JobStatus.VALIDATING:
-        if waited_s < _LONG_S:
-            return "Its items are being listed."
-        return (
-            "Its items are still being listed. A large archive takes minutes; if nothing else is "
-            "listed either, no io worker runs: start one."
-        )
-    if standing is None or view.status not in (JobStatus.IN_PROGRESS, JobStatus.CANCELLING):
-        return None
-    if standing.running:
-        return _stalled(row, standing)
-    if view.status is JobStatus.CANCELLING:
-        return "It is being cancelled: what runs ends first."
-    return _unclaimed(view.queue.position, standing, waited_s)
-
-
-def _unclaimed(position: int | None, standing: Standing, waited_s: float) -> str:
-    if position and standing.busy_workers:
-        return (
-            f"{_jobs(position)} before it: tenants take turns by their share, and within one the "
-            f"priority counts. {_workers(standing.busy_workers)} now."
-        )
-    if standing.failed_tries:
-        return (
-            "A try of it has failed, and the next one waits a moment. If this repeats, look at the "
-            "worker's log."
-        )
-    if not standing.busy_workers and waited_s > _LONG_S:
-        return (
-            "No worker runs anything of its pool: start one (`python -m workers.launcher`), or "
-            "look whether those that run can load the model."
-        )
-    return "It is next: a worker takes it within seconds."
-
-
-def _stalled(row: JobRow, standing: Standing) -> str | None:
+def why_quiet(row: JobRow, standing: Standing) -> str | None:
+    """Say that a job which is being run has not moved for long; None when it has."""
     moved_at = row.view.last_progress_at or row.view.in_progress_at or row.view.created_at
     quiet_s = time.time() - moved_at
     if quiet_s < _QUIET_S:
@@ -101,11 +60,3 @@ def _stalled(row: JobRow, standing: Standing) -> str | None:
         f"Nothing was finished for {round(quiet_s / 60)} min{tries}. Large shards take a while; a "
         "worker that is gone gives its shards back within a minute."
     )
-
-
-def _jobs(count: int) -> str:
-    return "One job is served" if count == 1 else f"{count} jobs are served"
-
-
-def _workers(count: int) -> str:
-    return "One worker is busy" if count == 1 else f"{count} workers are busy"

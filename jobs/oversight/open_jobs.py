@@ -50,6 +50,12 @@ def list_open_jobs(
     ]
 
 
+def why_not_running(session: Session, job: Job) -> str:
+    """Say why a job that is not over does or does not run."""
+    workers, now = living(session), session.scalar(select(db_now())) or 0.0
+    return explain(_facts(session, job, _held(session, [job.id])[job.id], workers, now))
+
+
 def _held(session: Session, job_ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """Count the shards of jobs that each worker holds."""
     query = (

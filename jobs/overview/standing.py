@@ -13,11 +13,10 @@ _MOST_WORKERS = 200
 
 
 class Standing(NamedTuple):
-    """A job's shards that run and wait, and the processes that run any of its pool."""
+    """A job's shards that run and wait, and the tries of them that failed."""
 
     running: int
     waiting: int
-    busy_workers: int
     failed_tries: int
 
 
@@ -54,12 +53,7 @@ def standing_of(session: Session, job: Job) -> Standing:
             Shard.state.in_((ShardState.LEASED, ShardState.PENDING)),
         )
     ).one()
-    busy = session.scalar(
-        select(func.count(Shard.owner.distinct()))
-        .join(Job, Job.id == Shard.job_id)
-        .where(is_held, Job.pool == job.pool)
-    )
-    return Standing(running, job.pending_shards, busy or 0, int(tries))
+    return Standing(running, job.pending_shards, int(tries))
 
 
 def working(session: Session, tenant_id: str | None) -> list[Working]:

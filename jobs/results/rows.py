@@ -106,7 +106,7 @@ def extent_of(ground: Ground, job: Job, after: Cursor, status: ItemStatus | None
         return Extent(int(items) - read_before, until)
     # It was over before the commits were looked at, so none has come since.
     if after == Cursor() and job.status in TERMINAL:
-        return Extent(_counted(job, status), until)
+        return Extent(counted(job, status), until)
     job = _read_again(ground, job)
     shards = _shards_from(ground, job.id, after.commit, until)
     return Extent(sum(_rows_of_status(ground, job, after, each, status) for each in shards), until)
@@ -205,7 +205,8 @@ def _shards_from(
         commit = (shards[-1].commit_number or 0) + 1
 
 
-def _counted(job: Job, status: ItemStatus) -> int:
+def counted(job: Job, status: ItemStatus) -> int:
+    """Give how many of a job's items ended so."""
     return {
         ItemStatus.SUCCEEDED: job.completed,
         ItemStatus.ERRORED: job.failed,

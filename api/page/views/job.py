@@ -11,7 +11,7 @@ from api.jobs.submitting import rerun_of
 from api.page.blueprint import page_blueprint
 from api.page.drawing import shown
 from api.page.forms import read_form, takes_form
-from api.page.reasons import remedy, why_waiting
+from api.page.reasons import remedy, why_quiet
 from api.page.rows import JobRow, job_row
 from api.page.timeline import timeline_of
 from api.page.views.job_list import cancel_one, delete_one, retry_one
@@ -22,12 +22,13 @@ from api.webhooks.schemas import delivery_view
 from jobs.base.errors import InvalidRequest
 from jobs.base.states import TERMINAL, ItemStatus
 from jobs.intake.submission import submit
+from jobs.oversight.open_jobs import why_not_running
 from jobs.overview.failures import failures_of
 from jobs.overview.pictures import unseen
 from jobs.overview.standing import standing_of
 from jobs.queue.deliveries import list_deliveries
 from jobs.queue.reading import get_job
-from jobs.results.rows import Cursor, Page, parse_cursor, read_page
+from jobs.results.rows import Cursor, Page, counted, parse_cursor, read_page
 from jobs.tables import Comparison, Job
 from jobs.versions.lists import list_models
 from jobs.versions.names import shown_name
@@ -155,13 +156,15 @@ def _to(job_id: str, **said: Any) -> Response:
 
 
 def _live_of(job: Job, row: JobRow) -> dict[str, Any]:
-    standing = None
+    standing = why = None
     if not row.is_over:
         with ground().database.read() as session:
             standing = standing_of(session, job)
+            is_run = standing.running > 0
+            why = why_quiet(row, standing) if is_run else why_not_running(session, job)
     return {
         "standing": standing,
-        "why": why_waiting(row, standing),
+        "why": why,
         "timeline": timeline_of(job),
     }
 
@@ -174,7 +177,7 @@ def _results_of(job: Job) -> dict[str, Any]:
     cursor = parse_cursor(after) if after else Cursor()
     page = Page([], None, None, has_more=False)
     # Of a million rows, none would be found slowly.
-    if job.outputs_erased_at is None and (status is None or _count_of(job, status)):
+    if job.outputs_erased_at is None and (status is None or counted(job, status)):
         page = read_page(ground(), job, cursor, _PICTURES if as_pictures else _ROWS, status)
     said = {"view": "pictures" if as_pictures else None, "of": status and status.value}
     kept = {name: value for name, value in said.items() if value}
@@ -188,15 +191,6 @@ def _results_of(job: Job) -> dict[str, Any]:
         "unseen": unseen(job),
         "is_over": job.status in TERMINAL,
     }
-
-
-def _count_of(job: Job, status: ItemStatus) -> int:
-    return {
-        ItemStatus.SUCCEEDED: job.completed,
-        ItemStatus.ERRORED: job.failed,
-        ItemStatus.CANCELLED: job.cancelled,
-        ItemStatus.EXPIRED: job.expired,
-    }[status]
 
 
 def _status(word: str) -> ItemStatus | None:

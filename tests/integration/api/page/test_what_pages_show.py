@@ -78,7 +78,7 @@ def test_a_job_page_tells_its_results_its_failures_and_what_to_do(
     waiting = visitor.get(f"/jobs/{job}").text
     assert "Monday" in waiting
     assert 'hx-trigger="every 2s"' in waiting
-    assert "a worker takes it within seconds" in waiting
+    assert "No worker of pool cpu lives" in waiting
     run_rows(ground)
     over = visitor.get(f"/jobs/{job}/live")
     assert over.headers["HX-Trigger"] == "job-over"
