@@ -9,17 +9,20 @@ What it had received first counts: whoever comes after it goes on from there.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
-from jobs.base.errors import Conflict
+from jobs.base.errors import Conflict, TooLarge
 from jobs.base.states import UploadState
 from jobs.base.storage import upload_part_name
 from jobs.tables import Upload, UploadPart
 
 _NO_SESSION = {"synchronize_session": False}
+
+# Of one upload: parts of whole 8 MiB are far fewer, and each is a row and a blob.
+MOST_PARTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,12 @@ def store_part(ground: Ground, upload_id: str, start: int, chunks: Iterable[byte
 def add_parts(ground: Ground, upload_id: str, parts: Sequence[Part]) -> bool:
     """Add stored parts, one after the other, all or none; says whether the upload is whole now.
 
-    Raises Conflict when another request was faster, or the upload is over; they are erased then.
+    Raises Conflict when another request was faster, or the upload is over, and TooLarge when it
+    has too many already; they are erased then.
     """
     if not parts:
         return False
+    _check_count(ground, upload_id, parts)
     end = parts[-1].start + parts[-1].length
     # A commit whose answer was lost may have happened: then the parts are the upload's, and stay.
     with ground.database.write() as session:
@@ -81,6 +86,18 @@ def add_parts(ground: Ground, upload_id: str, parts: Sequence[Part]) -> bool:
             "for its offset (HEAD), and go on from there."
         )
     return state is UploadState.FINISHING
+
+
+def _check_count(ground: Ground, upload_id: str, parts: Sequence[Part]) -> None:
+    kept = select(func.count()).where(UploadPart.upload_id == upload_id)
+    with ground.database.read() as session:
+        count = session.scalar(kept) or 0
+    if count + len(parts) > MOST_PARTS:
+        drop_parts(ground, parts)
+        raise TooLarge(
+            f"The upload {upload_id!r} came in {MOST_PARTS:,} pieces, the most that one may have. "
+            "Begin it anew, with pieces of some MiB."
+        )
 
 
 def drop_parts(ground: Ground, parts: Sequence[Part]) -> None:

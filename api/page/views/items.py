@@ -44,8 +44,9 @@ def show_picture(job_id: str, index: str) -> Response:
     # Bytes of strangers: whatever they are, they are shown as a picture and run nothing.
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Content-Disposition"] = "inline"
-    # It never changes; nobody but its tenant may keep it.
-    response.headers["Cache-Control"] = "private, max-age=3600"
+    # It never changes, but may be erased; and who signs in next at this browser may be another.
+    response.headers["Cache-Control"] = "private, max-age=60"
+    response.headers["Vary"] = "Cookie"
     return response
 
 

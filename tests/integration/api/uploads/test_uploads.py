@@ -134,6 +134,20 @@ def test_a_body_with_a_checksum_is_no_larger_than_what_may_be_kept_back(
     assert tus.patch(path, MIB, CONTENT[MIB:]).status_code == 204
 
 
+def test_an_upload_comes_in_so_many_pieces_at_most(
+    tus: Tus, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.uploads.receiving.MOST_PARTS", 3)
+    path = tus.create(100)
+    for offset in range(3):
+        assert tus.patch(path, offset, b"x").status_code == 204
+    refused = tus.patch(path, 3, b"x")
+    assert refused.status_code == 413
+    assert "pieces of some MiB" in refused.json["detail"]
+    assert tus.offset(path) == 3
+    assert len(blobs(ground)) == 3
+
+
 def test_an_ended_upload_leaves_nothing(tus: Tus, ground: Ground) -> None:
     path = tus.create(100)
     tus.send(path, [b"x" * 60])
