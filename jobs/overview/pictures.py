@@ -87,7 +87,7 @@ def picture_of(ground: Ground, buckets: Buckets, job: Job, index: int) -> Pictur
         raise NotFound("The input was deleted, and its pictures with it.") from err
     except (ArchiveError, BucketError) as err:
         raise NotFound(f"The picture cannot be read: {err}") from err
-    kind = kind_of(content)
+    kind = media_type_of(content)
     if kind is None:
         raise NotFound(
             "Browsers do not show files of this kind. Submit with `overlays`, and workers draw "
@@ -114,7 +114,7 @@ def unshowable(item: Item) -> str | None:
     return None
 
 
-def kind_of(content: bytes) -> str | None:
+def media_type_of(content: bytes) -> str | None:
     """Tell by its first bytes which picture a file is that browsers show; None for any other."""
     for start, kind in _KINDS:
         if content.startswith(start):

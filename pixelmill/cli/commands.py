@@ -21,11 +21,15 @@ from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job, run
 from pixelmill.cli.models import evaluation_commands, hub_commands, model_commands
 from pixelmill.cli.options import (
     AsJson,
+    Connection,
     Form,
     JobId,
+    MetadataList,
     ModelName,
     Output,
+    Overlays,
     ParamList,
+    Priority,
     Timeout,
     Wait,
     read_metadata,
@@ -92,17 +96,12 @@ def submit(
     name: Annotated[
         str | None, typer.Option("--name", help="What you call the job; kept in its metadata.")
     ] = None,
-    metadata: Annotated[
-        list[str] | None,
-        typer.Option("--metadata", metavar="NAME=VALUE", help="A note of yours; repeatable."),
-    ] = None,
-    priority: Annotated[str | None, typer.Option("--priority", help="high, normal or low.")] = None,
+    metadata: MetadataList = None,
+    priority: Priority = None,
     webhook_url: Annotated[
         str | None, typer.Option("--webhook-url", help="Who is called when the job is over.")
     ] = None,
-    overlays: Annotated[
-        bool, typer.Option("--overlays", help="Draw each result over its image as well.")
-    ] = False,
+    overlays: Overlays = False,
     include: Annotated[
         list[str] | None,
         typer.Option("--include", metavar="GLOB", help="Of a bucket: only these; repeatable."),
@@ -111,9 +110,7 @@ def submit(
         list[str] | None,
         typer.Option("--exclude", metavar="GLOB", help="Of a bucket: not these; repeatable."),
     ] = None,
-    connection: Annotated[
-        str | None, typer.Option("--connection", help="What opens the bucket; else the server.")
-    ] = None,
+    connection: Connection = None,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -15,6 +15,17 @@ ParamList = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the model; repeatable."),
 ]
+MetadataList = Annotated[
+    list[str] | None,
+    typer.Option("--metadata", metavar="NAME=VALUE", help="A note of yours; repeatable."),
+]
+Priority = Annotated[str | None, typer.Option("--priority", help="high, normal or low.")]
+Overlays = Annotated[
+    bool, typer.Option("--overlays", help="Draw each result over its image as well.")
+]
+Connection = Annotated[
+    str | None, typer.Option("--connection", help="What opens the bucket; else the server.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is over.")]
 Timeout = Annotated[

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from pixelmill.cli.exits import EXIT_HELP, Commands, ExitCode, code_of_job
-from pixelmill.cli.options import AsJson, ParamList, Timeout, Wait, read_params
+from pixelmill.cli.options import AsJson, ParamList, Priority, Timeout, Wait, read_params
 from pixelmill.cli.showing.display import aligned, say, say_left_out, timestamp, upload_progress
 from pixelmill.cli.showing.watching import print_json
 from pixelmill.client.client import Client
@@ -44,7 +44,7 @@ def train(
         str, typer.Option("--architecture", "-a", help="digits, torchvision/resnet18, …")
     ] = "digits",
     param: ParamList = None,
-    priority: Annotated[str | None, typer.Option("--priority", help="high, normal or low.")] = None,
+    priority: Priority = None,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,

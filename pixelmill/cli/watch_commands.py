@@ -7,7 +7,17 @@ import typer
 
 from pixelmill.cli.choosing import chosen_model
 from pixelmill.cli.exits import Commands
-from pixelmill.cli.options import AsJson, ModelName, ParamList, read_metadata, read_params
+from pixelmill.cli.options import (
+    AsJson,
+    Connection,
+    MetadataList,
+    ModelName,
+    Overlays,
+    ParamList,
+    Priority,
+    read_metadata,
+    read_params,
+)
 from pixelmill.cli.showing.display import aligned, say, timestamp
 from pixelmill.cli.showing.watching import print_json
 from pixelmill.client.client import Client
@@ -36,26 +46,19 @@ def add_watch(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Not these; repeatable.")
     ] = None,
-    connection: Annotated[
-        str | None, typer.Option("--connection", help="What opens the bucket; else the server.")
-    ] = None,
+    connection: Connection = None,
     only_new: Annotated[
         bool, typer.Option("--only-new", help="Leave out what lies there already.")
     ] = False,
     every: Annotated[
         int | None, typer.Option("--every", help="Seconds from one listing to the next.")
     ] = None,
-    metadata: Annotated[
-        list[str] | None,
-        typer.Option("--metadata", metavar="NAME=VALUE", help="A note of yours; repeatable."),
-    ] = None,
-    priority: Annotated[str | None, typer.Option("--priority", help="high, normal or low.")] = None,
+    metadata: MetadataList = None,
+    priority: Priority = None,
     webhook_url: Annotated[
         str | None, typer.Option("--webhook-url", help="Who is called when a job of it is over.")
     ] = None,
-    overlays: Annotated[
-        bool, typer.Option("--overlays", help="Draw each result over its image as well.")
-    ] = False,
+    overlays: Overlays = False,
     as_json: AsJson = False,
 ) -> None:
     """Watch a folder: each object there, and each that comes, becomes an item of a job.

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pixelmill.cli.exits import EXIT_HELP, ExitCode, code_of_job
-from pixelmill.cli.options import AsJson, JobId, ParamList, Timeout, Wait, read_params
+from pixelmill.cli.options import AsJson, JobId, ParamList, Priority, Timeout, Wait, read_params
 from pixelmill.cli.showing.display import aligned, say, say_left_out, upload_progress
 from pixelmill.cli.showing.formats import target
 from pixelmill.cli.showing.watching import finish, print_json, watch
@@ -40,7 +40,7 @@ def evaluate(
         ),
     ],
     param: ParamList = None,
-    priority: Annotated[str | None, typer.Option("--priority", help="high, normal or low.")] = None,
+    priority: Priority = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Wait, then write the evaluation to this JSON file."),
