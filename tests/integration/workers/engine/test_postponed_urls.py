@@ -18,6 +18,9 @@ from tests.integration.api.callers import with_settings
 from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import check_job
 from tests.integration.workers.fakes import FakeNetwork, answers_of, manifest_of, rows_of_job
+from tests.integration.workers.films.fake_videos import PARAMS, FakeVideoNetwork
+from tests.videos import film
+from workers.egress import EgressError
 from workers.engine.holding.keeper import Keeper
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
@@ -151,3 +154,31 @@ def test_a_job_that_is_cancelled_waits_for_no_further_try(
     keeper.close()
     assert check_job(house, job.id).status is JobStatus.CANCELLED
     assert stranger.asked["3"] <= 1
+
+
+def test_a_film_that_its_server_refuses_for_a_moment_is_asked_for_again_in_its_place(
+    house: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    new_stages: Callable[..., Stages],
+) -> None:
+    asked: Counter[str] = Counter()
+
+    class Outside:
+        def stream(self, url: str, *_: object) -> Iterator[bytes]:
+            name = url.rpartition("/")[2]
+            asked[name] += 1
+            if (name, asked[name]) in (("b", 1), ("c", 1), ("c", 2), ("c", 3)):
+                raise EgressError("503", code="url_fetch_failed", retryable=True, status=503)
+            yield film(20)
+
+    requests = tuple(Request(name, url=f"https://example.com/{name}") for name in "abcd")
+    job = submit_items(house, tenant, digits_model, requests=requests, params=PARAMS)
+    run = ShardRun(new_stages(house, outside=Outside()), claim_one(house))
+    assert run.run(FakeVideoNetwork(), manifest_of(house, run.lease))
+    rows = rows_of_job(house, job)
+    assert [(row.custom_id, row.error is None) for row in rows] == [
+        ("a", True), ("b", True), ("c", False), ("d", True),
+    ]  # fmt: skip
+    assert rows[2].error.message.endswith("It was asked 3 times.")
+    assert asked == {"a": 1, "b": 2, "c": 3, "d": 1}
