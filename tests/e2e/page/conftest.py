@@ -17,8 +17,10 @@ _LONGEST_MS = 60_000
 CHROMIUM = os.environ.get("PIXELMILL_TEST_CHROMIUM") or shutil.which("chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # For a module: while Playwright is open, an event loop runs in this thread,
+    # and no other test in this process could start its own.
     if CHROMIUM is None:
         pytest.skip("there is no `chromium` here: install Debian's, or name one in a variable")
     expect.set_options(timeout=_LONGEST_MS)
