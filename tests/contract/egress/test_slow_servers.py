@@ -38,7 +38,7 @@ def test_a_slow_server_is_left_after_the_total_time(world, behave):
         start = time.monotonic()
         error = failure(*call)
         assert (error.code, error.retryable) == ("url_timeout", True)
-        assert 0.1 < time.monotonic() - start < 2
+        assert 0.1 < time.monotonic() - start < SLOW / 2
 
 
 def test_a_server_that_does_not_read_is_left_after_the_total_time(world):
@@ -70,7 +70,7 @@ def test_a_tls_handshake_that_never_comes_is_left_after_the_connect_time(world):
     with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts by its backlog alone
         error = failure(egress.get, f"https://images.example:{listener.getsockname()[1]}/")
     assert error.code == "url_timeout"
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < SLOW / 2
 
 
 @pytest.mark.parametrize(

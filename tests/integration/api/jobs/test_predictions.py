@@ -55,7 +55,7 @@ def test_a_prediction_from_a_form_is_named_by_its_file(caller: Caller, ground: G
 def test_a_prediction_that_takes_too_long_is_a_job(caller: Caller) -> None:
     began = time.monotonic()
     answer = caller.post("/v1/predictions", json=BODY, headers={"Prefer": "wait=1"})
-    assert 0.9 < time.monotonic() - began < 1.9
+    assert 0.9 < time.monotonic() - began < 10
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json['id']}"
     assert answer.headers["Preference-Applied"] == "wait=1"

