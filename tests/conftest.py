@@ -16,12 +16,19 @@ from jobs.tables import ModelVersion
 from jobs.tenants.keys import NewKey, create_key
 from jobs.versions.registry import register
 from migrations.upgrade import upgrade
+from tests.databases import databases_of
 from tests.servers import create_database, drop_database, postgresql_server, redis_server
 
 _numbers = itertools.count(1)
 
-# PIXELMILL_TEST_DATABASES=sqlite runs a suite on one database only.
-DATABASES = os.environ.get("PIXELMILL_TEST_DATABASES", "sqlite,postgresql").split(",")
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run whoever asks for a database on those that its file is for, if it does not say itself."""
+    said = (mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database_url" in metafunc.fixturenames and "database_url" not in said:
+        metafunc.parametrize(
+            "database_url", databases_of(metafunc.definition.path), indirect=True, scope="function"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +56,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A fresh, migrated database; every test that uses it runs on SQLite and on PostgreSQL."""
+    """A fresh, migrated database; tests/databases.py says of which kinds."""
     if request.param == "sqlite":
         path = tmp_path / "pixelmill.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)

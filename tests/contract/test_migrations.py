@@ -17,7 +17,7 @@ from jobs.base.database import Database
 from jobs.tables import Table
 from jobs.tables.revision import HEAD
 from migrations.upgrade import config_for, downgrade, upgrade
-from tests.conftest import DATABASES
+from tests.databases import DATABASES
 from tests.servers import create_database, drop_database
 
 _numbers = itertools.count(1)

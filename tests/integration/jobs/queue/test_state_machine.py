@@ -40,7 +40,7 @@ from jobs.results.segments import Row, write_segment
 from jobs.tables import Job, ModelVersion, Shard, Table
 from jobs.tenants.keys import NewKey, create_key
 from jobs.versions.registry import register
-from tests.conftest import DATABASES
+from tests.databases import DATABASES
 from tests.integration.jobs.builders import submit_items
 from tests.integration.jobs.checks import ENDED, check_job, read_job
 from tests.servers import create_database, drop_database
