@@ -11,7 +11,7 @@ from itertools import chain, islice, tee
 
 from api.current import ground
 from api.results.forms.export import begun, chunked
-from api.results.rows import rows_json
+from api.results.forms.lines import rows_json
 from jobs.aftercare.output_files import OutputFile, Part
 from jobs.base.states import ItemStatus
 from jobs.results.rows import read_rows

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from api.results.forms.export import Export, chunked
-from api.results.rows import rows_json
+from api.results.forms.lines import rows_json
 
 
 def write(export: Export) -> Iterator[bytes]:
