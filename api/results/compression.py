@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
-from api.results.forms.packing import ENCODERS
+from jobs.forms.packing import ENCODERS
 
 # HTTP/1.0, which a default nginx speaks to us, ends a stream that broke like one that is whole.
 ROWS = "Pixelmill-Rows"

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.results.forms.lines import rows_json
 from jobs.base.states import ItemStatus
+from jobs.forms.lines import rows_json
 from jobs.results.rows import Page
 from jobs.results.segments import Row, to_json
 from jobs.tables import Job

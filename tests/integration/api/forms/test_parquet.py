@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from api.results.forms import parquet
-from api.results.forms.arrow_types import schema_of
-from api.results.forms.export import Export
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
+from jobs.forms import parquet
+from jobs.forms.arrow_types import schema_of
+from jobs.forms.export import Export
 from jobs.results.segments import ItemWarning, Row, to_json
 from jobs.tables import Job
 from jobs.tenants.keys import NewKey

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from api.results.forms.arrow_types import schema_of
-from api.results.forms.export import Export
-from api.results.forms.lines import rows_json
-from api.results.pieces import Pieces
+from jobs.forms.arrow_types import schema_of
+from jobs.forms.export import Export
+from jobs.forms.lines import rows_json
+from jobs.forms.pieces import Pieces
 from jobs.results.segments import Row, to_json
 
 # A group is what is held in memory at a time; readers like large ones.

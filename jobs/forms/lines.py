@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from api.results.forms.export import model_of
+from jobs.forms.export import model_of
 from jobs.results.segments import Row, to_json
 from jobs.tables import Job
 

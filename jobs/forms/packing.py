@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
 
-from api.results.pieces import Pieces
+from jobs.forms.pieces import Pieces
 
 # Levels that cost less time than the network saves; the higher ones would hold streams up.
 _GZIP_LEVEL = 1
