@@ -1,4 +1,4 @@
-"""Results in a folder of the server (file://): no link is followed, and no file is a part of one."""
+"""Results in a folder of the server (file://): no link is followed, no file is half there."""
 
 import os
 from pathlib import Path
