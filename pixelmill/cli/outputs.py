@@ -1,4 +1,4 @@
-"""`--output` of `submit`: a file of this machine, or a folder of a bucket that the server writes."""
+"""`--output` of `submit`: a file of this machine, or a folder of a bucket, for the server."""
 
 import sys
 from pathlib import Path
@@ -46,7 +46,7 @@ def file_of(output: str | None) -> Path | None:
 def bucket_output(
     output: str | None, form: str | None, connection: str | None
 ) -> dict[str, Any] | None:
-    """Give the output as a job says it; raises InvalidInput where there is no bucket to write to."""
+    """Give the output as a job says it; raises InvalidInput for what goes with a bucket alone."""
     if is_address(output):
         said = {"url": output, "format": form, "connection": connection}
         return {name: value for name, value in said.items() if value is not None}

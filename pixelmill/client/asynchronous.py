@@ -76,7 +76,6 @@ class AsyncClient:
     predict = _awaited(Client.predict)
     job = _awaited(Client.job)
     cancel = _awaited(Client.cancel)
-    wait_for_output = _awaited(Client.wait_for_output)
     delete = _awaited(Client.delete)
     rerun = _awaited(Client.rerun)
     retry = _awaited(Client.retry)
