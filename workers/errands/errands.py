@@ -113,7 +113,11 @@ class Errands:
         if not self._writers.acquire(blocking=False):
             return False
         try:
-            return write_next(self._ground, self._buckets, prediction_of)
+            began_at = time.perf_counter()
+            is_tried = write_next(self._ground, self._buckets, prediction_of)
+            if is_tried:
+                metrics.STAGE_SECONDS.labels("output").observe(time.perf_counter() - began_at)
+            return is_tried
         finally:
             self._writers.release()
 
