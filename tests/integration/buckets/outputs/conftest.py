@@ -40,12 +40,7 @@ class Outputs:
         return str(job["id"])
 
     def answer(self) -> None:
-        """Do what inference workers do, until no shard waits."""
-        while (lease := claim(self.house.database, Line("cpu"), "node-1", 30)) is not None:
-            rows = [_row(index) for index in range(lease.first, lease.first + lease.count)]
-            name = segment_name(lease.job_id, lease.first, lease.fence)
-            write_segment(self.house.storage, name, rows)
-            assert commit(self.house.database, lease, name, Tally(succeeded=len(rows)), 0.1)
+        answer_all(self.house)
 
     def write(self, house: Ground | None = None) -> bool:
         """Write what is due; a fresh process, which knows of every allowance."""
@@ -73,6 +68,15 @@ class Outputs:
 
     def manifest(self, job: str) -> dict[str, Any]:
         return dict(json.loads(self.get(f"results/{job}/_manifest.json")))
+
+
+def answer_all(house: Ground) -> None:
+    """Do what inference workers do, until no shard waits."""
+    while (lease := claim(house.database, Line("cpu"), "node-1", 30)) is not None:
+        rows = [_row(index) for index in range(lease.first, lease.first + lease.count)]
+        name = segment_name(lease.job_id, lease.first, lease.fence)
+        write_segment(house.storage, name, rows)
+        assert commit(house.database, lease, name, Tally(succeeded=len(rows)), 0.1)
 
 
 def _row(index: int) -> Row:

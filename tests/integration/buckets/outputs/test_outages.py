@@ -59,6 +59,9 @@ def test_what_was_gone_for_a_while_is_written_in_the_end(
     assert outputs.write()
     view = outputs.view(job)
     assert (view["status"], view["error"], view["rows"]) == ("written", None, 2)
+    # The server is that of the whole session.
+    s3.empty()
+    client_of(s3.endpoint).delete_bucket(Bucket="later")
 
 
 class Store(http.server.BaseHTTPRequestHandler):
