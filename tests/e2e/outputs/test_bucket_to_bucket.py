@@ -96,7 +96,7 @@ class Killer(threading.Thread):
             self.kill_one()
 
     def kill_one(self, wanted: str = "") -> None:
-        names = [name for name in self._stack.pids if name.startswith(wanted or ("cpu", "io"))]
+        names = [name for name in self._stack.pids if name.startswith(wanted or ("worker-", "io"))]
         if names:
             name = self._random.choice(names)
             self._stack.kill(name)
