@@ -5,12 +5,13 @@
                     └── failed, pause ─┴── no try left ──► failed ──► job.output_failed
 
 Leased as jobs.leases says. The pauses between tries grow (`PIXELMILL_OUTPUT_DELAYS_S`): a bucket
-may be away for hours, and rights be given late.
+may be away for hours, and rights be given late. Those of one tenant are written one after the
+other, so that a slow store keeps nobody else waiting.
 """
 
 from typing import Any
 
-from sqlalchemy import select, true, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from jobs.base.bootstrap import Ground
@@ -22,6 +23,15 @@ from jobs.outputs.telling import output_of
 from jobs.queue.webhooks import OUTPUT_FAILED, OUTPUT_WRITTEN, record_output
 from jobs.tables import Job, JobOutput
 
+
+def _is_tenants_only() -> ColumnElement[bool]:
+    """Whether no other output of the same tenant is being written: its store may take long."""
+    writing = select(JobOutput.tenant_id).where(
+        JobOutput.state == OutputState.WRITING, JobOutput.until > db_now()
+    )
+    return JobOutput.tenant_id.not_in(writing)
+
+
 OUTPUTS = Leased(
     name="output",
     table=JobOutput,
@@ -29,7 +39,7 @@ OUTPUTS = Leased(
     fence=JobOutput.fence,
     until=JobOutput.until,
     is_open=JobOutput.state.in_((OutputState.WAITING, OutputState.WRITING)),
-    due=true(),
+    due=_is_tenants_only(),
     order=JobOutput.until,
     max_attempts=lambda settings: len(settings.output_delays_s) + 1,
     used_up="The results could not be written in several tries; the operator's logs say why.",

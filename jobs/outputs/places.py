@@ -5,9 +5,11 @@
                                                        /_manifest.json
 
 The names follow from the job's id, which nobody chooses: no job writes over what another wrote, and
-a repeated try writes over its own. What a job keeps of it (`Job.output`) names no secret.
+a repeated try writes over its own. No job's folder lies in another's. What a job keeps of it
+(`Job.output`) names no secret.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from jobs.buckets.sources import Buckets, Owner
 # Readers of data sets pass over names that begin with an underscore.
 MANIFEST = "_manifest.json"
 
+_OF_A_JOB = re.compile(r"job_[0-9a-z]{26}")
 _LONGEST_NAME = "part-0000000.ndjson.zst"
 
 
@@ -44,6 +47,11 @@ class Place:
 def place_of(output: dict[str, Any], job_id: str) -> Place:
     """Give where the results of a job go; raises LocationError for a key that is too long."""
     folder = read_location(output["url"])
+    if any(map(_OF_A_JOB.fullmatch, folder.parts)):
+        # A reader of that job's folder would take these rows for its own.
+        raise LocationError(
+            f"{folder.folder} lies in the folder of a job's results; name one above it."
+        )
     return Place(folder.below(f"{folder.key}/{job_id}".lstrip("/")))
 
 

@@ -180,7 +180,13 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
 
 def _output_of(job: Job, now: float) -> JobOutput:
     """Make the row of an output that is to be written, due at once."""
-    row = JobOutput(job_id=job.id, state=OutputState.WAITING, until=now, created_at=now)
+    row = JobOutput(
+        job_id=job.id,
+        tenant_id=job.tenant_id,
+        state=OutputState.WAITING,
+        until=now,
+        created_at=now,
+    )
     if job.status is JobStatus.FAILED:
         row.state, row.ended_at = OutputState.FAILED, now
         row.error_code, row.error_message = "job_failed", "The job failed and has no results."

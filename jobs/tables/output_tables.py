@@ -18,6 +18,7 @@ class JobOutput(Table):
     __tablename__ = "job_outputs"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
     state: Mapped[OutputState]
     # The lease on it (jobs.outputs.leasing); `until` is also when it is due again.
     fence: Mapped[int] = mapped_column(default=0)

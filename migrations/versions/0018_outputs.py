@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.create_table(
         "job_outputs",
         sa.Column("job_id", sa.String(32), nullable=False),
+        sa.Column("tenant_id", sa.String(32), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.Double(), nullable=False),
@@ -28,6 +29,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("ended_at", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_outputs_job_id")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_job_outputs_tenant_id")
+        ),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job_outputs")),
     )
     op.create_index(

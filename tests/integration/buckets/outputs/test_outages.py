@@ -11,6 +11,8 @@ from jobs.aftercare.retention import erase_due
 from jobs.base.bootstrap import Ground
 from jobs.base.storage import StorageError
 from jobs.intake.preparation import prepare_next
+from jobs.leases.leases import lease_next
+from jobs.outputs.leasing import OUTPUTS, begin
 from jobs.tables import Job, JobOutput
 from tests.integration.api.callers import Caller
 from tests.integration.buckets.conftest import with_settings
@@ -149,3 +151,19 @@ def test_our_own_storage_that_is_away_counts_no_try(
     outputs.hurry()
     assert outputs.write()
     assert outputs.view(job)["status"] == "written"
+
+
+def test_a_tenant_whose_store_is_slow_keeps_no_other_waiting(
+    outputs: Outputs, house: Ground, stranger: Caller, s3: S3
+) -> None:
+    may_write(house, RESULTS, s3.endpoint, "other")
+    slow, second = outputs.run(1), outputs.run(1)
+    lease = lease_next(house, OUTPUTS)
+    assert lease is not None
+    assert begin(house, lease).id == slow
+    assert not outputs.write(), "its own next one waits"
+    theirs = Outputs(house, stranger, s3)
+    job = theirs.run(1)
+    assert outputs.write()
+    assert theirs.view(job)["status"] == "written"
+    assert outputs.view(second)["status"] == "waiting"

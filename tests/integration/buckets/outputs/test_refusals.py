@@ -29,6 +29,8 @@ def refused(caller: Caller, output: Any) -> dict[str, Any]:
         "s3://photos/results/..%2fothers/",
         "s3://photos/results//others/",
         "s3://photos/results/.",
+        "s3://photos/results/job_01m8pa3t0sxg348dn2jpq3apyz/",
+        "s3://photos/results/job_01m8pa3t0sxg348dn2jpq3apyz/deep/",
         "s3://photos/results/a\\b",
         "s3://photos/results/a\nb",
         "s3://secrets/results/",
