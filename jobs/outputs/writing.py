@@ -10,6 +10,7 @@ row is there twice. What was allowed is asked again for every part.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from jobs.buckets.errors import BucketError
 from jobs.buckets.locations import LocationError
 from jobs.buckets.sources import Buckets
 from jobs.forms.export import Export, model_of, task_and_labels
-from jobs.leases.leases import Lease
+from jobs.leases.leases import Lease, LeaseLost, renew
 from jobs.leases.renewing import Heart, renewed_aside
 from jobs.leases.working import work_on_next
 from jobs.outputs.leasing import OUTPUTS, begin, end_try, end_written
@@ -62,7 +63,8 @@ def write_next(ground: Ground, buckets: Buckets, prediction_of: PredictionOf) ->
             state = _write_or_refuse(ground, buckets, prediction_of, job, lease)
         except (BucketError, LocationError) as err:
             code = err.code if isinstance(err, BucketError) else "unreadable_key"
-            state = end_try(ground, lease, code, str(err))
+            is_hopeless = isinstance(err, LocationError)
+            state = end_try(ground, lease, code, str(err), is_hopeless=is_hopeless)
             bound.warning("output_not_written", code=code, state=state)
         ground.hints.tell_moved(job.id)
         bound.info("output_ended", state=state)
@@ -83,7 +85,8 @@ def _write_or_refuse(
         if job.outputs_erased_at is not None:
             raise BlobMissing(job.id)
         task, labels = task_and_labels(ground, job)
-        export = Export(job, task, labels, lambda: _rows(ground, job), prediction_of(task))
+        rows = partial(_rows, ground, job, Heart(ground, lease).beat)
+        export = Export(job, task, labels, rows, prediction_of(task))
         _write(ground, buckets, export, lease)
     except BlobMissing:
         return end_try(ground, lease, "results_gone", RESULTS_GONE, is_hopeless=True)
@@ -91,13 +94,12 @@ def _write_or_refuse(
 
 
 def _write(ground: Ground, buckets: Buckets, export: Export, lease: Lease[JobOutput]) -> None:
-    job, beat = export.job, Heart(ground, lease).beat
+    job = export.job
     output = dict(job.output or {})
     place, owner, written = place_of(output, job.id), owner_of(job.tenant_id, output), Written()
     outlet = buckets.outlet(owner, place.folder)
     try:
         for part in parts_of(export, output["format"], output.get("compression")):
-            beat()
             buckets.check_outlet(owner, place.folder)
             with renewed_aside(ground, lease):
                 etag = outlet.put(place.object(part.name), part.data)
@@ -105,8 +107,8 @@ def _write(ground: Ground, buckets: Buckets, export: Export, lease: Lease[JobOut
             written.parts.append({**said, "sha256": part.sha256, "etag": etag or None})
             written.rows += part.rows
             written.size += len(part.data)
-        beat()
         buckets.check_outlet(owner, place.folder)
+        _check_held(ground, lease)
         with renewed_aside(ground, lease):
             outlet.put(place.manifest, manifest_of(job, output, place, written))
     finally:
@@ -137,5 +139,13 @@ def manifest_of(job: Job, output: dict[str, Any], place: Place, written: Written
     return json.dumps(said, indent=1).encode()
 
 
-def _rows(ground: Ground, job: Job) -> Iterator[Row]:
-    return (row for _, row in read_rows(ground, job))
+def _rows(ground: Ground, job: Job, beat: Callable[[], None]) -> Iterator[Row]:
+    for _, row in read_rows(ground, job):
+        beat()
+        yield row
+
+
+def _check_held(ground: Ground, lease: Lease[JobOutput]) -> None:
+    """Raise LeaseLost where somebody else writes by now: theirs is the manifest."""
+    if not renew(ground, lease):
+        raise LeaseLost

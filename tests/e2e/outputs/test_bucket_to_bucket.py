@@ -11,7 +11,6 @@ import random
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,13 +21,14 @@ import obstore
 import pyarrow.parquet as pq
 import pytest
 
+from pixelmill import Job
 from tests.e2e.stacks import RunningStack, running_stack, wait_for
 from tests.e2e.test_buckets import operate
 from tests.integration.buckets.servers import LOOPBACK, S3, client_of
 
 COUNT = int(os.environ.get("PIXELMILL_DEEP_PICTURES", "100000"))
 S3RVER = os.environ.get("PIXELMILL_S3RVER", "")
-AT_ONCE = 16
+AT_ONCE, KILLS = 16, 6
 LONGEST_S = 3600.0
 
 pytestmark = [pytest.mark.deep, pytest.mark.timeout(2 * LONGEST_S)]
@@ -82,29 +82,26 @@ def fill(s3: S3, pictures: list[bytes]) -> None:
     asyncio.run(put_all())
 
 
-class Killer(threading.Thread):
-    """Kills workers and io of a stack, one after the other, until it is stopped."""
+class Killer:
+    """Kills a worker or io of a stack whenever a job has gone on for another part of its way.
 
-    def __init__(self, stack: RunningStack, seed: int) -> None:
-        super().__init__(daemon=True)
-        self._stack, self._random = stack, random.Random(seed)
-        self._done = threading.Event()
+    By the clock, a busy machine would kill each before it has begun to work.
+    """
+
+    def __init__(self, stack: RunningStack, times: int) -> None:
+        self._stack, self._random = stack, random.Random(times)
+        self._at = [part / (times + 1) for part in range(1, times + 1)]
         self.killed: list[str] = []
 
-    def run(self) -> None:
-        while not self._done.wait(self._random.uniform(8, 20)):
-            self.kill_one()
+    def look(self, job: Job) -> None:
+        counts = job.request_counts
+        if self._at and counts.total and counts.finished / counts.total >= self._at[0]:
+            self._at.pop(0)
+            self.kill(self._random.choice(["worker-0", "io"]))
 
-    def kill_one(self, wanted: str = "") -> None:
-        names = [name for name in self._stack.pids if name.startswith(wanted or ("worker-", "io"))]
-        if names:
-            name = self._random.choice(names)
-            self._stack.kill(name)
-            self.killed.append(name)
-
-    def stop(self) -> None:
-        self._done.set()
-        self.join()
+    def kill(self, name: str) -> None:
+        self._stack.kill(name)
+        self.killed.append(name)
 
 
 def peak_kib(pids: dict[str, int]) -> dict[str, int]:
@@ -144,14 +141,13 @@ def test_each_object_is_a_row_once_whoever_is_killed(
 def _run(stack: RunningStack, s3: S3, kind: str) -> None:
     operate(stack, "allow", "s3://photos/in/", "--tenant", "local", s3=s3)
     operate(stack, "allow", "s3://photos/out/", "--tenant", "local", "--write", s3=s3)
-    killer, began = Killer(stack, COUNT), time.monotonic()
+    killer, began = Killer(stack, KILLS), time.monotonic()
     with stack.client() as client:
         job = client.submit("s3://photos/in/", model="digits", output="s3://photos/out/")
-        killer.start()
-        job = client.wait(job, LONGEST_S)
+        killer.kill("io")
+        job = client.wait(job, LONGEST_S, killer.look)
         over = time.monotonic()
-        killer.kill_one("io")
-        killer.stop()
+        killer.kill("io")
         job = client.wait_for_output(job, 600)
     print(
         f"{kind}: over after {over - began:.0f} s, written {time.monotonic() - over:.0f} s later; "
