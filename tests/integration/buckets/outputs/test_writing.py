@@ -19,8 +19,10 @@ from jobs.aftercare.deletion import delete_job
 from jobs.base.bootstrap import Ground
 from jobs.forms.arrow_types import schema_of
 from jobs.tables import Delivery, JobOutput
+from jobs.tenants.keys import NewKey
 from models.catalog import prediction_of
 from tests.integration.api.callers import Caller
+from tests.integration.api.page.visitors import Visitor
 from tests.integration.buckets.outputs.conftest import RESULTS, Outputs, may_write
 
 
@@ -175,3 +177,12 @@ def test_a_watchs_jobs_write_each_to_a_folder_of_its_own(
     answer = caller.post("/v1/watches", json=body)
     assert answer.status_code == 201, answer.text
     assert answer.json["output"]["url"] == RESULTS
+
+
+def test_the_jobs_page_says_where_they_lie(outputs: Outputs, tenant: NewKey) -> None:
+    job = outputs.run(1)
+    assert outputs.write()
+    visitor = Visitor(outputs.caller.client.application, tenant)
+    assert visitor.sign_in().status_code == 303
+    page = visitor.get(f"/jobs/{job}").text
+    assert f"<code>s3://photos/results/{job}/_manifest.json</code> written" in page
