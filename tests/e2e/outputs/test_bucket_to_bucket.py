@@ -119,7 +119,9 @@ def peak_kib(pids: dict[str, int]) -> dict[str, int]:
             status = Path(f"/proc/{pid}/status").read_text()
         except OSError:
             continue
-        found[name] = int(status.partition("VmHWM:")[2].split()[0])
+        # One that has just died has none.
+        if peak := status.partition("VmHWM:")[2].split():
+            found[name] = int(peak[0])
     return found
 
 
