@@ -54,7 +54,9 @@ def serving(kind: str, room: Path) -> Iterator[S3]:
         "s3rver": [*own, *at],
     }
     with (room / "server.log").open("wb") as log:
-        process = subprocess.Popen(commands[kind], stdout=log, stderr=log)
+        # s3rver makes its continuation tokens by a cipher that newer versions of Node hide.
+        environ = {**os.environ, "NODE_OPTIONS": "--openssl-legacy-provider"}
+        process = subprocess.Popen(commands[kind], env=environ, stdout=log, stderr=log)
     try:
         s3 = (S3rver if kind == "s3rver" else S3)(f"http://127.0.0.1:{port}")
         wait_for(lambda: _has_bucket(s3, kind), 60, f"{kind}")
