@@ -94,10 +94,14 @@ buckets = _Commands("buckets", help="Say which folders of which buckets a tenant
 @click.argument("prefix")
 @click.option("--tenant", required=True, metavar="NAME", help="Who may name it.")
 @click.option("--endpoint", default="", help="Of a store that is not the provider's own.")
-def allow_bucket(prefix: str, tenant: str, endpoint: str) -> None:
+@click.option("--write", is_flag=True, help="To write results there; not to read.")
+def allow_bucket(prefix: str, tenant: str, endpoint: str, write: bool) -> None:
     """Let a tenant name a folder and all below it, such as s3://bucket/path/."""
+    floor = ground()
     with _told():
-        allowance_id = allow(ground().database, ground().settings, tenant, prefix, endpoint)
+        allowance_id = allow(
+            floor.database, floor.settings, tenant, prefix, endpoint, writing=write
+        )
     click.echo(allowance_id)
 
 
@@ -106,7 +110,8 @@ def list_all_buckets() -> None:
     """List which folders tenants may name."""
     with ground().database.read() as session:
         for tenant, row in list_allowances(session):
-            click.echo(f"{row.id}  {tenant}  {row.prefix}/  {row.endpoint}".rstrip())
+            may = "write" if row.writing else "read"
+            click.echo(f"{row.id}  {tenant}  {row.prefix}/  {may}  {row.endpoint}".rstrip())
 
 
 @buckets.command("withdraw")

@@ -46,6 +46,8 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "evaluations": (ALL, ALL, NONE),
     "files": (ALL, ALL, READ),
     "idempotency_keys": (ALL, ALL, NONE),
+    # The commit that ends a job inserts its output; an io worker writes it.
+    "job_outputs": (ALL, ALL, ADD),
     "jobs": (WRITE, WRITE, WRITE),
     "model_aliases": (ALL, WRITE, WRITE),
     "model_shadows": (ALL, CHANGE, READ),

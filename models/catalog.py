@@ -11,6 +11,7 @@ from models.contracts import (
     check_params,
     inherited_params,
     params_schema,
+    prediction_of,
     result_schema,
 )
 from models.contracts.truths import TRUTHS, evaluated_params
@@ -38,6 +39,7 @@ __all__ = [
     "evaluated_params",
     "inherited_params",
     "params_schema",
+    "prediction_of",
     "result_schema",
     "shipped_weights",
 ]

@@ -14,6 +14,7 @@ from jobs.base.states import TERMINAL
 from jobs.inputs.skipping import NOTHING
 from jobs.intake.bucket_items import Counted, count_source
 from jobs.intake.submission import Idempotency, Submission, find_earlier, rehearse
+from jobs.outputs.telling import read_output
 from jobs.queue.forecast import Cost, Prospect, expected, forecast
 from jobs.tables import Job
 from jobs.versions.names import shown_name
@@ -24,7 +25,7 @@ _SOONEST_S, _LATEST_S = 1, 10
 
 def view_of(session: Session, job: Job) -> JobView:
     """Show a job under the name that the caller used: a job, or OpenAI's batch."""
-    return job_view(job, kind_of_view(), forecast(session, job))
+    return job_view(job, kind_of_view(), forecast(session, job), read_output(session, job))
 
 
 def shown(job: Job, wait: Wait | None = None) -> Response:

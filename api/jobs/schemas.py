@@ -1,8 +1,8 @@
 """What callers may send for a job or a prediction, member by member."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, StrictBool, field_validator
+from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
 
 from api.web.schemas import (
     Binary,
@@ -22,7 +22,14 @@ from jobs.buckets.locations import LONGEST_ADDRESS
 from jobs.tenants.signing import is_secret
 
 # Spelled out for the type checker and the OpenAPI document; a test holds it against EVENTS.
-Event = Literal["job.completed", "job.failed", "job.cancelled", "job.expired"]
+Event = Literal[
+    "job.completed",
+    "job.failed",
+    "job.cancelled",
+    "job.expired",
+    "job.output_written",
+    "job.output_failed",
+]
 
 
 class Webhook(Strict):
@@ -47,6 +54,33 @@ class OutputExpiry(Strict):
     anchor: Literal["created_at"] = "created_at"
 
 
+class Output(Strict):
+    """Where the results are to be written when the job is over, and how."""
+
+    url: str = Field(
+        max_length=LONGEST_ADDRESS,
+        description="A folder of a bucket, `s3://bucket/path/`, also gs://, az://account/container/"
+        " and file:// of the server; in it the job makes one of its own, named by its id. An "
+        "operator allows each tenant the folders that it may write to.",
+    )
+    format: Literal["parquet", "ndjson"] = "parquet"
+    compression: Literal["gzip", "zstd"] | None = Field(
+        None, description="Of `ndjson`; Parquet is compressed in itself."
+    )
+    connection: str | None = Field(
+        None,
+        max_length=64,
+        description="Id or name of a connection of yours that opens the bucket; the server's own "
+        "credentials without one.",
+    )
+
+    @model_validator(mode="after")
+    def _check_compression(self) -> Self:
+        if self.compression is not None and self.format == "parquet":
+            raise ValueError("`compression` goes with ndjson: Parquet is compressed in itself")
+        return self
+
+
 class CommonOptions(Strict):
     """What any job may say of itself, a rerun too."""
 
@@ -54,6 +88,11 @@ class CommonOptions(Strict):
     priority: Literal["high", "normal", "low"] = "normal"
     metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16)
     webhook: Webhook | None = None
+    output: Annotated[str, Field(max_length=LONGEST_ADDRESS)] | Output | None = Field(
+        None,
+        description="Where the results are to be written when the job is over: a folder's address, "
+        "or an object with more to say. What was written stays when the job is deleted.",
+    )
     completion_window: str | None = Field(None, description="`30m`, `24h` or `7d`; at most 30 days")
     output_expires_after: Lifetime | OutputExpiry | None = None
     overlays: StrictBool = Field(
@@ -67,6 +106,14 @@ class CommonOptions(Strict):
     @classmethod
     def _check_window(cls, window: str | None) -> str | None:
         return None if window is None else check_window(window)
+
+    @property
+    def wanted_output(self) -> dict[str, Any] | None:
+        """Where the results go, as a job keeps it; None if the caller does not say."""
+        if self.output is None:
+            return None
+        said = Output(url=self.output) if isinstance(self.output, str) else self.output
+        return said.model_dump(exclude_none=True)
 
     @property
     def lifetime_s(self) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import request
 
-from api.current import ground, tenant_id
+from api.current import buckets, ground, tenant_id
 from api.jobs.inline_items import read_requests, read_urls
 from api.jobs.schemas import (
     CommonOptions,
@@ -35,6 +35,7 @@ from jobs.intake.children import check_rerun
 from jobs.intake.submission import Idempotency, Submission, fingerprint
 from jobs.kinds.evaluation import EVALUATION
 from jobs.kinds.rerun import RERUN
+from jobs.outputs.places import check_output
 from jobs.tables import File, Job, ModelVersion
 from jobs.versions.names import shown_name
 from jobs.versions.registry import Choice, choose, resolve
@@ -176,6 +177,7 @@ def checked(options: CommonOptions, wanted: Wanted, choice: Choice | None = None
         priority=options.priority,
         metadata=options.metadata,
         webhook=checked_webhook(options.webhook, settings),
+        output=_checked_output(options.wanted_output),
         completion_window=options.completion_window,
         completion_window_s=seconds_to_run(options.completion_window, settings.completion_window_s),
         output_expires_after=options.lifetime_s,
@@ -232,6 +234,12 @@ def _checked_overlays(wanted: bool, version: ModelVersion) -> bool:
             param="overlays",
         )
     return wanted
+
+
+def _checked_output(output: dict[str, Any] | None) -> dict[str, Any] | None:
+    if output is not None:
+        check_output(ground(), buckets(), tenant_id(), output)
+    return output
 
 
 def checked_webhook(webhook: Webhook | None, settings: Settings) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """What callers get to see of a job. Times are whole seconds since 1970 (UTC)."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -8,7 +9,7 @@ from api.current import link
 from api.web.openapi import LineFault
 from api.web.views import Page
 from jobs.aftercare.output_files import Part, output_files_of
-from jobs.base.states import JobKind, JobStatus, Outcome
+from jobs.base.states import JobKind, JobStatus, Outcome, OutputState
 from jobs.inputs.skipping import NOTHING
 from jobs.queue.forecast import Forecast
 from jobs.tables import Job
@@ -84,6 +85,31 @@ class SourceView(BaseModel):
     connection: str | None = Field(None, description="The id of the connection, if there is one.")
 
 
+class OutputFault(BaseModel):
+    """Why the last try to write the results failed."""
+
+    code: str
+    message: str
+
+
+class OutputView(BaseModel):
+    """Results on their way into a bucket; `rows`, `bytes` and `manifest` once they are written."""
+
+    url: str
+    format: str
+    compression: str | None
+    connection: str | None = Field(description="The id of the connection, if there is one.")
+    status: OutputState = Field(
+        description="`waiting` until the job is over, and between tries; `manifest` is written "
+        "last, so whoever sees it sees everything."
+    )
+    error: OutputFault | None
+    attempts: int
+    rows: int | None
+    bytes: int | None
+    manifest: str | None = Field(description="The address of the list of parts.")
+
+
 class JobView(BaseModel):
     """A job at the moment of the answer."""
 
@@ -128,6 +154,7 @@ class JobView(BaseModel):
         description="Of a batch without one it is empty: OpenAI's clients have a text here."
     )
     source: SourceView | None = Field(description="Of a job whose items lie in a bucket.")
+    output: OutputView | None = Field(description="Of a job that writes its results to a bucket.")
     watch_id: str | None = Field(description="The watch that found the items in the bucket.")
     output_file_id: str | None = Field(
         description="The answered items of a job that is over, in the form of OpenAI's Batch API."
@@ -172,8 +199,10 @@ class DryRun(BaseModel):
     )
 
 
-def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
-    """Show a job."""
+def job_view(
+    job: Job, kind: Kind, ahead: Forecast, output: Mapping[str, Any] | None = None
+) -> JobView:
+    """Show a job; `output` is as jobs.outputs.telling reads it."""
     eta = ahead.eta_s
     files = {part: file.id for part, file in output_files_of(job).items()}
     return JobView(
@@ -198,6 +227,7 @@ def job_view(job: Job, kind: Kind, ahead: Forecast) -> JobView:
         overlays=job.overlays,
         input_file_id=job.input_file_id or ("" if kind == "batch" else None),
         source=SourceView(**job.source) if job.source else None,
+        output=OutputView(**output) if output else None,
         watch_id=job.watch_id,
         output_file_id=files.get(Part.OUTPUT),
         error_file_id=files.get(Part.ERROR),

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice, tee
 
 from api.current import ground
-from api.results.forms.export import begun, chunked
-from api.results.rows import rows_json
 from jobs.aftercare.output_files import OutputFile, Part
 from jobs.base.states import ItemStatus
+from jobs.forms.export import begun, chunked
+from jobs.forms.lines import rows_json
 from jobs.results.rows import read_rows
 from jobs.results.segments import Row, to_json
 from jobs.tables import Job

@@ -9,18 +9,19 @@ from flask import Response
 
 from api.current import ground, tenant_id
 from api.results.compression import ROWS, compressed_answer
-from api.results.forms.export import Export, begun, task_and_labels
 from api.results.forms.table import FORMS, PAGES, check_form, form_of
 from api.results.rows import ResultPage, page_json
 from api.results.schemas import ResultsQuery
 from api.web.openapi import describe
 from api.web.parsing import read_query
 from jobs.base.errors import NotFound
+from jobs.forms.export import Export, begun, task_and_labels
 from jobs.queue.reading import get_job
 from jobs.results.overlays import read_overlay
 from jobs.results.rows import Cursor, extent_of, parse_cursor, read_page, read_rows
 from jobs.results.segments import Row
 from jobs.tables import Job
+from models.catalog import prediction_of
 
 results = APIBlueprint("results", __name__, tag="Results")
 
@@ -102,7 +103,7 @@ def _stream(job: Job, after: Cursor, query: ResultsQuery) -> Response:
         )
         return begun(islice(wanted, told))
 
-    content = form.write(Export(job, task, labels, rows))
+    content = form.write(Export(job, task, labels, rows, prediction_of(task)))
     # What can be told of as an error is: the first piece is made before the answer begins.
     content = chain(list(islice(content, 1)), content)
     headers = {

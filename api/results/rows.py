@@ -1,13 +1,11 @@
 """A job's results as callers read them: rows as JSON, and pages of them."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.results.forms.export import model_of
 from jobs.base.states import ItemStatus
+from jobs.forms.lines import rows_json
 from jobs.results.rows import Page
 from jobs.results.segments import Row, to_json
 from jobs.tables import Job
@@ -68,27 +66,6 @@ class ResultPage(BaseModel):
     has_more: bool
 
 
-def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
-    """Write each row as a `ResultItem`, an object of JSON.
-
-    Text from text: a stream has millions of rows, and their predictions lie in the segments as they
-    are to be shown.
-    """
-    model = to_json(model_of(job))
-    for row in rows:
-        error = row.error and to_json(asdict(row.error))
-        warnings = to_json([asdict(each) for each in row.warnings]) if row.warnings else "[]"
-        yield (
-            f'{{"index":{row.index},"custom_id":{to_json(row.custom_id)},'
-            f'"status":"{row.status!s}","model":{model},'
-            f'"input_sha256":{to_json(row.input_sha256)},"attempts":{row.attempts},'
-            f'"predictions":{row.predictions_json or "null"},"error":{error or "null"},'
-            f'"warnings":{warnings},"width":{_number(row.width)},"height":{_number(row.height)},'
-            f'"fps":{_number(row.fps)},"duration_ms":{_number(row.duration_ms)},'
-            f'"metadata":{row.metadata_json or "null"}}}'
-        )
-
-
 def page_json(job: Job, page: Page, after: str | None) -> str:
     """Write a page as a `ResultPage`.
 
@@ -107,7 +84,3 @@ def prediction_json(job: Job, row: Row) -> str:
     """Write the row of a job of one item as a `PredictionView`."""
     (written,) = rows_json(job, [row])
     return f'{written.removesuffix("}")},"job_id":{to_json(job.id)}}}\n'
-
-
-def _number(value: float | None) -> str:
-    return "null" if value is None else to_json(value)

@@ -34,6 +34,7 @@ _OPTIONS = (
     "priority",
     "metadata",
     "webhook",
+    "output",
     "completion_window",
     "completion_window_s",
     "output_expires_after",

@@ -53,6 +53,15 @@ class Backlog(BaseModel):
     items: int = Field(description="In jobs, and not processed yet.")
 
 
+class WatchOutput(BaseModel):
+    """A folder in which each job of a watch makes one of its own."""
+
+    url: str
+    format: str
+    compression: str | None = None
+    connection: str | None = None
+
+
 class WatchView(BaseModel):
     """A watch at the moment of the answer."""
 
@@ -69,6 +78,7 @@ class WatchView(BaseModel):
     priority: str
     metadata: dict[str, str]
     webhook: WebhookView | None
+    output: WatchOutput | None = Field(description="Where the results of its jobs are written.")
     completion_window: str | None
     output_expires_after: int | None
     overlays: bool
@@ -109,6 +119,7 @@ def watch_view(row: Watch, open_items: int) -> WatchView:
         priority=options["priority"],
         metadata=options["metadata"] or {},
         webhook=WebhookView(**options["webhook"]) if options["webhook"] else None,
+        output=WatchOutput(**output) if (output := options.get("output")) else None,
         completion_window=options["completion_window"],
         output_expires_after=options["output_expires_after"],
         overlays=options["overlays"],

@@ -7,6 +7,8 @@ What a worker still computes of it is discarded by the fence, and its segment de
 without anything that the caller had said: a repeated submission under the same Idempotency-Key must
 not make the job anew, and the receipt can be asked for again.
 
+What was written into its caller's bucket stays there, as far as it was written.
+
 Its shadows go with it, and before it. Its reruns and retries stay: they are jobs of their own, but
 find its inputs gone, and what they were compared by is erased.
 """

@@ -22,7 +22,7 @@ from jobs.base.states import TERMINAL
 from jobs.base.storage import StorageError
 from jobs.kinds.table import kind_of, words_of
 from jobs.queue.completion import TIDY_AFTER_S, discard
-from jobs.tables import Comparison, Delivery, Evaluation, File, Job, Shard, Training
+from jobs.tables import Comparison, Delivery, Evaluation, File, Job, JobOutput, Shard, Training
 
 log = structlog.get_logger(__name__)
 
@@ -63,12 +63,13 @@ def erase_deleted(ground: Ground, job: Job) -> None:
     with ground.database.write() as session:
         session.execute(delete(Comparison).where(_is_of(job)))
         session.execute(delete(Evaluation).where(Evaluation.job_id == job.id))
+        session.execute(delete(JobOutput).where(JobOutput.job_id == job.id))
         session.execute(delete(Shard).where(Shard.job_id == job.id))
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))
         session.execute(delete(Training).where(Training.job_id == job.id))
         said: dict[str, Any] = {"requested": {}, "params": {}, "metadata_": {}}
         nothing = dict.fromkeys(
-            ("errors", "status_reason", "webhook", "manifest", "skipped", "source")
+            ("errors", "status_reason", "webhook", "manifest", "skipped", "source", "output")
         )
         # A worker that was at it may still write what nobody wants, and die before it is deleted.
         ended = {"outputs_erased_at": db_now(), "tidy_at": db_now() + TIDY_AFTER_S}

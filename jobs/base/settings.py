@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     )
     bucket_networks: Annotated[tuple[Network, ...], NoDecode] = ()
 
+    # Results that are written into buckets (jobs.outputs): pauses between the tries of one.
+    output_delays_s: Annotated[tuple[float, ...], NoDecode] = (
+        5, 30, 120, 600, 1800, 3600, 14400, 43200,
+    )  # fmt: skip
+
     watch_s: float = Field(
         30, gt=0, description="how often a watched folder is listed unless its watch says"
     )
@@ -167,6 +172,7 @@ class Settings(BaseSettings):
         "bucket_networks",
         "url_retry_delays_s",
         "webhook_delays_s",
+        "output_delays_s",
         "extensions",
         mode="before",
     )

@@ -1,4 +1,4 @@
-"""The states of a job, a shard, a version, an upload and an item: pure code, no I/O.
+"""The states of a job, a shard, a version, an upload, an output and an item: pure code, no I/O.
 
 A job
 
@@ -25,6 +25,13 @@ A version of a model
 A watch
 
     active ◄──listed──► failing        active, failing ──pause──► paused ──resume──► active
+
+An output: a job's results on their way into a bucket of its caller's
+
+    waiting ──leased──► writing ──manifest there──► written
+       ▲                  │  └──tries used up, or results gone──► failed
+       └──failed, pause───┘
+
 An upload that resumes
 
     receiving ──last byte──► finishing ──put together──► finished
@@ -117,6 +124,20 @@ class UploadState(StrEnum):
     # The rest is terminal. Parts that a crash has left are erased by the sweeper.
     FINISHED = "finished"
     EXPIRED = "expired"
+
+
+class OutputState(StrEnum):
+    """Where the writing of a job's results into a bucket stands."""
+
+    # The job is not over, or a try failed and the next is due after a pause. Moved on by the io
+    # worker that leases it; a crash changes nothing.
+    WAITING = "waiting"
+    # An io worker writes parts. Moved on by that worker; if it dies, its lease ends and another one
+    # writes the same objects anew, under the same names.
+    WRITING = "writing"
+    # The rest is terminal. The manifest is there, and with it everything that it lists.
+    WRITTEN = "written"
+    FAILED = "failed"
 
 
 class ItemStatus(StrEnum):

@@ -1,7 +1,8 @@
 """Which folders of which buckets a tenant may name: the operator's list, empty at first.
 
 An allowance is a folder and an endpoint. It covers what lies below the folder by whole segments,
-and is held against every object again when it is read: one that was withdrawn ends at once.
+and is held against every object again when it is read: one that was withdrawn ends at once. It lets
+objects be read, or results be written, never both: who may do both has two.
 """
 
 from collections.abc import Sequence
@@ -30,10 +31,20 @@ class Allowance(NamedTuple):
 
     folder: Location
     endpoint: str
+    # Whether results may be written there; nothing is then read.
+    writing: bool = False
 
 
-def allow(database: Database, settings: Settings, tenant: str, prefix: str, endpoint: str) -> str:
-    """Let a tenant name a folder; gives the allowance's id.
+def allow(
+    database: Database,
+    settings: Settings,
+    tenant: str,
+    prefix: str,
+    endpoint: str,
+    *,
+    writing: bool = False,
+) -> str:
+    """Let a tenant read from a folder, or write results into it; gives the allowance's id.
 
     Raises NotFound, InvalidRequest, and Conflict when it is allowed already or is our own place.
     """
@@ -48,17 +59,18 @@ def allow(database: Database, settings: Settings, tenant: str, prefix: str, endp
         raise InvalidRequest("A folder of the server has no endpoint.", param="endpoint")
     with database.write() as session:
         tenant_id = find_tenant(session, tenant)
-        if Allowance(folder, address) in allowances_of(session, tenant_id):
+        if Allowance(folder, address, writing) in allowances_of(session, tenant_id):
             raise Conflict(f"{folder.folder} is allowed already.")
         row = BucketAllowance(
             id=new_id("alw"),
             tenant_id=tenant_id,
             prefix=str(folder),
             endpoint=address,
+            writing=writing,
             created_at=session.scalar(select(db_now())) or 0.0,
         )
         session.add(row)
-        said = {"tenant_id": tenant_id, "endpoint": address}
+        said = {"tenant_id": tenant_id, "endpoint": address, "writing": writing}
         write_entry(session, OPERATOR, "bucket.allowed", str(folder), **said)
         return row.id
 
@@ -70,7 +82,7 @@ def withdraw(database: Database, allowance_id: str) -> None:
         if row is None:
             raise NotFound(f"There is no allowance {allowance_id!r}. `buckets list` shows all.")
         session.execute(delete(BucketAllowance).where(BucketAllowance.id == allowance_id))
-        said = {"tenant_id": row.tenant_id, "endpoint": row.endpoint}
+        said = {"tenant_id": row.tenant_id, "endpoint": row.endpoint, "writing": row.writing}
         write_entry(session, OPERATOR, "bucket.withdrawn", row.prefix, **said)
 
 
@@ -86,26 +98,38 @@ def list_allowances(session: Session) -> list[tuple[str, BucketAllowance]]:
 def allowances_of(session: Session, tenant_id: str) -> list[Allowance]:
     """Give what a tenant may name."""
     rows = session.execute(
-        select(BucketAllowance.prefix, BucketAllowance.endpoint).where(
+        select(BucketAllowance.prefix, BucketAllowance.endpoint, BucketAllowance.writing).where(
             BucketAllowance.tenant_id == tenant_id
         )
     )
-    return [Allowance(read_location(row.prefix), row.endpoint) for row in rows]
+    return [Allowance(read_location(row.prefix), row.endpoint, row.writing) for row in rows]
 
 
 def check_allowed(
-    settings: Settings, allowed: Sequence[Allowance], location: Location, endpoint: str
-) -> None:
-    """Raise BucketError unless a tenant may name a folder or an object at an endpoint."""
-    if any(each.endpoint == endpoint and each.folder.covers(location) for each in allowed):
-        # Ours are refused whatever was allowed; where nothing was, nobody is told where we are.
-        if is_own_place(settings, location):
-            raise not_allowed(f"{location} is where this installation keeps its own data.")
-        return
+    settings: Settings,
+    allowed: Sequence[Allowance],
+    location: Location,
+    endpoint: str,
+    *,
+    writing: bool = False,
+) -> Location:
+    """Give the folder whose allowance covers what a tenant names at an endpoint, to read or write.
+
+    Raises BucketError where there is none.
+    """
+    covering = [each for each in allowed if each.writing is writing]
+    covering = [each for each in covering if each.endpoint == endpoint]
+    for each in covering:
+        if each.folder.covers(location):
+            # Ours are refused whatever was allowed; where nothing was, nobody is told where we are.
+            if is_own_place(settings, location):
+                raise not_allowed(f"{location} is where this installation keeps its own data.")
+            return each.folder
     where = f" at {endpoint}" if endpoint else ""
+    what, flag = ("write results to", " --write") if writing else ("name", "")
     raise not_allowed(
-        f"{location}{where} is not among the buckets that you may name. An operator allows a "
-        "folder with `pixelmill buckets allow --tenant NAME ADDRESS`."
+        f"{location}{where} is not among the buckets that you may {what}. An operator allows a "
+        f"folder with `pixelmill buckets allow --tenant NAME{flag} ADDRESS`."
     )
 
 

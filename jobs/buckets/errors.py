@@ -5,6 +5,8 @@ from typing import Literal
 BucketCode = Literal[
     "bucket_not_allowed",
     "bucket_denied",
+    "bucket_full",
+    "bucket_gone",
     "bucket_unreachable",
     "connection_gone",
     "input_changed",
@@ -51,6 +53,35 @@ def denied(location: object) -> BucketError:
     return BucketError(
         "bucket_denied",
         f"The store refuses to give {location}. Check the credentials and what they may read.",
+    )
+
+
+def takes_nothing(location: object) -> BucketError:
+    """Make the error for credentials, or rights of a folder, that do not let results be written."""
+    return BucketError(
+        "bucket_denied",
+        f"The store refuses to take {location}. Check the credentials and what they may write.",
+    )
+
+
+def bucket_gone(location: object) -> BucketError:
+    """Make the error for results whose bucket or folder is not there."""
+    return BucketError(
+        "bucket_gone", f"{location} cannot be written: there is no such bucket or folder."
+    )
+
+
+def bucket_full(location: object) -> BucketError:
+    """Make the error for a disk, or an account, without room for results."""
+    return BucketError("bucket_full", f"{location} cannot be written: there is no room for it.")
+
+
+def no_folder(location: object) -> BucketError:
+    """Make the error for a way that leads over a link, or over a file."""
+    return BucketError(
+        "bucket_denied",
+        f"{location} cannot be written: no link is followed, and what lies in its way is no "
+        "folder.",
     )
 
 

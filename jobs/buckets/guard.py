@@ -2,7 +2,8 @@
 
     obstore ─► Guard: known token? host of that store? ─► one lookup, every address checked
             ─► a connection to exactly that address ─► CONNECT: bytes both ways, TLS is obstore's
-                                                       GET, HEAD: one exchange in plain HTTP
+                                                       GET, HEAD: one exchange in plain HTTP,
+                                                       and PUT for who was admitted to write
 
 A store's client resolves names by itself, follows redirects and looks for credentials at addresses
 of its own. So each has a proxy to speak through, and this one knows each by a token that is in
@@ -22,9 +23,13 @@ from jobs.inputs.addresses import Address, Network, UrlNotAllowed, check_url, is
 Host = tuple[str, int]
 
 _TLS_PORTS = frozenset({443})
+_READING = frozenset({"GET", "HEAD"})
+_WRITING = _READING | {"PUT"}
 _HEAD_BYTES = 64 * 1024
 _PIECE = 256 * 1024
 _CONNECT_S, _HEAD_S, _IDLE_S = 10.0, 60.0, 120.0
+# Bytes of one object that is written: parts of results are smaller (jobs.outputs.parts).
+_MOST_WRITTEN = 256 * 1024 * 1024
 _DROPPED = (b"proxy-", b"connection:", b"keep-alive:")
 
 
@@ -39,6 +44,8 @@ class Guard:
         self._networks = networks
         self._hosts: dict[str, frozenset[Host]] = {}
         self._refused: set[str] = set()
+        # The tokens of those who may write.
+        self._writers: set[str] = set()
         # And by which token each is let out, once it has said so.
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._loop = asyncio.new_event_loop()
@@ -49,10 +56,15 @@ class Guard:
         self._thread = threading.Thread(target=self._loop.run_forever, name="guard", daemon=True)
         self._thread.start()
 
-    def admit(self, hosts: frozenset[Host]) -> str:
-        """Give the URL of a proxy that calls these hosts alone, and none at a forbidden address."""
+    def admit(self, hosts: frozenset[Host], *, writes: bool = False) -> str:
+        """Give the URL of a proxy that calls these hosts alone, and none at a forbidden address.
+
+        What TLS hides is the credentials' affair: over it the guard sees hosts and no methods.
+        """
         token = secrets.token_urlsafe(24)
         self._hosts[token] = hosts
+        if writes:
+            self._writers.add(token)
         return f"http://store:{token}@127.0.0.1:{self._port}"
 
     def has_refused(self, proxy_url: str) -> bool:
@@ -65,6 +77,7 @@ class Guard:
     def dismiss(self, proxy_url: str) -> None:
         """Let nobody through by a URL any more; what is on its way may come to its end."""
         self._hosts.pop(_token_in(proxy_url), None)
+        self._writers.discard(_token_in(proxy_url))
 
     def cut_off(self, proxy_url: str) -> None:
         """Let nobody through by a URL any more, and end what is on its way."""
@@ -121,7 +134,8 @@ class Guard:
         if hosts is None:
             raise _Refused
         try:
-            await self._let_out(line, fields, hosts, reader, writer)
+            methods = _WRITING if token in self._writers else _READING
+            await self._let_out(line, fields, hosts, methods, reader, writer)
         except _Refused:
             self._refused.add(token)
             raise
@@ -131,6 +145,7 @@ class Guard:
         line: bytes,
         fields: list[bytes],
         hosts: frozenset[Host],
+        methods: frozenset[str],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
@@ -140,8 +155,9 @@ class Guard:
             out = await self._dial((host.strip("[]").lower(), int(port)), hosts, is_plain=False)
             await _tunnel(out, reader, writer)
             return
-        if method not in ("GET", "HEAD"):
+        if method not in methods:
             raise _Refused
+        length = _length_of(fields)
         try:
             url = check_url(target, allow_networks=self._networks)
         except UrlNotAllowed as err:
@@ -151,7 +167,8 @@ class Guard:
         out = await self._dial((url.hostname, url.port), hosts, is_plain=True)
         request = f"{method} {url.target} HTTP/1.1".encode()
         kept = [each for each in fields if not each.lower().startswith(_DROPPED)]
-        await _exchange(out, b"\r\n".join((request, *kept, b"connection: close", b"", b"")), writer)
+        asked = b"\r\n".join((request, *kept, b"connection: close", b"", b""))
+        await _exchange(out, asked, (reader, length), writer)
 
     async def _dial(
         self, host: Host, hosts: frozenset[Host], *, is_plain: bool
@@ -194,6 +211,19 @@ def _token_of(fields: list[bytes]) -> str:
     return ""
 
 
+def _length_of(fields: list[bytes]) -> int:
+    """Give how long a request's body is: no longer than is said, and never without saying."""
+    said = [each.partition(b":") for each in fields]
+    named = [(name.strip().lower(), value.strip()) for name, _, value in said]
+    lengths = [value for name, value in named if name == b"content-length"]
+    if any(name == b"transfer-encoding" for name, _ in named) or len(lengths) > 1:
+        raise _Refused
+    length = lengths[0] if lengths else b"0"
+    if not length.isdigit() or int(length) > _MOST_WRITTEN:
+        raise _Refused
+    return int(length)
+
+
 async def _tunnel(
     out: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     reader: asyncio.StreamReader,
@@ -210,18 +240,34 @@ async def _tunnel(
 async def _exchange(
     out: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     request: bytes,
+    body: tuple[asyncio.StreamReader, int],
     writer: asyncio.StreamWriter,
 ) -> None:
     """Send one request, and give back the one answer to it, with the end of its connection."""
     try:
         out[1].write(request)
-        await out[1].drain()
+        await _send(*body, out[1])
         head = await asyncio.wait_for(out[0].readuntil(b"\r\n\r\n"), _IDLE_S)
         kept = [each for each in head[:-4].split(b"\r\n") if not each.lower().startswith(_DROPPED)]
         writer.write(b"\r\n".join((*kept, b"connection: close", b"", b"")))
         await _copy(out[0], writer, _IDLE_S)
     finally:
         out[1].close()
+
+
+async def _send(reader: asyncio.StreamReader, length: int, writer: asyncio.StreamWriter) -> None:
+    while length:
+        piece = await asyncio.wait_for(reader.read(min(length, _PIECE)), _IDLE_S)
+        if not piece:
+            raise EOFError
+        length -= len(piece)
+        try:
+            writer.write(piece)
+            await writer.drain()
+        except ConnectionError:
+            # Whoever refuses a body may say so before all of it is there.
+            return
+    await writer.drain()
 
 
 async def _copy(

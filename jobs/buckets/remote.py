@@ -7,7 +7,7 @@ them, and addresses are always said.
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,11 +28,14 @@ from jobs.base.storage import CHUNK
 from jobs.buckets.credentials import Credentials
 from jobs.buckets.errors import (
     BucketError,
+    bucket_full,
+    bucket_gone,
     denied,
     endless,
     not_allowed,
     object_changed,
     object_gone,
+    takes_nothing,
     unreachable,
 )
 from jobs.buckets.guard import Guard, Host
@@ -67,8 +70,11 @@ class Passed(NamedTuple):
 class RemoteBucket:
     """One bucket by one set of credentials; safe to share between threads."""
 
-    def __init__(self, bucket: Location, credentials: Credentials, guard: Guard) -> None:
+    def __init__(
+        self, bucket: Location, credentials: Credentials, guard: Guard, *, writes: bool = False
+    ) -> None:
         self._bucket, self._credentials, self._guard = bucket, credentials, guard
+        self._writes = writes
         self._store, self._proxy = self._opened()
 
     def close(self) -> None:
@@ -119,10 +125,21 @@ class RemoteBucket:
             raise object_changed(location)
         return data
 
+    def put(self, location: Location, data: bytes) -> str:
+        """Write an object in one request, whole or not at all; gives its ETag.
+
+        Raises BucketError.
+        """
+        with self._told(location, writing=True):
+            # Parts of an upload that was broken off would lie there unseen, and cost.
+            done = obstore.put(self._store, location.key, data, use_multipart=False)
+        return done["e_tag"] or ""
+
     def _opened(self) -> tuple[Any, str]:
         """Open the store, and give the URL of the proxy that it speaks through."""
         endpoint = endpoint_of(self._bucket, self._credentials)
-        proxy = self._guard.admit(_hosts(self._credentials, endpoint))
+        hosts = _hosts(self._credentials, endpoint)
+        proxy = self._guard.admit(hosts, writes=self._writes)
         return _open(self._bucket, self._credentials, endpoint, proxy), proxy
 
     @contextmanager
@@ -134,7 +151,9 @@ class RemoteBucket:
             self._guard.cut_off(proxy)
 
     @contextmanager
-    def _told(self, location: Location, proxy: str = "") -> Iterator[None]:
+    def _told(
+        self, location: Location, proxy: str = "", *, writing: bool = False
+    ) -> Iterator[None]:
         """Say in our own words what went wrong.
 
         Without the cause: what a store answers quotes keys, tokens and what was signed, and
@@ -144,11 +163,11 @@ class RemoteBucket:
             yield
             return
         except FileNotFoundError:
-            failure = object_gone(location)
+            failure = bucket_gone(location) if writing else object_gone(location)
         except PreconditionError:
             failure = object_changed(location)
         except (PermissionDeniedError, UnauthenticatedError):
-            failure = denied(location)
+            failure = takes_nothing(location) if writing else denied(location)
         except InvalidPathError:
             # obstore then gives none of the page that the key is on.
             raise LocationError(
@@ -156,7 +175,7 @@ class RemoteBucket:
                 "cannot be listed. Name a folder without it, or a manifest."
             ) from None
         except (BaseError, OSError, ValueError) as err:
-            failure = _of_status(location, str(err))
+            failure = _of_status(location, str(err), _WRITING if writing else _READING)
         if self._guard.has_refused(proxy or self._proxy):
             failure = not_allowed(
                 f"The store of {location} may not be called: it has to be on the public internet "
@@ -174,12 +193,20 @@ def _wait_for(coming: Future[Any], folder: Location, beat: Beat) -> None:
             raise endless(folder, _PAGE_S)
 
 
-def _of_status(location: Location, told: str) -> BucketError:
-    """Tell listings that were refused, which obstore does not tell apart, from stores away."""
+_Failures = Mapping[str, Callable[[object], BucketError]]
+_READING: _Failures = {"404": object_gone, "401": denied, "403": denied}
+_WRITING: _Failures = {
+    "404": bucket_gone,
+    "401": takes_nothing,
+    "403": takes_nothing,
+    "507": bucket_full,
+}
+
+
+def _of_status(location: Location, told: str, failures: _Failures) -> BucketError:
+    """Tell calls that were refused, which obstore does not tell apart, from stores away."""
     status = _STATUS.search(told.partition("\n")[0])
-    if status is None:
-        return unreachable(location)
-    return {"404": object_gone, "401": denied, "403": denied}.get(status[1], unreachable)(location)
+    return failures.get(status[1] if status else "", unreachable)(location)
 
 
 def ranges(size: int) -> Iterator[tuple[int, int]]:

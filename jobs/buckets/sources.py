@@ -2,8 +2,8 @@
 
     owner (tenant, connection) + address ─► allowances ─► credentials ─► a store behind the guard
 
-Whoever lists or reads comes through here each time; what was looked up is kept for some seconds,
-so that an allowance or a connection that is taken back ends soon.
+Whoever lists, reads or writes comes through here each time; what was looked up is kept for some
+seconds, so that an allowance or a connection that is taken back ends soon.
 """
 
 import threading
@@ -18,6 +18,7 @@ from jobs.buckets.allowances import Allowance, allowances_of, check_allowed
 from jobs.buckets.connections import find_connection, open_connection
 from jobs.buckets.credentials import Credentials, Kind, server_credentials
 from jobs.buckets.errors import BucketError, not_allowed
+from jobs.buckets.folder_outlets import FolderOutlet
 from jobs.buckets.folders import FolderBucket
 from jobs.buckets.guard import Guard
 from jobs.buckets.locations import Location
@@ -55,6 +56,16 @@ class Bucket(Protocol):
 
     def read(self, location: Location, known: Found, start: int, length: int, /) -> bytes:
         """Read a run of an object that is still the one that is known; raises BucketError."""
+
+    def close(self) -> None:
+        """Let it go."""
+
+
+class Outlet(Protocol):
+    """Where objects may be written: an object store's bucket, or a folder of the server's disk."""
+
+    def put(self, location: Location, data: bytes, /) -> str:
+        """Write an object, whole or not at all; gives its ETag, or nothing. Raises BucketError."""
 
     def close(self) -> None:
         """Let it go."""
@@ -98,16 +109,26 @@ class Buckets:
     def bucket(self, owner: Owner, location: Location) -> Bucket:
         """Open the bucket of a folder or object that its owner may name; raises BucketError."""
         with self._lock:
-            rights = self._rights_of(owner)
-            if location.scheme == "file":
-                if owner.connection_id:
-                    raise not_allowed("A folder of the server is read without a connection.")
-                check_allowed(self._ground.settings, rights.allowed, location, "")
+            _, credentials = self._allowed(owner, location, writing=False)
+            if credentials is None:
                 return self._folders
-            credentials = rights.credentials or self._server_credentials(location)
-            check_allowed(self._ground.settings, rights.allowed, location, credentials.endpoint)
-            _check_fits(credentials, location)
             return self._opened(owner, location, credentials)
+
+    def check_outlet(self, owner: Owner, folder: Location) -> None:
+        """Raise BucketError unless an owner may write results into a folder, by now."""
+        with self._lock:
+            self._allowed(owner, folder, writing=True)
+
+    def outlet(self, owner: Owner, folder: Location) -> Outlet:
+        """Open a folder that its owner may write results into; the caller closes it.
+
+        Raises BucketError.
+        """
+        with self._lock:
+            allowed, credentials = self._allowed(owner, folder, writing=True)
+            if credentials is None:
+                return FolderOutlet(allowed)
+            return RemoteBucket(folder, credentials, self._guarded(), writes=True)
 
     def close(self) -> None:
         """Close every store and the way out."""
@@ -118,6 +139,26 @@ class Buckets:
             if self._guard is not None:
                 self._guard.close()
                 self._guard = None
+
+    def _allowed(
+        self, owner: Owner, location: Location, *, writing: bool
+    ) -> tuple[Location, Credentials | None]:
+        """Give the folder that was allowed, and what opens it: nothing, for the server's disk."""
+        rights, settings = self._rights_of(owner), self._ground.settings
+        if location.scheme == "file":
+            if owner.connection_id:
+                raise not_allowed("A folder of the server is named without a connection.")
+            return check_allowed(settings, rights.allowed, location, "", writing=writing), None
+        credentials = rights.credentials or self._server_credentials(location)
+        endpoint = credentials.endpoint
+        folder = check_allowed(settings, rights.allowed, location, endpoint, writing=writing)
+        _check_fits(credentials, location)
+        return folder, credentials
+
+    def _guarded(self) -> Guard:
+        if self._guard is None:
+            self._guard = Guard(self._ground.settings.bucket_networks)
+        return self._guard
 
     def _rights_of(self, owner: Owner) -> _Rights:
         known = self._rights.get(owner)
@@ -157,9 +198,7 @@ class Buckets:
         if known is not None and known[0] == credentials:
             self._open.move_to_end(key)
             return known[1]
-        if self._guard is None:
-            self._guard = Guard(self._ground.settings.bucket_networks)
-        bucket = RemoteBucket(location, credentials, self._guard)
+        bucket = RemoteBucket(location, credentials, self._guarded())
         self._open[key] = (credentials, bucket)
         if len(self._open) > _MOST_OPEN:
             self._open.popitem(last=False)[1][1].close()

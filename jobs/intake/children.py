@@ -61,6 +61,7 @@ def retry_of(session: Session, parent: Job) -> Submission:
         priority=parent.priority,
         metadata=parent.metadata_,
         webhook=parent.webhook,
+        output=parent.output,
         completion_window=parent.completion_window,
         completion_window_s=parent.expires_at - parent.created_at,
         output_expires_after=parent.output_expires_after,

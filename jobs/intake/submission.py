@@ -55,6 +55,8 @@ class Submission:
     priority: str = "normal"
     metadata: dict[str, str] | None = None
     webhook: dict[str, Any] | None = None
+    # Where in a bucket the results are to be written (jobs.outputs).
+    output: dict[str, Any] | None = None
     completion_window: str | None = None
     completion_window_s: float = 86400.0
     output_expires_after: int | None = None
@@ -198,6 +200,7 @@ def new_job(submission: Submission) -> Job:
         source=submission.source,
         metadata_=submission.metadata or {},
         webhook=submission.webhook,
+        output=submission.output,
         completion_window=submission.completion_window,
         output_expires_after=submission.output_expires_after,
         delete_inputs=submission.delete_inputs,

@@ -15,7 +15,7 @@ or lapses keeps it.
     shards          jobs.queue.shards            deliveries     jobs.queue.webhooks
     preparations    jobs.intake.preparation      comparisons    jobs.aftercare.comparison
     validations     jobs.versions.validation     evaluations    jobs.aftercare.evaluation
-    watches         jobs.watches.looks
+    watches         jobs.watches.looks           outputs        jobs.outputs.leasing
 """
 
 from collections.abc import Callable

@@ -56,7 +56,8 @@ ITEMS = counter(
 STAGE_SECONDS = histogram(
     "pixelmill_stage_seconds",
     "Seconds in a stage: `prepare` of a job; `read`, `decode`, `batch_wait` of a chunk of items; "
-    "`infer` of a batch; `commit` of a shard; `webhook` of a try to deliver.",
+    "`infer` of a batch; `commit` of a shard; `webhook` of a try to deliver; "
+    "`output` of a try to write results into a bucket.",
     "stage",
     buckets=_SECONDS,
 )

@@ -1,7 +1,7 @@
 """How a job ends: by its last commit (jobs.queue.commits), by a cancel, or at its deadline.
 
-In the transaction that closes a job its webhook deliveries are inserted, and what its kind makes
-follow it.
+In the transaction that closes a job its webhook deliveries are inserted, the output that it asked
+for, and what its kind makes follow it.
 """
 
 from sqlalchemy import Boolean, and_, bindparam, event, exists, or_, select, update
@@ -13,6 +13,7 @@ from jobs.base.states import (
     TERMINAL,
     ItemStatus,
     JobStatus,
+    OutputState,
     ShardState,
     check_job_move,
     closing_status,
@@ -22,7 +23,7 @@ from jobs.events.numbering import Moment, number_events
 from jobs.kinds.table import kind_of
 from jobs.metrics import metrics
 from jobs.queue.webhooks import Told, record_event
-from jobs.tables import Job, Shard, Table, WebhookEndpoint
+from jobs.tables import Job, JobOutput, Shard, Table, WebhookEndpoint
 
 # Longer than a worker that was thought dead may take to write what nobody wants any more.
 TIDY_AFTER_S = 600.0
@@ -171,8 +172,25 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
         connection.execute(_NUMBER_REST, {"of_job": job.id, "after": job.commits + 1})
     told = [Told(row.id, row.url, row.events) for row in rows if row.id is not None]
     record_event(session, job, now, told)
+    if job.output is not None:
+        session.add(_output_of(job, now))
     kind.end(session, job)
     _count_when_committed(session, status)
+
+
+def _output_of(job: Job, now: float) -> JobOutput:
+    """Make the row of an output that is to be written, due at once."""
+    row = JobOutput(
+        job_id=job.id,
+        tenant_id=job.tenant_id,
+        state=OutputState.WAITING,
+        until=now,
+        created_at=now,
+    )
+    if job.status is JobStatus.FAILED:
+        row.state, row.ended_at = OutputState.FAILED, now
+        row.error_code, row.error_message = "job_failed", "The job failed and has no results."
+    return row
 
 
 def _count_when_committed(session: Session, status: JobStatus) -> None:

@@ -34,10 +34,19 @@ from jobs.leases.leases import Lease, is_due, lease_within
 from jobs.tables import Delivery, Job, Tenant, WebhookEndpoint
 from jobs.tenants.audit import WORKER, Actor, write_entry
 
-EVENTS = ("job.completed", "job.failed", "job.cancelled", "job.expired")
+OUTPUT_WRITTEN, OUTPUT_FAILED = "job.output_written", "job.output_failed"
+EVENTS = (
+    "job.completed",
+    "job.failed",
+    "job.cancelled",
+    "job.expired",
+    OUTPUT_WRITTEN,
+    OUTPUT_FAILED,
+)
 
-# The events of a job are numbered from 1, so that receivers can order them; it ends once.
-_SEQUENCE_OF_END = 1
+# The events of a job are numbered from 1, so that receivers can order them: it ends once, and what
+# becomes of its output is known once.
+_SEQUENCE_OF_END, _SEQUENCE_OF_OUTPUT = 1, 2
 
 # What is kept of an answer, in bytes.
 _ANSWER_KEPT = 1024
@@ -87,7 +96,29 @@ class Told:
 
 def record_event(session: Session, job: Job, now: float, told: Sequence[Told]) -> None:
     """Insert the deliveries of a job that has just become terminal; `told` are its endpoints."""
-    event = f"job.{job.status}"
+    _insert(session, job, f"job.{job.status}", {"sequence": _SEQUENCE_OF_END}, now, told)
+
+
+def record_output(
+    session: Session, job: Job, event: str, output: Mapping[str, Any], now: float
+) -> None:
+    """Insert the deliveries of a job whose output was written just now, or never will be."""
+    endpoints = select(WebhookEndpoint.id, WebhookEndpoint.url, WebhookEndpoint.events).where(
+        WebhookEndpoint.tenant_id == job.tenant_id, WebhookEndpoint.enabled
+    )
+    told = [Told(row.id, row.url, row.events) for row in session.execute(endpoints)]
+    said = {"sequence": _SEQUENCE_OF_OUTPUT, "output": output}
+    _insert(session, job, event, said, now, told)
+
+
+def _insert(
+    session: Session,
+    job: Job,
+    event: str,
+    said: Mapping[str, Any],
+    now: float,
+    told: Sequence[Told],
+) -> None:
     own = [Told(None, job.webhook["url"], job.webhook["events"])] if job.webhook else []
     wanted = [each for each in (*own, *told) if event in each.events]
     if not wanted:
@@ -97,7 +128,7 @@ def record_event(session: Session, job: Job, now: float, told: Sequence[Told]) -
         "status": job.status,
         "outcome": job.outcome,
         "request_counts": job.request_counts,
-        "sequence": _SEQUENCE_OF_END,
+        **said,
     }
     event_id, body = new_id("evt"), body_of(event, data, now)
     for each in wanted:

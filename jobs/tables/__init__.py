@@ -3,7 +3,7 @@
 job_tables.py         tenants, keys, files, jobs, shards
 model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
-evaluation_tables.py  evaluations; training_tables.py: trainings
+evaluation_tables.py  evaluations; training_tables.py: trainings; output_tables.py: outputs
 bucket_tables.py      allowances of buckets, connections; watch_tables.py: watches
 upload_tables.py      uploads that resume; worker_tables.py: worker processes
 webhook_tables.py     endpoints of webhooks, deliveries
@@ -15,6 +15,7 @@ from jobs.tables.comparison_tables import Comparison, ModelShadow
 from jobs.tables.evaluation_tables import Evaluation
 from jobs.tables.job_tables import ApiKey, File, IdempotencyKey, Job, Shard, Tenant
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
+from jobs.tables.output_tables import JobOutput
 from jobs.tables.training_tables import Training
 from jobs.tables.upload_tables import Upload, UploadPart
 from jobs.tables.watch_tables import Watch
@@ -32,6 +33,7 @@ __all__ = [
     "File",
     "IdempotencyKey",
     "Job",
+    "JobOutput",
     "ModelAlias",
     "ModelShadow",
     "ModelVersion",

@@ -1,6 +1,6 @@
 """Tables of buckets: which a tenant may name, and the credentials that it has stored for them."""
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.tables.bases import Table
@@ -17,11 +17,17 @@ class BucketAllowance(Table):
     prefix: Mapped[str]
     # Scheme, host and port; empty for the provider's own.
     endpoint: Mapped[str] = mapped_column(default="")
+    # Whether results may be written there; it then lets nothing be read.
+    writing: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[float]
 
     __table_args__ = (
         UniqueConstraint(
-            "tenant_id", "prefix", "endpoint", name="uq_bucket_allowances_tenant_id_prefix_endpoint"
+            "tenant_id",
+            "prefix",
+            "endpoint",
+            "writing",
+            name="uq_bucket_allowances_tenant_id_prefix_endpoint",
         ),
     )
 

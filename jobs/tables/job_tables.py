@@ -5,6 +5,7 @@
        ├──< jobs ──< shards          one row a shard, never one an item
        │      ├──< deliveries        one row an event and receiver (jobs.tables.webhook_tables)
        │      ├──  comparisons       one row a rerun or shadow (jobs.tables.comparison_tables)
+       │      ├──  job_outputs       one row an output (jobs.tables.output_tables)
        │      ├──  evaluations       one row an evaluation (jobs.tables.evaluation_tables)
        │      └──  trainings         one row a training (jobs.tables.training_tables)
        ├──< idempotency_keys
@@ -130,6 +131,8 @@ class Job(Table):
     manifest: Mapped[str | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
     webhook: Mapped[dict[str, Any] | None]
+    # Where in a bucket the results are to be written when it is over (jobs.outputs).
+    output: Mapped[dict[str, Any] | None]
     completion_window: Mapped[str | None]
     output_expires_after: Mapped[int | None]
     delete_inputs: Mapped[bool] = mapped_column(default=False)

@@ -94,6 +94,11 @@ def result_schema(task: str) -> dict[str, Any]:
     return {"type": "array", "items": contract_of(task).prediction.model_json_schema()}
 
 
+def prediction_of(task: str | None) -> type[BaseModel] | None:
+    """Return the schema of one of a task's predictions; None for a job that does no task."""
+    return None if task is None else contract_of(task).prediction
+
+
 def contract_of(task: str) -> Contract:
     """Return a task's schemas; raises RecordError for a task that does not exist."""
     try:

@@ -2,7 +2,6 @@
 
 import sys
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +33,14 @@ from pixelmill.cli.options import (
     Wait,
     read_metadata,
     read_params,
+)
+from pixelmill.cli.outputs import (
+    OutputConnection,
+    OutputFormat,
+    OutputPlace,
+    bucket_output,
+    file_of,
+    finish_output,
 )
 from pixelmill.cli.showing.display import (
     aligned,
@@ -111,19 +118,18 @@ def submit(
         typer.Option("--exclude", metavar="GLOB", help="Of a bucket: not these; repeatable."),
     ] = None,
     connection: Connection = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Wait, then write the results to this file (.csv, .parquet, …)."
-        ),
-    ] = None,
+    output: OutputPlace = None,
+    output_format: OutputFormat = None,
+    output_connection: OutputConnection = None,
     form: Form = None,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a batch; its job's id goes to stdout."""
-    wanted = form_of(form, output)
+    file = file_of(output)
+    wanted = form_of(form, file)
+    in_bucket = bucket_output(output, output_format, output_connection)
     with Client(remember=state_folder()) as client:
         model = chosen_model(client, model, paths)
         with upload_progress() as on_upload:
@@ -138,17 +144,20 @@ def submit(
                 include=include,
                 exclude=exclude,
                 connection=connection,
+                output=in_bucket,
                 on_upload=on_upload,
             )
         if not as_json:
             # At once: whoever interrupts the wait needs it to find the job again.
             typer.echo(job.id)
         say_left_out(job)
-        if output is None:
+        if in_bucket and wait:
+            finish_output(client, job, timeout, as_json=as_json)
+        if file is None:
             finish(client, job, wait=wait, timeout=timeout, as_json=as_json, quiet=True)
         job, code = watch(client, job, timeout)
         if code is None:
-            save_results(client.results(job), wanted, output)
+            save_results(client.results(job), wanted, file)
             tell_failures(job, client.results(job))
         finish(
             client,

@@ -111,10 +111,14 @@ def allow_bucket(
     endpoint: Annotated[
         str, typer.Option("--endpoint", help="Of a store that is not the provider's own.")
     ] = "",
+    write: Annotated[
+        bool, typer.Option("--write", help="To write results there; not to read.")
+    ] = False,
 ) -> None:
     """Let a tenant name a folder and all below it, such as s3://bucket/path/."""
     at = ("--endpoint", endpoint) if endpoint else ()
-    raise typer.Exit(_run(*_BUCKETS, "allow", "--tenant", tenant, *at, "--", prefix))
+    to = ("--write",) if write else ()
+    raise typer.Exit(_run(*_BUCKETS, "allow", "--tenant", tenant, *at, *to, "--", prefix))
 
 
 @buckets.command("list")

@@ -59,6 +59,10 @@ def add_watch(
         str | None, typer.Option("--webhook-url", help="Who is called when a job of it is over.")
     ] = None,
     overlays: Overlays = False,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="Where the results go: s3://bucket/results/."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Watch a folder: each object there, and each that comes, becomes an item of a job.
@@ -79,6 +83,7 @@ def add_watch(
             priority=priority,
             webhook=webhook_url,
             overlays=overlays or None,
+            output=output,
         )
     if as_json:
         print_json(made.raw)

@@ -37,7 +37,7 @@ from pixelmill.client.records import File, Job, Reader, Result
 from pixelmill.client.results.forms import FORMS
 from pixelmill.client.results.results import Results
 from pixelmill.client.trainings import Trainings
-from pixelmill.client.waiting import WATCHED_HOLD_S
+from pixelmill.client.waiting import WATCHED_HOLD_S, wait_until_written
 from pixelmill.client.watches import Watch, Watches, watch_id
 from pixelmill.client.webhooks import WebhookDeliveries, WebhookEndpoints
 from pixelmill.wire.connection import find_connection
@@ -134,6 +134,7 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         connection: str | None = None,
+        output: str | Mapping[str, Any] | None = None,
         path_column: str | None = None,
         idempotency_key: str | None = None,
         on_upload: OnUpload | None = None,
@@ -155,7 +156,9 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
           "s3://bucket/list.csv". Of a folder `include` and `exclude` are globs; `connection` opens
           it, or else the server's own credentials do.
         `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
-        drawn over its image.
+        drawn over its image. `output` is a folder such as "s3://bucket/results/", into which the
+        server writes the results as Parquet when the job is over (`wait_for_output`), or
+        `{"url": …, "format": "ndjson", "compression": "zstd", "connection": …}`.
 
         With an `idempotency_key` of your own, repeat a submission of local files by their File:
         a second upload is another file, and so another request.
@@ -173,6 +176,7 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
             "include": None if include is None else list(include),
             "exclude": None if exclude is None else list(exclude),
             "connection": connection,
+            "output": output,
         }
         member, left_out = self._deliver_plan(plan_inputs(inputs, path_column), on_upload)
         job = self._job_of(self._json(create("/v1/jobs", body | member, idempotency_key)))
@@ -218,6 +222,14 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
         """Give a job; with `wait`, the server holds the answer up to so many seconds (≤ 50)."""
         call = Call("GET", job_path(job), repeatable=True, hold_s=wait)
         return self._job_of(self._json(call))
+
+    def wait_for_output(self, job: str | Job, timeout: float | None = None) -> Job:
+        """Give a job once its results are written to its bucket, or never will be.
+
+        Its `output` then says which: `{"status": "written" | "failed", "error": …, …}`. Raises
+        WaitTimeout after `timeout` seconds, and InvalidInput for a job that has no output.
+        """
+        return wait_until_written(self.poller(job), timeout)
 
     def jobs(
         self,

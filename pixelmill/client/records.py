@@ -120,6 +120,7 @@ class Job:
     expires_at: int | None = None
     input_file_id: str | None = None
     watch_id: str | None = None
+    output: Raw | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -138,8 +139,7 @@ class Job:
             _required(raw, name, "job")
         members = {"created_at": 0} | _pick(cls, raw)
         members |= {
-            "read_results": None,
-            "read_events": None,
+            **dict.fromkeys(("read_results", "read_events")),
             "skipped": Skipped.from_raw(raw.get("skipped")),
             "left_out": Skipped(),
             "model": ModelRef.from_raw(raw.get("model")),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from pixelmill.client.records import Job
-from pixelmill.wire.errors import ConnectionFailed, ServerError, WaitTimeout
+from pixelmill.wire.errors import ConnectionFailed, InvalidInput, ServerError, WaitTimeout
 from pixelmill.wire.retrying import parse_retry_after
 from pixelmill.wire.transport import Call, Transport, json_object
 
@@ -100,6 +100,24 @@ def wait_until_over(
             return poller.job
         is_watched = on_progress is not None
         poller.next(next_hold(poller.job, timeout_s, clock() - began_at, is_watched=is_watched))
+
+
+def wait_until_written(
+    poller: Poller[Job], timeout_s: float | None, clock: Callable[[], float] = time.monotonic
+) -> Job:
+    """Give the job once its output is written or has failed; raises WaitTimeout, InvalidInput."""
+    began_at = clock()
+    while True:
+        job = poller.job
+        if job.output is None:
+            raise InvalidInput(f"job {job.id} writes no output: it was submitted without one")
+        if job.output["status"] in ("written", "failed"):
+            return job
+        # Nothing holds an answer for an output: what is over is answered at once.
+        hold_s = WATCHED_HOLD_S if job.is_terminal else HOLD_S
+        if timeout_s is not None:
+            hold_s = min(hold_s, next_hold(job, timeout_s, clock() - began_at, is_watched=True))
+        poller.next(hold_s)
 
 
 def next_hold(job: Job, timeout_s: float | None, waited_s: float, *, is_watched: bool) -> float:

@@ -138,10 +138,10 @@ def test_what_the_document_says_works_as_it_stands(house: RunningStack, s3: S3) 
         done = subprocess.run([*shell, code], env=environ, capture_output=True, text=True)
         assert done.returncode == 0, f"{example.place}: {done.stdout}{done.stderr}"
         ran += 1
-    assert ran == 6
+    assert ran == 9
     with house.client() as client:
         outcomes = [job.outcome for job in client.jobs()]
-    assert outcomes[:4] == ["succeeded"] * 4
+    assert outcomes[:6] == ["succeeded"] * 6
     named = next(job for job in client_jobs(house) if job.raw["source"]["manifest"])
     with house.client() as client:
         rows = results_of(client, named.id)

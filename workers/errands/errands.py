@@ -1,4 +1,4 @@
-"""What an io worker does: prepare jobs, watch folders, end uploads, compare, evaluate, deliver.
+"""What an io worker does: prepare jobs, watch folders, end uploads, write, compare, deliver.
 
 All that needs no network, of neurons that is.
 """
@@ -14,7 +14,9 @@ from jobs.base.storage import StorageError
 from jobs.buckets.sources import Buckets
 from jobs.intake.preparation import prepare_next
 from jobs.metrics import metrics
+from jobs.outputs.writing import write_next
 from jobs.uploads.finishing import finish_next
+from models.catalog import prediction_of
 from workers.egress import Egress
 from workers.errands.comparing import compare_next
 from workers.errands.datasets import check_dataset
@@ -35,6 +37,8 @@ _MOST_SENDERS = 4
 _MOST_FOR_ONE = 2
 # Folders that are listed at a time: a store may take minutes for each.
 _MOST_WATCHERS = 2
+# Outputs that are written at a time: each holds a part in memory.
+_MOST_WRITERS = 2
 
 
 class Errands:
@@ -51,6 +55,7 @@ class Errands:
         self._senders = threading.BoundedSemaphore(_MOST_SENDERS)
         self._lines = Lines(_MOST_FOR_ONE)
         self._watchers = threading.BoundedSemaphore(_MOST_WATCHERS)
+        self._writers = threading.BoundedSemaphore(_MOST_WRITERS)
 
     def take_back(self) -> None:
         """Do nothing: what a dead io process held is due again when its time is over."""
@@ -84,6 +89,7 @@ class Errands:
         # A folder that is due waits for nobody; few are listed at a time.
         done = self._deliver() or prepared or _try(self._finish)
         done = _try(self._watch) or done
+        done = _try(self._write) or done
         return done or _try(self._compare) or _try(self._evaluate)
 
     def _prepare(self) -> bool:
@@ -102,6 +108,18 @@ class Errands:
             return watch_next(self._ground, self._buckets)
         finally:
             self._watchers.release()
+
+    def _write(self) -> bool:
+        if not self._writers.acquire(blocking=False):
+            return False
+        try:
+            began_at = time.perf_counter()
+            is_tried = write_next(self._ground, self._buckets, prediction_of)
+            if is_tried:
+                metrics.STAGE_SECONDS.labels("output").observe(time.perf_counter() - began_at)
+            return is_tried
+        finally:
+            self._writers.release()
 
     def _finish(self) -> bool:
         return finish_next(self._ground)

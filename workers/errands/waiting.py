@@ -8,6 +8,7 @@ from jobs.base.database import Database
 from jobs.intake.preparation import PREPARATIONS
 from jobs.leases.leased import Leased
 from jobs.leases.leases import is_due
+from jobs.outputs.leasing import OUTPUTS
 from jobs.queue.webhooks import DELIVERIES
 from jobs.uploads.finishing import FINISHINGS
 from jobs.watches.looks import WATCHES
@@ -17,6 +18,7 @@ _ERRANDS: tuple[Leased[Any], ...] = (
     DELIVERIES,
     FINISHINGS,
     WATCHES,
+    OUTPUTS,
     COMPARISONS,
     EVALUATIONS,
 )

@@ -15,12 +15,12 @@ from api.page.reasons import remedy, why_quiet
 from api.page.rows import JobRow, job_row
 from api.page.timeline import timeline_of
 from api.page.views.job_list import cancel_one, delete_one, retry_one
-from api.results.forms.export import task_and_labels
 from api.results.forms.table import FORMS
 from api.web.parsing import validated
 from api.webhooks.schemas import delivery_view
 from jobs.base.errors import InvalidRequest
 from jobs.base.states import TERMINAL, ItemStatus
+from jobs.forms.export import task_and_labels
 from jobs.intake.submission import submit
 from jobs.oversight.open_jobs import why_not_running
 from jobs.overview.failures import failures_of

@@ -13,7 +13,7 @@ from itertools import chain, count
 from typing import Any
 
 from api.results.forms.boxes import rectangle_of
-from api.results.forms.export import (
+from jobs.forms.export import (
     NO_SIZE,
     Export,
     chunked,

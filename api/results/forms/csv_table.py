@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from api.results.forms.export import Export, chunked
+from jobs.forms.export import Export, chunked
 from jobs.results.segments import Row, to_json
 
 _COLUMNS = (

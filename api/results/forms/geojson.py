@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from api.results.forms.boxes import Rectangle, rectangle_of
-from api.results.forms.export import Export, chunked, fault_of, predictions_of, separated
+from jobs.forms.export import Export, chunked, fault_of, predictions_of, separated
 from jobs.results.segments import Row, to_json
 
 

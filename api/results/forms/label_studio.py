@@ -14,7 +14,7 @@ from typing import Any
 
 from api.results.forms.boxes import inside, rectangle_of
 from api.results.forms.brush import brush_of
-from api.results.forms.export import (
+from jobs.forms.export import (
     NO_SIZE,
     Export,
     chunked,

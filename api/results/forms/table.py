@@ -12,12 +12,11 @@ from api.results.forms import (
     csv_table,
     geojson,
     label_studio,
-    ndjson,
-    parquet,
     yolo,
 )
-from api.results.forms.export import Export
 from jobs.base.errors import InvalidRequest
+from jobs.forms import ndjson, parquet
+from jobs.forms.export import Export
 
 # The one that is not streamed but read page by page.
 PAGES = "json"

@@ -17,8 +17,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from api.results.forms.boxes import inside, rectangle_of
-from api.results.forms.export import NO_SIZE, Export, fault_of, has_size, predictions_of, size_of
 from api.results.forms.zip_stream import Member, zipped
+from jobs.forms.export import NO_SIZE, Export, fault_of, has_size, predictions_of, size_of
 from jobs.inputs.budgets import shortened
 from jobs.inputs.repeats import Names, Numbering
 from jobs.results.segments import Row, to_json

@@ -141,10 +141,17 @@ def job_lines(job: Job) -> str:
         ("of", f"{job.parent_id} ({job.kind})" if job.parent_id else ""),
         ("images", f"{counts.total}: {', '.join(parts)}" if parts else str(counts.total)),
         ("created", timestamp(job.created_at)),
+        ("output", _output_text(job.output) if job.output else ""),
     ]
     rows += [("error", fault) for fault in fault_lines(job)]
     lines = "".join(f"{name:<9}{printable(value)}\n" for name, value in rows if value)
     return lines + (f"{printable(str(job.skipped))}\n" if job.skipped.count else "")
+
+
+def _output_text(output: Mapping[str, Any]) -> str:
+    error = output.get("error") or {}
+    why = f": {error['message']}" if error.get("message") else ""
+    return f"{output.get('status')}  {output.get('manifest') or output.get('url')}{why}"
 
 
 def fault_lines(job: Job) -> list[str]:

@@ -12,10 +12,10 @@ from sqlalchemy import update
 
 from api.results.forms.csv_table import harmless
 from api.results.forms.csv_table import write as as_csv
-from api.results.forms.export import Export
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
 from jobs.base.storage import segment_name
+from jobs.forms.export import Export
 from jobs.queue.commits import Tally, commit
 from jobs.queue.scheduling import claim
 from jobs.queue.turns import Line

@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from api.results.forms import parquet
-from api.results.forms.arrow_types import schema_of
-from api.results.forms.export import Export
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
+from jobs.forms import parquet
+from jobs.forms.arrow_types import schema_of
+from jobs.forms.export import Export
 from jobs.results.segments import ItemWarning, Row, to_json
 from jobs.tables import Job
 from jobs.tenants.keys import NewKey
-from models.catalog import CONTRACTS
+from models.catalog import CONTRACTS, prediction_of
 from tests.integration.api.callers import Caller
 from tests.integration.api.forms.answered import BROKEN, Answer, box, mask, read, run_job
 
@@ -70,7 +70,7 @@ def test_a_file_has_the_rows_of_the_json_in_typed_columns(
     assert answer.content_type == "application/vnd.apache.parquet"
     table = pq.read_table(io.BytesIO(answer.data))
     assert answer.headers["Pixelmill-Rows"] == str(len(table)) == str(len(answers_of(task)))
-    assert table.schema == schema_of(task)
+    assert table.schema == schema_of(prediction_of(task))
     assert pa.types.is_struct(table.schema.field("predictions").type.value_type)
     assert table.to_pylist() == in_json(caller, job)
 
@@ -109,7 +109,7 @@ def test_a_job_without_rows_is_a_file_with_columns_and_no_row(
 ) -> None:
     job = run_job(ground, tenant, "detection", [Answer("a.png", [])], leave=1)
     table = pq.read_table(io.BytesIO(read(caller, job, "parquet")))
-    assert (len(table), table.schema) == (0, schema_of("detection"))
+    assert (len(table), table.schema) == (0, schema_of(prediction_of("detection")))
 
 
 def test_metadata_is_text_and_a_row_may_be_longer_than_a_block() -> None:
@@ -152,7 +152,7 @@ def test_no_more_rows_are_held_than_make_a_group(length: int, most: int) -> None
 
 def export_of(task: str | None, rows: Any) -> Export:
     job = Job(id="job_1", model_name="m", model_version=1, model_digest="sha256:0", created_at=0)
-    return Export(job, task, ("cat", "dog"), rows)
+    return Export(job, task, ("cat", "dog"), rows, prediction_of(task))
 
 
 def table_of(task: str | None, rows: list[Row]) -> pa.Table:

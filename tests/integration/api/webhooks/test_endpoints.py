@@ -17,7 +17,14 @@ from tests.integration.jobs.builders import submit_items
 from tests.receivers import Receiver
 
 PATH = "/v1/webhook_endpoints"
-EVENTS = ["job.completed", "job.failed", "job.cancelled", "job.expired"]
+EVENTS = [
+    "job.completed",
+    "job.failed",
+    "job.cancelled",
+    "job.expired",
+    "job.output_written",
+    "job.output_failed",
+]
 
 
 def drain(receiver: Receiver, send) -> list[tuple[dict[str, str], bytes]]:

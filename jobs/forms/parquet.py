@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from api.results.forms.arrow_types import schema_of
-from api.results.forms.export import Export
-from api.results.pieces import Pieces
-from api.results.rows import rows_json
+from jobs.forms.arrow_types import schema_of
+from jobs.forms.export import Export
+from jobs.forms.lines import rows_json
+from jobs.forms.pieces import Pieces
 from jobs.results.segments import Row, to_json
 
 # A group is what is held in memory at a time; readers like large ones.
@@ -24,8 +24,8 @@ _CHARACTERS_A_GROUP = 4 * 1024 * 1024
 
 
 def write(export: Export) -> Iterator[bytes]:
-    """Write the rows as one Parquet file; the columns are `arrow_types.schema_of` their task."""
-    schema = schema_of(export.task)
+    """Write the rows as one Parquet file; its columns are `schema_of` their predictions."""
+    schema = schema_of(export.prediction)
     groups = _groups(export)
     out = Pieces()
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
@@ -39,7 +39,7 @@ def _groups(export: Export) -> Iterator[list[str]]:
     """Give the JSON lines of a group of rows after another."""
     lines: list[str] = []
     size = 0
-    rows = (_with_text(row, export.task) for row in export.rows())
+    rows = (_with_text(row, is_typed=export.prediction is not None) for row in export.rows())
     for line in rows_json(export.job, rows):
         lines.append(line)
         size += len(line)
@@ -50,11 +50,11 @@ def _groups(export: Export) -> Iterator[list[str]]:
         yield lines
 
 
-def _with_text(row: Row, task: str | None) -> Row:
+def _with_text(row: Row, *, is_typed: bool) -> Row:
     """Put what has no type of its own into quotes."""
     if row.metadata_json is not None:
         row.metadata_json = to_json(row.metadata_json)
-    if task is None and row.predictions_json is not None:
+    if not is_typed and row.predictions_json is not None:
         row.predictions_json = to_json(row.predictions_json)
     return row
 

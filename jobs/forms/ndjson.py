@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from api.results.forms.export import Export, chunked
-from api.results.rows import rows_json
+from jobs.forms.export import Export, chunked
+from jobs.forms.lines import rows_json
 
 
 def write(export: Export) -> Iterator[bytes]:

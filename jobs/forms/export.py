@@ -10,6 +10,7 @@ from itertools import chain, islice
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
@@ -18,7 +19,6 @@ from jobs.results.segments import ItemError, Row
 from jobs.tables import Job
 from jobs.versions.names import shown_name
 from jobs.versions.registry import read_version
-from models.catalog import CONTRACTS
 
 # Texts that leave in one piece: small enough to be live, large enough to be cheap.
 _A_CHUNK = 64
@@ -40,6 +40,8 @@ class Export:
     task: str | None
     labels: Sequence[str]
     rows: Callable[[], Iterator[Row]]
+    # What the task's contract says of one prediction; None where no task's is known.
+    prediction: type[BaseModel] | None = None
 
     @property
     def model(self) -> str:
@@ -61,8 +63,7 @@ def task_and_labels(ground: Ground, job: Job) -> tuple[str | None, Sequence[str]
         return None, ()
     with ground.database.read() as session:
         record = read_version(session, job.model_name, job.model_version).record
-    task = record["task"]
-    return task if task in CONTRACTS else None, job.params.get("labels") or record["labels"]
+    return record["task"], job.params.get("labels") or record["labels"]
 
 
 def predictions_of(row: Row) -> list[dict[str, Any]]:

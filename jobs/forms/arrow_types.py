@@ -1,6 +1,6 @@
 """Arrow's types of results: the members of a row as JSON has them, predictions as the task's.
 
-They follow from the contracts of the tasks (models.contracts), so that a new task is typed with no
+They follow from what a task's contract says of a prediction, so that a new task is typed with no
 word said here. Numbers are those of the JSON: 64 bits each.
 """
 
@@ -10,16 +10,12 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import pyarrow as pa
 from pydantic import BaseModel
 
-from models.catalog import CONTRACTS
-
 _PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
-def schema_of(task: str | None) -> pa.Schema:
-    """Give the columns of a task's results; of a job that does none, predictions stay JSON text."""
-    predictions = pa.string()
-    if task is not None:
-        predictions = pa.list_(_type_of(CONTRACTS[task].prediction))
+def schema_of(prediction: type[BaseModel] | None) -> pa.Schema:
+    """Give the columns of results; predictions of which nothing is known stay JSON text."""
+    predictions = pa.string() if prediction is None else pa.list_(_type_of(prediction))
     text, number = pa.string(), pa.int32()
     return pa.schema(
         [

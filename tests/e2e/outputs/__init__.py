@@ -1,0 +1,1 @@
+"""Jobs from bucket to bucket, on whole stacks."""

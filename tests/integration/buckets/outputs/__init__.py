@@ -1,0 +1,1 @@
+"""Results written into buckets and folders: who may, what lies there, and what a crash leaves."""
