@@ -111,7 +111,7 @@ class VideoRun:
         # Parameters that this network cannot take are told before anything is read.
         self._network.windows(self._hold.lease.params)
         parts = reader.parts(
-            self._item, limits.max_bytes, settings.video_timeout_s, surely, self._hold.stopped
+            self._item, limits.max_bytes, settings.video_timeout_s, surely, self._hold.requester
         )
         with spooled(self._watched(parts), limits.max_bytes) as spool:
             self._sha256 = spool.sha256
