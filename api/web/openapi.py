@@ -4,7 +4,7 @@ Bodies and queries are read in `api.web.parsing`, not by APIFlask, so the docume
 schemas here; both use the same classes, and so cannot disagree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -15,6 +15,9 @@ from pydantic.json_schema import models_json_schema
 from api.bodies.admission import FORM, Takes, part_names
 from api.bodies.intake import Intake
 from api.web.auth import SCHEME
+from api.web.document.calls import webhooks_of
+from api.web.document.examples import add_examples
+from api.web.document.naming import operation_id
 from api.web.problems import MEDIA_TYPE
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -130,8 +133,14 @@ def describe(
     return decorate
 
 
-def add_components(app: APIFlask, prefix: str) -> None:
-    """Have every schema that a route names appear in the document, and where its paths begin."""
+def complete(
+    app: APIFlask, prefix: str, webhook_events: Sequence[str], webhook_body: Schema
+) -> None:
+    """Have the document say all that no single route does.
+
+    Every schema that a route names, where its paths begin, names, examples, and what is called.
+    """
+    show(webhook_body)
 
     @app.spec_processor
     def add(spec: dict[str, Any] | str) -> dict[str, Any] | str:
@@ -141,11 +150,26 @@ def add_components(app: APIFlask, prefix: str) -> None:
         )
         components = spec.setdefault("components", {})
         components["schemas"] = definitions["$defs"]
+        _name_operations(app, spec)
+        add_examples(spec)
+        spec["webhooks"] = webhooks_of(webhook_events, _reference(webhook_body))
         if prefix:
             spec["servers"] = [{"url": prefix}]
         # Blueprints that are registered under two names would name their tags twice.
         spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())
         return spec
+
+
+def _name_operations(app: APIFlask, spec: dict[str, Any]) -> None:
+    """Call each operation by its view."""
+    automatic = {
+        f"{method.lower()}_{rule.endpoint.replace('.', '_')}": operation_id(rule.endpoint)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+    for operations in spec["paths"].values():
+        for operation in operations.values():
+            operation["operationId"] = automatic[operation["operationId"]]
 
 
 def _answer(status: int, answer: Schema | Content | None) -> dict[str, Any]:

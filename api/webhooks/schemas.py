@@ -6,7 +6,9 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, Field, StrictBool, StrictInt, field_validator
 
 from api.jobs.schemas import Event
+from api.live.schemas import EventCounts
 from api.web.schemas import JobId, Strict
+from jobs.base.states import JobStatus, Outcome
 from jobs.tables import Delivery, WebhookEndpoint
 
 _LONGEST_OVERLAP_S = 7 * 86_400
@@ -52,6 +54,26 @@ class SecretRotation(Strict):
         le=_LONGEST_OVERLAP_S,
         description="Seconds, a day if left out; 0 ends the secret before at once.",
     )
+
+
+class WebhookJob(BaseModel):
+    """The job that an event is about, as it was at its end; of a `ping` the `id` alone."""
+
+    id: str
+    status: JobStatus | None = None
+    outcome: Outcome | None = None
+    request_counts: EventCounts | None = None
+    sequence: StrictInt | None = Field(
+        None, description="The event's number among those of its job, from 1."
+    )
+
+
+class WebhookBody(BaseModel):
+    """What a receiver gets, signed."""
+
+    type: Literal["job.completed", "job.failed", "job.cancelled", "job.expired", "ping"]
+    timestamp: str = Field(description="When it happened (RFC 3339, UTC).")
+    data: WebhookJob
 
 
 class WebhookEndpointView(BaseModel):
