@@ -35,20 +35,33 @@ BODIES: Mapping[str, Json] = {
     "WebhookEndpointCreate": {"url": "https://example.com/hook", "events": ["job.completed"]},
 }
 
-# By the name of a member, where its schema says no more than that it is text.
-_TEXTS: Mapping[str, str] = {
+# By the name of a member, where its schema takes a value of that type.
+_VALUES: Mapping[str, Json] = {
     "id": _ULID,
+    "attempts": 1,
+    "cancelled": 0,
     "class": "cat",
+    "confidence": 0.93,
+    "created_at": 1772366400,
     "custom_id": "cat.jpg",
     "digest": f"sha256:{'ab' * 32}",
+    "expired": 0,
+    "failed": 0,
     "event_id": f"evt_{_ULID}",
     "file_id": _FILE,
     "filename": "cat.jpg",
     "input_file_id": _FILE,
     "input_sha256": "ab" * 32,
+    "has_more": False,
+    "height": 480,
+    "index": 0,
     "job_id": f"job_{_ULID}",
+    "last_id": "3.41",
     "model": "imagenet@1",
     "name": "imagenet",
+    "outcome": "succeeded",
+    "processing": 0,
+    "predictions": [{"class": "cat", "class_id": 281, "confidence": 0.93}],
     "request_id": f"req_{_ULID}",
     "results_url": f"/v1/jobs/job_{_ULID}/results",
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -58,14 +71,22 @@ _TEXTS: Mapping[str, str] = {
     "timestamp": "2026-03-01T12:00:00Z",
     "url": "https://example.com/hook",
     "version": "1",
+    "warnings": [],
+    "width": 640,
 }
+_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array"}
 
 
 def example_of(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Json:
     """Give a value that a schema allows; `name` is that of the member that it stands for.
 
-    Members that need not be there are left out, and of alternatives the first is taken.
+    Members that need not be there are left out, and what may be null is, unless it is known what
+    it looks like.
     """
+    known = _VALUES.get(name)
+    kinds = [each.get("type") for each in (schema, *schema.get("anyOf", ()))]
+    if known is not None and _TYPES[type(known)] in kinds:
+        return known
     if "$ref" in schema:
         return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, name)
     if "const" in schema:
@@ -73,7 +94,8 @@ def example_of(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Jso
     if "enum" in schema:
         return schema["enum"][0]
     if "anyOf" in schema:
-        return example_of(schema["anyOf"][0], schemas, name)
+        is_nullable = {"type": "null"} in schema["anyOf"]
+        return None if is_nullable else example_of(schema["anyOf"][0], schemas, name)
     kind = schema.get("type", "object")
     if kind == "object":
         return _object_of(schema, schemas)
@@ -94,7 +116,7 @@ def _plain(kind: str, schema: Json, name: str) -> Json:
     if "default" in schema:
         return schema["default"]
     if kind == "string":
-        return _TEXTS.get(name, name or "text")
+        return name or "text"
     if kind == "boolean":
         return True
     if kind == "null":
