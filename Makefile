@@ -15,7 +15,7 @@ EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,hub,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test faults bombs fuzz check format train evaluate bench bench-quick bench-gpu \
+.PHONY: help setup demo up test deep faults bombs fuzz check format train evaluate bench bench-quick bench-gpu \
 	bench-scheduling decoding-parity model-parity peers gpu-check constraints passwords pin-images clean
 
 help: ## Show this list
@@ -35,6 +35,9 @@ test: setup ## Run the tests (ARGS="tests/unit -k lease")
 
 faults: setup ## Break real stacks in every way, five seeds each; count what is lost (a quarter of an hour)
 	@PIXELMILL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults -n 4 --dist loadfile $(ARGS)
+
+deep: setup ## Run the long proofs, such as 100,000 pictures from bucket to bucket (ARGS="-k bucket")
+	@$(BIN)/python -m pytest -m deep -s $(ARGS)
 
 bombs: setup ## Send small files that ask for much through a real stack, beside another tenant's small jobs
 	@$(BIN)/python -m pytest tests/bombs -s $(ARGS)
