@@ -16,7 +16,9 @@ from api.bodies.admission import FORM, Takes, part_names
 from api.bodies.intake import Intake
 from api.web.auth import SCHEME
 from api.web.document.calls import webhooks_of
+from api.web.document.defaults import drop_null_defaults
 from api.web.document.examples import add_examples
+from api.web.document.headers import header
 from api.web.document.naming import operation_id
 from api.web.problems import MEDIA_TYPE
 
@@ -29,20 +31,6 @@ _REF = "#/components/schemas/{model}"
 _ALL_PROBLEMS = (401, 429, 500, 503)
 # Of protocols that have a status of their own.
 _PHRASES = {460: "Checksum Mismatch"}
-_HEADERS = {
-    "Tus-Resumable": "`1.0.0`, the version of the tus protocol.",
-    "Upload-Length": "The number of bytes of the whole file.",
-    "Upload-Offset": "Where the body begins in the file: as many bytes as the server has.",
-    "Upload-Metadata": "`filename` and `purpose`, each followed by a space and base64; a comma "
-    "between them.",
-    "Upload-Checksum": "`sha256` or `sha1`, a space, and the body's sum in base64: 460 if the body "
-    "is another.",
-    "Idempotency-Key": "Repeats of a request under one key, up to 255 characters, make one job.",
-    "Prefer": "`wait=N`: hold the answer until the job is over, at most N (up to 50) seconds.",
-    "Cancel-After": "`90`, `30s`, `5m` or `1h30m`: what has not run by then expires.",
-    "Last-Event-ID": "The `id` of the last event that was read: the stream goes on after it.",
-    "If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",
-}
 
 
 class LineFault(BaseModel):
@@ -150,6 +138,7 @@ def complete(
         )
         components = spec.setdefault("components", {})
         components["schemas"] = definitions["$defs"]
+        drop_null_defaults(spec)
         _name_operations(app, spec)
         add_examples(spec)
         spec["webhooks"] = webhooks_of(webhook_events, _reference(webhook_body))
@@ -197,10 +186,7 @@ def _reference(schema: Schema | str) -> dict[str, Any]:
 
 
 def _parameters(query: Schema | None, headers: tuple[str, ...]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
-        {"in": "header", "name": name, "description": _HEADERS[name], "schema": {"type": "string"}}
-        for name in headers
-    ]
+    found = [header(name) for name in headers]
     if query is not None:
         schema = query.model_json_schema(ref_template=_REF)
         for name, detail in schema["properties"].items():

@@ -4,10 +4,11 @@ import json
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from api.jobs.schemas import Event
 from api.live.schemas import EventCounts
-from api.web.schemas import JobId, Strict
+from api.web.schemas import JobId, Strict, WebAddress
 from jobs.base.states import JobStatus, Outcome
 from jobs.tables import Delivery, WebhookEndpoint
 
@@ -24,7 +25,7 @@ Events = Annotated[list[Event], Field(min_length=1, description="Which it is tol
 class WebhookEndpointCreate(Strict):
     """An address that is to be told of every job."""
 
-    url: str
+    url: WebAddress
     events: Events = Field(list(get_args(Event)))
     description: Description = ""
 
@@ -32,10 +33,11 @@ class WebhookEndpointCreate(Strict):
 class WebhookEndpointChange(Strict):
     """What to change of an endpoint; the rest stays."""
 
-    url: str | None = None
-    events: Events | None = None
-    description: Description | None = None
-    enabled: StrictBool | None = None
+    # Left out, but never null: the document does not offer it.
+    url: WebAddress | SkipJsonSchema[None] = None
+    events: Events | SkipJsonSchema[None] = None
+    description: Description | SkipJsonSchema[None] = None
+    enabled: StrictBool | SkipJsonSchema[None] = None
 
     @field_validator("url", "events", "description", "enabled")
     @classmethod
