@@ -31,6 +31,7 @@ class ItemNotice(BaseModel):
 class ResultItem(BaseModel):
     """What became of one item: `predictions` if it succeeded, else `error`.
 
+    `input_url` is the address that it was named by, without its query and user.
     `width` and `height` are of the upright original in pixels; `fps` and `duration_ms` of a video.
     """
 
@@ -50,6 +51,7 @@ class ResultItem(BaseModel):
     metadata: dict[str, Any] | None = Field(
         description="What came beside the item, such as the `.json` and `.cls` of a WebDataset."
     )
+    input_url: str | None
 
 
 class PredictionView(ResultItem):
@@ -85,7 +87,7 @@ def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
             f'"predictions":{row.predictions_json or "null"},"error":{error or "null"},'
             f'"warnings":{warnings},"width":{_number(row.width)},"height":{_number(row.height)},'
             f'"fps":{_number(row.fps)},"duration_ms":{_number(row.duration_ms)},'
-            f'"metadata":{row.metadata_json or "null"}}}'
+            f'"metadata":{row.metadata_json or "null"},"input_url":{to_json(row.input_url)}}}'
         )
 
 

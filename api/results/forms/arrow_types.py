@@ -39,6 +39,7 @@ def schema_of(task: str | None) -> pa.Schema:
             pa.field("fps", pa.float64()),
             pa.field("duration_ms", pa.int64()),
             pa.field("metadata", text),
+            pa.field("input_url", text),
         ]
     )
 
