@@ -16,7 +16,7 @@ from api.bodies.admission import FORM, Takes, part_names
 from api.bodies.intake import Intake
 from api.web.auth import SCHEME
 from api.web.document.calls import webhooks_of
-from api.web.document.defaults import drop_null_defaults
+from api.web.document.defaults import tell_defaults
 from api.web.document.examples import add_examples
 from api.web.document.headers import header
 from api.web.document.naming import operation_id
@@ -138,8 +138,8 @@ def complete(
         )
         components = spec.setdefault("components", {})
         components["schemas"] = definitions["$defs"]
-        drop_null_defaults(spec)
         _name_operations(app, spec)
+        tell_defaults(spec)
         add_examples(spec)
         spec["webhooks"] = webhooks_of(webhook_events, _reference(webhook_body))
         if prefix:

@@ -105,6 +105,16 @@ def test_every_operation_shows_an_example_that_its_schema_allows(document: dict[
             assert faults == [], where
 
 
+def test_no_member_of_a_body_has_a_default_for_which_generators_would_ask_callers(
+    document: dict[str, Any],
+) -> None:
+    job = document["components"]["schemas"]["JobCreate"]
+    assert [name for name, member in job["properties"].items() if "default" in member] == []
+    assert job["properties"]["priority"]["description"] == "`normal` if left out."
+    webhook = document["components"]["schemas"]["Webhook"]
+    assert "default" not in webhook["properties"]["events"], "also of what lies in another"
+
+
 def test_what_is_called_is_described_with_its_headers_and_body(document: dict[str, Any]) -> None:
     assert set(document["webhooks"]) == {*EVENTS, PING}
     for call in document["webhooks"].values():
