@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import repeat
 from urllib.parse import urlsplit
 
 from jobs.results.segments import ItemError
@@ -64,6 +65,9 @@ class Fetches:
         The requester's `beat` is called while they are waited for. Once it is `stopped` no further
         URL is asked for, and what has not come is not waited for.
         """
+        if requester.stopped.is_set():
+            yield from repeat(_STOPPED, len(urls))
+            return
         with self._budget.turn(requester.tenant) as turn:
             pending = [_Wanted(turn, url, max_bytes, requester) for url in urls]
             for wanted in pending:
