@@ -10,7 +10,6 @@ it is fetched and on its way.
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
@@ -94,8 +93,7 @@ class Fetches:
                 raise GivenUp
             requester.beat()
         try:
-            with closing(self._egress.stream(url, max_bytes, timeout_s, requester.stopped)) as body:
-                yield from body
+            yield from self._egress.stream(url, max_bytes, timeout_s, requester.stopped)
         finally:
             self._budget.leave(visit)
 
