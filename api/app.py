@@ -38,7 +38,7 @@ from api.watches.routes import watches
 from api.web.auth import SCHEME, protect
 from api.web.listener import LISTENER, Listener
 from api.web.logs import configure_logging, log_requests
-from api.web.openapi import add_components
+from api.web.openapi import complete
 from api.web.parsing import refuse_nul
 from api.web.problems import handle_errors
 from api.web.rate_limits import limit_requests
@@ -46,12 +46,15 @@ from api.web.security_headers import harden
 from api.web.waiting import HELD, MOST_HELD, Held, hold_here
 from api.webhooks.deliveries import webhook_deliveries
 from api.webhooks.endpoints import webhook_endpoints
+from api.webhooks.schemas import WebhookBody
 from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.settings import load_settings
 from jobs.buckets.sources import Buckets
 from jobs.metrics import metrics
 from jobs.metrics.queue_figures import QueueFigures
 from jobs.presence.version import installed_version
+from jobs.queue.endpoints import PING
+from jobs.queue.webhooks import EVENTS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -131,7 +134,7 @@ def _configure(app: APIFlask, ground: Ground) -> None:
     # A redirect to the path without its double slash would name the host that the caller named.
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    add_components(app, ground.settings.url_prefix)
+    complete(app, ground.settings.url_prefix, (*EVENTS, PING), WebhookBody)
 
 
 def _add_routes(app: APIFlask) -> None:

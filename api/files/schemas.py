@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from api.web.schemas import AnyFileId, Binary, Order, Strict
 
@@ -12,7 +13,7 @@ class UploadForm(BaseModel):
 
     file: Binary
     purpose: str = "batch"
-    seconds: int | None = Field(
+    seconds: int | SkipJsonSchema[None] = Field(
         None,
         alias="expires_after[seconds]",
         ge=3600,

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from api.web.schemas import (
     Binary,
@@ -13,7 +14,10 @@ from api.web.schemas import (
     MetadataValue,
     ModelName,
     Order,
+    Secret,
     Strict,
+    WebAddress,
+    Window,
     check_window,
 )
 from jobs.base.states import JobStatus
@@ -35,9 +39,9 @@ Event = Literal[
 class Webhook(Strict):
     """Whom to call when the job is over, and of what."""
 
-    url: str
+    url: WebAddress
     events: list[Event] = Field(list(get_args(Event)), min_length=1)
-    secret: str | None = Field(None, description="Yours to sign with: `whsec_` and base64.")
+    secret: Secret | None = Field(None, description="Yours to sign with: `whsec_` and base64.")
 
     @field_validator("secret")
     @classmethod
@@ -93,7 +97,9 @@ class CommonOptions(Strict):
         description="Where the results are to be written when the job is over: a folder's address, "
         "or an object with more to say. What was written stays when the job is deleted.",
     )
-    completion_window: str | None = Field(None, description="`30m`, `24h` or `7d`; at most 30 days")
+    completion_window: Window | None = Field(
+        None, description="`30m`, `24h` or `7d`; at most 30 days"
+    )
     output_expires_after: Lifetime | OutputExpiry | None = None
     overlays: StrictBool = Field(
         False,
@@ -250,4 +256,8 @@ class PredictionForm(BaseModel):
 
     file: Binary
     model: ModelName
-    params: str | None = Field(None, description="A JSON object.")
+    params: str | SkipJsonSchema[None] = Field(
+        None,
+        description="A JSON object.",
+        json_schema_extra={"contentMediaType": "application/json"},
+    )

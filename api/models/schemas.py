@@ -16,6 +16,7 @@ from pydantic import (
     StrictInt,
     Tag,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from api.web.schemas import Binary, FileId, Strict
 from models.catalog import VIDEO_LIMITS, Limits
@@ -235,7 +236,9 @@ class VersionForm(BaseModel):
 
     weights: Binary
     record: RecordBody
-    check: Check | None = Field(None, description="What its author's own code answers.")
+    check: Check | SkipJsonSchema[None] = Field(
+        None, description="What its author's own code answers."
+    )
 
 
 class CanaryBody(Strict):

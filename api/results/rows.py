@@ -29,6 +29,7 @@ class ItemNotice(BaseModel):
 class ResultItem(BaseModel):
     """What became of one item: `predictions` if it succeeded, else `error`.
 
+    `input_url` is the address that it was named by, without its query and user.
     `width` and `height` are of the upright original in pixels; `fps` and `duration_ms` of a video.
     """
 
@@ -48,6 +49,7 @@ class ResultItem(BaseModel):
     metadata: dict[str, Any] | None = Field(
         description="What came beside the item, such as the `.json` and `.cls` of a WebDataset."
     )
+    input_url: str | None
 
 
 class PredictionView(ResultItem):

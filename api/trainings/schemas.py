@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from api.jobs.schemas import Webhook
 from api.jobs.views import Counts, JobErrors, ModelRef, Queue, Skipped, WebhookView
-from api.web.schemas import FileId, MetadataKey, MetadataValue, Strict, check_window
+from api.web.schemas import FileId, MetadataKey, MetadataValue, Strict, Window, check_window
 from api.web.views import Page
 from jobs.base.states import JobStatus, Outcome
 from models.training.recipes import Recipe
@@ -24,7 +24,9 @@ class TrainingCreate(Strict):
     input_file_id: FileId = Field(
         description="An uploaded zip, tar or tar.gz with a folder for each class."
     )
-    name: str = Field(max_length=255, description="One of your own models, such as `my/cats`.")
+    name: str = Field(
+        min_length=1, max_length=255, description="One of your own models, such as `my/cats`."
+    )
     architecture: str = Field(
         "digits", description="`digits`, or a classifier of torchvision: `torchvision/resnet18`."
     )
@@ -34,7 +36,7 @@ class TrainingCreate(Strict):
     priority: Literal["high", "normal", "low"] = "low"
     metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16)
     webhook: Webhook | None = None
-    completion_window: Annotated[str, AfterValidator(check_window)] | None = None
+    completion_window: Annotated[Window, AfterValidator(check_window)] | None = None
     delete_inputs: StrictBool = False
 
 

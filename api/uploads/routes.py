@@ -121,7 +121,7 @@ def continue_an_upload(upload_id: str) -> Response:  # noqa: ARG001  # its intak
 
 
 @uploads.delete("/<upload_id>")
-@describe(uploads, {204: None}, problems=(404, 412))
+@describe(uploads, {204: None}, problems=(404, 412), headers=("Tus-Resumable",))
 def remove_an_upload(upload_id: str) -> tuple[str, int]:
     """End an upload and erase what came of it. The file of a finished one stays."""
     check_version()

@@ -4,7 +4,7 @@ Bodies and queries are read in `api.web.parsing`, not by APIFlask, so the docume
 schemas here; both use the same classes, and so cannot disagree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -15,6 +15,11 @@ from pydantic.json_schema import models_json_schema
 from api.bodies.admission import FORM, Takes, part_names
 from api.bodies.intake import Intake
 from api.web.auth import SCHEME
+from api.web.document.calls import webhooks_of
+from api.web.document.defaults import tell_defaults
+from api.web.document.examples import add_examples
+from api.web.document.headers import header
+from api.web.document.naming import operation_id
 from api.web.problems import MEDIA_TYPE
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -26,20 +31,6 @@ _REF = "#/components/schemas/{model}"
 _ALL_PROBLEMS = (401, 429, 500, 503)
 # Of protocols that have a status of their own.
 _PHRASES = {460: "Checksum Mismatch"}
-_HEADERS = {
-    "Tus-Resumable": "`1.0.0`, the version of the tus protocol.",
-    "Upload-Length": "The number of bytes of the whole file.",
-    "Upload-Offset": "Where the body begins in the file: as many bytes as the server has.",
-    "Upload-Metadata": "`filename` and `purpose`, each followed by a space and base64; a comma "
-    "between them.",
-    "Upload-Checksum": "`sha256` or `sha1`, a space, and the body's sum in base64: 460 if the body "
-    "is another.",
-    "Idempotency-Key": "Repeats of a request under one key, up to 255 characters, make one job.",
-    "Prefer": "`wait=N`: hold the answer until the job is over, at most N (up to 50) seconds.",
-    "Cancel-After": "`90`, `30s`, `5m` or `1h30m`: what has not run by then expires.",
-    "Last-Event-ID": "The `id` of the last event that was read: the stream goes on after it.",
-    "If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",
-}
 
 
 class LineFault(BaseModel):
@@ -130,8 +121,14 @@ def describe(
     return decorate
 
 
-def add_components(app: APIFlask, prefix: str) -> None:
-    """Have every schema that a route names appear in the document, and where its paths begin."""
+def complete(
+    app: APIFlask, prefix: str, webhook_events: Sequence[str], webhook_body: Schema
+) -> None:
+    """Have the document say all that no single route does.
+
+    Every schema that a route names, where its paths begin, names, examples, and what is called.
+    """
+    show(webhook_body)
 
     @app.spec_processor
     def add(spec: dict[str, Any] | str) -> dict[str, Any] | str:
@@ -141,11 +138,27 @@ def add_components(app: APIFlask, prefix: str) -> None:
         )
         components = spec.setdefault("components", {})
         components["schemas"] = definitions["$defs"]
+        _name_operations(app, spec)
+        tell_defaults(spec)
+        add_examples(spec)
+        spec["webhooks"] = webhooks_of(webhook_events, _reference(webhook_body))
         if prefix:
             spec["servers"] = [{"url": prefix}]
         # Blueprints that are registered under two names would name their tags twice.
         spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())
         return spec
+
+
+def _name_operations(app: APIFlask, spec: dict[str, Any]) -> None:
+    """Call each operation by its view."""
+    automatic = {
+        f"{method.lower()}_{rule.endpoint.replace('.', '_')}": operation_id(rule.endpoint)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+    for operations in spec["paths"].values():
+        for operation in operations.values():
+            operation["operationId"] = automatic[operation["operationId"]]
 
 
 def _answer(status: int, answer: Schema | Content | None) -> dict[str, Any]:
@@ -173,10 +186,7 @@ def _reference(schema: Schema | str) -> dict[str, Any]:
 
 
 def _parameters(query: Schema | None, headers: tuple[str, ...]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
-        {"in": "header", "name": name, "description": _HEADERS[name], "schema": {"type": "string"}}
-        for name in headers
-    ]
+    found = [header(name) for name in headers]
     if query is not None:
         schema = query.model_json_schema(ref_template=_REF)
         for name, detail in schema["properties"].items():

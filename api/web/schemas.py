@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400}
 _SHORTEST_WINDOW_S, _LONGEST_WINDOW_S = 60, 30 * 86400
+_WINDOW_FORM = "^[1-9][0-9]{0,5}[mhd]$"
 _WINDOW = re.compile(r"([1-9]\d{0,5})([mhd])", re.ASCII)
 
 # Only shown in the OpenAPI document; the bytes themselves never pass through a schema.
@@ -26,6 +27,11 @@ FileId = Annotated[str, Field(pattern=r"^file_[0-9a-z]{26}$")]
 # Also those that a finished job has (jobs.aftercare.output_files).
 AnyFileId = Annotated[str, Field(pattern=r"^file_[0-9a-z]{26}(_output|_error)?$")]
 JobId = Annotated[str, Field(pattern=r"^job_[0-9a-z]{26}$")]
+# What an address of the internet begins with; whether it may be called shows when it is read.
+WebAddress = Annotated[str, Field(json_schema_extra={"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})]
+# In the document of secrets that callers choose: 24 to 64 bytes in base64.
+Secret = Annotated[str, Field(json_schema_extra={"pattern": "^whsec_[A-Za-z0-9+/]{32,87}={0,2}$"})]
+Window = Annotated[str, Field(json_schema_extra={"pattern": _WINDOW_FORM})]
 Order = Annotated[
     Literal["asc", "desc"], Field(description="By time: oldest first, or newest first.")
 ]

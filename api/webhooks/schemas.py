@@ -4,9 +4,12 @@ import json
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from api.jobs.schemas import Event
-from api.web.schemas import JobId, Strict
+from api.live.schemas import EventCounts
+from api.web.schemas import JobId, Strict, WebAddress
+from jobs.base.states import JobStatus, Outcome
 from jobs.tables import Delivery, WebhookEndpoint
 
 _LONGEST_OVERLAP_S = 7 * 86_400
@@ -22,7 +25,7 @@ Events = Annotated[list[Event], Field(min_length=1, description="Which it is tol
 class WebhookEndpointCreate(Strict):
     """An address that is to be told of every job."""
 
-    url: str
+    url: WebAddress
     events: Events = Field(list(get_args(Event)))
     description: Description = ""
 
@@ -30,10 +33,11 @@ class WebhookEndpointCreate(Strict):
 class WebhookEndpointChange(Strict):
     """What to change of an endpoint; the rest stays."""
 
-    url: str | None = None
-    events: Events | None = None
-    description: Description | None = None
-    enabled: StrictBool | None = None
+    # Left out, but never null: the document does not offer it.
+    url: WebAddress | SkipJsonSchema[None] = None
+    events: Events | SkipJsonSchema[None] = None
+    description: Description | SkipJsonSchema[None] = None
+    enabled: StrictBool | SkipJsonSchema[None] = None
 
     @field_validator("url", "events", "description", "enabled")
     @classmethod
@@ -52,6 +56,26 @@ class SecretRotation(Strict):
         le=_LONGEST_OVERLAP_S,
         description="Seconds, a day if left out; 0 ends the secret before at once.",
     )
+
+
+class WebhookJob(BaseModel):
+    """The job that an event is about, as it was at its end; of a `ping` the `id` alone."""
+
+    id: str
+    status: JobStatus | None = None
+    outcome: Outcome | None = None
+    request_counts: EventCounts | None = None
+    sequence: StrictInt | None = Field(
+        None, description="The event's number among those of its job, from 1."
+    )
+
+
+class WebhookBody(BaseModel):
+    """What a receiver gets, signed."""
+
+    type: Literal["job.completed", "job.failed", "job.cancelled", "job.expired", "ping"]
+    timestamp: str = Field(description="When it happened (RFC 3339, UTC).")
+    data: WebhookJob
 
 
 class WebhookEndpointView(BaseModel):

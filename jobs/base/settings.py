@@ -114,6 +114,12 @@ class Settings(BaseSettings):
     egress_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     egress_timeout_s: float = Field(30, gt=0)
     url_retry_delays_s: Annotated[tuple[float, ...], NoDecode] = (1, 4)
+    url_requests_per_host: int = Field(
+        16, ge=1, description="at once, of one inference process to one host of URLs"
+    )
+    url_bytes_per_host: int = Field(
+        128 * MIB, ge=MIB, description="under way from one host to one inference process"
+    )
     video_timeout_s: float = Field(600, gt=0, description="to fetch one video by its URL")
     webhook_timeout_s: float = Field(15, gt=0)
     webhook_delays_s: Annotated[tuple[float, ...], NoDecode] = (

@@ -35,6 +35,7 @@ def schema_of(prediction: type[BaseModel] | None) -> pa.Schema:
             pa.field("fps", pa.float64()),
             pa.field("duration_ms", pa.int64()),
             pa.field("metadata", text),
+            pa.field("input_url", text),
         ]
     )
 

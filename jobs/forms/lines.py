@@ -25,7 +25,7 @@ def rows_json(job: Job, rows: Iterable[Row]) -> Iterator[str]:
             f'"predictions":{row.predictions_json or "null"},"error":{error or "null"},'
             f'"warnings":{warnings},"width":{_number(row.width)},"height":{_number(row.height)},'
             f'"fps":{_number(row.fps)},"duration_ms":{_number(row.duration_ms)},'
-            f'"metadata":{row.metadata_json or "null"}}}'
+            f'"metadata":{row.metadata_json or "null"},"input_url":{to_json(row.input_url)}}}'
         )
 
 

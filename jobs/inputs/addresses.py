@@ -102,6 +102,16 @@ def is_allowed(
     return port in ports and is_public(ip)
 
 
+def shown_url(url: str) -> str:
+    """Give an address as results show it: without its query, where signatures stand, and its user.
+
+    Results are kept for longer than inputs, and are passed on.
+    """
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
 def check_url(
     url: str, *, allow_networks: Sequence[Network] = (), ports: Collection[int] = (80, 443)
 ) -> CheckedUrl:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from jobs.base.errors import InvalidInput, LineError
 from jobs.base.parquet import codec_for
 from jobs.base.storage import Storage
+from jobs.inputs.addresses import shown_url
 from jobs.inputs.repeats import Names, Numbering, repeated_lines
 
 Encoding = Literal["raw", "zip", "sparse", "url", "refused", "object"]
@@ -69,6 +70,11 @@ class Item(NamedTuple):
     metadata: str | None = None
     # Of an object: what its store called it when it was listed.
     etag: str = ""
+
+    @property
+    def shown_url(self) -> str | None:
+        """The URL that it was named by, as its row shows it."""
+        return shown_url(self.url) if self.encoding == "url" else None
 
 
 def write_manifest(

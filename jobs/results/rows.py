@@ -247,4 +247,10 @@ def _rows_that_never_ran(manifest: Manifest, job: Job, shard: Shard) -> Iterator
     status = _status_of_never_run(job)
     items = manifest.items(shard.first, shard.count)
     for index, item in enumerate(items, start=shard.first):
-        yield Row(index, item.custom_id, status, metadata_json=item.metadata)
+        yield Row(
+            index,
+            item.custom_id,
+            status,
+            input_url=item.shown_url,
+            metadata_json=item.metadata,
+        )

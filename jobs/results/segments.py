@@ -5,6 +5,7 @@ predictions string (JSON, null when there are none) · error_code, error_message
 error_retryable bool · overlay_offset, overlay_length int64 (null without an overlay)
 warnings string (JSON list of {code, message}, null when there are none)
 width, height int32 (pixels of the upright original) · fps double, duration_ms int64 (of films)
+input_url string (of an item that was named by its URL: that, as far as it may be shown)
 
 This is version 1 of the form, as the file's own metadata says (`pixelmill_segment`). A version only
 ever gains columns, at their end; a segment that was written before there was a column has none, one
@@ -55,6 +56,7 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("fps", pa.float64()),
         ("duration_ms", pa.int64()),
+        ("input_url", pa.string()),
     ],
     metadata={"pixelmill_segment": "1"},
 )
@@ -106,6 +108,8 @@ class Row:
     # Of a film alone.
     fps: float | None = None
     duration_ms: int | None = None
+    # Of an item that was named by its URL (jobs.inputs.addresses.shown_url).
+    input_url: str | None = None
     # JSON text of an object: what came beside the item. It lies in the manifest (see rows).
     metadata_json: str | None = None
 
@@ -140,6 +144,7 @@ def write_segment(storage: Storage, name: str, rows: Sequence[Row]) -> None:
             pa.array([row.height for row in rows], pa.int32()),
             pa.array([row.fps for row in rows], pa.float64()),
             pa.array([row.duration_ms for row in rows], pa.int64()),
+            pa.array([row.input_url for row in rows], pa.string()),
         ],
         schema=SCHEMA,
     )
@@ -155,7 +160,7 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
     columns = [found.get(column, [None] * len(table)) for column in SCHEMA.names]
     for (
         index, custom_id, status, sha256, attempts, predictions, code, message, retryable,
-        overlay_offset, overlay_length, warnings, width, height, fps, duration_ms,
+        overlay_offset, overlay_length, warnings, width, height, fps, duration_ms, input_url,
     ) in zip(*columns, strict=True):  # fmt: skip
         yield Row(
             index,
@@ -171,6 +176,7 @@ def read_segment(storage: Storage, name: str, start: int = 0) -> Iterator[Row]:
             height,
             fps,
             duration_ms,
+            input_url,
         )
 
 

@@ -265,6 +265,8 @@ class Result:
     height: int | None = None
     fps: float | None = None
     duration_ms: int | None = None
+    # Of an item that was named by its URL: that, without its query and user.
+    input_url: str | None = None
 
     @classmethod
     def from_raw(cls, raw: Raw) -> Self:

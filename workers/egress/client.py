@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -26,6 +26,9 @@ from workers.egress.messages import (
 )
 from workers.egress.policy import EgressError, EgressPolicy, Reply
 from workers.egress.sockets import Deadline, Endpoint
+
+# Called with the bytes that a body will have, or has so far; raises to have none of it.
+Need = Callable[[int], None]
 
 # What heads, chunk framing and trailers may take beside the body, in bytes.
 _FRAMING = 256 * 1024
@@ -52,9 +55,15 @@ class Egress:
         self._checked(url)
 
     def get(
-        self, url: str, max_bytes: int | None = None, stopped: threading.Event | None = None
+        self,
+        url: str,
+        max_bytes: int | None = None,
+        stopped: threading.Event | None = None,
+        need: Need | None = None,
     ) -> bytes:
         """Fetch the body of a 2xx answer, at most `max_bytes` and the policy's, in its time.
+
+        `need` is asked before bytes are kept; what it raises ends the exchange.
 
         Raises:
             GivenUp: `stopped` was set meanwhile.
@@ -65,7 +74,7 @@ class Egress:
         most = most if max_bytes is None else min(most, max_bytes)
         # Gives its buffer away at the end, where joined pieces would take twice the room.
         body = io.BytesIO()
-        for piece in self.stream(url, most, self._policy.total_timeout_s, stopped):
+        for piece in self.stream(url, most, self._policy.total_timeout_s, stopped, need):
             body.write(piece)
         return body.getvalue()
 
@@ -75,10 +84,12 @@ class Egress:
         max_bytes: int,
         timeout_s: float,
         stopped: threading.Event | None = None,
+        need: Need | None = None,
     ) -> Iterator[bytes]:
         """Fetch the body of a 2xx answer piece by piece, in bounded memory.
 
         `timeout_s` is for the whole exchange, what the caller does between two pieces included.
+        `need` is told the body's length where the server says it, and how much has come.
 
         Raises:
             GivenUp: `stopped` was set meanwhile.
@@ -90,13 +101,11 @@ class Egress:
         request = get_request(target, self._agent)
         with self._answer(target, request, deadline, 2 * max_bytes) as answer:
             require_plain_success(answer, target.hostname)
-            if answer.declared_length() > max_bytes:
-                raise too_large(target.hostname, max_bytes)
+            _allow(answer.declared_length(), max_bytes, target.hostname, need)
             received = 0
             for piece in answer.chunks:
                 received += len(piece)
-                if received > max_bytes:
-                    raise too_large(target.hostname, max_bytes)
+                _allow(received, max_bytes, target.hostname, need)
                 yield piece
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
@@ -191,6 +200,13 @@ class Egress:
             except OSError as err:  # a TimeoutError is one too
                 failure = err
         raise failure or OSError("no address to dial")
+
+
+def _allow(size: int, max_bytes: int, host: str, need: Need | None) -> None:
+    if size > max_bytes:
+        raise too_large(host, max_bytes)
+    if need is not None:
+        need(size)
 
 
 @contextmanager

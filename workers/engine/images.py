@@ -21,6 +21,7 @@ from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.reading.ahead import ReadAhead
 from workers.engine.reading.chunk import ImageChunk
+from workers.engine.reading.fetching import FETCHES
 from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
@@ -39,9 +40,6 @@ CHUNK_ITEMS = 8
 CHUNK_BYTES = 16 * 1024 * 1024
 # Of small ones up to a whole batch, as long as it has no more bytes than this.
 SMALL_CHUNK_BYTES = 128 * 1024
-# Nobody knows what lies behind a URL: as much as lets so many be fetched at once. How much memory
-# they may take together, workers.engine.reading.fetching says.
-_URLS = 8
 
 
 class ImageRun:
@@ -108,9 +106,7 @@ class ImageRun:
         reader = self._stages.reader
         with timed("read"):
             contents = self._hold.surely(
-                lambda: reader.read(
-                    chunk.items, limit, self._hold.moved, self._hold.stopped, self._ahead.ranges
-                )
+                lambda: reader.read(chunk.items, limit, self._hold.requester, self._ahead.ranges)
             )
         network = chunk.network
         asked = Asked(network.channels, network.record.limits, network.least(self._lease.params))
@@ -234,6 +230,7 @@ def leading(items: list[Item], start: int, most: int) -> list[Item]:
 
 def _bytes_of(item: Item) -> int:
     if item.encoding == "url":
-        return CHUNK_BYTES // _URLS
+        # Nobody knows: as much as lets so many be fetched at once.
+        return CHUNK_BYTES // FETCHES
     # Holes take no room in their archive, and much where they are read.
     return item.size if item.encoding == "sparse" else item.length

@@ -22,6 +22,7 @@ def row_of(
 ) -> Row:
     """Give the row of an item that was tried; `size` is (width, height) of its original."""
     row = Row(index, item.custom_id, status, sha256, lease.attempts, predictions_json, error)
+    row.input_url = item.shown_url
     if size is not None:
         row.width, row.height = size
     return row
@@ -30,4 +31,7 @@ def row_of(
 def rows_not_run(hold: Hold, items: Sequence[Item], first: int) -> list[Row]:
     """Give the rows of items that a cancel or the deadline kept from running."""
     status = hold.status_not_run()
-    return [Row(index, item.custom_id, status) for index, item in enumerate(items, start=first)]
+    return [
+        Row(index, item.custom_id, status, input_url=item.shown_url)
+        for index, item in enumerate(items, start=first)
+    ]

@@ -25,6 +25,7 @@ _COLUMNS = (
     "fps",
     "duration_ms",
     "metadata",
+    "input_url",
 )
 
 # A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
@@ -68,6 +69,7 @@ def _cells(model: str, row: Row) -> list[str]:
         row.fps,
         row.duration_ms,
         row.metadata_json,
+        row.input_url,
     )
     return [harmless(cell) for cell in cells]
 

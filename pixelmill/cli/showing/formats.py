@@ -25,7 +25,7 @@ from pixelmill.wire.errors import InvalidInput
 CSV_COLUMNS = (
     "index", "custom_id", "status", "model", "input_sha256", "attempts", "predictions",
     "error_code", "error_message", "error_retryable", "warnings", "width", "height", "fps",
-    "duration_ms", "metadata",
+    "duration_ms", "metadata", "input_url",
 )  # fmt: skip
 
 # A spreadsheet runs a cell that begins with one of these as a formula; an apostrophe makes it text

@@ -83,6 +83,7 @@ def test_a_result_is_as_the_contract_and_the_openapi_schema_say(
         "fps": None,
         "duration_ms": None,
         "metadata": None,
+        "input_url": None,
     }
     assert (bad["status"], bad["predictions"], bad["warnings"]) == ("errored", None, [])
     assert bad["error"] == {
@@ -212,6 +213,7 @@ def test_each_cell_of_a_csv_stands_under_its_name() -> None:
         fps=6.5,
         duration_ms=7,
         metadata_json='{"k": 1}',
+        input_url="https://h/a",
     )
     written = b"".join(as_csv(Export(job, "classification", (), lambda: iter([row])))).decode()
     (read,) = csv.DictReader(io.StringIO(written))
@@ -220,6 +222,7 @@ def test_each_cell_of_a_csv_stands_under_its_name() -> None:
         "input_sha256": "b", "attempts": "2", "predictions": "[]", "error_code": "a_code",
         "error_message": "A sentence.", "error_retryable": "True", "warnings": "", "width": "4",
         "height": "5", "fps": "6.5", "duration_ms": "7", "metadata": '{"k": 1}',
+        "input_url": "https://h/a",
     }  # fmt: skip
 
 

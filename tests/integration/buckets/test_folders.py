@@ -18,6 +18,8 @@ from tests.integration.buckets.servers import S3
 from tests.integration.buckets.test_reading import code_of, listed
 from tests.integration.buckets.test_submission import submit
 from workers.egress import Egress, EgressPolicy
+from workers.engine.reading.budget import FetchBudget
+from workers.engine.reading.fetching import Fetches
 from workers.engine.reading.reader import Reader
 
 
@@ -41,7 +43,7 @@ def folder(house: Ground, tenant: NewKey, tmp_path_factory: pytest.TempPathFacto
 def reader(house: Ground, buckets: Buckets) -> Iterator[Reader]:
     egress = Egress(EgressPolicy())
     with ThreadPoolExecutor(4) as threads:
-        yield Reader(house.storage, egress, threads, buckets=buckets)
+        yield Reader(house.storage, Fetches(egress, threads, FetchBudget()), threads, buckets)
     egress.close()
 
 

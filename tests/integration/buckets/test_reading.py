@@ -20,6 +20,9 @@ from tests.integration.buckets.conftest import allow_path
 from tests.integration.buckets.servers import S3
 from tests.integration.jobs.checks import read_job
 from workers.egress import Egress, EgressPolicy
+from workers.engine.holding.requester import Requester
+from workers.engine.reading.budget import FetchBudget
+from workers.engine.reading.fetching import Fetches
 from workers.engine.reading.reader import Reader
 
 pytestmark = pytest.mark.usefixtures("allowed")
@@ -29,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("allowed")
 def reader(house: Ground, buckets: Buckets) -> Iterator[Reader]:
     egress = Egress(EgressPolicy())
     with ThreadPoolExecutor(4) as threads:
-        yield Reader(house.storage, egress, threads, buckets=buckets)
+        yield Reader(house.storage, Fetches(egress, threads, FetchBudget()), threads, buckets)
     egress.close()
 
 
@@ -54,7 +57,7 @@ def listed(
         },
     )
     job, _ = submit(house, submission)
-    assert prepare_next(house, buckets=buckets) == job.id
+    assert prepare_next(house, buckets) == job.id
     job = read_job(house, job.id)
     if job.manifest is None:
         return job, []
@@ -164,7 +167,7 @@ def test_once_told_to_stop_nothing_more_is_read(
     _, items = listed(house, tenant, digits_model)
     stopped = threading.Event()
     stopped.set()
-    assert code_of(reader.read(items, 1000, stopped=stopped)[0]) == "stopped"
+    assert code_of(reader.read(items, 1000, Requester(stopped=stopped))[0]) == "stopped"
 
 
 def test_an_empty_folder_fails_its_job_and_says_so(

@@ -19,6 +19,8 @@ from workers.engine.decoding.threads import DecodeThreads
 from workers.engine.device.batcher import Batcher
 from workers.engine.engine import Engine
 from workers.engine.holding.flight import FlightRecord
+from workers.engine.reading.budget import FetchBudget
+from workers.engine.reading.fetching import Fetches
 from workers.engine.reading.reader import Reader
 from workers.engine.stages import Stages
 from workers.process import Process
@@ -104,7 +106,7 @@ def new_stages(
         ) -> Stages:
             batcher = Batcher(wait_s, flight)
             stack.callback(batcher.close)
-            reader = Reader(on.storage, outside, fetchers)
+            reader = Reader(on.storage, Fetches(outside, fetchers, FetchBudget()), fetchers)
             # Pictures in these tests are tiny, and meet each other while they are decoded.
             return Stages(on, reader, decoders, pictures, films, videos, batcher, flight, depth)
 

@@ -21,7 +21,7 @@ ROWS = [
         warnings=(ItemWarning("video_damaged", "Half of it."), ItemWarning("other", "…")),
     ),
     Row(2, "c.mp4", ItemStatus.ERRORED, None, 1, None, ItemError("out_of_memory", "No.", True)),
-    Row(3, "d.mp4", ItemStatus.CANCELLED),
+    Row(3, "d.mp4", ItemStatus.CANCELLED, input_url="https://h.example/d.mp4"),
 ]
 
 

@@ -34,6 +34,15 @@ def test_a_receivers_library_accepts_what_is_sent():
     assert Webhook(secret).verify(BODY, headers) == json.loads(BODY)
 
 
+def test_the_library_of_svix_accepts_it_too():
+    svix = pytest.importorskip("svix.webhooks", reason="needs svix")
+    secret = new_secret()
+    headers = headers_of(outgoing(secret))
+    assert svix.Webhook(secret).verify(BODY, headers) == json.loads(BODY)
+    with pytest.raises(svix.WebhookVerificationError):
+        svix.Webhook(new_secret()).verify(BODY, headers)
+
+
 def test_the_signature_is_that_of_the_library():
     secret, when = new_secret(), datetime.now(UTC)
     expected = Webhook(secret).sign("evt_1", when, BODY)

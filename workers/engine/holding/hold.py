@@ -17,6 +17,7 @@ from jobs.base.states import ItemStatus
 from jobs.base.storage import BlobMissing, StorageError
 from jobs.queue.scheduling import ShardLease
 from workers.engine.holding.keeper import Stop
+from workers.engine.holding.requester import Requester
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class Hold:
         self.moved_at = time.monotonic()
         self.why: Stop | None = None
         self.stopped = threading.Event()
+        self.requester = Requester(lease.tenant_id, self.moved, self.stopped)
         self._lock = threading.Lock()
         # By thread, until when its call of the store or the database may take.
         self._calls: dict[int, float] = {}

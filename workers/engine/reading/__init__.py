@@ -1,4 +1,4 @@
 """Items to bytes: range reads, members, URLs; and the chunk that goes from stage to stage.
 
-Imports egress.
+What fetches may take is kept in one budget. Imports egress and holding.
 """

@@ -1,32 +1,28 @@
-"""Fetches of URLs under a budget of bytes, which all shards of a process share.
+"""Fetches of URLs, some at a time, under the budget that all shards of a process share.
 
-Nobody knows how much lies behind a URL, so each counts as the most that its model takes until it
-has come, and as what it is until it was decoded:
-
-    reserve the most ──► fetch ──► give back the rest ──► decoded, let go ──► give back all
-
-Several URLs are fetched for one chunk, and all of them are held until the chunk is decoded. So that
-no two chunks wait for each other's memory, the oldest that is being fetched waits only for such as
-are all there: these will be decoded and let go whatever it does.
+A URL gets a thread when its host's turn and memory have come (workers.engine.reading.budget), and
+there is one for all that may be under way. So no slow server keeps another's thread.
 
 Nothing more is asked of strangers' servers once the shard was told to stop: each URL looks before
 it is fetched and on its way.
 """
 
 import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
+from urllib.parse import urlsplit
 
 from jobs.results.segments import ItemError
 from workers.egress import Egress, EgressError, GivenUp
+from workers.engine.holding.requester import Requester
+from workers.engine.reading.budget import GUESS_BYTES, FetchBudget, Turn, Visit
 from workers.engine.reading.postponed import of_url
 
-# And at most so much again, which the oldest chunk holds.
-FETCH_BYTES = 512 * 1024 * 1024
+# URLs of one shard that are fetched at a time: as many threads are there for each.
+FETCHES = 8
 # How often who waits says that it is no stall, and looks whether to go on.
 _BEAT_S = 0.5
 
@@ -34,76 +30,24 @@ _BEAT_S = 0.5
 _STOPPED = ItemError("stopped", "This item was not fetched: its shard was told to stop.")
 
 
+class _NoRoom(Exception):
+    """A file is larger than was reserved for it, and there is no room for it just now."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"There is no room for {size} bytes.")
+        self.size = size
+
+
 @dataclass(slots=True, eq=False)
-class Turn:
-    """One chunk that is fetched, and the bytes that it holds."""
+class _Wanted:
+    """One URL of a chunk, and its answer to come."""
 
-    held: int = 0
-
-
-class FetchBudget:
-    """Bytes that fetched inputs may hold at a time; safe to share between threads."""
-
-    def __init__(self, total: int = FETCH_BYTES) -> None:
-        self._total = total
-        self._held = 0
-        # In the order of their beginning.
-        self._open: list[Turn] = []
-        # Reentrant: a view may be let go by the collector in the middle of anything.
-        self._changed = threading.Condition(threading.RLock())
-
-    @property
-    def held(self) -> int:
-        """Bytes that are reserved or held now."""
-        return self._held
-
-    @contextmanager
-    def turn(self) -> Iterator[Turn]:
-        """Give the right to fetch one chunk, for as long as that takes."""
-        turn = Turn()
-        with self._changed:
-            self._open.append(turn)
-        try:
-            yield turn
-        finally:
-            with self._changed:
-                self._open.remove(turn)
-                self._changed.notify_all()
-
-    def reserve(
-        self, turn: Turn, count: int, beat: Callable[[], None], stopped: threading.Event
-    ) -> bool:
-        """Wait until `count` bytes are free, or will not be by waiting; beats while it waits.
-
-        False, and nothing is reserved, when `stopped` was set meanwhile.
-        """
-        with self._changed:
-            while self._held + count > self._total and not self._waits_in_vain(turn):
-                if stopped.is_set():
-                    return False
-                if not self._changed.wait(_BEAT_S):
-                    beat()
-            self._held += count
-            turn.held += count
-            return True
-
-    def give_back(self, turn: Turn, count: int) -> None:
-        """Let others have so many bytes of a turn's; a negative count takes more."""
-        with self._changed:
-            self._held -= count
-            turn.held -= count
-            self._changed.notify_all()
-
-    def hold(self, turn: Turn, content: bytes, reserved: int) -> memoryview:
-        """Give a view of what came; its bytes are held until the view is let go."""
-        self.give_back(turn, reserved - len(content))
-        view = memoryview(content)
-        weakref.finalize(view, self.give_back, turn, len(content)).atexit = False
-        return view
-
-    def _waits_in_vain(self, turn: Turn) -> bool:
-        """Say whether all that is held belongs to chunks that wait themselves, this one first."""
-        return turn is self._open[0] and self._held == sum(each.held for each in self._open)
+    turn: Turn
+    url: str
+    max_bytes: int
+    requester: Requester
+    answer: "Future[memoryview | ItemError]" = field(default_factory=Future)
+    visit: Visit | None = None
 
 
 class Fetches:
@@ -113,58 +57,105 @@ class Fetches:
         self._egress, self._threads, self._budget = egress, threads, budget
 
     def fetch(
-        self, urls: list[str], max_bytes: int, beat: Callable[[], None], stopped: threading.Event
+        self, urls: Sequence[str], max_bytes: int, requester: Requester
     ) -> Iterator[memoryview | ItemError]:
         """Give what lies behind each, at most `max_bytes`, or why there is nothing; in order.
 
-        `beat` is called for every URL that has answered or failed: slow servers are no stall. Once
-        `stopped` is set no further URL is asked for, and what has not come is not waited for.
+        The requester's `beat` is called while they are waited for. Once it is `stopped` no further
+        URL is asked for, and what has not come is not waited for.
         """
-        with self._budget.turn() as turn:
-            pending: list[Future[memoryview | ItemError]] = []
-            for url in urls:
-                if stopped.is_set() or not self._budget.reserve(turn, max_bytes, beat, stopped):
-                    break
-                pending.append(self._threads.submit(self._fetch, turn, url, max_bytes, stopped))
-            not_asked = len(urls) - len(pending)
+        if requester.stopped.is_set():
+            yield from repeat(_STOPPED, len(urls))
+            return
+        with self._budget.turn(requester.tenant) as turn:
+            pending = [_Wanted(turn, url, max_bytes, requester) for url in urls]
+            for wanted in pending:
+                self._ask(wanted, min(GUESS_BYTES, max_bytes))
             pending.reverse()
             while pending:
-                # Popped: a future that stayed would hold on to its bytes.
-                content = self._awaited(pending.pop(), turn, max_bytes, stopped)
-                beat()
+                # Popped: one that stayed would hold on to its bytes.
+                content = self._awaited(pending.pop())
+                requester.beat()
                 yield content
-            yield from repeat(_STOPPED, not_asked)
 
-    def _awaited(
-        self,
-        fetched: "Future[memoryview | ItemError]",
-        turn: Turn,
-        reserved: int,
-        stopped: threading.Event,
-    ) -> memoryview | ItemError:
-        while not wait([fetched], _BEAT_S).done:
-            if not stopped.is_set():
-                continue
-            # One that is under way ends by itself, and gives back what it holds.
-            if fetched.cancel():
-                self._budget.give_back(turn, reserved)
-            return _STOPPED
-        return fetched.result()
+    def stream(
+        self, url: str, max_bytes: int, timeout_s: float, requester: Requester
+    ) -> Iterator[bytes]:
+        """Give a body piece by piece, for who does not keep it in memory; in the caller's thread.
 
-    def _fetch(
-        self, turn: Turn, url: str, max_bytes: int, stopped: threading.Event
-    ) -> memoryview | ItemError:
+        `timeout_s` counts from where the host's turn has come. Raises GivenUp and EgressError.
+        """
+        begun = threading.Event()
+        turn = Turn(requester.tenant)
+        visit = self._budget.ask(turn, _host_of(url), 0, lambda _: begun.set())
+        while not begun.wait(_BEAT_S):
+            if requester.stopped.is_set() and self._budget.give_up(visit):
+                raise GivenUp
+            requester.beat()
+        try:
+            yield from self._egress.stream(url, max_bytes, timeout_s, requester.stopped)
+        finally:
+            self._budget.leave(visit)
+
+    def _ask(self, wanted: _Wanted, size: int) -> None:
+        wanted.visit = self._budget.ask(
+            wanted.turn,
+            _host_of(wanted.url),
+            size,
+            lambda visit: self._threads.submit(self._fetch, wanted, visit),
+        )
+
+    def _awaited(self, wanted: _Wanted) -> memoryview | ItemError:
+        requester = wanted.requester
+        while not wait([wanted.answer], 0 if requester.stopped.is_set() else _BEAT_S).done:
+            if requester.stopped.is_set():
+                # One that is under way ends by itself, and gives back what it holds.
+                if wanted.visit is not None:
+                    self._budget.give_up(wanted.visit)
+                return _STOPPED
+            requester.beat()
+        return wanted.answer.result()
+
+    def _fetch(self, wanted: _Wanted, visit: Visit) -> None:
+        """See one URL through to its answer, or back into the line."""
+        answer = wanted.answer
+        try:
+            answer.set_result(self._brought(wanted, visit))
+        except _NoRoom as err:
+            # Broken off, and asked for anew when there is room: at last for the most it may be.
+            is_first = visit.reserved == GUESS_BYTES
+            self._ask(wanted, err.size if is_first else wanted.max_bytes)
+        except GivenUp:
+            answer.set_result(_STOPPED)
+        except EgressError as err:
+            answer.set_result(of_url(err))
+        except BaseException as err:
+            answer.set_exception(err)
+
+    def _brought(self, wanted: _Wanted, visit: Visit) -> memoryview:
+        stopped = wanted.requester.stopped
+        need = partial(self._need, visit, wanted.max_bytes)
         try:
             if stopped.is_set():
                 raise GivenUp
-            content = self._egress.get(url, max_bytes, stopped)
-        except GivenUp:
-            self._budget.give_back(turn, max_bytes)
-            return _STOPPED
-        except EgressError as err:
-            self._budget.give_back(turn, max_bytes)
-            return of_url(err)
+            content = self._egress.get(wanted.url, wanted.max_bytes, stopped, need)
         except BaseException:
-            self._budget.give_back(turn, max_bytes)
+            self._budget.leave(visit)
             raise
-        return self._budget.hold(turn, content, max_bytes)
+        return self._budget.hold(visit, content)
+
+    def _need(self, visit: Visit, max_bytes: int, size: int) -> None:
+        """See to it that `size` bytes are reserved; raises _NoRoom."""
+        if size <= visit.reserved:
+            return
+        size = max(size, min(2 * visit.reserved, max_bytes))
+        if not self._budget.grow(visit, size):
+            raise _NoRoom(size)
+
+
+def _host_of(url: str) -> str:
+    """Give the host as one word; what has none is refused before anybody is called."""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""

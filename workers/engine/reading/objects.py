@@ -15,6 +15,7 @@ from jobs.buckets.remote import Found, ranges
 from jobs.buckets.sources import Buckets, read_owner
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
+from workers.engine.holding.requester import Requester
 
 # How often who waits says that it is no stall, and looks whether to go on.
 _BEAT_S = 0.5
@@ -27,19 +28,18 @@ def read_objects(
     buckets: Buckets | None,
     threads: Executor,
     items: Sequence[Item],
-    beat: Callable[[], None],
-    stopped: threading.Event,
+    requester: Requester,
 ) -> Iterator[bytes | ItemError]:
     """Give the bytes of each object, or why there are none; in order.
 
-    `beat` is called while a slow store is waited for; once `stopped` is set nothing more is asked.
+    The requester is told while a slow store is waited for, and nothing more is asked once it stops.
     """
-    pending = [threads.submit(_read, buckets, item, stopped) for item in items]
+    pending = [threads.submit(_read, buckets, item, requester.stopped) for item in items]
     pending.reverse()
     while pending:
         # Popped: a future that stayed would hold on to its bytes.
-        yield _awaited(pending.pop(), beat)
-        beat()
+        yield _awaited(pending.pop(), requester.beat)
+        requester.beat()
 
 
 def read_run(buckets: Buckets | None, item: Item, start: int, length: int) -> bytes:

@@ -5,7 +5,6 @@ Objects of buckets are read some at a time, under the ETag that they were listed
 An item that nobody can read, such as an encrypted member of a zip, is answered with its reason.
 """
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -19,9 +18,10 @@ from jobs.buckets.remote import ranges
 from jobs.buckets.sources import Buckets
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
-from workers.egress import Egress, GivenUp
+from workers.egress import GivenUp
+from workers.engine.holding.requester import Requester
 from workers.engine.reading.chunk import Content
-from workers.engine.reading.fetching import FetchBudget, Fetches
+from workers.engine.reading.fetching import Fetches
 from workers.engine.reading.objects import read_objects, read_run
 from workers.engine.reading.spool import too_large
 
@@ -54,31 +54,28 @@ class Reader:
     def __init__(
         self,
         storage: Storage,
-        egress: Egress,
-        fetchers: Executor,
-        budget: FetchBudget | None = None,
+        fetches: Fetches,
+        bucket_readers: Executor,
         buckets: Buckets | None = None,
     ) -> None:
-        self._storage, self._egress, self._threads = storage, egress, fetchers
-        self._buckets = buckets
-        self._fetches = Fetches(egress, fetchers, budget or FetchBudget())
+        self._storage, self._fetches = storage, fetches
+        self._buckets, self._threads = buckets, bucket_readers
 
     def read(
         self,
         items: Sequence[Item],
         max_bytes: int,
-        beat: Callable[[], None] = lambda: None,
-        stopped: threading.Event | None = None,
+        requester: Requester | None = None,
         ranges: Ranges | None = None,
     ) -> list[Content]:
         """Give each item's stored bytes, or why there are none; order and length are kept.
 
         `ranges` reads ranges of blobs; by default the store does, for these items alone.
-        `beat` is called for every URL that has answered or failed: slow servers are no stall.
-        Once `stopped` is set no URL is asked for any more, and the items have no bytes.
+        Once the requester is stopped no URL is asked for any more, and the items have no bytes.
 
         Raises StorageError when the store does not answer: that is no item's fault.
         """
+        requester = requester or Requester()
         contents: list[Content] = list(repeat(NOT_READ, len(items)))
         by_blob: dict[str, list[int]] = defaultdict(list)
         for position, item in enumerate(items):
@@ -93,10 +90,10 @@ class Reader:
             found = _read_blob(ranges or self._storage.ranges, blob, items, positions)
             for position, content in found:
                 contents[position] = content
-        self._read_objects(items, contents, beat, stopped or threading.Event())
+        self._read_objects(items, contents, requester)
         places = [position for position, item in enumerate(items) if item.encoding == "url"]
         urls = [items[position].url for position in places]
-        fetched = self._fetches.fetch(urls, max_bytes, beat, stopped or threading.Event())
+        fetched = self._fetches.fetch(urls, max_bytes, requester)
         for position, content in zip(places, fetched, strict=True):
             contents[position] = content
         return contents
@@ -107,23 +104,24 @@ class Reader:
         max_bytes: int,
         timeout_s: float,
         surely: Surely,
-        stopped: threading.Event | None = None,
+        requester: Requester | None = None,
     ) -> Iterator[bytes | memoryview]:
         """Give one item's bytes piece by piece, in bounded memory; for videos.
 
         `timeout_s` is for a URL's whole answer; `surely` does what the store must not fail at.
 
         Raises VideoTooLarge, ArchiveError, EgressError, BucketError or BlobMissing: the item is at
-        fault; and GivenUp when `stopped` was set while a URL was fetched.
+        fault; and GivenUp when the requester was stopped while a URL was fetched.
         """
+        requester = requester or Requester()
         if item.encoding == "refused":
             raise RefusedItem(item.error_code, item.error_message)  # type: ignore[arg-type]  # a code
         if max(item.size, item.length - _PACKING) > max_bytes:
             raise too_large(max(item.size, item.length), max_bytes)
         if item.encoding == "url":
-            return self._egress.stream(item.url, max_bytes, timeout_s, stopped)
+            return self._fetches.stream(item.url, max_bytes, timeout_s, requester)
         if item.encoding == "object":
-            return self._object_parts(item, stopped or threading.Event())
+            return self._object_parts(item, requester)
         stored = self._stored_parts(item, surely)
         return (
             stored if item.encoding == "raw" else extract_stream(stored, item.size, item.encoding)
@@ -136,9 +134,9 @@ class Reader:
             (part,) = surely(partial(self._storage.ranges, item.blob, [start], [length]))
             yield part
 
-    def _object_parts(self, item: Item, stopped: threading.Event) -> Iterator[bytes]:
+    def _object_parts(self, item: Item, requester: Requester) -> Iterator[bytes]:
         for start, length in ranges(item.length):
-            if stopped.is_set():
+            if requester.stopped.is_set():
                 raise GivenUp
             yield read_run(self._buckets, item, start, length)
 
@@ -146,8 +144,7 @@ class Reader:
         self,
         items: Sequence[Item],
         contents: list[Content],
-        beat: Callable[[], None],
-        stopped: threading.Event,
+        requester: Requester,
     ) -> None:
         # Those that were found too large have their error already.
         places = [
@@ -156,7 +153,7 @@ class Reader:
             if item.encoding == "object" and contents[position] is NOT_READ
         ]
         wanted = [items[position] for position in places]
-        found = read_objects(self._buckets, self._threads, wanted, beat, stopped)
+        found = read_objects(self._buckets, self._threads, wanted, requester)
         for position, content in zip(places, found, strict=True):
             contents[position] = content
 

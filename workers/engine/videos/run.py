@@ -96,7 +96,12 @@ class VideoRun:
         try:
             row = self._row_of(*self._answer())
         except (Stopped, GivenUp, CancelledError):
-            row = Row(self._index, self._item.custom_id, self._hold.status_not_run())
+            row = Row(
+                self._index,
+                self._item.custom_id,
+                self._hold.status_not_run(),
+                input_url=self._item.shown_url,
+            )
         except (Abandoned, ProcessDied):  # no fault of the video's
             raise
         except Exception as err:  # whatever is wrong costs this video, not its shard
@@ -111,7 +116,7 @@ class VideoRun:
         # Parameters that this network cannot take are told before anything is read.
         self._network.windows(self._hold.lease.params)
         parts = reader.parts(
-            self._item, limits.max_bytes, settings.video_timeout_s, surely, self._hold.stopped
+            self._item, limits.max_bytes, settings.video_timeout_s, surely, self._hold.requester
         )
         with spooled(self._watched(parts), limits.max_bytes) as spool:
             self._sha256 = spool.sha256
@@ -326,6 +331,7 @@ class VideoRun:
             None if predictions is None else to_json(predictions),
             error,
             warnings=(ItemWarning("video_damaged", damage),) if damage is not None else (),
+            input_url=self._item.shown_url,
             **facts,
         )
 

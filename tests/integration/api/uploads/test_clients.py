@@ -76,13 +76,13 @@ def quick(url: str, key: str, **more: Any) -> Client:
     return Client(url, key, sleep=lambda _: time.sleep(0.2), **more)
 
 
-@pytest.mark.usefixtures("finishing")
-def test_tuss_own_client_is_cut_off_ten_times(front: Front, large: Path) -> None:
-    cuts = [random.Random(5).randrange(3 * MIB, 19 * MIB) for _ in range(10)]
+def send_cut_off(front: Front, path: Path, cuts: list[int]) -> None:
+    """Send a file by tus's own client, over connections that end after so many bytes."""
+    size = path.stat().st_size
     with relay_before(front.port, list(cuts)) as relay:
         client = TusClient(f"{relay.url}/v1/uploads", headers=front.headers)
         uploader = client.uploader(
-            str(large),
+            str(path),
             chunk_size=64 * MIB,
             retries=40,
             retry_delay=0,
@@ -91,10 +91,25 @@ def test_tuss_own_client_is_cut_off_ten_times(front: Front, large: Path) -> None
         uploader.upload()
         assert relay.made == len(cuts)
         # It asks at once, when what came before a cut is not stored yet: that may come twice.
-        assert relay.brought < SIZE + len(cuts) * 20 * MIB
+        assert relay.brought < size + len(cuts) * 20 * MIB
     file_id = uploader.request.response_headers["pixelmill-file-id"]
     file = only_file(front)
-    assert (file["id"], file["bytes"], file["sha256"]) == (file_id, SIZE, digest(large))
+    assert (file["id"], file["bytes"], file["sha256"]) == (file_id, size, digest(path))
+
+
+@pytest.mark.usefixtures("finishing")
+def test_tuss_own_client_is_cut_off_ten_times(front: Front, large: Path) -> None:
+    send_cut_off(front, large, [random.Random(5).randrange(3 * MIB, 19 * MIB) for _ in range(10)])
+
+
+@pytest.mark.deep
+@pytest.mark.usefixtures("finishing")
+def test_tuss_own_client_is_cut_off_ten_times_in_a_gibibyte(front: Front, tmp_path: Path) -> None:
+    path, make = tmp_path / "photos.tar", random.Random(7)
+    with path.open("wb") as file:
+        for _ in range(1024):
+            file.write(make.randbytes(MIB))
+    send_cut_off(front, path, [make.randrange(3 * MIB, 60 * MIB) for _ in range(10)])
 
 
 def test_tuss_own_client_sends_checksums(front: Front, tmp_path: Path) -> None:

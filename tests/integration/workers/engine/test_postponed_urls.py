@@ -46,7 +46,7 @@ class Stranger:
         self.refused = threading.Event()
 
     def __call__(self, server: Server, sock: object) -> None:
-        path = server.last(sock).split()[1].decode().strip("/")
+        path = server.last(sock).split()[1].decode().strip("/").removesuffix("?sig=x")
         with self._lock:
             self.asked[path] += 1
             asked = self.asked[path]
@@ -82,7 +82,7 @@ def run_urls(
         server = world.server(stranger)
 
         def begin() -> tuple[Job, ShardRun]:
-            urls = [f"http://127.0.0.1:{server.port}/{number}" for number in range(ITEMS)]
+            urls = [f"http://127.0.0.1:{server.port}/{number}?sig=x" for number in range(ITEMS)]
             requests = tuple(Request(f"n{number}", url=url) for number, url in enumerate(urls))
             job = submit_items(house, tenant, digits_model, requests=requests)
             return job, ShardRun(new_stages(house, outside=world.egress()), claim_one(house))
@@ -114,6 +114,8 @@ def test_who_was_asked_in_vain_is_told_with_the_number_of_tries(
     assert rows[7].error.retryable
     assert "asked" not in rows[9].error.message
     assert not rows[9].error.retryable
+    shown = [row.input_url.rpartition("/")[2] for row in rows]
+    assert shown == [str(number) for number in range(ITEMS)], "each names its URL, unsigned"
     assert [row.input_sha256 is None for row in rows] == [row.error is not None for row in rows]
 
 

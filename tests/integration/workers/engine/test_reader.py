@@ -16,6 +16,8 @@ from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
 from models.records.errors import VideoTooLarge
 from workers.egress import Egress
+from workers.engine.reading.budget import FetchBudget
+from workers.engine.reading.fetching import Fetches
 from workers.engine.reading.reader import Reader
 
 CONTENT = random.Random(1).randbytes(20_000_000)
@@ -24,7 +26,7 @@ CONTENT = random.Random(1).randbytes(20_000_000)
 @pytest.fixture
 def reader(ground: Ground, egress: Egress) -> Iterator[Reader]:
     with ThreadPoolExecutor(1) as fetchers:
-        yield Reader(ground.storage, egress, fetchers)
+        yield Reader(ground.storage, Fetches(egress, fetchers, FetchBudget()), fetchers)
 
 
 def whole(reader: Reader, item: Item, max_bytes: int = 30_000_000) -> bytes:
@@ -69,7 +71,7 @@ def test_a_refused_item_is_answered_with_its_reason_whole_or_in_parts(
     refused = Item("a", "refused", error_code="unsupported_archive", error_message="Encrypted.")
     honest = Item("b", "raw", "blob", 0, 100, 100)
     with ThreadPoolExecutor(1) as fetchers:
-        reader = Reader(ground.storage, egress, fetchers)
+        reader = Reader(ground.storage, Fetches(egress, fetchers, FetchBudget()), fetchers)
         contents = reader.read([refused, honest, refused], 1000)
         assert contents[0] == contents[2] == ItemError("unsupported_archive", "Encrypted.")
         assert bytes(contents[1]) == b"x" * 100
@@ -89,7 +91,7 @@ def test_a_sparse_member_is_read_as_it_lies_and_a_film_s_holes_are_filled(
     assert member.encoding == "sparse"
     item = Item("a", "sparse", "blob", member.offset, member.length, member.size)
     with ThreadPoolExecutor(1) as fetchers:
-        reader = Reader(ground.storage, egress, fetchers)
+        reader = Reader(ground.storage, Fetches(egress, fetchers, FetchBudget()), fetchers)
         (as_it_lies,) = reader.read([item], 10**6)
         assert not isinstance(as_it_lies, ItemError)
         assert extract(as_it_lies, "sparse", 10**6, item.size) == content
@@ -133,7 +135,9 @@ def test_an_item_whose_packed_bytes_are_too_many_is_refused_and_the_others_are_r
     liar = Item("liar", "zip", "blob", 0, 10_000_000, 10)
     honest = Item("honest", "raw", "blob", 0, 100, 100)
     with ThreadPoolExecutor(1) as fetchers:
-        contents = Reader(ground.storage, egress, fetchers).read([liar, honest], 1_000_000)
+        contents = Reader(ground.storage, Fetches(egress, fetchers, FetchBudget()), fetchers).read(
+            [liar, honest], 1_000_000
+        )
     assert isinstance(contents[0], ItemError)
     assert contents[0].code == "image_too_large"
     assert bytes(contents[1]) == b"x" * 100

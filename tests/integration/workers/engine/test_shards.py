@@ -284,7 +284,7 @@ class Slow:
 
     run: ShardRun
 
-    def get(self, url: str, max_bytes: int, stopped: threading.Event) -> bytes:
+    def get(self, url: str, max_bytes: int, stopped: threading.Event, need: object) -> bytes:
         number = url.rpartition("/")[2]
         if number == "3":
             raise EgressError("no answer", code="url_timeout", retryable=True)

@@ -11,9 +11,9 @@ import pytest
 
 from jobs.results.segments import ItemError
 from workers.egress import EgressError
-from workers.engine.reading.fetching import FetchBudget, Fetches
-
-GO_ON = threading.Event()
+from workers.engine.holding.requester import Requester
+from workers.engine.reading.budget import FetchBudget
+from workers.engine.reading.fetching import Fetches
 
 
 class Servers:
@@ -25,7 +25,7 @@ class Servers:
         self.asked, self.free = threading.Semaphore(0), threading.Event()
         self.free.set()
 
-    def get(self, url, max_bytes, stopped):
+    def get(self, url, max_bytes, stopped, need):
         self.asked.release()
         assert self.free.wait(10)
         with self._lock:
@@ -52,7 +52,7 @@ def test_bytes_are_held_until_their_view_is_let_go_and_no_longer(threads):
     budget = FetchBudget(1000)
     servers = Servers(budget)
     fetches = Fetches(servers, threads, budget)
-    contents = list(fetches.fetch(["10", "x", "20"], 100, lambda: None, GO_ON))
+    contents = list(fetches.fetch(["10", "x", "20"], 100, Requester()))
     assert [len(each) for each in contents if not isinstance(each, ItemError)] == [10, 20]
     assert contents[1] == ItemError("url_timeout", "no", True)
     assert budget.held == 30
@@ -69,17 +69,18 @@ def test_unknown_sizes_count_as_the_most_they_may_be(threads):
     beats = []
     servers.free.clear()
     with budget.turn() as older:
-        budget.reserve(older, 600, lambda: None, GO_ON)
+        visit = budget.ask(older, "other.example", 600, lambda _: None)
         with ThreadPoolExecutor(1) as shard:
             waiting = shard.submit(
                 lambda: [
-                    len(x) for x in fetches.fetch(["5"] * 8, 100, lambda: beats.append(1), GO_ON)
+                    len(x)
+                    for x in fetches.fetch(["5"] * 8, 100, Requester(beat=lambda: beats.append(1)))
                 ]
             )
             for _ in range(4):
                 assert servers.asked.acquire(timeout=10)
             assert budget.held == 1000
-            budget.give_back(older, 600)
+            budget.leave(visit)
             servers.free.set()
             assert waiting.result(10) == [5] * 8
     assert servers.most_held <= 1000
@@ -93,7 +94,7 @@ def test_chunks_that_together_need_more_than_there_is_all_come_through(threads):
 
     def chunk(number):
         # All of one chunk are held at a time: alone it is as much as the budget.
-        contents = list(fetches.fetch(["100"] * 10, 100, lambda: None, GO_ON))
+        contents = list(fetches.fetch(["100"] * 10, 100, Requester()))
         return sum(map(len, contents))
 
     with ThreadPoolExecutor(4) as shards:
@@ -106,11 +107,11 @@ def test_a_chunk_waits_for_one_that_is_there_until_it_was_decoded(threads):
     budget = FetchBudget(1000)
     servers = Servers(budget)
     fetches = Fetches(servers, threads, budget)
-    fetched = list(fetches.fetch(["100"] * 10, 100, lambda: None, GO_ON))
+    fetched = list(fetches.fetch(["100"] * 10, 100, Requester()))
     with ThreadPoolExecutor(1) as shard:
         beaten = threading.Event()
         second = shard.submit(
-            lambda: len(list(fetches.fetch(["100"] * 10, 100, beaten.set, GO_ON)))
+            lambda: len(list(fetches.fetch(["100"] * 10, 100, Requester(beat=beaten.set))))
         )
         assert beaten.wait(10), "it waits, and says that it is no stall"
         assert budget.held == 1000
@@ -126,7 +127,9 @@ def test_no_url_is_asked_for_once_the_shard_was_told_to_stop_and_none_is_waited_
     with ThreadPoolExecutor(2) as threads, ThreadPoolExecutor(1) as shard:
         fetches = Fetches(servers, threads, budget)
         # Two are under way, eight wait for a thread, two for memory.
-        waiting = shard.submit(lambda: list(fetches.fetch(["5"] * 12, 100, lambda: None, stopped)))
+        waiting = shard.submit(
+            lambda: list(fetches.fetch(["5"] * 12, 100, Requester(stopped=stopped)))
+        )
         for _ in range(2):
             assert servers.asked.acquire(timeout=10)
         stopped.set()
@@ -144,7 +147,7 @@ def test_what_comes_after_the_stop_is_nobodys_and_the_next_chunk_asks_for_nothin
     servers = Servers(budget)
     stopped.set()
     fetches = Fetches(servers, threads, budget)
-    contents = list(fetches.fetch(["5"] * 3, 100, lambda: None, stopped))
+    contents = list(fetches.fetch(["5"] * 3, 100, Requester(stopped=stopped)))
     assert [each.code for each in contents] == ["stopped"] * 3
     assert not servers.asked.acquire(blocking=False)
     assert budget.held == 0

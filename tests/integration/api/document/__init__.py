@@ -1,0 +1,1 @@
+"""The document of all calls, as other programs read it."""
