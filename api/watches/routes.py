@@ -38,6 +38,7 @@ _OPTIONS = (
     "completion_window_s",
     "output_expires_after",
     "overlays",
+    "gallery",
 )
 
 

@@ -131,6 +131,7 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
         output_expires_after: int | None = None,
         delete_inputs: bool | None = None,
         overlays: bool | None = None,
+        gallery: bool | None = None,
         include: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         connection: str | None = None,
@@ -155,7 +156,8 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
           "s3://bucket/list.csv". Of a folder `include` and `exclude` are globs; `connection` opens
           it, or else the server's own credentials do.
         `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
-        drawn over its image.
+        drawn over its image; with `gallery`, a small picture of each item is kept for the job's
+        page.
 
         With an `idempotency_key` of your own, repeat a submission of local files by their File:
         a second upload is another file, and so another request.
@@ -170,6 +172,7 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
             "output_expires_after": output_expires_after,
             "delete_inputs": delete_inputs,
             "overlays": overlays,
+            "gallery": gallery,
             "include": None if include is None else list(include),
             "exclude": None if exclude is None else list(exclude),
             "connection": connection,
