@@ -112,7 +112,7 @@ def test_summaries_go_when_the_results_go(ground: Ground, job: Job) -> None:
     summary_of(ground, job, 0.0)
     assert any(columns(ground, job)[:-1])
     assert columns(ground, job)[-1]
-    age(ground, job.id, 40 * 86_400)
+    age(ground, job, 40 * 86_400)
     erase_due(ground)
     assert not any(columns(ground, job))
     # Somebody had read the job just before.
