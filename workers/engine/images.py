@@ -184,13 +184,16 @@ class ImageRun:
             )
         if self._overlays is not None:
             self._overlays.draw(chunk, found, self._hold.moved)
-        if self._thumbnails is not None:
-            small = chunk.thumbnails.items()
-            self._thumbnails.add({chunk.first + position: each for position, each in small})
-            chunk.thumbnails.clear()
+        self._keep_thumbnails(chunk)
         start = chunk.first - self._lease.first
         rows = [found[position] for position in range(len(chunk.items))]
         self.rows[start : start + len(rows)] = rows
+
+    def _keep_thumbnails(self, chunk: ImageChunk) -> None:
+        if self._thumbnails is not None:
+            small = chunk.thumbnails.items()
+            self._thumbnails.add({chunk.first + position: each for position, each in small})
+        chunk.thumbnails.clear()
 
     def _postprocess(
         self, chunk: ImageChunk, outputs: Outputs, positions: Sequence[int]
