@@ -75,13 +75,13 @@ def test_each_shard_has_its_pictures_in_one_blob_and_its_answers_in_short(
     job, stages = submit(ground, tenant, digits_model, overlays=False, gallery=True), new_stages()
     for _ in range(3):
         assert run_with(stages, claim_one(ground), Labeller())
-    assert blobs(ground, job) == sorted(
+    assert sorted(blobs(ground, job)) == sorted(
         thumbnails_name(shard.segment or "") for shard in shards_of(ground, job.id)
     )
     for index in (0, 31, 32, 69):
         original = np.asarray(Image.open(io.BytesIO(picture(index))), float)
         small = np.asarray(thumbnail(ground, job, index).convert("L"), float)
-        assert np.abs(small - original).mean() < 12
+        assert np.corrcoef(small.ravel(), original.ravel())[0, 1] > 0.9
     summary, is_whole = summary_of(ground, read_job(ground, job.id), 10)
     assert (is_whole, summary.items, summary.found) == (True, 70, 69)
 
@@ -111,6 +111,8 @@ def test_small_pictures_go_when_the_inputs_are_erased_and_do_not_come_back(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
 ) -> None:
     job = submit(ground, tenant, digits_model, count=2, gallery=True, delete_inputs=True)
+    claim_one(ground, lease_s=-1)
+    expire(ground.database)
     run_with(new_stages(), claim_one(ground), Labeller())
     assert thumbnail(ground, job, 0), "while the job's inputs are there"
     (name,) = blobs(ground, job)
