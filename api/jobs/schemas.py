@@ -107,6 +107,12 @@ class CommonOptions(Strict):
         "picture: …/results/{index}/overlay. Like the results, and with them, these pictures stay "
         "when `delete_inputs` erases the inputs.",
     )
+    gallery: StrictBool = Field(
+        False,
+        description="Keep a small picture of each item, of a video a strip of its frames: "
+        "…/results/{index}/thumbnail. Unlike overlays they go when `delete_inputs` erases the "
+        "inputs.",
+    )
 
     @field_validator("completion_window")
     @classmethod

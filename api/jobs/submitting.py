@@ -183,6 +183,7 @@ def checked(options: CommonOptions, wanted: Wanted, choice: Choice | None = None
         output_expires_after=options.lifetime_s,
         delete_inputs=isinstance(options, JobOptions) and options.delete_inputs,
         overlays=_checked_overlays(options.overlays, version),
+        gallery=options.gallery,
     )
 
 

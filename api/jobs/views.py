@@ -150,6 +150,7 @@ class JobView(BaseModel):
     output_expires_after: int | None
     delete_inputs: bool
     overlays: bool
+    gallery: bool
     input_file_id: str | None = Field(
         description="Of a batch without one it is empty: OpenAI's clients have a text here."
     )
@@ -225,6 +226,7 @@ def job_view(
         output_expires_after=job.output_expires_after,
         delete_inputs=job.delete_inputs,
         overlays=job.overlays,
+        gallery=job.gallery,
         input_file_id=job.input_file_id or ("" if kind == "batch" else None),
         source=SourceView(**job.source) if job.source else None,
         output=OutputView(**output) if output else None,

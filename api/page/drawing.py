@@ -1,14 +1,27 @@
-"""Results as pages draw them: boxes to lay over a picture, and answers in a few words."""
+"""Results as pages draw them: boxes and masks over a picture, lanes of films, answers in words."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from api.page.gallery.lanes import Lanes, lanes_of
+from api.page.gallery.masks import MaskShape, mask_shape
 from jobs.results.segments import Row
 
 # As many as tell each other apart on a screen.
 _COLOURS = 8
 _MOST_SHAPES = 300
 _MOST_LABELS = 3
+
+
+class Detail(NamedTuple):
+    """How closely masks are looked at: at `grid` places across and down, so many of an item."""
+
+    grid: int
+    masks: int
+
+
+# A table draws none.
+WORDS_ALONE, SMALL, LARGE = Detail(1, 0), Detail(48, 4), Detail(160, 40)
 
 
 class Shape(NamedTuple):
@@ -38,6 +51,8 @@ class Shown(NamedTuple):
     row: Row
     answers: list[Answer]
     shapes: list[Shape]
+    masks: list[MaskShape]
+    film: Lanes | None
     more: int
 
     @property
@@ -46,12 +61,21 @@ class Shown(NamedTuple):
         return self.answers[:_MOST_LABELS]
 
 
-def shown(row: Row) -> Shown:
+def shown(row: Row, detail: Detail = WORDS_ALONE) -> Shown:
     """Read a result for a page."""
     predictions = row.predictions or []
     answers = [answer for each in predictions for answer in _answers(each)]
     shapes = [shape for each in predictions if (shape := _shape(each)) is not None]
-    return Shown(row, answers, shapes[:_MOST_SHAPES], max(0, len(answers) - _MOST_LABELS))
+    masked = [each for each in predictions if isinstance(each.get("mask"), dict)][: detail.masks]
+    masks = [mask for each in masked if (mask := _mask(each, detail)) is not None]
+    film = lanes_of(predictions[0], row.duration_ms, _COLOURS) if predictions else None
+    more = max(0, len(answers) - _MOST_LABELS)
+    return Shown(row, answers, shapes[:_MOST_SHAPES], masks, film, more)
+
+
+def _mask(prediction: dict[str, Any], detail: Detail) -> MaskShape | None:
+    colour = int(prediction.get("class_id") or 0) % _COLOURS
+    return mask_shape(prediction["mask"], colour, detail.grid)
 
 
 def _answers(prediction: dict[str, Any]) -> Iterable[Answer]:

@@ -1,5 +1,6 @@
 """Every page of the page: a new one is a file in `views` and one line here."""
 
+from api.page.views.answers import answers
 from api.page.views.compare import compare
 from api.page.views.entrance import entrance
 from api.page.views.items import items
@@ -17,6 +18,7 @@ PAGES = (
     job_list,
     job_page,
     items,
+    answers,
     compare,
     new,
     playground,

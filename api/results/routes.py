@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from apiflask import APIBlueprint
-from flask import Response
+from flask import Response, jsonify
 
 from api.current import ground, tenant_id
 from api.results.compression import ROWS, compressed_answer
 from api.results.forms.table import FORMS, PAGES, check_form, form_of
 from api.results.rows import ResultPage, page_json
 from api.results.schemas import ResultsQuery
+from api.results.summaries import SummaryQuery, SummaryView, summary_view
 from api.web.openapi import describe
 from api.web.parsing import read_query
 from jobs.base.errors import NotFound
@@ -20,12 +21,16 @@ from jobs.queue.reading import get_job
 from jobs.results.overlays import read_overlay
 from jobs.results.rows import Cursor, extent_of, parse_cursor, read_page, read_rows
 from jobs.results.segments import Row
+from jobs.results.summaries import summary_of
+from jobs.results.thumbnails import read_thumbnail
 from jobs.tables import Job
 from models.catalog import prediction_of
 
 results = APIBlueprint("results", __name__, tag="Results")
 
 _ROWS_A_PAGE = 100
+# While somebody waits.
+_SUMMARY_S = 0.15
 _MEDIA_TYPES = [form.media_type.partition(";")[0] for form in FORMS.values()]
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -65,13 +70,49 @@ def get_overlay(job_id: str, index: str) -> Response:
     Of a video, at most 16 of its frames are shown in order, with their classes and times.
     409 while the item has not run, 404 when it did not succeed or the job has no overlays.
     """
-    job = _find(job_id)
-    if not _INDEX.fullmatch(index):
-        raise NotFound(f"Job {job_id!r} has no item {index!r}: items are counted from 0.")
-    response = Response(read_overlay(ground(), job, int(index)), content_type="image/jpeg")
+    job, number = _find(job_id), _number(job_id, index)
+    response = Response(read_overlay(ground(), job, number), content_type="image/jpeg")
     # It never changes; nobody but its tenant may keep it.
     response.headers["Cache-Control"] = "private, max-age=3600"
     return response
+
+
+@results.get("/<job_id>/results/<index>/thumbnail")
+@describe(results, {200: {"image/jpeg": "binary"}}, problems=(404, 409))
+def get_thumbnail(job_id: str, index: str) -> Response:
+    """Show an item's small picture, of a job submitted with `gallery`: at most 256 pixels a side.
+
+    Of a video it is a strip of twelve frames along its whole length, 72 pixels high. 409 while the
+    item has not run, 404 when it was not decoded, has no gallery, or the inputs were erased.
+    """
+    job, number = _find(job_id), _number(job_id, index)
+    response = Response(read_thumbnail(ground(), job, number), content_type="image/jpeg")
+    # It may be erased with the inputs at any time; and who signs in next may be somebody else.
+    response.headers["Cache-Control"] = "private, max-age=60"
+    response.headers["Vary"] = "Authorization, Cookie"
+    return response
+
+
+@results.get("/<job_id>/summary")
+@describe(
+    results, {200: {"application/json": SummaryView}}, problems=(404, 422), query=SummaryQuery
+)
+def get_summary(job_id: str) -> Response:
+    """Read what a job's answers come to by now: how often each class was found, and how surely.
+
+    Of detections and masks each is counted, of classifications the first class of each item.
+    Nothing of it is read from the results, so it costs the same for ten items and for a million.
+    """
+    query = read_query(SummaryQuery)
+    summary, is_whole = summary_of(ground(), _find(job_id), _SUMMARY_S)
+    view = summary_view(job_id, summary, is_whole, query.limit)
+    return jsonify(view.model_dump(mode="json", by_alias=True))
+
+
+def _number(job_id: str, index: str) -> int:
+    if not _INDEX.fullmatch(index):
+        raise NotFound(f"Job {job_id!r} has no item {index!r}: items are counted from 0.")
+    return int(index)
 
 
 def _find(job_id: str) -> Job:

@@ -39,6 +39,7 @@ _OPTIONS = (
     "completion_window_s",
     "output_expires_after",
     "overlays",
+    "gallery",
 )
 
 

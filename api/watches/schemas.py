@@ -82,6 +82,7 @@ class WatchView(BaseModel):
     completion_window: str | None
     output_expires_after: int | None
     overlays: bool
+    gallery: bool
     only_new: bool
     interval_seconds: int
     objects_seen: int = Field(
@@ -123,6 +124,7 @@ def watch_view(row: Watch, open_items: int) -> WatchView:
         completion_window=options["completion_window"],
         output_expires_after=options["output_expires_after"],
         overlays=options["overlays"],
+        gallery=options.get("gallery", False),
         only_new=row.only_new,
         interval_seconds=round(row.interval_s),
         objects_seen=row.objects_seen,

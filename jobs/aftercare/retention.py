@@ -69,7 +69,10 @@ def erase_deleted(ground: Ground, job: Job) -> None:
         session.execute(delete(Training).where(Training.job_id == job.id))
         said: dict[str, Any] = {"requested": {}, "params": {}, "metadata_": {}}
         nothing = dict.fromkeys(
-            ("errors", "status_reason", "webhook", "manifest", "skipped", "source", "output")
+            (
+                *("errors", "status_reason", "webhook", "manifest", "skipped", "source", "output"),
+                "summary",
+            )
         )
         # A worker that was at it may still write what nobody wants, and die before it is deleted.
         ended = {"outputs_erased_at": db_now(), "tidy_at": db_now() + TIDY_AFTER_S}
@@ -90,9 +93,10 @@ def _erase_each(ground: Ground, due: Any, erase: Callable[[Ground, Job], None]) 
 
 
 def _erase_inputs(ground: Ground, job: Job) -> None:
-    """Erase the job's input file, if no other job still needs it, and what came in its request."""
-    packs = [name for name in ground.storage.list(f"jobs/{job.id}/") if "/pack-" in name]
-    ground.storage.delete(packs)
+    """Erase the job's input file, if no other job still needs it, and what of it is in the job."""
+    copies = ("/pack-", "/thumbnails/")
+    names = ground.storage.list(f"jobs/{job.id}/")
+    ground.storage.delete([name for name in names if any(part in name for part in copies)])
     with ground.database.read() as session:
         file = session.get(File, job.input_file_id) if job.input_file_id else None
         needed = select(Job.id).where(
@@ -112,7 +116,9 @@ def _erase_outputs(ground: Ground, job: Job) -> None:
         return
     ground.storage.delete(list(ground.storage.list(f"jobs/{job.id}/")))
     with ground.database.write() as session:
-        session.execute(update(Job).where(Job.id == job.id).values(outputs_erased_at=db_now()))
+        session.execute(update(Shard).where(Shard.job_id == job.id).values(summary=None))
+        erased = {"outputs_erased_at": db_now(), "summary": None}
+        session.execute(update(Job).where(Job.id == job.id).values(**erased))
 
 
 def _erase_what_came_of_it(ground: Ground, job: Job) -> bool:

@@ -22,7 +22,13 @@ from jobs.aftercare.comparison import COMPARISONS
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
 from jobs.base.ids import made_at
-from jobs.base.storage import BlobMissing, StorageError, earlier_overlays_name, overlays_name
+from jobs.base.storage import (
+    BlobMissing,
+    StorageError,
+    earlier_overlays_name,
+    overlays_name,
+    thumbnails_name,
+)
 from jobs.inputs.manifests import Manifest
 from jobs.leases.leases import is_taken
 from jobs.queue.completion import TIDY_AFTER_S
@@ -137,7 +143,7 @@ def _named(ground: Ground, job: Job) -> set[str]:
 
 
 def _results_of(ground: Ground, job: Job) -> set[str]:
-    """Give a job's segments, their overlays, the changes of its comparison, and its truth."""
+    """Give a job's segments, their pictures, the changes of its comparison, and its truth."""
     with ground.database.read() as session:
         found = select(Shard.segment).where(Shard.job_id == job.id, Shard.segment.is_not(None))
         segments = {segment for segment in session.scalars(found) if segment is not None}
@@ -145,9 +151,12 @@ def _results_of(ground: Ground, job: Job) -> set[str]:
         evaluation = session.get(Evaluation, job.id)
     names = (overlays_name, earlier_overlays_name) if job.overlays else ()
     overlays = {name(segment) for segment in segments for name in names}
+    # Copies of inputs, which go when these are erased.
+    has_thumbnails = job.gallery and job.inputs_erased_at is None
+    thumbnails = {thumbnails_name(segment) for segment in segments if has_thumbnails}
     changes = {comparison.changes} if comparison and comparison.changes else set()
     truth = {evaluation.truth} if evaluation and evaluation.truth else set()
-    return segments | overlays | changes | truth
+    return segments | overlays | thumbnails | changes | truth
 
 
 def _owner(name: str, latest: float) -> str | None:

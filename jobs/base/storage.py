@@ -6,6 +6,7 @@
     jobs/{job id}/pack-{token}                   inputs that came inside a request, end to end
     jobs/{job id}/segments/{first}-{fence}-{token}.parquet
     jobs/{job id}/overlays/{first}-{fence}-{token}              their results drawn, end to end
+    jobs/{job id}/thumbnails/{first}-{fence}-{token}            their pictures, small
     jobs/{job id}/changes-{token}.parquet        the items that two versions answer differently
     jobs/{job id}/truth-{token}.parquet          what is true of the items of an evaluation
     jobs/{job id}/training-{fence}-{token}.safetensors      where a training goes on
@@ -262,6 +263,11 @@ def segment_name(job_id: str, first: int, fence: int) -> str:
 def overlays_name(segment: str) -> str:
     """Name the blob of a segment's overlays: in another folder, for data frames read whole ones."""
     return segment.removesuffix(".parquet").replace("/segments/", "/overlays/", 1)
+
+
+def thumbnails_name(segment: str) -> str:
+    """Name the blob of the small pictures of a segment's items."""
+    return segment.removesuffix(".parquet").replace("/segments/", "/thumbnails/", 1)
 
 
 def earlier_overlays_name(segment: str) -> str:

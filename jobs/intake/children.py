@@ -66,6 +66,7 @@ def retry_of(session: Session, parent: Job) -> Submission:
         completion_window_s=parent.expires_at - parent.created_at,
         output_expires_after=parent.output_expires_after,
         overlays=parent.overlays,
+        gallery=parent.gallery,
         kind=RETRY.word,
         parent_id=parent.id,
     )

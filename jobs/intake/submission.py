@@ -62,6 +62,7 @@ class Submission:
     output_expires_after: int | None = None
     delete_inputs: bool = False
     overlays: bool = False
+    gallery: bool = False
     kind: JobKind = SUBMITTED.word
     parent_id: str | None = None
     # Where the id decided which version the job is given (jobs.versions.canaries): that id, and the
@@ -205,6 +206,7 @@ def new_job(submission: Submission) -> Job:
         output_expires_after=submission.output_expires_after,
         delete_inputs=submission.delete_inputs,
         overlays=submission.overlays,
+        gallery=submission.gallery,
     )
 
 

@@ -90,8 +90,8 @@ def picture_of(ground: Ground, buckets: Buckets, job: Job, index: int) -> Pictur
     kind = media_type_of(content)
     if kind is None:
         raise NotFound(
-            "Browsers do not show files of this kind. Submit with `overlays`, and workers draw "
-            "each result over its picture."
+            "Browsers do not show files of this kind. Submit with `gallery`, and workers keep a "
+            "small picture of each item."
         )
     return Picture(content, kind)
 

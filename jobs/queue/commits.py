@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Float, bindparam, select, update
+from sqlalchemy import Float, LargeBinary, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.base.database import Database, db_now, is_outage
@@ -29,7 +29,13 @@ _jobs, _shards = (Table.metadata.tables[name] for name in ("jobs", "shards"))
 _FINISH_SHARD = (
     update(_shards)
     .where(SHARDS.is_held(bindparam("shard"), bindparam("under")))
-    .values(state=ShardState.DONE, segment=bindparam("into"), owner=None, lease_until=None)
+    .values(
+        state=ShardState.DONE,
+        segment=bindparam("into"),
+        summary=bindparam("in_short", type_=LargeBinary()),
+        owner=None,
+        lease_until=None,
+    )
     .returning(_shards.c.id)
 )
 # A job's counts, and what a tally has of each.
@@ -66,7 +72,7 @@ _SEGMENT = select(_shards.c.segment).where(_shards.c.id == bindparam("shard"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How the items of a shard ended."""
+    """How the items of a shard ended, and what their answers come to."""
 
     succeeded: int = 0
     errored: int = 0
@@ -74,6 +80,8 @@ class Tally:
     faults: int = 0
     cancelled: int = 0
     expired: int = 0
+    # As jobs.results.summaries writes it.
+    summary: bytes | None = None
 
 
 def commit(
@@ -91,7 +99,7 @@ def commit(
     shard = {"shard": lease.shard_id}
     with database.write() as session:
         connection = session.connection()
-        mine = {**shard, "under": lease.fence, "into": segment}
+        mine = {**shard, "under": lease.fence, "into": segment, "in_short": tally.summary}
         if connection.scalar(_FINISH_SHARD, mine) is None:
             return False
         counts = {f"more_{name}": getattr(tally, part) for name, part in _COUNTS.items()}

@@ -89,7 +89,7 @@ _TAKE_SHARD = (
 )
 _OF_JOB = (
     "tenant_id", "kind", "manifest", "model_name", "model_version", "model_digest", "params",
-    "overlays",
+    "overlays", "gallery",
 )  # fmt: skip
 _CHARGE_JOB = (
     update(_jobs)
@@ -134,6 +134,7 @@ class ShardLease:
     model_digest: str
     params: dict[str, Any]
     overlays: bool
+    gallery: bool
 
     @property
     def attempts(self) -> int:

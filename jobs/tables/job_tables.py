@@ -138,6 +138,11 @@ class Job(Table):
     delete_inputs: Mapped[bool] = mapped_column(default=False)
     # Whether each result is also to be drawn over its image or frames (jobs.results.overlays).
     overlays: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Whether a small picture of each item is kept beside its result (jobs.results.thumbnails).
+    gallery: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # What its answers come to, as far as somebody has looked (jobs.results.summaries). Not loaded
+    # with the row.
+    summary: Mapped[bytes | None] = mapped_column(deferred=True)
 
     # The lease on its preparation (jobs.intake.preparation).
     prepare_fence: Mapped[int] = mapped_column("prepare_attempt", default=0, key="prepare_fence")
@@ -281,6 +286,9 @@ class Shard(Table):
     # Set by the commit.
     segment: Mapped[str | None]
     commit_number: Mapped[int | None]
+    # What its answers come to (jobs.results.summaries); null before its commit, and of a shard that
+    # an earlier version ran. Not loaded with the row.
+    summary: Mapped[bytes | None] = mapped_column(deferred=True)
 
     __table_args__ = (
         Index(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from models.answers.drawing import FRAME_SIDE, draw_frame, jpeg_of, resized
+from models.answers.thumbnails import film_strip
 from models.media.films import Frame
 from models.media.memory import Pixels
 
@@ -45,6 +46,13 @@ class ContactSheet:
             scale = min(1.0, FRAME_SIDE / max(frame.pixels.shape[:2]))
             self._kept.append((round(frame.position.at_ms), resized(frame.pixels, scale)))
         self._seen += 1
+
+    def strip_jpeg(self, duration_ms: int) -> bytes:
+        """Lay the frames along the length of the video; returns a JPEG file.
+
+        Raises ValueError when no frame was added.
+        """
+        return film_strip(self._kept, duration_ms)
 
     def draw_jpeg(self, prediction: Mapping[str, Any]) -> bytes:
         """Draw the frames, row by row, with the video's prediction; returns a JPEG file.

@@ -78,21 +78,20 @@ def to_string(counts: Counts) -> str:
 
 def from_string(text: str) -> Counts:
     """Read what `to_string` wrote; raises ValueError when it ends within a number."""
-    counts: list[int] = []
-    value = shift = 0
-    for character in text.encode("ascii"):
-        bits = character - _FIRST
-        value |= (bits & _BITS) << shift
-        shift += 5
-        if bits & _MORE:
-            continue
-        if bits & _SIGN:
-            value -= 1 << shift
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        value = shift = 0
-    if shift:
+    codes = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - _FIRST
+    lasts = np.flatnonzero((codes & _MORE) == 0)
+    if len(codes) and (not len(lasts) or lasts[-1] != len(codes) - 1):
         raise ValueError("The code of the mask ends within a number.")
-    return np.asarray(counts, np.int64)
+    if not len(codes):
+        return codes
+    firsts = np.append(0, lasts[:-1] + 1)
+    lengths = lasts - firsts + 1
+    places = np.arange(len(codes)) - np.repeat(firsts, lengths)
+    counts: Counts = np.add.reduceat((codes & _BITS) << (5 * places), firsts)
+    counts -= np.where(codes[lasts] & _SIGN, 1 << (5 * lengths), 0)
+    # Each is a difference to the one two before, from the fourth on.
+    counts[1::2], counts[2::2] = np.cumsum(counts[1::2]), np.cumsum(counts[2::2])
+    return counts
 
 
 def _runs(mask: Bits, size: tuple[int, int], corner: tuple[int, int]) -> Counts:

@@ -22,6 +22,7 @@ from pixelmill.cli.options import (
     AsJson,
     Connection,
     Form,
+    Gallery,
     JobId,
     MetadataList,
     ModelName,
@@ -109,6 +110,7 @@ def submit(
         str | None, typer.Option("--webhook-url", help="Who is called when the job is over.")
     ] = None,
     overlays: Overlays = False,
+    gallery: Gallery = False,
     include: Annotated[
         list[str] | None,
         typer.Option("--include", metavar="GLOB", help="Of a bucket: only these; repeatable."),
@@ -141,6 +143,7 @@ def submit(
                 priority=priority,
                 webhook=webhook_url,
                 overlays=overlays or None,
+                gallery=gallery or None,
                 include=include,
                 exclude=exclude,
                 connection=connection,

@@ -23,6 +23,9 @@ Priority = Annotated[str | None, typer.Option("--priority", help="high, normal o
 Overlays = Annotated[
     bool, typer.Option("--overlays", help="Draw each result over its image as well.")
 ]
+Gallery = Annotated[
+    bool, typer.Option("--gallery", help="Keep a small picture of each item, for the job's page.")
+]
 Connection = Annotated[
     str | None, typer.Option("--connection", help="What opens the bucket; else the server.")
 ]

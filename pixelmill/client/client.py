@@ -131,6 +131,7 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
         output_expires_after: int | None = None,
         delete_inputs: bool | None = None,
         overlays: bool | None = None,
+        gallery: bool | None = None,
         include: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         connection: str | None = None,
@@ -156,8 +157,9 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
           "s3://bucket/list.csv". Of a folder `include` and `exclude` are globs; `connection` opens
           it, or else the server's own credentials do.
         `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
-        drawn over its image. `output` is a folder such as "s3://bucket/results/", into which the
-        server writes the results as Parquet when the job is over (`wait_for_output`), or
+        drawn over its image; with `gallery`, a small picture of each item is kept for the job's
+        page. `output` is a folder such as "s3://bucket/results/", into which the server writes
+        the results as Parquet when the job is over (`wait_for_output`), or
         `{"url": …, "format": "ndjson", "compression": "zstd", "connection": …}`.
 
         With an `idempotency_key` of your own, repeat a submission of local files by their File:
@@ -173,6 +175,7 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls):
             "output_expires_after": output_expires_after,
             "delete_inputs": delete_inputs,
             "overlays": overlays,
+            "gallery": gallery,
             "include": None if include is None else list(include),
             "exclude": None if exclude is None else list(exclude),
             "connection": connection,

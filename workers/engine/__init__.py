@@ -11,6 +11,7 @@ shard.py     one leased shard: run, written, committed
 images.py    its images on their way through the stages below; rows.py what all rows have
 stages.py    what all shards of a process pass through
 overlays.py  results drawn over images and frames, where a job wants them drawn
+thumbnails.py  their small pictures, where it wants a gallery
 holding/     leases and their renewal, places for shards, suspects, rest
 reading/     items → bytes: range reads, archive members, URLs; the chunk that passes on
 decoding/    bytes → samples, in threads; a bad item costs itself

@@ -26,6 +26,7 @@ from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
 from workers.engine.texts import TextReader
+from workers.engine.thumbnails import Thumbnails
 from workers.engine.videos.run import batch_key
 from workers.walls.pictures import Asked
 
@@ -46,12 +47,17 @@ class ImageRun:
     """The run of one shard's images; `rows` are in their order, as far as it came."""
 
     def __init__(
-        self, stages: Stages, hold: Hold, decoders: Executor, overlays: Overlays | None
+        self,
+        stages: Stages,
+        hold: Hold,
+        decoders: Executor,
+        overlays: Overlays | None,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         self.rows: list[Row] = []
         self.device_s = 0.0
         self._stages, self._hold, self._lease = stages, hold, hold.lease
-        self._decoders, self._overlays = decoders, overlays
+        self._decoders, self._overlays, self._thumbnails = decoders, overlays, thumbnails
         self._postponed = Postponed(stages.ground.settings.url_retry_delays_s)
 
     def run(self, network: ImageNetwork, items: list[Item]) -> None:
@@ -99,6 +105,7 @@ class ImageRun:
         key = batch_key(self._lease) if texts is None else (self._lease.model, "")
         chunk = ImageChunk(network, key, self._lease.shard_id, first, run, self._hold.stopped)
         chunk.keeps_data, chunk.texts = self._lease.overlays, texts
+        chunk.keeps_thumbnails = self._thumbnails is not None
         return chunk
 
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
@@ -173,9 +180,16 @@ class ImageRun:
             )
         if self._overlays is not None:
             self._overlays.draw(chunk, found, self._hold.moved)
+        self._keep_thumbnails(chunk)
         start = chunk.first - self._lease.first
         rows = [found[position] for position in range(len(chunk.items))]
         self.rows[start : start + len(rows)] = rows
+
+    def _keep_thumbnails(self, chunk: ImageChunk) -> None:
+        if self._thumbnails is not None:
+            small = chunk.thumbnails.items()
+            self._thumbnails.add({chunk.first + position: each for position, each in small})
+        chunk.thumbnails.clear()
 
     def _postprocess(
         self, chunk: ImageChunk, outputs: Outputs, positions: Sequence[int]

@@ -118,6 +118,16 @@ class VideoOverlay:
             self.give_up()
             return None
 
+    def strip(self, duration_ms: int | None) -> bytes | None:
+        """Lay the frames along the video's length; gives a JPEG file."""
+        if self._sheet is None or not self._sheet.times:
+            return None
+        try:
+            return self._sheet.strip_jpeg(duration_ms or self._sheet.times[-1])
+        except Exception:
+            self.give_up()
+            return None
+
     def give_up(self) -> None:
         """Let the frames go because of the exception that is being handled."""
         log.exception("overlay_not_drawn", shard=self._shard_id, index=self._index)

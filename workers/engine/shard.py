@@ -9,12 +9,13 @@ from functools import partial
 import structlog
 
 from jobs.base.states import ItemStatus
-from jobs.base.storage import StorageError, overlays_name, segment_name
+from jobs.base.storage import StorageError, overlays_name, segment_name, thumbnails_name
 from jobs.inputs.manifests import Item, Manifest
 from jobs.queue.commits import Tally, commit_surely
 from jobs.queue.scheduling import ShardLease
 from jobs.queue.shard_leases import hand_back
 from jobs.results.segments import ItemError, Row, write_segment
+from jobs.results.summaries import summarize, write_summary
 from models.runtime.network import ImageNetwork, VideoNetwork
 from workers.engine.figures import count_items, timed
 from workers.engine.holding.hold import Hold
@@ -24,6 +25,7 @@ from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
 from workers.engine.texts import TextsNotRead
+from workers.engine.thumbnails import Thumbnails
 from workers.engine.videos.run import Outcome, VideoRun
 
 log = structlog.get_logger(__name__)
@@ -45,6 +47,7 @@ class ShardRun(Hold):
         self._checkpoints: list[str] = []
         self._decoders = stages.decoders.of(lease.shard_id)
         self._overlays = Overlays(self._decoders, stages.pictures) if lease.overlays else None
+        self._thumbnails = Thumbnails(lease.first, lease.count) if lease.gallery else None
 
     def run(self, network: ImageNetwork | VideoNetwork, manifest: Manifest) -> bool:
         """Run the shard to its commit; False when it was lost or handed back instead.
@@ -81,6 +84,8 @@ class ShardRun(Hold):
         """Let go of what the run kept beside the memory."""
         if self._overlays is not None:
             self._overlays.close()
+        if self._thumbnails is not None:
+            self._thumbnails.close()
 
     def error_all(self, items: Sequence[Item], error: ItemError) -> bool:
         """Commit the whole shard as errored, when it cannot be run at all."""
@@ -97,6 +102,8 @@ class ShardRun(Hold):
         name = segment_name(lease.job_id, lease.first, lease.fence)
         if self._overlays is not None:
             self.surely(partial(self._overlays.store, ground.storage, name, rows))
+        if self._thumbnails is not None:
+            self.surely(partial(self._thumbnails.store, ground.storage, name))
         self.surely(lambda: write_segment(ground.storage, name, rows))
         counted = Counter(row.status for row in rows)
         tally = Tally(
@@ -105,6 +112,7 @@ class ShardRun(Hold):
             faults=sum(row.error is not None and row.error.is_fault for row in rows),
             cancelled=counted[ItemStatus.CANCELLED],
             expired=counted[ItemStatus.EXPIRED],
+            summary=write_summary(summarize(rows)),
         )
         held_s = time.monotonic() - self._began_at
         with self.unhurried(), timed("commit"):
@@ -115,11 +123,11 @@ class ShardRun(Hold):
             count_items(self._task, tally)
         else:
             log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
-            ground.storage.delete([name, *([overlays_name(name)] if lease.overlays else [])])
+            ground.storage.delete([name, overlays_name(name), thumbnails_name(name)])
         return won
 
     def _run_images(self, network: ImageNetwork, items: list[Item]) -> None:
-        images = ImageRun(self._stages, self, self._decoders, self._overlays)
+        images = ImageRun(self._stages, self, self._decoders, self._overlays, self._thumbnails)
         try:
             images.run(network, items)
         finally:
@@ -161,6 +169,8 @@ class ShardRun(Hold):
             row.error = postponed.note(row.index, row.error)
         if self._overlays is not None and outcome.picture is not None:
             row = self._overlays.add(row, outcome.picture)
+        if self._thumbnails is not None and outcome.strip is not None:
+            self._thumbnails.add({row.index: outcome.strip})
         place = row.index - self.lease.first
         self._rows[place : place + 1] = [row]
         self._device_s += outcome.device_s

@@ -31,6 +31,7 @@ function optionsOf(dryRun) {
   const options = { model: form.elements.model.value.trim(), params: readParams(form), priority: form.elements.priority.value };
   const name = form.elements.name.value.trim();
   if (name) options.metadata = { name };
+  if (form.elements.gallery.checked) options.gallery = true;
   if (form.elements.overlays.checked) options.overlays = true;
   if (dryRun) options.dry_run = true;
   return options;

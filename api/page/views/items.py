@@ -1,15 +1,17 @@
 """One item of a job: its picture with its result over it."""
 
-from flask import Response, render_template
+from flask import Response, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from api.current import buckets, ground
 from api.page.blueprint import page_blueprint
-from api.page.drawing import shown
+from api.page.drawing import LARGE, shown
 from api.page.reasons import remedy
 from api.page.views.job import find
 from jobs.base.errors import NotFound
-from jobs.overview.pictures import picture_of, read_item, read_result, unseen, unshowable
+from jobs.overview.pictures import Picture, picture_of, read_item, read_result, unseen, unshowable
+from jobs.results.thumbnails import read_thumbnail
+from jobs.tables import Job
 
 items = page_blueprint("items")
 
@@ -29,8 +31,9 @@ def show_item(job_id: str, index: str) -> ResponseReturnValue:
         index=number,
         name=item.custom_id,
         address=item.url,
-        item=None if row is None else shown(row),
+        item=None if row is None else shown(row, LARGE),
         why_unseen=unseen(job) or unshowable(item),
+        thumbnail=_thumbnail(job, number),
         has_overlay=row is not None and row.overlay is not None,
         remedy=remedy,
     )
@@ -39,7 +42,8 @@ def show_item(job_id: str, index: str) -> ResponseReturnValue:
 @items.get("/jobs/<job_id>/items/<index>/picture")
 def show_picture(job_id: str, index: str) -> Response:
     """Send an item's own picture, where a browser shows files of its kind."""
-    picture = picture_of(ground(), buckets(), find(job_id), _number(job_id, index))
+    job, number = find(job_id), _number(job_id, index)
+    picture = _picture(job, number)
     response = Response(picture.content, content_type=picture.kind)
     # Bytes of strangers: whatever they are, they are shown as a picture and run nothing.
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -48,6 +52,23 @@ def show_picture(job_id: str, index: str) -> Response:
     response.headers["Cache-Control"] = "private, max-age=60"
     response.headers["Vary"] = "Cookie"
     return response
+
+
+def _picture(job: Job, index: int) -> Picture:
+    """Give an item's picture, or a small one where browsers show no files of its kind."""
+    try:
+        return picture_of(ground(), buckets(), job, index)
+    except NotFound:
+        if not job.gallery:
+            raise
+        return Picture(read_thumbnail(ground(), job, index), "image/jpeg")
+
+
+def _thumbnail(job: Job, index: int) -> str | None:
+    """Give the address of an item's small picture, of a job that keeps them."""
+    if not job.gallery or job.inputs_erased_at is not None:
+        return None
+    return url_for("jobs_results.get_thumbnail", job_id=job.id, index=index)
 
 
 def _number(job_id: str, index: str) -> int:

@@ -9,8 +9,9 @@ from api.current import ground, tenant_id
 from api.jobs.schemas import RerunCreate
 from api.jobs.submitting import rerun_of
 from api.page.blueprint import page_blueprint
-from api.page.drawing import shown
+from api.page.drawing import SMALL, WORDS_ALONE, shown
 from api.page.forms import read_form, takes_form
+from api.page.gallery.wanted import read_wanted, words_of
 from api.page.reasons import remedy, why_quiet
 from api.page.rows import JobRow, job_row
 from api.page.timeline import timeline_of
@@ -18,8 +19,7 @@ from api.page.views.job_list import cancel_one, delete_one, retry_one
 from api.results.forms.table import FORMS
 from api.web.parsing import validated
 from api.webhooks.schemas import delivery_view
-from jobs.base.errors import InvalidRequest
-from jobs.base.states import TERMINAL, ItemStatus
+from jobs.base.states import TERMINAL
 from jobs.forms.export import task_and_labels
 from jobs.intake.submission import submit
 from jobs.oversight.open_jobs import why_not_running
@@ -29,6 +29,7 @@ from jobs.overview.standing import standing_of
 from jobs.queue.deliveries import list_deliveries
 from jobs.queue.reading import get_job
 from jobs.results.rows import Cursor, Page, counted, parse_cursor, read_page
+from jobs.results.search import Wanted, find_rows
 from jobs.tables import Comparison, Job
 from jobs.versions.lists import list_models
 from jobs.versions.names import shown_name
@@ -37,7 +38,7 @@ job_page = page_blueprint("job")
 
 _ROWS, _PICTURES = 50, 24
 # While somebody waits for a page.
-_FAILURES_S = 0.15
+_FAILURES_S = _SEARCH_S = 0.15
 _MOST_DELIVERIES = 10
 _MOST_MODELS = 100
 
@@ -172,32 +173,29 @@ def _live_of(job: Job, row: JobRow) -> dict[str, Any]:
 def _results_of(job: Job) -> dict[str, Any]:
     """Read the page of results that the address asks for: by an exact cursor, as the API does."""
     as_pictures = request.args.get("view") == "pictures"
-    status = _status(request.args.get("of", ""))
+    wanted = read_wanted(request.args)
     after = request.args.get("after", "")
-    cursor = parse_cursor(after) if after else Cursor()
-    page = Page([], None, None, has_more=False)
-    # Of a million rows, none would be found slowly.
-    if job.outputs_erased_at is None and (status is None or counted(job, status)):
-        page = read_page(ground(), job, cursor, _PICTURES if as_pictures else _ROWS, status)
-    said = {"view": "pictures" if as_pictures else None, "of": status and status.value}
-    kept = {name: value for name, value in said.items() if value}
+    page = _page_of(job, wanted, after, _PICTURES if as_pictures else _ROWS)
+    detail = SMALL if as_pictures else WORDS_ALONE
     return {
-        "items": [shown(row) for row in page.rows],
+        "items": [shown(row, detail) for row in page.rows],
         "as_pictures": as_pictures,
-        "of": status,
+        "of": wanted.status,
         "is_first": not after,
-        "kept": kept,
+        "kept": ({"view": "pictures"} if as_pictures else {}) | words_of(wanted),
+        "has_findings": job.completed > 0,
         "next_cursor": str(page.last) if page.has_more else None,
         "unseen": unseen(job),
         "is_over": job.status in TERMINAL,
     }
 
 
-def _status(word: str) -> ItemStatus | None:
-    if not word:
-        return None
-    try:
-        return ItemStatus(word)
-    except ValueError as err:
-        known = ", ".join(ItemStatus)
-        raise InvalidRequest(f"There is no status {word[:40]!r}: items are {known}.") from err
+def _page_of(job: Job, wanted: Wanted, after: str, limit: int) -> Page:
+    cursor = parse_cursor(after) if after else Cursor()
+    # Of a million rows, none would be found slowly.
+    is_none = wanted.status is not None and not counted(job, wanted.status)
+    if job.outputs_erased_at is not None or is_none:
+        return Page([], None, None, has_more=False)
+    if wanted.is_anything:
+        return read_page(ground(), job, cursor, limit)
+    return find_rows(ground(), job, wanted, cursor, limit, _SEARCH_S)

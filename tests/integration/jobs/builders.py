@@ -15,6 +15,7 @@ from jobs.queue.commits import Tally, commit
 from jobs.queue.scheduling import ShardLease, claim
 from jobs.queue.turns import Line
 from jobs.results.segments import ItemError, Row, to_json, write_segment
+from jobs.results.summaries import summarize, write_summary
 from jobs.tables import Job, ModelVersion, Tenant
 from jobs.tenants.keys import NewKey
 from jobs.versions.registry import register
@@ -95,7 +96,8 @@ def answer_all(ground: Ground, answer: Callable[[int], Any], device_s: float = 0
         name = segment_name(lease.job_id, lease.first, lease.fence)
         write_segment(ground.storage, name, rows)
         errored = sum(row.error is not None for row in rows)
-        tally = Tally(succeeded=len(rows) - errored, errored=errored)
+        in_short = write_summary(summarize(rows))
+        tally = Tally(succeeded=len(rows) - errored, errored=errored, summary=in_short)
         assert commit(ground.database, lease, name, tally, device_s * lease.count)
         count += 1
     return count

@@ -13,6 +13,7 @@ import structlog
 
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
+from models.answers.thumbnails import thumbnail
 from models.media.pictures import Picture
 from models.records.errors import ExtensionFailed, InputError
 from models.tasks.task import Sample
@@ -75,6 +76,8 @@ def decode(
             count_undecoded(sent.content, sent.encoding, error.code)
         else:
             _add_sample(chunk, position, decoded.picture)
+            if chunk.keeps_thumbnails:
+                _add_thumbnail(chunk, position, decoded.picture)
             if chunk.keeps_data and position not in chunk.errors:
                 chunk.data[position] = items[decoded.number]
     return chunk
@@ -97,6 +100,14 @@ def _add_sample(chunk: ImageChunk, position: int, picture: Picture) -> None:
         chunk.samples.append(sample if chunk.texts is None else replace(sample, texts=chunk.texts))
         chunk.positions.append(position)
         chunk.sizes[position] = picture.width, picture.height
+
+
+def _add_thumbnail(chunk: ImageChunk, position: int, picture: Picture) -> None:
+    try:
+        chunk.thumbnails[position] = thumbnail(picture.pixels)
+    except Exception:  # whatever cannot be made small costs its picture, not its result
+        index = chunk.first + position
+        log.exception("thumbnail_not_made", shard=chunk.shard_id, index=index)
 
 
 def _copied(picture: Picture) -> Picture:

@@ -71,6 +71,9 @@ class ImageChunk(Chunk):
     # The bytes of decoded items, by position, kept only where they are to be drawn on.
     keeps_data: bool = False
     data: dict[int, Packed] = field(default_factory=dict)
+    # Small pictures of decoded items, by position, where they are wanted.
+    keeps_thumbnails: bool = False
+    thumbnails: dict[int, bytes] = field(default_factory=dict)
     # (width, height) of the upright originals of decoded items, by position.
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
     errors: dict[int, ItemError] = field(default_factory=dict)

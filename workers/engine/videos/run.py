@@ -59,13 +59,15 @@ class Stopped(Exception):
 class Outcome:
     """What became of a video, the device's time for it, and the checkpoints that it leaves.
 
-    picture: its overlay, a JPEG file, where overlays are wanted and it could be drawn.
+    picture: its overlay, a JPEG file, where overlays are wanted and it could be drawn; strip: its
+    frames along its length, where a gallery is wanted.
     """
 
     row: Row
     device_s: float
     checkpoints: list[str]
     picture: bytes | None
+    strip: bytes | None = None
 
 
 def batch_key(lease: ShardLease) -> tuple[str, str]:
@@ -84,8 +86,9 @@ class VideoRun:
         self._sha256: str | None = None
         self._device_s = 0.0
         self._checkpoints: Checkpoints | None = None
-        self._overlay = VideoOverlay(hold.lease.shard_id, index) if hold.lease.overlays else None
+        self._overlay = self._new_overlay()
         self._picture: bytes | None = None
+        self._strip: bytes | None = None
         self._facts: Facts | None = None
         self._kept_at = self._slice_until = time.monotonic()
         # Whoever still decodes ahead may stop.
@@ -107,7 +110,7 @@ class VideoRun:
         except Exception as err:  # whatever is wrong costs this video, not its shard
             row = self._row_of(None, error=self._error_of(err))
         names = self._checkpoints.names if self._checkpoints is not None else []
-        return Outcome(row, self._device_s, names, self._picture)
+        return Outcome(row, self._device_s, names, self._picture, self._strip)
 
     def _answer(self) -> tuple[Predictions, str | None]:
         """Give the predictions, and what of the video was missing."""
@@ -130,8 +133,19 @@ class VideoRun:
                 self._look_again(spool, self._overlay)
         predictions = self._decode(partial(self._postprocess, progress)).result()
         if self._overlay is not None:
-            self._picture = self._decode(partial(self._overlay.draw, predictions)).result()
+            self._decode(partial(self._draw, self._overlay, predictions)).result()
         return predictions, progress.damage
+
+    def _new_overlay(self) -> VideoOverlay | None:
+        lease = self._hold.lease
+        is_wanted = lease.overlays or lease.gallery
+        return VideoOverlay(lease.shard_id, self._index) if is_wanted else None
+
+    def _draw(self, overlay: VideoOverlay, predictions: Predictions) -> None:
+        if self._hold.lease.gallery and self._facts is not None:
+            self._strip = overlay.strip(self._facts.duration_ms)
+        if self._hold.lease.overlays:
+            self._picture = overlay.draw(predictions)
 
     def _see_through_surely(
         self, spool: Spooled, progress: Progress, checkpoints: Checkpoints
@@ -143,7 +157,7 @@ class VideoRun:
             log.warning("film_process_died", index=self._index, windows=len(progress.clips))
             self._is_left = False
             if self._overlay is not None:  # it is shown the first frames once more
-                self._overlay = VideoOverlay(self._hold.lease.shard_id, self._index)
+                self._overlay = self._new_overlay()
             self._see_through(spool, progress, checkpoints)
 
     def _see_through(self, spool: Spooled, progress: Progress, checkpoints: Checkpoints) -> None:

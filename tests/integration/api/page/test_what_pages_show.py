@@ -13,7 +13,16 @@ from tests.integration.api.page.visitors import Visitor
 from tests.integration.api.test_results import run_rows
 
 PLACES = ("/jobs", "/new", "/playground", "/models", "/models/digits", "/workers", "/webhooks")
-OF_A_JOB = ("", "/live", "/failures", "/results", "/versions", "/items/0", "/items/0/picture")
+OF_A_JOB = (
+    "",
+    "/live",
+    "/summary",
+    "/failures",
+    "/results",
+    "/versions",
+    "/items/0",
+    "/items/0/picture",
+)
 DONE_TO_A_JOB = ("/cancel", "/retry", "/rerun", "/delete")
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'

@@ -1,0 +1,103 @@
+"""Small pictures of a job's items, for galleries: JPEG files of at most some kilobytes each.
+
+Workers make them of the pixels that they have decoded anyway, and write those of a shard end to end
+into one blob beside its segment, behind a table that says where each lies:
+
+    (offset u32, length u32) for each item of the shard, in order; length 0 for none
+    JPEG files; offsets count from the end of the table
+
+They are copies of inputs: they are shown to whom the results are, and erased when the inputs are.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+from sqlalchemy import select
+
+from jobs.base.bootstrap import Ground
+from jobs.base.errors import Conflict, NotFound
+from jobs.base.states import ShardState
+from jobs.base.storage import CHUNK, BlobMissing, Storage, thumbnails_name
+from jobs.tables import Job, Shard
+
+_PLACE = struct.Struct("<II")
+# (offset, length) in bytes.
+Place = tuple[int, int]
+
+
+def write_thumbnails(
+    storage: Storage, segment: str, count: int, places: Mapping[int, Place], file: BinaryIO
+) -> None:
+    """Write the blob beside a segment of `count` items.
+
+    `places` says where in `file` the pictures lie, by the place of their items in the shard.
+    """
+    table = b"".join(_PLACE.pack(*places.get(number, (0, 0))) for number in range(count))
+    file.seek(0)
+    storage.put(thumbnails_name(segment), _chunks(table, file))
+
+
+def read_thumbnail(ground: Ground, job: Job, index: int) -> bytes:
+    """Give an item's small picture, a JPEG file.
+
+    Raises NotFound when it has none, and Conflict when it has not run yet.
+    """
+    check_kept(job)
+    if not job.gallery:
+        raise NotFound(f"Job {job.id} has no small pictures: submit it with `gallery` set to true.")
+    first, count, segment = _shard_of(ground, job, index)
+    try:
+        (found,) = read_places(ground.storage, segment, [index - first])
+        if not found[1]:
+            raise NotFound(f"Item {index} of job {job.id} was not decoded: it has no picture.")
+        return read_at(ground.storage, segment, count, found)
+    except BlobMissing as err:
+        raise NotFound(f"Item {index} of job {job.id} has no small picture.") from err
+
+
+def check_kept(job: Job) -> None:
+    """Raise NotFound where the inputs were erased, and their copies with them."""
+    if job.inputs_erased_at is not None:
+        raise NotFound(f"The inputs of job {job.id} were erased, and their pictures with them.")
+
+
+def read_places(storage: Storage, segment: str, numbers: Sequence[int]) -> list[Place]:
+    """Say where the pictures of some items of a shard lie."""
+    starts = [number * _PLACE.size for number in numbers]
+    parts = storage.ranges(thumbnails_name(segment), starts, [_PLACE.size] * len(starts))
+    return [_PLACE.unpack(part) for part in parts]
+
+
+def read_at(storage: Storage, segment: str, count: int, place: Place) -> bytes:
+    """Read a picture of a shard of `count` items."""
+    start = count * _PLACE.size + place[0]
+    (part,) = storage.ranges(thumbnails_name(segment), [start], [place[1]])
+    return bytes(part)
+
+
+def _chunks(table: bytes, file: BinaryIO) -> Iterator[bytes]:
+    yield table
+    while chunk := file.read(CHUNK):
+        yield chunk
+
+
+def _shard_of(ground: Ground, job: Job, index: int) -> tuple[int, int, str]:
+    """Give the first item, the number of items and the segment of an item's shard."""
+    with ground.database.read() as session:
+        found = session.execute(
+            select(Shard.first, Shard.count, Shard.segment).where(
+                Shard.job_id == job.id,
+                Shard.state.in_((ShardState.DONE, ShardState.CANCELLED)),
+                Shard.first <= index,
+                Shard.first + Shard.count > index,
+            )
+        ).one_or_none()
+    if found is not None:
+        first, count, segment = found
+        if segment is None:
+            raise NotFound(f"Item {index} of job {job.id} never ran: it has no small picture.")
+        return first, count, segment
+    if job.manifest is not None and index >= job.total:
+        raise NotFound(f"Job {job.id} has no item {index}: it has {job.total}, counted from 0.")
+    raise Conflict(f"Item {index} of job {job.id} has not run yet: look again when it has.")

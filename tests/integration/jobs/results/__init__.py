@@ -1,0 +1,1 @@
+"""What jobs came to: summaries, searches, small pictures."""
