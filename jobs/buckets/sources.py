@@ -104,6 +104,10 @@ class Buckets:
                     raise not_allowed("A folder of the server is read without a connection.")
                 check_allowed(self._ground.settings, rights.allowed, location, "")
                 return self._folders
+            is_named = any(each.folder.covers(location) for each in rights.allowed)
+            if rights.credentials is None and not is_named:
+                # Before anybody is told which credentials there are, and stores some in vain.
+                check_allowed(self._ground.settings, rights.allowed, location, "")
             credentials = rights.credentials or self._server_credentials(location)
             check_allowed(self._ground.settings, rights.allowed, location, credentials.endpoint)
             _check_fits(credentials, location)

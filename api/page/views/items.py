@@ -8,8 +8,11 @@ from api.page.blueprint import page_blueprint
 from api.page.drawing import shown
 from api.page.reasons import remedy
 from api.page.views.job import find
+from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotFound
+from jobs.buckets.sources import Buckets
 from jobs.overview.pictures import picture_of, read_item, read_result, unseen, unshowable
+from jobs.tables import Job
 
 items = page_blueprint("items")
 
@@ -39,7 +42,12 @@ def show_item(job_id: str, index: str) -> ResponseReturnValue:
 @items.get("/jobs/<job_id>/items/<index>/picture")
 def show_picture(job_id: str, index: str) -> Response:
     """Send an item's own picture, where a browser shows files of its kind."""
-    picture = picture_of(ground(), buckets(), find(job_id), _number(job_id, index))
+    return send_picture(ground(), buckets(), find(job_id), index)
+
+
+def send_picture(ground: Ground, buckets: Buckets, job: Job, index: str) -> Response:
+    """Send the picture of a job's item, as one and nothing else."""
+    picture = picture_of(ground, buckets, job, _number(job.id, index))
     response = Response(picture.content, content_type=picture.kind)
     # Bytes of strangers: whatever they are, they are shown as a picture and run nothing.
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
