@@ -1,4 +1,4 @@
-"""From pictures to the version that is kept: what a data scientist does in a day, in one browser."""
+"""From pictures to the version that is kept: a data scientist's day, in one browser."""
 
 import base64
 import csv
@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,19 +48,19 @@ def model(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def bucket(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def bucket(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder of the server's that the tenant may name."""
     folder = tmp_path_factory.mktemp("bucket")
     for number, pixels in enumerate(heldout_digits()[0][:20]):
         (folder / f"{number:02}.png").write_bytes(encode(pixels, ".png"))
+    allow = [sys.executable, "-m", "pixelmill", "buckets", "allow", folder.as_uri()]
     subprocess.run(
-        [sys.executable, "-m", "pixelmill", "buckets", "allow", folder.as_uri()]
-        + ["--tenant", "local"],
+        [*allow, "--tenant", "local"],
         env={**os.environ, "PIXELMILL_DATA": str(stack.data)},
         check=True,
         capture_output=True,
     )
-    yield f"{folder.as_uri()}/"
+    return f"{folder.as_uri()}/"
 
 
 def drop(page: Page, files: list[tuple[str, bytes]]) -> None:
