@@ -82,7 +82,7 @@ def _while_waiting(facts: Facts) -> str:
             f"{others} served before it, having used less of their tenants' shares or their own; a "
             "higher weight or priority moves it forward."
         )
-    return "No job is served before it: it waits for a worker to have a place free."
+    return "It is among the next in line, and waits for a worker to have a place free."
 
 
 def _shards(count: int) -> str:

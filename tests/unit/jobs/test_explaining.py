@@ -31,7 +31,7 @@ def facts(**more: Any) -> Facts:
         ({"workers": 2, "drained": 2}, "All 2 workers of pool cpu are drained"),
         ({"rests_s": 40.2}, "tried again in 40 s"),
         ({"before": 7}, "7 jobs are served before it"),
-        ({}, "No job is served before it"),
+        ({}, "among the next in line"),
     ],
 )
 def test_the_reason_is_said(more: dict[str, Any], said: str) -> None:

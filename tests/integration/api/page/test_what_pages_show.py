@@ -12,7 +12,16 @@ from tests.integration.api.callers import Caller
 from tests.integration.api.page.visitors import Visitor
 from tests.integration.api.test_results import run_rows
 
-PLACES = ("/jobs", "/new", "/playground", "/models", "/models/digits", "/workers", "/webhooks")
+PLACES = (
+    "/jobs",
+    "/new",
+    "/playground",
+    "/models",
+    "/models/digits",
+    "/workers",
+    "/webhooks",
+    "/trainings",
+)
 OF_A_JOB = ("", "/live", "/failures", "/results", "/versions", "/items/0", "/items/0/picture")
 DONE_TO_A_JOB = ("/cancel", "/retry", "/rerun", "/delete")
 

@@ -11,7 +11,7 @@ from jobs.queue.deliveries import list_deliveries
 from jobs.queue.scheduling import claim
 from jobs.queue.shard_leases import take_back
 from jobs.queue.turns import Line
-from jobs.tables import Delivery, Job, WorkerProcess
+from jobs.tables import Delivery, Job, Tenant, WorkerProcess
 from tests.integration.api.callers import Caller
 from tests.integration.api.page.visitors import Visitor
 from tests.integration.api.test_results import run_rows
@@ -66,13 +66,14 @@ def test_only_who_holds_a_part_of_the_job_is_missed(
 def test_a_job_behind_anothers_backlog_is_told_how_many_are_served_before_it(
     visitor: Visitor, caller: Caller, stranger: Caller, ground: Ground
 ) -> None:
-    for each in (caller, stranger):
-        each.submit(1)
+    job = caller.submit(1)["id"]
+    for _ in range(3):
+        stranger.submit(1)
     announce(ground.database, WORKER, "cpu", "1")
-    text = "".join(
-        visitor.get(f"/jobs/{row['id']}/live").text for row in caller.get("/v1/jobs").json["data"]
-    )
-    assert "served before it" in text
+    with ground.database.write() as session:
+        # What this tenant has used so far, and the other has not.
+        session.execute(update(Tenant).where(Tenant.id == visitor.tenant_id).values(share=9.0))
+    assert "3 jobs are served before it" in visitor.get(f"/jobs/{job}/live").text
 
 
 def test_a_receiver_that_does_not_answer_is_told_beside_the_job(
