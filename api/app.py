@@ -18,6 +18,7 @@ from api.jobs.children import children
 from api.jobs.evaluations import evaluations, job_evaluations
 from api.jobs.predictions import predictions
 from api.jobs.routes import jobs
+from api.jobs.shares import shares
 from api.live.feed import FEED, Feed
 from api.live.routes import events, job_events
 from api.metrics.requests import count_requests
@@ -26,6 +27,7 @@ from api.models.aliases import aliases
 from api.models.audit import audit
 from api.models.routes import models
 from api.models.shadows import shadows
+from api.page.blueprint import show_lost_people
 from api.page.table import PAGES
 from api.results.routes import results
 from api.system.docs import docs
@@ -112,6 +114,7 @@ def create_app(ground: Ground | None = None) -> Application:
     count_requests(app)
     harden(app)
     handle_errors(app)
+    show_lost_people(app)
     app.before_request(refuse_nul)
     protect(app)
     app.before_request(refuse_trainings)
@@ -151,6 +154,7 @@ def _add_routes(app: APIFlask) -> None:
         app.register_blueprint(
             job_evaluations, name=f"{name}_evaluations", url_prefix=f"/v1/{name}"
         )
+        app.register_blueprint(shares, name=f"{name}_shares", url_prefix=f"/v1/{name}")
         app.register_blueprint(results, name=f"{name}_results", url_prefix=f"/v1/{name}")
         app.register_blueprint(job_events, name=f"{name}_events", url_prefix=f"/v1/{name}")
     app.cli.add_command(keys)

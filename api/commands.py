@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.current import ground
 from jobs.base.database import unusable
-from jobs.base.errors import NotFound, PixelmillError
+from jobs.base.errors import PixelmillError
 from jobs.buckets.allowances import allow, list_allowances, withdraw
 from jobs.tenants.keys import LEAST_WEIGHT, MOST_WEIGHT, create_key, list_keys, revoke_key
 
@@ -80,10 +80,8 @@ def list_all() -> None:
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
     """Revoke a key at once; its tenant's other keys, jobs and files stay."""
-    try:
+    with _told():
         revoke_key(ground().database, key_id)
-    except NotFound as err:
-        raise click.ClickException(err.message) from err
     click.echo(f"Key {key_id} is revoked.")
 
 

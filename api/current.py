@@ -3,7 +3,7 @@
 from flask import current_app, g, request
 
 from jobs.base.bootstrap import Ground
-from jobs.base.errors import NotAllowed
+from jobs.base.errors import NotAllowed, NotFound
 from jobs.buckets.sources import Buckets
 from jobs.tenants.audit import Actor
 from jobs.versions.names import owner_of, shown_name, stored_name
@@ -63,3 +63,12 @@ def changeable(name: str) -> str:
     if owner_of(stored) is None:
         require_admin(f"{shown_name(stored)!r} is shared by all tenants: changing it")
     return stored
+
+
+def may_change(name: str) -> bool:
+    """Say whether the caller may change a model."""
+    try:
+        changeable(name)
+    except (NotAllowed, NotFound):
+        return False
+    return True

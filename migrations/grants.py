@@ -43,6 +43,8 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "comparisons": (ALL, ALL, WRITE),
     "connections": (KEEP, READ, READ),
     "deliveries": (ALL, ALL, ADD),
+    # Who signs out is remembered until the session would have ended by itself.
+    "ended_sessions": (KEEP, NONE, NONE),
     "evaluations": (ALL, ALL, NONE),
     "files": (ALL, ALL, READ),
     "idempotency_keys": (ALL, ALL, NONE),
@@ -53,6 +55,7 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "model_shadows": (ALL, CHANGE, READ),
     "model_versions": (WRITE, CHANGE, WRITE),
     "shards": (ALL, ALL, WRITE),
+    "shares": (WRITE, NONE, NONE),
     "tenants": (SERVE, DELIVER, CHARGE),
     "trainings": (ALL, ALL, CHANGE),
     "upload_parts": (ALL, ALL, NONE),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from flask import Response
 
 from api.live.opening import Opening
+from jobs.tenants.sessions import Visit
 
 MEDIA_TYPE = "text/event-stream"
 _HEADERS = {
@@ -20,11 +21,15 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who watches what: a job, or with None all of a tenant's; the key must stay good for it."""
+    """Who watches what: a job, or with None all of a tenant's.
+
+    The key must stay good for it, and of a browser the session, which may end sooner.
+    """
 
     tenant_id: str
     key_id: str
     job_id: str | None
+    visit: Visit | None = None
 
 
 class Live(Response):

@@ -20,6 +20,7 @@ from api.live.looking import Found, Plan
 from api.live.stream import Happened, Stream
 from jobs.base.errors import TooManyRequests, Unavailable
 from jobs.events.glimpses import Glimpse, in_order
+from jobs.tenants.sessions import Visit
 
 FEED = "pixelmill.feed"
 
@@ -27,7 +28,7 @@ FEED = "pixelmill.feed"
 MOST_STREAMS = 4000
 MOST_OF_A_TENANT = 1000
 
-# Progress is looked for once in a second, and whether keys are still good once in so many.
+# Progress is looked for once in a second; whether keys are good and sessions go on, in so many.
 PROGRESS_S, KEYS_S = 1.0, 3.0
 
 
@@ -97,6 +98,7 @@ class Feed:
             tenant = each.watch.tenant_id
             after[tenant] = min(after.get(tenant, each.number), each.number)
         jobs = tenants = keys = frozenset[str]()
+        visits = frozenset[Visit]()
         if now >= self._progress_due:
             self._progress_due = now + PROGRESS_S
             jobs = frozenset(each.watch.job_id for each in streams if each.watch.job_id)
@@ -106,7 +108,8 @@ class Feed:
         if now >= self._keys_due:
             self._keys_due = now + KEYS_S
             keys = frozenset(each.watch.key_id for each in streams)
-        return Plan(after, jobs, tenants, keys), streams
+            visits = frozenset(each.watch.visit for each in streams if each.watch.visit)
+        return Plan(after, jobs, tenants, keys, visits), streams
 
     def tell(self, plan: Plan, streams: Collection[Stream], found: Found) -> None:
         """Tell the streams for whom a look was what it has found."""
@@ -124,7 +127,8 @@ class Feed:
                 for stream in watching.get(job.tenant_id, ()):
                     stream.tell_progress(job, text)
         for stream in streams:
-            if plan.keys and stream.watch.key_id not in found.good_keys:
+            is_revoked = bool(plan.keys) and stream.watch.key_id not in found.good_keys
+            if is_revoked or stream.watch.visit in found.over:
                 stream.end()
 
     def _moved(self, jobs: Iterable[Glimpse]) -> list[Glimpse]:

@@ -38,7 +38,7 @@ def get_job_events(job_id: str) -> Response:
         return Response(status=204)
     if request.method == "HEAD":
         return headers_alone()
-    return _with_place(Live(Watch(tenant_id(), g.key_id, job_id), opened))
+    return _with_place(Live(_watch(job_id), opened))
 
 
 @events.get("")
@@ -60,7 +60,11 @@ def get_events() -> Response:
         opened = open_tenant(session, tenant_id(), after)
     if request.method == "HEAD":
         return headers_alone()
-    return _with_place(Live(Watch(tenant_id(), g.key_id, None), opened))
+    return _with_place(Live(_watch(None), opened))
+
+
+def _watch(job_id: str | None) -> Watch:
+    return Watch(tenant_id(), g.key_id, job_id, g.get("visit"))
 
 
 def _with_place(live: Live) -> Live:

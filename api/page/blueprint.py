@@ -1,8 +1,8 @@
 """What all pages have in common: their policy, their errors, and what templates can say."""
 
 import structlog
-from apiflask import APIBlueprint
-from flask import Response, g, redirect, render_template, request, url_for
+from apiflask import APIBlueprint, APIFlask
+from flask import Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
@@ -11,6 +11,7 @@ from api.current import is_admin, link
 from api.page import words
 from api.page.assets import address_of
 from api.web.auth import PAGE_PREFIX
+from api.web.problems import refused_by_flask
 from jobs.base.database import is_outage
 from jobs.base.errors import PixelmillError, Unauthenticated
 from jobs.base.storage import StorageError
@@ -38,6 +39,11 @@ def page_blueprint(name: str) -> APIBlueprint:
     blueprint.register_error_handler(StorageError, _away)
     blueprint.register_error_handler(Exception, _unexpected)
     return blueprint
+
+
+def show_lost_people(app: APIFlask) -> None:
+    """Have browsers shown a page where a path leads nowhere; programs are told as always."""
+    app.register_error_handler(404, _lost)
 
 
 def is_fragment() -> bool:
@@ -83,6 +89,15 @@ def _to_sign_in() -> ResponseReturnValue:
     return redirect(address, 303)
 
 
+def _lost(err: HTTPException) -> ResponseReturnValue:
+    best = request.accept_mimetypes.best_match(("application/json", "text/html"))
+    if best != "text/html" or request.path.startswith("/v1/"):
+        return refused_by_flask(err)
+    text = "There is nothing at this address. The link may be an old one, or not whole."
+    response = make_response(_shown(404, "not_found", text))
+    return _guard(response)
+
+
 def _refused(err: HTTPException) -> ResponseReturnValue:
     status = err.code or 500
     if err.response is not None or status < 400:
@@ -106,4 +121,6 @@ def _unexpected(err: Exception) -> ResponseReturnValue:
 
 def _shown(status: int, code: str, message: str) -> ResponseReturnValue:
     template = "error_fragment.html" if is_fragment() else "error.html"
-    return render_template(template, status=status, code=code, message=message), status
+    # What no blueprint answers has no context of its pages' either.
+    said = {**_said(), "status": status, "code": code, "message": message}
+    return render_template(template, **said), status

@@ -1,6 +1,7 @@
 """Words for people: what to do about items that failed, and that a job stands still."""
 
 import time
+from collections.abc import Sequence
 
 from api.page.rows import JobRow
 from jobs.overview.standing import Standing
@@ -60,3 +61,21 @@ def why_quiet(row: JobRow, standing: Standing) -> str | None:
         f"Nothing was finished for {round(quiet_s / 60)} min{tries}. Large shards take a while; a "
         "worker that is gone gives its shards back within a minute."
     )
+
+
+def setback_of(standing: Standing, silent: Sequence[tuple[str, float]]) -> str | None:
+    """Say what went wrong with a job that goes on; None where nothing did.
+
+    `silent` are workers that run its shards and the seconds since they were last heard of.
+    """
+    told = [
+        f"The worker {node}, which runs a part of it, was last heard of {quiet_s:.0f} s ago."
+        for node, quiet_s in silent
+    ]
+    tries = standing.failed_tries
+    if tries:
+        text = "1 try of a shard" if tries == 1 else f"{tries} tries of shards"
+        told.append(f"{text} came to no end: a worker was lost, or met an error.")
+    if not told:
+        return None
+    return " ".join([*told, "Nothing is lost by it: what was not finished is run again."])

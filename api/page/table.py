@@ -10,6 +10,8 @@ from api.page.views.keys import keys
 from api.page.views.models import models
 from api.page.views.new import new
 from api.page.views.playground import playground
+from api.page.views.shares import shared, shares
+from api.page.views.trainings import trainings
 from api.page.views.webhooks import webhooks
 from api.page.views.workers import workers
 
@@ -23,7 +25,10 @@ PAGES = (
     new,
     playground,
     models,
+    trainings,
     workers,
     webhooks,
     keys,
+    shares,
+    shared,
 )

@@ -22,6 +22,8 @@ _DONE = {
     "deleted": "{n} deleted.",
     "none": "Nothing was chosen: tick the jobs first.",
     "submitted": "The job is stored, and will be run.",
+    "shared": "The link is made: it stands under Share.",
+    "cancelling": "It stops after the step that runs.",
     "moved": "The alias was moved.",
     "removed": "Removed.",
     "sent": "Sent once more; the new delivery is on top.",
@@ -48,6 +50,11 @@ def done_text(asked: Mapping[str, str]) -> str | None:
 def number(value: float | None) -> str:
     """Write a whole number in groups of three; a dash for none."""
     return "–" if value is None else f"{value:,.0f}"
+
+
+def figure(value: float) -> str:
+    """Write a figure of a card: whole numbers in full, others to six digits."""
+    return number(value) if float(value).is_integer() else f"{value:.6g}"
 
 
 def rate(value: float | None) -> str:

@@ -13,14 +13,25 @@ from flask import g, request
 from api.current import ground
 from api.web.sessions import TOKEN_HEADER, caller_of_cookie, check_form_token, has_cookie
 from jobs.base.errors import Unauthenticated
+from jobs.tables import Share
 from jobs.tenants.keys import Caller, read_key
+from jobs.tenants.shares import open_share
 
 # The page's blueprints; their forms bring the token in a field (api.page.forms).
 PAGE_PREFIX = "page_"
 _OPEN_PAGES = frozenset(
     f"{PAGE_PREFIX}entrance.{name}" for name in ("home", "show_sign_in", "enter", "asset")
 )
-OPEN_ENDPOINTS = _OPEN_PAGES | {"health.healthz", "health.readyz", "openapi.spec", "docs.page"}
+# Whoever has a link is shown what it names (jobs.tenants.shares), whoever they are.
+SHARED_ENDPOINTS = frozenset(
+    f"{PAGE_PREFIX}shared.{name}"
+    for name in ("show_shared", "show_shared_live", "download_shared", "show_shared_picture")
+)
+OPEN_ENDPOINTS = (
+    _OPEN_PAGES
+    | SHARED_ENDPOINTS
+    | {"health.healthz", "health.readyz", "openapi.spec", "docs.page"}
+)
 
 # Read by whoever has the token of the settings, which is good for nothing else.
 SCRAPED_ENDPOINTS = frozenset({"metrics.read_metrics"})
@@ -38,6 +49,9 @@ def protect(app: APIFlask) -> None:
 
 
 def _authenticate() -> None:
+    if request.endpoint in SHARED_ENDPOINTS:
+        g.share, g.tenant_id = _by_link()
+        return
     # A path that leads nowhere is answered 404 or 405, whoever asks.
     if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
         return
@@ -50,6 +64,13 @@ def _authenticate() -> None:
         g.is_scraper = True
     else:
         g.tenant_id, g.key_id, g.is_admin = _by_key(key)
+
+
+def _by_link() -> tuple[Share, str]:
+    """Give a link and the tenant of its job, whose requests these count as; raises NotFound."""
+    token = (request.view_args or {})["token"]
+    with ground().database.read() as session:
+        return open_share(session, token, ground().settings.connection_key)
 
 
 def _by_key(key: str) -> Caller:

@@ -14,8 +14,9 @@ HEADER = "X-Request-Id"
 # What a proxy may have named the request; anything else could forge lines in a log.
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-# A key that somebody put into a URL, where no key belongs.
+# A key that somebody put into a URL, where no key belongs; and links that open what they name.
 _KEY = re.compile(r"pm_live_[A-Za-z0-9_%-]*", re.IGNORECASE)
+_LINK = re.compile(r"/shared/[^/]+")
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ def new_request_id() -> str:
 
 def without_keys(path: str) -> str:
     """Give a path as it may be logged and shown."""
-    return _KEY.sub("pm_live_…", path)
+    return _LINK.sub("/shared/…", _KEY.sub("pm_live_…", path))
 
 
 def _begin() -> None:

@@ -119,6 +119,9 @@ def _sentence(schema: type[BaseModel], fault: ErrorDetails) -> str:
         return f"`{path}` is not known here."
     if kind == "missing":
         return f"`{path}` is missing."
+    if kind in ("model_type", "model_attributes_type"):
+        # The message names the class that reads it, which is nobody's business.
+        return f"`{path}` must be a JSON object."
     text = message.removeprefix("Value error, ").rstrip(".")
     return f"`{path}`: {text}." if path else f"{text}."
 

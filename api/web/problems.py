@@ -47,7 +47,7 @@ def handle_errors(app: APIFlask) -> None:
     """Register the handlers that make a problem of every error."""
     app.register_error_handler(PixelmillError, _told)
     app.register_error_handler(RateLimitExceeded, _rate_limited)
-    app.register_error_handler(HTTPException, _refused_by_flask)
+    app.register_error_handler(HTTPException, refused_by_flask)
     app.register_error_handler(SQLAlchemyError, _database_failed)
     app.register_error_handler(StorageError, _storage_failed)
     app.register_error_handler(Exception, _unexpected)
@@ -116,7 +116,8 @@ def _rate_limited(err: RateLimitExceeded) -> Response:
     return problem(429, TooManyRequests.code, message, headers=headers)
 
 
-def _refused_by_flask(err: HTTPException) -> Response:
+def refused_by_flask(err: HTTPException) -> Response:
+    """Tell of what Flask itself refuses."""
     status = err.code or 500
     headers = {name: value for name, value in err.get_headers() if name != "Content-Type"}
     code = _HTTP_CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))

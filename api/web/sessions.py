@@ -14,7 +14,7 @@ from flask import Response, g, request
 from api.current import ground
 from jobs.base.errors import NotAllowed
 from jobs.tenants.keys import Caller
-from jobs.tenants.sessions import LASTS_S, begin_session, read_session
+from jobs.tenants.sessions import LASTS_S, begin_session, end_session, read_session
 
 COOKIE = "pixelmill_session"
 TOKEN_HEADER = "X-Form-Token"  # noqa: S105  # the name of a header
@@ -34,7 +34,7 @@ def caller_of_cookie() -> Caller:
         signed_in = read_session(
             session, request.cookies[COOKIE], time.time(), settings.connection_key
         )
-    g.form_token = signed_in.form_token
+    g.form_token, g.visit = signed_in.form_token, signed_in.visit
     if request.method not in _SAFE:
         refuse_other_sites()
     return signed_in.caller
@@ -76,7 +76,8 @@ def sign_in(response: Response, key: str) -> Response:
 
 
 def sign_out(response: Response) -> Response:
-    """Have the browser forget its session."""
+    """End the session, and have the browser forget it."""
+    end_session(ground().database, g.visit, time.time())
     response.delete_cookie(COOKIE, path=_path())
     return response
 

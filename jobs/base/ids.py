@@ -25,6 +25,7 @@ Prefix = Literal[
     "wat",
     "seen",
     "upl",
+    "shr",
 ]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -149,6 +149,12 @@ class Buckets:
             if owner.connection_id:
                 raise not_allowed("A folder of the server is named without a connection.")
             return check_allowed(settings, rights.allowed, location, "", writing=writing), None
+        is_named = any(
+            each.writing is writing and each.folder.covers(location) for each in rights.allowed
+        )
+        if rights.credentials is None and not is_named:
+            # Before anybody is told which credentials there are, and stores some in vain.
+            check_allowed(settings, rights.allowed, location, "", writing=writing)
         credentials = rights.credentials or self._server_credentials(location)
         endpoint = credentials.endpoint
         folder = check_allowed(settings, rights.allowed, location, endpoint, writing=writing)

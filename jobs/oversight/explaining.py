@@ -64,9 +64,11 @@ def _while_waiting(facts: Facts) -> str:
     if not facts.workers:
         return f"No worker of pool {facts.pool} lives; {_START.get(facts.pool, 'start one')}."
     if facts.drained == facts.workers:
+        drained = "The only worker" if facts.workers == 1 else f"All {facts.workers} workers"
+        verb = "is" if facts.workers == 1 else "are"
         return (
-            f"All {facts.workers} workers of pool {facts.pool} are drained; `pixelmill admin "
-            "resume NAME` lets one work again."
+            f"{drained} of pool {facts.pool} {verb} drained; `pixelmill admin resume NAME` lets "
+            "one work again."
         )
     if facts.rests_s is not None:
         return (
@@ -80,7 +82,7 @@ def _while_waiting(facts: Facts) -> str:
             f"{others} served before it, having used less of their tenants' shares or their own; a "
             "higher weight or priority moves it forward."
         )
-    return "It is the next in line, and waits for a worker to have a place free."
+    return "It is among the next in line, and waits for a worker to have a place free."
 
 
 def _shards(count: int) -> str:

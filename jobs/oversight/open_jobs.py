@@ -11,9 +11,12 @@ from jobs.base.database import db_now
 from jobs.base.hints import IO
 from jobs.base.states import JobStatus, ShardState
 from jobs.oversight.explaining import Facts, explain
-from jobs.presence.workers import living
+from jobs.presence.workers import SIGN_S, living
 from jobs.queue.forecast import forecast
 from jobs.tables import Job, Shard, Tenant, WorkerProcess
+
+# A sign of life may be so late without anybody wondering.
+_LATE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,23 @@ def why_not_running(session: Session, job: Job) -> str:
     """Say why a job that is not over does or does not run."""
     workers, now = living(session), session.scalar(select(db_now())) or 0.0
     return explain(_facts(session, job, _held(session, [job.id])[job.id], workers, now))
+
+
+def silent_holders(session: Session, job: Job) -> list[tuple[str, float]]:
+    """Give the workers that hold shards of a job and miss a sign of life, and for how many seconds.
+
+    They may only be late: nobody calls them dead yet (jobs.presence.workers).
+    """
+    quiet_s = db_now() - WorkerProcess.seen_at
+    holders = select(Shard.owner).where(Shard.job_id == job.id, Shard.state == ShardState.LEASED)
+    query = (
+        select(WorkerProcess.node, quiet_s)
+        .where(
+            WorkerProcess.node.in_(holders), WorkerProcess.seen_at > 0, quiet_s > SIGN_S + _LATE_S
+        )
+        .order_by(WorkerProcess.node)
+    )
+    return [(node, seconds) for node, seconds in session.execute(query)]
 
 
 def _held(session: Session, job_ids: Sequence[str]) -> dict[str, dict[str, int]]:

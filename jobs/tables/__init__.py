@@ -7,8 +7,10 @@ evaluation_tables.py  evaluations; training_tables.py: trainings; output_tables.
 bucket_tables.py      allowances of buckets, connections; watch_tables.py: watches
 upload_tables.py      uploads that resume; worker_tables.py: worker processes
 webhook_tables.py     endpoints of webhooks, deliveries
+access_tables.py      ended sessions, links that show a job
 """
 
+from jobs.tables.access_tables import EndedSession, Share
 from jobs.tables.bases import Table
 from jobs.tables.bucket_tables import BucketAllowance, Connection
 from jobs.tables.comparison_tables import Comparison, ModelShadow
@@ -29,6 +31,7 @@ __all__ = [
     "Comparison",
     "Connection",
     "Delivery",
+    "EndedSession",
     "Evaluation",
     "File",
     "IdempotencyKey",
@@ -38,6 +41,7 @@ __all__ = [
     "ModelShadow",
     "ModelVersion",
     "Shard",
+    "Share",
     "Table",
     "Tenant",
     "Training",

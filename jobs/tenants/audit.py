@@ -7,6 +7,7 @@
     bucket.allowed     bucket.withdrawn   connection.created connection.deleted
     endpoint.created   endpoint.changed   endpoint.rotated   endpoint.disabled   endpoint.deleted
     worker.drained     worker.resumed
+    share.created      share.revoked
 
 The log outlives what it speaks of: rows are added, never changed.
 """
@@ -48,6 +49,8 @@ Action = Literal[
     "watch.deleted",
     "worker.drained",
     "worker.resumed",
+    "share.created",
+    "share.revoked",
 ]
 
 

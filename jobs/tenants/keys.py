@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
-from jobs.base.errors import InvalidRequest, NotFound, Unauthenticated
+from jobs.base.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
 from jobs.base.ids import new_id
 from jobs.tables import ApiKey, Table, Tenant
 from jobs.tenants.audit import OPERATOR, Actor, write_entry
@@ -166,14 +166,31 @@ def list_keys(session: Session, tenant_id: str | None = None) -> list[tuple[str,
 
 
 def revoke_key(database: Database, key_id: str, actor: Actor = OPERATOR) -> None:
-    """Revoke a key from now on; raises NotFound. Repeating it is harmless."""
+    """Revoke a key from now on. Repeating it is harmless.
+
+    Raises NotFound, and Conflict for the last good key of an operator: nobody could make another
+    one over the API, nor revoke what leaks.
+    """
     with database.write() as session:
         row = session.get(ApiKey, key_id.removeprefix("key_"))
         if row is None:
             raise NotFound(f"There is no key {key_id!r}. `keys list` shows the ids of all keys.")
         if row.revoked_at is None:
+            _refuse_last_operators(session, row)
             row.revoked_at = session.scalar(select(db_now()))
             write_entry(session, actor, "key.revoked", row.id, tenant_id=row.tenant_id)
+
+
+def _refuse_last_operators(session: Session, row: ApiKey) -> None:
+    if not row.admin:
+        return
+    # Locked, so that two operators cannot revoke each other's at the same moment.
+    good = select(ApiKey.id).where(ApiKey.admin, ApiKey.revoked_at.is_(None)).with_for_update()
+    if session.scalars(good).all() == [row.id]:
+        raise Conflict(
+            f"{row.id} is the last operator's key that is good. Make another one first: "
+            "`keys create --admin`."
+        )
 
 
 def shadow_tenant(session: Session) -> str:
@@ -204,8 +221,8 @@ def _get_or_make_tenant(session: Session, name: str, weight: float | None) -> Te
 
 def _parse(key: str) -> tuple[str, str]:
     malformed = Unauthenticated(
-        "This is not a Pixelmill API key. It has the form pm_live_<key id>_<secret> and is sent "
-        "as `Authorization: Bearer <key>`."
+        "This is not a Pixelmill API key, or not all of one. It has the form "
+        "pm_live_<key id>_<secret>: copy it whole."
     )
     key_id, _, rest = key.removeprefix(_PREFIX).partition("_")
     secret, checksum = rest[:_SECRET_LENGTH], rest[_SECRET_LENGTH:]

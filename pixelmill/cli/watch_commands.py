@@ -35,7 +35,12 @@ watches = typer.Typer(
 @watches.command("add")
 def add_watch(
     prefix: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="s3://bucket/path/", show_default=False)
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="s3://bucket/path/, gs://…, az://…, or file:///… on the server.",
+            show_default=False,
+        ),
     ],
     model: ModelName = None,
     param: ParamList = None,

@@ -1,9 +1,11 @@
-// A new job: its items from files, a bucket or addresses; checked first, then sent.
+// A new job: its items from files, a bucket or addresses; checked first, then sent. Many bytes go in
+// pieces (uploading.js), few of them with the job itself.
 "use strict";
 
 const form = document.getElementById("new-job");
 const answer = document.getElementById("answer");
 const sent = document.getElementById("sent");
+const IN_PIECES = 8 * 1024 * 1024;
 let items = [];
 
 const isHidden = (name) => name.split("/").some((part) => part.startsWith(".")) || name.endsWith("Thumbs.db");
@@ -12,6 +14,7 @@ function choose(found) {
   items = found.filter((each) => !isHidden(each.name));
   const bytes = items.reduce((sum, each) => sum + each.file.size, 0);
   const left = found.length - items.length;
+  answer.replaceChildren();
   document.getElementById("chosen").textContent = items.length
     ? `${items.length.toLocaleString("en")} file${items.length === 1 ? "" : "s"}, ${sizeText(bytes)}${left ? `; ${left} hidden left out` : ""}`
     : "";
@@ -26,6 +29,11 @@ for (const radio of form.elements.from)
   radio.addEventListener("change", () => {
     for (const part of form.querySelectorAll("[data-from]")) part.hidden = part.dataset.from !== source();
   });
+// What was said of another state of the form is not true of this one.
+form.addEventListener("input", () => answer.replaceChildren());
+
+const bytesOf = (found) => found.reduce((sum, each) => sum + each.file.size, 0);
+const goInPieces = () => source() === "files" && (bytesOf(items) > IN_PIECES || items.length > Number(form.dataset.mostItems));
 
 function optionsOf(dryRun) {
   const options = { model: form.elements.model.value.trim(), params: readParams(form), priority: form.elements.priority.value };
@@ -50,7 +58,17 @@ function jsonBody(dryRun) {
   return { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
 }
 
-// To check, the first file is enough: model, parameters and form are the same for all.
+function idBody(id) {
+  const body = { ...optionsOf(false), input_file_id: id };
+  return { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+}
+
+// To check, one small item is enough: model, parameters and form are the same for all.
+function probeBody() {
+  const body = { ...optionsOf(true), requests: [{ custom_id: "check", input: { data: "aGVsbG8=" } }] };
+  return { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+}
+
 function formBody(dryRun) {
   const body = new FormData();
   body.append("job", JSON.stringify(optionsOf(dryRun)));
@@ -62,10 +80,21 @@ function missing() {
   if (!form.reportValidity()) return "";
   if (source() !== "files") return null;
   if (!items.length) return "Choose at least one file first.";
-  const bytes = items.reduce((sum, each) => sum + each.file.size, 0);
-  if (items.length > Number(form.dataset.mostItems) || bytes > Number(form.dataset.mostBytes))
-    return "These are more than one request may bring: put them into one archive, or into a bucket.";
+  if (bytesOf(items) > Number(form.dataset.mostBytes))
+    return "These are more than may be uploaded at once: submit them in parts, or put them into a bucket.";
   return null;
+}
+
+async function carry(dryRun, onProgress) {
+  if (!goInPieces()) {
+    const made = source() === "files" ? formBody(dryRun) : jsonBody(dryRun);
+    return send(form.dataset.jobs, { ...made, onProgress });
+  }
+  if (dryRun) return send(form.dataset.jobs, probeBody());
+  tell(answer, "why", "Sending in pieces. If the page is left, choose the same files again to go on.");
+  const came = await bring(form.dataset.uploads, items, onProgress);
+  showUnfinished();
+  return came.fault ? { ok: false, fault: came.fault } : send(form.dataset.jobs, idBody(came.fileId));
 }
 
 async function submit(dryRun) {
@@ -74,8 +103,7 @@ async function submit(dryRun) {
   const buttons = form.querySelectorAll("button");
   for (const button of buttons) button.disabled = true;
   sent.hidden = dryRun;
-  const made = source() === "files" ? formBody(dryRun) : jsonBody(dryRun);
-  const said = await send(form.dataset.jobs, { ...made, onProgress: (share) => { sent.value = share; } });
+  const said = await carry(dryRun, (share) => { sent.value = share; });
   for (const button of buttons) button.disabled = false;
   sent.hidden = true;
   if (!said.ok) return tell(answer, "fault", said.fault);
@@ -88,3 +116,29 @@ async function submit(dryRun) {
 
 form.addEventListener("submit", (event) => { event.preventDefault(); submit(false); });
 document.getElementById("check").addEventListener("click", () => submit(true));
+
+// What was begun before the page was left, and how much of it is there.
+async function showUnfinished() {
+  const lines = [];
+  for (const each of unfinished.all()) {
+    const offset = await offsetOf(each.place);
+    if (offset === null) { unfinished.forget(each.mark); continue; }
+    if (offset === undefined) continue;
+    const line = document.createElement("p");
+    line.className = "why";
+    const what = each.count === 1 ? each.name : `${each.count.toLocaleString("en")} files (${each.name}, …)`;
+    line.textContent = `The upload of ${what} is not finished: ${sizeText(offset)} of ${sizeText(each.bytes)} are here. Choose the same again and submit, and it goes on. `;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Forget it";
+    button.addEventListener("click", async () => {
+      await tus("DELETE", each.place);
+      unfinished.forget(each.mark);
+      showUnfinished();
+    });
+    line.append(button);
+    lines.push(line);
+  }
+  document.getElementById("unfinished").replaceChildren(...lines);
+}
+showUnfinished();

@@ -38,3 +38,9 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+
+// Whoever copies an address for others needs all of it, and the server may not know its own name.
+document.addEventListener("htmx:afterSwap", () => {
+  for (const field of document.querySelectorAll("input[data-address]"))
+    field.value = new URL(field.value, location.href).href;
+});

@@ -3,21 +3,26 @@
 
 const token = document.querySelector("meta[name=form-token]").content;
 
-function send(address, { body, headers = {}, onProgress = () => {} }) {
+function send(address, more) {
+  return ask("POST", address, more);
+}
+
+// Calls the API. `onProgress` is given the share and the number of bytes of the body that were sent.
+function ask(method, address, { body, headers = {}, onProgress = () => {} }) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
-    request.open("POST", address);
+    request.open(method, address);
     request.setRequestHeader("X-Form-Token", token);
     request.setRequestHeader("Accept", "application/json");
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable) onProgress(event.loaded / event.total);
+      if (event.lengthComputable) onProgress(event.loaded / event.total, event.loaded);
     });
     request.addEventListener("loadend", () => {
       let answer = null;
       try { answer = JSON.parse(request.responseText); } catch { /* not from the API */ }
       const fault = answer?.detail || "The server did not answer. Is it there, and the connection?";
-      resolve({ ok: request.status >= 200 && request.status < 300, status: request.status, answer, fault });
+      resolve({ ok: request.status >= 200 && request.status < 300, status: request.status, answer, fault, header: (name) => request.getResponseHeader(name) });
     });
     request.send(body);
   });

@@ -8,7 +8,9 @@ from api.page.blueprint import page_blueprint
 from api.page.drawing import LARGE, shown
 from api.page.reasons import remedy
 from api.page.views.job import find
+from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotFound
+from jobs.buckets.sources import Buckets
 from jobs.overview.pictures import Picture, picture_of, read_item, read_result, unseen, unshowable
 from jobs.results.thumbnails import read_thumbnail
 from jobs.tables import Job
@@ -42,8 +44,12 @@ def show_item(job_id: str, index: str) -> ResponseReturnValue:
 @items.get("/jobs/<job_id>/items/<index>/picture")
 def show_picture(job_id: str, index: str) -> Response:
     """Send an item's own picture, where a browser shows files of its kind."""
-    job, number = find(job_id), _number(job_id, index)
-    picture = _picture(job, number)
+    return send_picture(ground(), buckets(), find(job_id), index)
+
+
+def send_picture(ground: Ground, buckets: Buckets, job: Job, index: str) -> Response:
+    """Send the picture of a job's item, as one and nothing else."""
+    picture = _picture(ground, buckets, job, _number(job.id, index))
     response = Response(picture.content, content_type=picture.kind)
     # Bytes of strangers: whatever they are, they are shown as a picture and run nothing.
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -54,14 +60,14 @@ def show_picture(job_id: str, index: str) -> Response:
     return response
 
 
-def _picture(job: Job, index: int) -> Picture:
+def _picture(ground: Ground, buckets: Buckets, job: Job, index: int) -> Picture:
     """Give an item's picture, or a small one where browsers show no files of its kind."""
     try:
-        return picture_of(ground(), buckets(), job, index)
+        return picture_of(ground, buckets, job, index)
     except NotFound:
         if not job.gallery:
             raise
-        return Picture(read_thumbnail(ground(), job, index), "image/jpeg")
+        return Picture(read_thumbnail(ground, job, index), "image/jpeg")
 
 
 def _thumbnail(job: Job, index: int) -> str | None:

@@ -12,21 +12,19 @@ from api.page.blueprint import page_blueprint
 from api.page.drawing import SMALL, WORDS_ALONE, shown
 from api.page.forms import read_form, takes_form
 from api.page.gallery.wanted import read_wanted, words_of
-from api.page.reasons import remedy, why_quiet
+from api.page.reasons import remedy, setback_of, why_quiet
 from api.page.rows import JobRow, job_row
 from api.page.timeline import timeline_of
 from api.page.views.job_list import cancel_one, delete_one, retry_one
 from api.results.forms.table import FORMS
 from api.web.parsing import validated
-from api.webhooks.schemas import delivery_view
 from jobs.base.states import TERMINAL
 from jobs.forms.export import task_and_labels
 from jobs.intake.submission import submit
-from jobs.oversight.open_jobs import why_not_running
+from jobs.oversight.open_jobs import silent_holders, why_not_running
 from jobs.overview.failures import failures_of
 from jobs.overview.pictures import unseen
 from jobs.overview.standing import standing_of
-from jobs.queue.deliveries import list_deliveries
 from jobs.queue.reading import get_job
 from jobs.results.rows import Cursor, Page, counted, parse_cursor, read_page
 from jobs.results.search import Wanted, find_rows
@@ -39,7 +37,6 @@ job_page = page_blueprint("job")
 _ROWS, _PICTURES = 50, 24
 # While somebody waits for a page.
 _FAILURES_S = _SEARCH_S = 0.15
-_MOST_DELIVERIES = 10
 _MOST_MODELS = 100
 
 
@@ -55,9 +52,6 @@ def show_job(job_id: str) -> ResponseReturnValue:
     with ground().database.read() as session:
         job = get_job(session, tenant_id(), job_id)
         row = job_row(session, job)
-        deliveries = list_deliveries(
-            session, tenant_id(), after=None, limit=_MOST_DELIVERIES, job_id=job_id
-        )
         comparison = session.get(Comparison, job_id)
     task, _ = task_and_labels(ground(), job)
     return render_template(
@@ -66,7 +60,6 @@ def show_job(job_id: str) -> ResponseReturnValue:
         job=job,
         task=task,
         comparison=comparison,
-        deliveries=[delivery_view(each) for each in deliveries],
         forms=[name for name, form in FORMS.items() if not form.tasks or task in form.tasks],
         **_live_of(job, row),
         **_results_of(job),
@@ -157,15 +150,17 @@ def _to(job_id: str, **said: Any) -> Response:
 
 
 def _live_of(job: Job, row: JobRow) -> dict[str, Any]:
-    standing = why = None
+    standing = why = setback = None
     if not row.is_over:
         with ground().database.read() as session:
             standing = standing_of(session, job)
             is_run = standing.running > 0
             why = why_quiet(row, standing) if is_run else why_not_running(session, job)
+            setback = setback_of(standing, silent_holders(session, job))
     return {
         "standing": standing,
         "why": why,
+        "setback": setback,
         "timeline": timeline_of(job),
     }
 

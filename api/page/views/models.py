@@ -7,13 +7,14 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from api.current import actor, changeable, ground, tenant_id
+from api.current import actor, changeable, ground, may_change, tenant_id
 from api.models.schemas import AliasPut, plain
 from api.models.views import AliasView, alias_view, card_view, model_view
 from api.page.blueprint import page_blueprint
 from api.page.forms import read_form, takes_form
+from api.page.rows import is_job_id
 from jobs.aftercare.evaluation import evaluations_of
-from jobs.base.errors import InvalidRequest, NotAllowed, NotFound
+from jobs.base.errors import InvalidRequest
 from jobs.versions.aliases import aliases_of, remove_alias, set_alias
 from jobs.versions.canaries import measure
 from jobs.versions.lists import list_models, list_versions
@@ -54,7 +55,7 @@ def show_model(name: str) -> ResponseReturnValue:
         card=card,
         versions=[model_view(each, aliases) for each in versions],
         aliases=shown,
-        can_change=_can_change(card.name),
+        can_change=may_change(card.name),
     )
 
 
@@ -72,6 +73,10 @@ def move_alias(name: str) -> ResponseReturnValue:
         find(session, name, tenant_id())
     canary = None if body.canary is None else plain(body.canary)
     set_alias(ground().database, stored, alias, body.version, canary, actor())
+    if (job_id := form.get("compared", "")) and is_job_id(job_id):
+        # It was moved where two versions are compared, and can be moved back there.
+        address = url_for("page_compare.show_comparison", job_id=job_id, done="moved")
+        return make_response(redirect(address, 303))
     return _to(name, done="moved")
 
 
@@ -106,14 +111,6 @@ def _number(text: str) -> float:
 
 def _alias(session: Session, row: Any) -> AliasView:
     return alias_view(row, measure(session, row))
-
-
-def _can_change(name: str) -> bool:
-    try:
-        changeable(name)
-    except (NotAllowed, NotFound):
-        return False
-    return True
 
 
 def _to(name: str, **said: Any) -> ResponseReturnValue:

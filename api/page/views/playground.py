@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from api.current import ground
 from api.page.blueprint import page_blueprint
-from api.page.drawing import shown
+from api.page.drawing import LARGE, shown
 from api.page.reasons import remedy
 from api.page.views.job import find
 from api.page.views.new import choices
@@ -32,7 +32,7 @@ def show_answer(job_id: str) -> ResponseReturnValue:
         render_template(
             "answer.html",
             job=job,
-            item=None if row is None else shown(row),
+            item=None if row is None else shown(row, LARGE),
             is_over=job.status in TERMINAL,
             remedy=remedy,
         )

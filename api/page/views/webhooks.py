@@ -17,6 +17,7 @@ from api.webhooks.schemas import (
     endpoint_view,
 )
 from jobs.base.hints import IO
+from jobs.base.states import TERMINAL
 from jobs.queue.deliveries import list_deliveries, redeliver
 from jobs.queue.endpoints import (
     change_endpoint,
@@ -26,10 +27,12 @@ from jobs.queue.endpoints import (
     ping,
     rotate_secret,
 )
+from jobs.queue.reading import get_job
 
 webhooks = page_blueprint("webhooks")
 
 _ON_A_PAGE = 25
+_MOST_OF_A_JOB = 10
 # How long receivers have to take over a new secret, as the API has it by default: a day.
 _OVERLAP_S = 86_400.0
 
@@ -82,6 +85,24 @@ def send_again(delivery_id: str) -> ResponseReturnValue:
     redeliver(ground(), tenant_id(), delivery_id)
     ground().hints.send(IO)
     return _to(done="sent")
+
+
+@webhooks.get("/jobs/<job_id>/deliveries")
+def show_deliveries(job_id: str) -> ResponseReturnValue:
+    """Show what became of a job's calls to its receivers, as a fragment."""
+    with ground().database.read() as session:
+        job = get_job(session, tenant_id(), job_id)
+        found = list_deliveries(
+            session, tenant_id(), after=None, limit=_MOST_OF_A_JOB, job_id=job_id
+        )
+    deliveries = [delivery_view(row) for row in found]
+    return render_template(
+        "system/deliveries.html",
+        job_id=job_id,
+        webhook=job.webhook,
+        deliveries=deliveries,
+        is_open=job.status not in TERMINAL or any(each.state == "pending" for each in deliveries),
+    )
 
 
 def _page(**shown_once: str) -> ResponseReturnValue:

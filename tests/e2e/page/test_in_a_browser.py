@@ -91,7 +91,17 @@ def test_every_page_can_be_read_by_everybody_on_every_screen(
     job = submit(page, pictures[:3], "To be read").partition(stack.info["url"])[2]
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
-    places = ("jobs", "new", "playground", "models", "models/digits", "workers", "webhooks", "keys")
+    places = (
+        "jobs",
+        "new",
+        "playground",
+        "models",
+        "models/digits",
+        "workers",
+        "webhooks",
+        "keys",
+        "trainings",
+    )
     for path in [*(f"/{place}" for place in places), "/audit", job, f"{job}?view=pictures"]:
         page.goto(path)
         wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"

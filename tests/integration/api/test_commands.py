@@ -71,6 +71,16 @@ def test_a_revoked_key_is_listed_as_such_and_refused(app: APIFlask, cli: FlaskCl
     assert app.test_client().get("/v1/jobs", headers=headers).status_code == 401
 
 
+def test_the_last_good_key_of_an_operator_stays(cli: FlaskCliRunner) -> None:
+    create(cli)
+    one = create(cli, "--admin")["key_id"]
+    refused = cli.invoke(args=["keys", "revoke", one])
+    assert refused.exit_code == 1
+    assert "Make another one first" in refused.output
+    create(cli, "--admin")
+    assert cli.invoke(args=["keys", "revoke", one]).exit_code == 0
+
+
 def test_a_key_that_does_not_exist_cannot_be_revoked(cli: FlaskCliRunner) -> None:
     done = cli.invoke(args=["keys", "revoke", "nonsense"])
     assert done.exit_code == 1

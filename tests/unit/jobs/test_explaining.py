@@ -27,10 +27,11 @@ def facts(**more: Any) -> Facts:
         ({"is_ending": True}, "the sweeper closes it"),
         ({"pending": 0}, "about to close"),
         ({"workers": 0, "pool": "gpu"}, "No worker of pool gpu lives; start one"),
+        ({"workers": 1, "drained": 1}, "The only worker of pool cpu is drained"),
         ({"workers": 2, "drained": 2}, "All 2 workers of pool cpu are drained"),
         ({"rests_s": 40.2}, "tried again in 40 s"),
         ({"before": 7}, "7 jobs are served before it"),
-        ({}, "the next in line"),
+        ({}, "among the next in line"),
     ],
 )
 def test_the_reason_is_said(more: dict[str, Any], said: str) -> None:

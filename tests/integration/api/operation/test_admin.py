@@ -54,7 +54,7 @@ def test_jobs_of_all_tenants_with_why_each_waits(
     assert [row["tenant"] for row in found] == ["acme", "other"]
     assert all("No worker of pool cpu lives" in row["why"] for row in found)
     announce(ground.database, "a-1/cpu0", "cpu", "1")
-    assert all("the next in line" in row["why"] for row in rows(operator, "jobs"))
+    assert all("among the next in line" in row["why"] for row in rows(operator, "jobs"))
     lease = claim(ground.database, Line("cpu"), "a-1/cpu0", 30)
     assert lease is not None
     (running,) = (row for row in rows(operator, "jobs") if row["id"] == lease.job_id)

@@ -107,8 +107,14 @@ def test_what_is_no_session_leads_to_the_door(app: APIFlask, ground: Ground, tok
 
 
 def test_who_signs_out_has_no_session_any_more(visitor: Visitor) -> None:
+    cookie = visitor.client.get_cookie(COOKIE)
+    assert cookie is not None
     assert visitor.send("/sign-out").location == "/sign-in"
     assert visitor.get("/jobs").location == "/sign-in"
+    visitor.client.set_cookie(COOKIE, cookie.value)
+    assert visitor.get("/jobs").location == "/sign-in", "a copy of the cookie is good no more"
+    visitor.sign_in()
+    assert visitor.get("/jobs").status_code == 200
 
 
 def test_a_fragment_without_a_session_sends_the_whole_page_to_the_door(app: APIFlask) -> None:

@@ -12,7 +12,16 @@ from tests.integration.api.callers import Caller
 from tests.integration.api.page.visitors import Visitor
 from tests.integration.api.test_results import run_rows
 
-PLACES = ("/jobs", "/new", "/playground", "/models", "/models/digits", "/workers", "/webhooks")
+PLACES = (
+    "/jobs",
+    "/new",
+    "/playground",
+    "/models",
+    "/models/digits",
+    "/workers",
+    "/webhooks",
+    "/trainings",
+)
 OF_A_JOB = (
     "",
     "/live",
@@ -86,12 +95,13 @@ def test_a_job_page_tells_its_results_its_failures_and_what_to_do(
     job = caller.submit(4, metadata={"name": "Monday"})["id"]
     waiting = visitor.get(f"/jobs/{job}").text
     assert "Monday" in waiting
-    assert 'hx-trigger="every 2s"' in waiting
+    assert f'data-every="2" data-jobs="{job}"' in waiting
+    assert f'name="events" content="/v1/jobs/{job}/events"' in waiting
     assert "No worker of pool cpu lives" in waiting
     run_rows(ground)
     over = visitor.get(f"/jobs/{job}/live")
     assert over.headers["HX-Trigger"] == "job-over"
-    assert 'hx-trigger="every' not in over.text, "nothing moves any more"
+    assert "data-every" not in over.text, "nothing moves any more"
     assert "Completed in part" in over.text
     failures = visitor.get(f"/jobs/{job}/failures").text
     assert "image_decode_failed" in failures
