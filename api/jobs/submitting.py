@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import request
 
-from api.current import ground, tenant_id
+from api.current import ground, span, tenant_id
 from api.jobs.inline_items import read_requests, read_urls
 from api.jobs.schemas import (
     CommonOptions,
@@ -181,6 +181,7 @@ def checked(options: CommonOptions, wanted: Wanted, choice: Choice | None = None
         output_expires_after=options.lifetime_s,
         delete_inputs=isinstance(options, JobOptions) and options.delete_inputs,
         overlays=_checked_overlays(options.overlays, version),
+        traceparent=span().context,
     )
 
 

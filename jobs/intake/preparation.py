@@ -128,7 +128,9 @@ def prepare_next(
     """Prepare the job that has waited for longest; gives its id, None when none waits."""
 
     def prepare(lease: Lease[Job]) -> None:
-        _prepare(ground, lease, Readers(check_dataset, label_items), archives, buckets)
+        said = {"pixelmill.job": lease.row.id, "pixelmill.attempt": lease.attempts}
+        with ground.traces.begin("prepare", lease.row.traceparent, said):
+            _prepare(ground, lease, Readers(check_dataset, label_items), archives, buckets)
 
     lease = work_on_next(ground, PREPARATIONS, prepare)
     if lease is None:

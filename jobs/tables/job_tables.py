@@ -24,6 +24,7 @@ from sqlalchemy import ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.base.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
+from jobs.base.traces.spans import LONGEST
 from jobs.tables.bases import BigId, Table
 
 
@@ -135,6 +136,8 @@ class Job(Table):
     delete_inputs: Mapped[bool] = mapped_column(default=False)
     # Whether each result is also to be drawn over its image or frames (jobs.results.overlays).
     overlays: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # The span that submitted it, which its own go below (jobs.base.traces); null without a trace.
+    traceparent: Mapped[str | None] = mapped_column(String(LONGEST))
 
     # The lease on its preparation (jobs.intake.preparation).
     prepare_fence: Mapped[int] = mapped_column("prepare_attempt", default=0, key="prepare_fence")

@@ -24,6 +24,7 @@ from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
 from workers.engine.texts import TextsNotRead
+from workers.engine.timeline import Timeline
 from workers.engine.videos.run import Outcome, VideoRun
 
 log = structlog.get_logger(__name__)
@@ -35,8 +36,8 @@ VIDEOS = 2
 class ShardRun(Hold):
     """A leased shard on its way to its commit."""
 
-    def __init__(self, stages: Stages, lease: ShardLease) -> None:
-        super().__init__(lease)
+    def __init__(self, stages: Stages, lease: ShardLease, timeline: Timeline | None = None) -> None:
+        super().__init__(lease, timeline)
         self._began_at = self.moved_at
         self._stages = stages
         self._rows: list[Row] = []
@@ -95,9 +96,10 @@ class ShardRun(Hold):
         """Write the segment and count it, waiting out storage and database if they are away."""
         ground, lease = self._stages.ground, self.lease
         name = segment_name(lease.job_id, lease.first, lease.fence)
-        if self._overlays is not None:
-            self.surely(partial(self._overlays.store, ground.storage, name, rows))
-        self.surely(lambda: write_segment(ground.storage, name, rows))
+        with timed("write", self.timeline):
+            if self._overlays is not None:
+                self.surely(partial(self._overlays.store, ground.storage, name, rows))
+            self.surely(lambda: write_segment(ground.storage, name, rows))
         counted = Counter(row.status for row in rows)
         tally = Tally(
             succeeded=counted[ItemStatus.SUCCEEDED],
@@ -107,7 +109,7 @@ class ShardRun(Hold):
             expired=counted[ItemStatus.EXPIRED],
         )
         held_s = time.monotonic() - self._began_at
-        with self.unhurried(), timed("commit"):
+        with self.unhurried(), timed("commit", self.timeline):
             won = commit_surely(
                 ground.database, lease, name, tally, self._device_s, held_s, pause=self.pause
             )
