@@ -1,4 +1,7 @@
-"""deploy/systemd runs what docker-compose.yml runs, with few rights, and systemd itself reads it."""
+"""deploy/systemd runs what docker-compose.yml runs, with few rights, and systemd reads it.
+
+The commands of its document need a machine that systemd has started.
+"""
 
 import importlib.util
 import re
