@@ -262,6 +262,7 @@ class VideoRun:
             [self._item],
             self._hold.stopped,
             [window.step(network.windows(lease.params), state)],
+            timeline=self._hold.timeline,
         )
         self._stages.batcher.announce()
         self._stages.batcher.put(chunk)
