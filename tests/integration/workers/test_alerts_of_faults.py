@@ -170,7 +170,8 @@ def api_slow(house: House) -> None:
     is_held, may_end = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with house.ground.database.write():
+        with house.ground.database.write() as session:
+            session.connection()  # with which the transaction begins
             is_held.set()
             may_end.wait(20)
 

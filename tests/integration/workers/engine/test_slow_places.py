@@ -168,7 +168,8 @@ def slow_network(ground: Ground, way: str, stack: ExitStack) -> Any:
 
 def hold_database(ground: Ground, is_held: threading.Event) -> None:
     """Write for a while, as a backup or another process may: SQLite has one writer at a time."""
-    with ground.database.write():
+    with ground.database.write() as session:
+        session.connection()  # with which the transaction begins
         is_held.set()
         time.sleep(SLOW_S)
 
