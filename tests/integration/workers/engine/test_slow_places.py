@@ -27,6 +27,8 @@ from tests.integration.workers.conftest import with_
 from tests.integration.workers.fakes import FakeNetwork, manifest_of
 from workers.app import policy_of
 from workers.egress import Egress
+from workers.engine.device.batcher import Batcher
+from workers.engine.figures import batches_of
 from workers.engine.seen import TRACED_ITEMS, seen
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
@@ -121,6 +123,10 @@ def run_job(
         egress = Egress(policy_of(here.settings, "cpu"))
         stack.callback(egress.close)
         stages = new_stages(here, outside=egress)
+        # One that tells what the engine's does.
+        batcher = Batcher(0.003, stages.flight, tell=batches_of("cpu0", 1))
+        stack.callback(batcher.close)
+        stages = dataclasses.replace(stages, batcher=batcher)
         with here.traces.begin_trace("POST /v1/jobs", CALLER) as request:
             submit_items(
                 here,
