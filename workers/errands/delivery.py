@@ -8,7 +8,7 @@ from collections import Counter
 import structlog
 
 from jobs.base.bootstrap import Ground
-from jobs.base.traces.spans import NO_SPAN, NO_TRACES, Span
+from jobs.base.traces.spans import NO_SPAN, NO_TRACES, Said, Span
 from jobs.metrics import metrics
 from jobs.queue.reading import traceparent_of
 from jobs.queue.webhooks import Outgoing, lease_delivery, record_answer
@@ -105,7 +105,7 @@ def _span_of(ground: Ground, outgoing: Outgoing) -> Span:
     row = outgoing.row
     if ground.traces is NO_TRACES or row.job_id is None:
         return NO_SPAN
-    said = {"pixelmill.delivery": row.id, "pixelmill.attempt": outgoing.lease.attempts}
+    said: Said = {"pixelmill.delivery": row.id, "pixelmill.attempt": outgoing.lease.attempts}
     parent = traceparent_of(ground.database, row.job_id)
     return ground.traces.begin("webhook", parent, said, kind="client")
 

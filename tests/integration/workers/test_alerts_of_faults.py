@@ -42,10 +42,7 @@ from workers.errands.delivery import Lines, deliver_next
 from workers.errands.sweeper import sweep
 
 PROMTOOL = shutil.which("promtool")
-pytestmark = [
-    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
-    pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on PATH"),
-]
+needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on PATH")
 AWAY = "postgresql://nobody@127.0.0.1:1/none"
 BY_HAND = {"ApiDown", "WorkersDown", "WorkersDie", "DecodersDie", "DeviceMemory", "MixedVersions"}
 
@@ -219,6 +216,8 @@ def test_every_alert_is_made_to_fire_by_a_fault_or_by_hand() -> None:
     assert {name_of(rule) for rule in RULES} == set(FAULTS) | BY_HAND
 
 
+@needs_promtool
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", FAULTS)
 def test_an_alert_fires_on_what_is_scraped_under_its_fault(
     name: str, house: House, tmp_path: Path
