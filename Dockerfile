@@ -23,7 +23,7 @@ from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
-Path("api.txt").write_text("\n".join(project["dependencies"]))
+Path("api.txt").write_text("\n".join(project["dependencies"] + extras["traces"]))
 kinds = ("workers", "imagenet", "onnx", "timm", "huggingface")
 Path("worker.txt").write_text("\n".join(each for kind in kinds for each in extras[kind]))
 PYTHON

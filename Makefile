@@ -10,7 +10,7 @@ PEERS ?= mosec==0.9.8 litserve==0.2.19 ray[data]==2.60.0
 
 comma := ,
 BIN := .venv/bin
-EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,hub,dev
+EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,hub,traces,dev
 # Twice quiet: pip's warnings are left out, its errors are not, and its exit status counts.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 

@@ -23,6 +23,7 @@ from api.live.feed import FEED, Feed
 from api.live.routes import events, job_events
 from api.metrics.requests import count_requests
 from api.metrics.routes import QUEUE_FIGURES, figures
+from api.metrics.tracing import trace_requests
 from api.models.aliases import aliases
 from api.models.audit import audit
 from api.models.routes import models
@@ -51,6 +52,7 @@ from api.webhooks.endpoints import webhook_endpoints
 from api.webhooks.schemas import WebhookBody
 from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.settings import load_settings
+from jobs.base.traces.opening import open_traces
 from jobs.buckets.sources import Buckets
 from jobs.metrics import metrics
 from jobs.metrics.queue_figures import QueueFigures
@@ -91,7 +93,8 @@ class Application(APIFlask):
 def create_app(ground: Ground | None = None) -> Application:
     """Make the application on a ground floor, by default the one that the settings name."""
     configure_logging()
-    ground = ground or open_ground(load_settings())
+    if ground is None:
+        ground = open_ground(load_settings(), open_traces("pixelmill-api", installed_version()))
     # No static folder: it would be one more route, and an open one.
     app = Application(
         __name__,
@@ -112,6 +115,7 @@ def create_app(ground: Ground | None = None) -> Application:
     _configure(app, ground)
     log_requests(app)
     count_requests(app)
+    trace_requests(app)
     harden(app)
     handle_errors(app)
     show_lost_people(app)

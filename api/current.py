@@ -4,12 +4,14 @@ from flask import current_app, g, request
 
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotAllowed, NotFound
+from jobs.base.traces.spans import NO_SPAN, Span
 from jobs.buckets.sources import Buckets
 from jobs.tenants.audit import Actor
 from jobs.versions.names import owner_of, shown_name, stored_name
 
 EXTENSION = "pixelmill"
 BUCKETS = "pixelmill.buckets"
+SPAN = "span"
 
 
 def ground() -> Ground:
@@ -22,6 +24,12 @@ def buckets() -> Buckets:
     """Give the way to buckets."""
     opened: Buckets = current_app.extensions[BUCKETS]
     return opened
+
+
+def span() -> Span:
+    """Give the span of this request, which does nothing where there is no trace."""
+    begun: Span = g.get(SPAN, NO_SPAN)
+    return begun
 
 
 def link(path: str) -> str:

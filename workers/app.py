@@ -23,6 +23,8 @@ from jobs.base.bootstrap import Ground, open_ground
 from jobs.base.hints import IO, RUN_IO, RUN_SHARDS, SWEEP, new_celery
 from jobs.base.logs import configure_logs
 from jobs.base.settings import Settings, load_settings
+from jobs.base.traces.opening import open_traces
+from jobs.presence.version import installed_version
 from workers.egress import Egress, EgressPolicy
 from workers.errands.sweeper import sweep
 from workers.figures_server import FiguresServer
@@ -50,8 +52,10 @@ class Crew:
     """Everything that lives as long as the worker process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.ground = open_ground(settings)
         self.process = this_process(settings)
+        role = "io" if self.process.pool == IO else "worker"
+        traces = open_traces(f"pixelmill-{role}", installed_version())
+        self.ground = open_ground(settings, traces)
         self.egress = Egress(policy_of(settings, self.process.pool))
         self._presence = Presence(
             self.ground.database, self.process, settings.poll_s, lambda: self.work.tell_figures()

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 import structlog
 
 from api.app import Application, create_app
+from api.current import EXTENSION
 from api.front.connection import HOUSE, House
 from api.front.environ import environ_of
 from api.front.exchange import Answer, Exchange, Outcome, WantsBody
@@ -27,6 +28,7 @@ from api.web.listener import LISTENER, Listener
 from api.web.logs import HEADER, new_request_id, without_keys
 from api.web.problems import MEDIA_TYPE, problem_body
 from api.web.waiting import HELD, NOT_HELD, Held, pause_s, place_of
+from jobs.base.bootstrap import Ground
 from jobs.base.settings import load_settings
 
 log = structlog.get_logger(__name__)
@@ -87,6 +89,8 @@ class Front:
         last = threading.Timer(_LAST_S, os._exit, [1])
         last.daemon = True
         last.start()
+        ground: Ground = self._app.extensions[EXTENSION]
+        ground.traces.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Any, peer: Peer) -> None:

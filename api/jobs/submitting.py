@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import request
 
-from api.current import buckets, ground, tenant_id
+from api.current import buckets, ground, span, tenant_id
 from api.jobs.inline_items import read_requests, read_urls
 from api.jobs.schemas import (
     CommonOptions,
@@ -184,6 +184,7 @@ def checked(options: CommonOptions, wanted: Wanted, choice: Choice | None = None
         delete_inputs=isinstance(options, JobOptions) and options.delete_inputs,
         overlays=_checked_overlays(options.overlays, version),
         gallery=options.gallery,
+        traceparent=span().context,
     )
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads of the API, and how requests are counted for it.
+"""What Prometheus reads of the API, how requests are counted for it, and their spans.
 
 Imports web and what it stands on.
 """

@@ -20,6 +20,7 @@ _STORAGE_FAULTS = {
     "away": "the storage cannot be written to",
     "full": "the storage is full",
     "missing": "the storage's bucket or folder does not exist",
+    "lost": "the storage lacks what the database names: is it mounted, and the right one?",
 }
 
 

@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.web.listener import Listener
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
-from jobs.base.storage import BlobMissing, StorageFull
-from jobs.checkup.grounds import probe_storage
+from jobs.base.storage import BlobMissing, StorageError, StorageFull
+from jobs.checkup.grounds import lost_blob, probe_storage
 from jobs.checkup.processes import count_workers
 from jobs.checkup.tables import is_migrated
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 READINESS = "pixelmill.readiness"
 
 DatabaseState = Literal["ok", "away", "not_migrated"]
-StorageState = Literal["ok", "away", "full", "missing"]
+StorageState = Literal["ok", "away", "full", "missing", "lost"]
 ListenerState = Literal["ok", "idle", "not_listening"]
 
 # Between two writes to the store.
@@ -98,10 +98,21 @@ class Readiness:
             log.warning("workers_not_counted", error=type(err).__name__)
             return None
 
+    def _held(self) -> StorageState:
+        """Say whether the store has what the database names: one that is empty takes blobs too."""
+        try:
+            lost = lost_blob(self._ground.database, self._ground.storage)
+        except StorageError as err:
+            log.warning("not_ready", storage=str(err))
+            return "away"
+        if lost is not None:
+            log.error("not_ready", storage="lost", blob=lost)
+        return "ok" if lost is None else "lost"
+
     def _probed(self) -> StorageState:
         err = probe_storage(self._ground.storage)
         if err is None:
-            return "ok"
+            return self._held()
         log.warning("not_ready", storage=str(err))
         if isinstance(err, StorageFull):
             return "full"

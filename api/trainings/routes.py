@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request
 
-from api.current import ground, link, tenant_id
+from api.current import ground, link, span, tenant_id
 from api.jobs.submitting import checked_webhook, find_file, idempotency_of
 from api.trainings.schemas import (
     TrainingCreate,
@@ -141,6 +141,7 @@ def _submission_of(body: TrainingCreate) -> TrainingSubmission:
         completion_window=body.completion_window,
         completion_window_s=seconds_to_run(body.completion_window, settings.completion_window_s),
         delete_inputs=body.delete_inputs,
+        traceparent=span().context,
     )
 
 

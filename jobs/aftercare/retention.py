@@ -68,12 +68,8 @@ def erase_deleted(ground: Ground, job: Job) -> None:
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))
         session.execute(delete(Training).where(Training.job_id == job.id))
         said: dict[str, Any] = {"requested": {}, "params": {}, "metadata_": {}}
-        nothing = dict.fromkeys(
-            (
-                *("errors", "status_reason", "webhook", "manifest", "skipped", "source", "output"),
-                "summary",
-            )
-        )
+        gone = ("errors", "status_reason", "webhook", "manifest", "skipped", "source")
+        nothing = dict.fromkeys((*gone, "output", "summary", "traceparent"))
         # A worker that was at it may still write what nobody wants, and die before it is deleted.
         ended = {"outputs_erased_at": db_now(), "tidy_at": db_now() + TIDY_AFTER_S}
         session.execute(update(Job).where(Job.id == job.id).values(**said, **nothing, **ended))

@@ -1,4 +1,4 @@
-"""What every room stands on: settings, states, database, store, hints, logs, errors.
+"""What every room stands on: settings, states, database, store, hints, logs, errors, traces.
 
 Imports no other room.
 """

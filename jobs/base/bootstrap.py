@@ -1,4 +1,4 @@
-"""Opens what every process of Pixelmill stands on: settings, database, storage, hints."""
+"""Opens what every process of Pixelmill stands on: settings, database, storage, hints, traces."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from jobs.base.database import Database
 from jobs.base.hints import Hints
 from jobs.base.settings import Settings
 from jobs.base.storage import Storage
+from jobs.base.traces.spans import NO_TRACES, Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +17,21 @@ class Ground:
     database: Database
     storage: Storage
     hints: Hints
+    traces: Traces = NO_TRACES
 
     def close(self) -> None:
         """Close every connection."""
         self.hints.close()
         self.database.close()
+        self.traces.close()
 
 
-def open_ground(settings: Settings) -> Ground:
+def open_ground(settings: Settings, traces: Traces = NO_TRACES) -> Ground:
     """Open the ground floor; nothing is connected until it is first used."""
     return Ground(
         settings=settings,
         database=Database(settings.database_url),
         storage=Storage(settings.storage_url),
         hints=Hints(settings.redis_url),
+        traces=traces,
     )

@@ -51,7 +51,7 @@ def findings(settings: Settings, url: str) -> Iterator[Finding]:
             yield privacy
         if (clock := check_clock(database)) is not None:
             yield clock
-        yield check_storage(settings)
+        yield check_storage(settings, database)
         yield from check_disk(settings)
         yield check_redis(settings)
         if found.is_sound:

@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.base.database import Database
 from jobs.base.hints import Hints
 from jobs.base.settings import GIB, Settings, sqlite_path
+from jobs.base.states import VersionState
 from jobs.base.storage import BlobMissing, Storage, StorageError, StorageFull
 from jobs.checkup.finding import Finding
 from jobs.checkup.tables import is_migrated, revision_of
+from jobs.tables import ModelVersion
 from jobs.tables.revision import HEAD
 
 # Beyond this, whoever reads times of two machines is misled; receivers of webhooks allow minutes.
@@ -26,6 +28,12 @@ _LEAST_FREE, _LEAST_SHARE = 2 * GIB, 0.05
 _PROBE = bytes(64 * 1024)
 # The one blob that is written again and again, so that none is ever left over.
 _PROBE_NAME = "probes/readyz"
+_FIRST_WEIGHTS = (
+    select(ModelVersion.weights)
+    .where(ModelVersion.state == VersionState.READY)
+    .order_by(ModelVersion.created_at)
+    .limit(1)
+)
 
 
 def check_database(database: Database) -> Finding:
@@ -113,13 +121,42 @@ def probe_storage(storage: Storage) -> StorageError | None:
     return None
 
 
-def check_storage(settings: Settings) -> Finding:
-    """Look whether the store takes a blob."""
-    shown = settings.storage_url.partition("?")[0]
+def lost_blob(database: Database, storage: Storage) -> str | None:
+    """Give a blob that the database names and the store lacks: the weights of its first network.
+
+    A folder that is not mounted is as empty as a new one, and takes blobs as well. None where the
+    database names nothing, or cannot be asked; raises StorageError when the store does not answer.
+    """
     try:
-        err = probe_storage(Storage(settings.storage_url))
+        with database.read() as session:
+            name = session.scalar(_FIRST_WEIGHTS)
+    except SQLAlchemyError:  # that it is away is told already
+        return None
+    if name is None:
+        return None
+    try:
+        storage.size(name)
+    except BlobMissing:
+        return name
+    return None
+
+
+def check_storage(settings: Settings, database: Database) -> Finding:
+    """Look whether the store takes a blob, and has what the database names."""
+    shown = settings.storage_url.partition("?")[0]
+    lost: str | None = None
+    try:
+        storage = Storage(settings.storage_url)
+        err = probe_storage(storage)
+        lost = lost_blob(database, storage) if err is None else None
     except Exception as unopened:  # a store may raise anything of its own when it is opened
         return Finding("storage", _first_line(unopened), "Correct PIXELMILL_STORAGE_URL.")
+    if lost is not None:
+        return Finding(
+            "storage",
+            f"{shown} is writable, and lacks what the database names, such as {lost}",
+            "Mount what belongs there, correct PIXELMILL_STORAGE_URL, or restore the blobs.",
+        )
     if err is None:
         return Finding("storage", f"{shown} is writable")
     if isinstance(err, StorageFull):

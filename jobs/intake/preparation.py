@@ -18,6 +18,7 @@ from jobs.base.database import db_now
 from jobs.base.errors import InvalidInput, NotFound
 from jobs.base.states import JobStatus, check_job_move
 from jobs.base.storage import BlobMissing, StorageError, manifest_name
+from jobs.base.traces.spans import Said
 from jobs.buckets.errors import BucketError
 from jobs.buckets.sources import Buckets
 from jobs.events.numbering import Moment, number_events
@@ -128,7 +129,9 @@ def prepare_next(
     """Prepare the job that has waited for longest; gives its id, None when none waits."""
 
     def prepare(lease: Lease[Job]) -> None:
-        _prepare(ground, lease, Readers(check_dataset, label_items), archives, buckets)
+        said: Said = {"pixelmill.job": lease.row.id, "pixelmill.attempt": lease.attempts}
+        with ground.traces.begin("prepare", lease.row.traceparent, said):
+            _prepare(ground, lease, Readers(check_dataset, label_items), archives, buckets)
 
     lease = work_on_next(ground, PREPARATIONS, prepare)
     if lease is None:

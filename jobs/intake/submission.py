@@ -71,6 +71,8 @@ class Submission:
     canary_id: str | None = None
     # The watch that found its items (jobs.watches).
     watch_id: str | None = None
+    # The span of the request that submits it (jobs.base.traces).
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ def submit(
     shards: list[dict[str, Any]] = []
     elsewhere = (submission.input_file_id, submission.parent_id, submission.source)
     if all(each is None for each in elsewhere):
-        shards = _prepare_inline(ground, submission, job)
+        with ground.traces.begin("prepare", job.traceparent) as span:
+            shards = _prepare_inline(ground, submission, job)
+            span.say({"pixelmill.items": job.total})
     return keep(ground, job, shards, idempotency, submission.completion_window_s)
 
 
@@ -119,7 +123,8 @@ def keep(
     Without shards it waits to be prepared.
     """
     try:
-        _store(ground, job, shards, idempotency, window_s, rows)
+        with ground.traces.begin("submit", job.traceparent, {"pixelmill.job": job.id}):
+            _store(ground, job, shards, idempotency, window_s, rows)
     except IntegrityError:
         _discard(ground, job)
         earlier = find_earlier(ground, job.tenant_id, idempotency)
@@ -207,6 +212,7 @@ def new_job(submission: Submission) -> Job:
         delete_inputs=submission.delete_inputs,
         overlays=submission.overlays,
         gallery=submission.gallery,
+        traceparent=submission.traceparent,
     )
 
 

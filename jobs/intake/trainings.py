@@ -53,6 +53,8 @@ class TrainingSubmission:
     completion_window_s: float = 86400.0
     output_expires_after: int | None = None
     delete_inputs: bool = False
+    # The span of the request that submits it (jobs.base.traces).
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,4 +229,5 @@ def _new_job(submission: TrainingSubmission) -> Job:
         completion_window=submission.completion_window,
         output_expires_after=submission.output_expires_after,
         delete_inputs=submission.delete_inputs,
+        traceparent=submission.traceparent,
     )

@@ -55,9 +55,10 @@ ITEMS = counter(
 )
 STAGE_SECONDS = histogram(
     "pixelmill_stage_seconds",
-    "Seconds in a stage: `prepare` of a job; `read`, `decode`, `batch_wait` of a chunk of items; "
-    "`infer` of a batch; `commit` of a shard; `webhook` of a try to deliver; "
-    "`output` of a try to write results into a bucket.",
+    "Seconds in a stage: `prepare` of a job, and `queue` until its first shard is claimed; `read` "
+    "from the storage or `fetch` from URLs and buckets, and `decode`, of a chunk of items or of a "
+    "film; `batch_wait` and `infer` of a batch; `write` and `commit` of a shard; `webhook` of a "
+    "try to deliver; `output` of a try to write results into a bucket.",
     "stage",
     buckets=_SECONDS,
 )

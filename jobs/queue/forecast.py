@@ -1,14 +1,18 @@
-"""What a caller is told of a job that is not over: how many go before it, and how long it takes."""
+"""What a caller is told of a job that is not over: how many go before it, and how long it takes.
+
+No time is promised to what waits where no worker of its pool lives, or all are drained.
+"""
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Float, bindparam, func, select
+from sqlalchemy import Float, bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from jobs.base.database import db_now
 from jobs.base.states import JobStatus, ShardState
+from jobs.presence.workers import is_alive
 from jobs.queue.turns import PRIORITY_WEIGHTS, priority_weight
-from jobs.tables import Job, Table
+from jobs.tables import Job, Table, WorkerProcess
 
 # A tenant's last jobs: those of the same version tell the pace of one that has not begun.
 _RECENT = 200
@@ -37,6 +41,12 @@ _WORKERS = (
         _shards.c.state == ShardState.LEASED,
         _shards.c.lease_until > 0,
         _jobs.c.pool == bindparam("in_pool"),
+    )
+)
+# Who was drained claims nothing, and who is silent may be dead.
+_SERVED = select(
+    exists().where(
+        WorkerProcess.pool == bindparam("in_pool"), WorkerProcess.drained_at.is_(None), is_alive()
     )
 )
 _WEIGHTS = select(
@@ -116,6 +126,8 @@ def _eta_s(session: Session, job: Job) -> float | None:
     """
     if job.status is not JobStatus.IN_PROGRESS or job.in_progress_at is None:
         return None
+    if job.pending_shards and not _is_served(session, job.pool):
+        return None
     left = job.request_counts["processing"]
     done = job.completed + job.failed
     if done:
@@ -149,6 +161,11 @@ def _recent_item_s(session: Session, bound: dict[str, Any]) -> float | None:
     """Give the device seconds of an item in the last jobs of this version; None without any."""
     seconds, items = session.connection().execute(_RECENT_JOBS, bound).one()
     return float(seconds or 0) / float(items) if items else None
+
+
+def _is_served(session: Session, pool: str) -> bool:
+    """Say whether somebody takes shards of a pool: what waits for nobody has no time to be told."""
+    return bool(session.connection().scalar(_SERVED, {"in_pool": pool}))
 
 
 def _workers_of(session: Session, bound: dict[str, Any]) -> int:

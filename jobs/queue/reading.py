@@ -35,6 +35,12 @@ def is_over(database: Database, tenant_id: str, job_id: str) -> bool:
         return session.connection().scalar(_OPEN, wanted) is None
 
 
+def traceparent_of(database: Database, job_id: str) -> str | None:
+    """Give the span that submitted a job; None where it has no trace, or is not there."""
+    with database.read() as session:
+        return session.scalar(select(Job.traceparent).where(Job.id == job_id))
+
+
 def list_jobs(
     session: Session,
     tenant_id: str | None,

@@ -26,7 +26,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, RowMapping, bindparam, case, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    RowMapping,
+    bindparam,
+    case,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
@@ -89,7 +99,7 @@ _TAKE_SHARD = (
 )
 _OF_JOB = (
     "tenant_id", "kind", "manifest", "model_name", "model_version", "model_digest", "params",
-    "overlays", "gallery",
+    "overlays", "gallery", "traceparent",
 )  # fmt: skip
 _CHARGE_JOB = (
     update(_jobs)
@@ -98,7 +108,10 @@ _CHARGE_JOB = (
         pending_shards=_jobs.c.pending_shards - 1,
         share=_jobs.c.share + bindparam("part_s", type_=Float()),
     )
-    .returning(*(_jobs.c[name] for name in _OF_JOB))
+    .returning(
+        *(_jobs.c[name] for name in _OF_JOB),
+        func.coalesce(db_now() - _jobs.c.in_progress_at, 0.0).label("ready_s"),
+    )
 )
 _ADD_TO_JOB = (
     update(_jobs)
@@ -135,6 +148,15 @@ class ShardLease:
     params: dict[str, Any]
     overlays: bool
     gallery: bool
+    # For how long its job could have been run when it was claimed.
+    ready_s: float
+    # The span that its own goes below (jobs.base.traces).
+    traceparent: str | None
+
+    @property
+    def is_first_of_job(self) -> bool:
+        """Whether nothing of its job was claimed before."""
+        return self.first == 0 and self.fence == 1
 
     @property
     def attempts(self) -> int:

@@ -25,6 +25,7 @@ from sqlalchemy import ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.base.states import ItemStatus, JobKind, JobStatus, Outcome, ShardState
+from jobs.base.traces.spans import LONGEST
 from jobs.tables.bases import BigId, Table
 
 
@@ -143,6 +144,8 @@ class Job(Table):
     # What its answers come to, as far as somebody has looked (jobs.results.summaries). Not loaded
     # with the row.
     summary: Mapped[bytes | None] = mapped_column(deferred=True)
+    # The span that submitted it, which its own go below (jobs.base.traces); null without a trace.
+    traceparent: Mapped[str | None] = mapped_column(String(LONGEST))
 
     # The lease on its preparation (jobs.intake.preparation).
     prepare_fence: Mapped[int] = mapped_column("prepare_attempt", default=0, key="prepare_fence")

@@ -42,6 +42,8 @@ _PLAIN = re.compile(r"[\w./-]+", re.ASCII)
 _START_S = 60.0
 _WORKERS_S = 30.0
 _LOOK_S = 0.2
+# For one answer of an API that starts, and between two askings of it.
+_ANSWER_S, _LONGEST_PAUSE_S = 30.0, 1.0
 # What outlives a stack that was killed has been told so, and gets this long.
 _ORPHANS_S = 5.0
 
@@ -77,12 +79,18 @@ def _run(data: Path, port: int, workers: int, gpus: str | None) -> int:
     try:
         stack.start()
         stack.watch()
+    except _Stopped:
+        return 0
     except StackError as err:
         say("stack", str(err))
         return 2
     finally:
         stack.end()
     return 0
+
+
+class _Stopped(Exception):
+    """The stack was asked to stop while it started."""
 
 
 class Stack:
@@ -98,7 +106,7 @@ class Stack:
         self._socket, self._redis_log = self._socket_path(), self._run / "redis.log"
         self._environ = self._make_environ()
         self._roles: dict[str, Role] = {}
-        self._stopping = False
+        self._stopping = self._is_starting = False
 
     @property
     def url(self) -> str:
@@ -110,11 +118,22 @@ class Stack:
         return self._data / "credentials.json"
 
     def stop(self, *_: object) -> None:
-        """Ask the stack to stop; `watch` then returns."""
+        """Ask the stack to stop: `watch` returns, and a start is broken off where it is."""
         self._stopping = True
+        if self._is_starting:
+            # Out of whatever is waited for, as Ctrl-C does; once: `end` is not to be broken off.
+            self._is_starting = False
+            raise _Stopped
 
     def start(self) -> None:
-        """Start everything in order and print the ready line; raises StackError."""
+        """Start everything in order and print the ready line; raises StackError and _Stopped."""
+        self._is_starting = True
+        try:
+            self._start()
+        finally:
+            self._is_starting = False
+
+    def _start(self) -> None:
         # First: it tells which setting is bad before anything runs.
         self._run_once("migrations", [sys.executable, "-m", "migrations.upgrade"])
         self._start_redis()
@@ -131,8 +150,6 @@ class Stack:
         self._begin("beat", [*launcher, "--beat", str(self._run / "beat")])
         self._await_ready()
         self._await_workers()
-        if self._stopping:
-            return
         self._write_stack(key)
         say("stack", f"ready {self.url}  (data in {self._data}; Ctrl-C stops)")
         say("stack", f"page {self.url}/  (sign in with the key in {self._credentials})")
@@ -247,22 +264,23 @@ class Stack:
         return done.stdout
 
     def _await_ready(self) -> None:
-        deadline = time.monotonic() + _START_S
-        # No proxy of the environment reaches this machine's own loopback.
-        with httpx.Client(base_url=self.url, timeout=2, trust_env=False) as client:
-            while time.monotonic() < deadline and not self._stopping:
+        deadline, pause_s = time.monotonic() + _START_S, 0.05
+        # No proxy of the environment reaches this machine's own loopback. A call that is given up
+        # is answered all the same: on a machine that has much to do they would pile up.
+        with httpx.Client(base_url=self.url, timeout=_ANSWER_S, trust_env=False) as client:
+            while time.monotonic() < deadline:
                 if self._roles["api"].has_died():
                     raise StackError("The API does not start; its last lines are above.")
                 if _is_ready(client):
                     return
-                time.sleep(0.05)
-        if not self._stopping:
-            raise StackError(f"The API was not ready within {_START_S:.0f} seconds.")
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        raise StackError(f"The API was not ready within {_START_S:.0f} seconds.")
 
     def _await_workers(self) -> None:
         """Wait until jobs are run; workers that take long, or cannot start, are told of."""
         deadline = time.monotonic() + _WORKERS_S
-        while not self._stopping:
+        while True:
             for role in self._roles.values():
                 role.look_after()
             told = self._told_of_workers()

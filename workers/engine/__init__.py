@@ -10,6 +10,7 @@ engine.py    claims shards and runs them until there is none; owns the threads
 shard.py     one leased shard: run, written, committed
 images.py    its images on their way through the stages below; rows.py what all rows have
 stages.py    what all shards of a process pass through
+seen.py      what figures and traces tell of a shard; timeline.py when its stages were at work
 overlays.py  results drawn over images and frames, where a job wants them drawn
 thumbnails.py  their small pictures, where it wants a gallery
 holding/     leases and their renewal, places for shards, suspects, rest

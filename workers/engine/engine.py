@@ -46,6 +46,7 @@ from workers.engine.holding.rest import Rest
 from workers.engine.reading.budget import budget_of
 from workers.engine.reading.fetching import FETCHES, Fetches
 from workers.engine.reading.reader import Reader
+from workers.engine.seen import seen
 from workers.engine.shard import VIDEOS, ShardRun
 from workers.engine.stages import Stages
 from workers.engine.trainings.images import Listing
@@ -253,8 +254,11 @@ class Engine:
     def _run(self, lease: ShardLease) -> None:
         # Work that a hint brought is over before anybody looks for it.
         self._rest.note(has_work=True)
+        with seen(self._ground, lease) as timeline:
+            self._run_seen(ShardRun(self._stages, lease, timeline), lease)
+
+    def _run_seen(self, run: ShardRun, lease: ShardLease) -> None:
         bound = log.bind(job=lease.job_id, shard=lease.shard_id, fence=lease.fence)
-        run = ShardRun(self._stages, lease)
         self._keeper.hold(run)
         try:
             if self._run_or_refuse(run, lease):

@@ -4,7 +4,7 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 
 import torch
 
@@ -12,6 +12,7 @@ from jobs.metrics import metrics
 from jobs.queue.commits import Tally
 from models.media.stills.table import STILLS
 from models.runtime.network import Network
+from workers.engine.timeline import Timeline
 
 _PAGE = resource.getpagesize()
 # Where nobody says how much memory there is.
@@ -21,13 +22,16 @@ _HEAD = 4096
 
 
 @contextmanager
-def timed(stage: str) -> Iterator[None]:
-    """Observe the seconds of a stage, whether it ends well or not."""
-    began_at = perf_counter()
+def timed(stage: str, timeline: Timeline | None = None) -> Iterator[None]:
+    """Observe the seconds of a stage, whether it ends well or not; its shard may have a trace."""
+    began_at, began = time(), perf_counter()
     try:
         yield
     finally:
-        metrics.STAGE_SECONDS.labels(stage).observe(perf_counter() - began_at)
+        seconds = perf_counter() - began
+        metrics.STAGE_SECONDS.labels(stage).observe(seconds)
+        if timeline is not None:
+            timeline.note(stage, began_at, seconds)
 
 
 def count_items(task: str, tally: Tally) -> None:

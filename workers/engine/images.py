@@ -20,7 +20,7 @@ from workers.engine.figures import timed
 from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.reading.ahead import ReadAhead
-from workers.engine.reading.chunk import ImageChunk
+from workers.engine.reading.chunk import ImageChunk, reading_stage
 from workers.engine.reading.fetching import FETCHES
 from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
@@ -106,12 +106,13 @@ class ImageRun:
         chunk = ImageChunk(network, key, self._lease.shard_id, first, run, self._hold.stopped)
         chunk.keeps_data, chunk.texts = self._lease.overlays, texts
         chunk.keeps_thumbnails = self._thumbnails is not None
+        chunk.timeline = self._hold.timeline
         return chunk
 
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
         reader = self._stages.reader
-        with timed("read"):
+        with timed(reading_stage(chunk.items), self._hold.timeline):
             contents = self._hold.surely(
                 lambda: reader.read(chunk.items, limit, self._hold.requester, self._ahead.ranges)
             )
@@ -124,7 +125,7 @@ class ImageRun:
                 self._stages.batcher.withdraw()
                 return chunk
             try:
-                with timed("decode"):
+                with timed("decode", chunk.timeline):
                     decode(chunk, contents, asked, self._stages.pictures, self._hold.moved)
             finally:
                 if chunk.samples:

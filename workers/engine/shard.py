@@ -26,6 +26,7 @@ from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
 from workers.engine.texts import TextsNotRead
 from workers.engine.thumbnails import Thumbnails
+from workers.engine.timeline import Timeline
 from workers.engine.videos.run import Outcome, VideoRun
 
 log = structlog.get_logger(__name__)
@@ -37,8 +38,8 @@ VIDEOS = 2
 class ShardRun(Hold):
     """A leased shard on its way to its commit."""
 
-    def __init__(self, stages: Stages, lease: ShardLease) -> None:
-        super().__init__(lease)
+    def __init__(self, stages: Stages, lease: ShardLease, timeline: Timeline | None = None) -> None:
+        super().__init__(lease, timeline)
         self._began_at = self.moved_at
         self._stages = stages
         self._rows: list[Row] = []
@@ -100,11 +101,12 @@ class ShardRun(Hold):
         """Write the segment and count it, waiting out storage and database if they are away."""
         ground, lease = self._stages.ground, self.lease
         name = segment_name(lease.job_id, lease.first, lease.fence)
-        if self._overlays is not None:
-            self.surely(partial(self._overlays.store, ground.storage, name, rows))
-        if self._thumbnails is not None:
-            self.surely(partial(self._thumbnails.store, ground.storage, name))
-        self.surely(lambda: write_segment(ground.storage, name, rows))
+        with timed("write", self.timeline):
+            if self._overlays is not None:
+                self.surely(partial(self._overlays.store, ground.storage, name, rows))
+            if self._thumbnails is not None:
+                self.surely(partial(self._thumbnails.store, ground.storage, name))
+            self.surely(lambda: write_segment(ground.storage, name, rows))
         counted = Counter(row.status for row in rows)
         tally = Tally(
             succeeded=counted[ItemStatus.SUCCEEDED],
@@ -115,7 +117,7 @@ class ShardRun(Hold):
             summary=write_summary(summarize(rows)),
         )
         held_s = time.monotonic() - self._began_at
-        with self.unhurried(), timed("commit"):
+        with self.unhurried(), timed("commit", self.timeline):
             won = commit_surely(
                 ground.database, lease, name, tally, self._device_s, held_s, pause=self.pause
             )

@@ -90,6 +90,7 @@ class TextReader:
                 self._items,
                 self._hold.stopped,
                 prepared[start : start + size],
+                timeline=self._hold.timeline,
             )
             self._batcher.announce()
             self._batcher.put(chunk)

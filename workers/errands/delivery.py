@@ -8,7 +8,9 @@ from collections import Counter
 import structlog
 
 from jobs.base.bootstrap import Ground
+from jobs.base.traces.spans import NO_SPAN, NO_TRACES, Said, Span
 from jobs.metrics import metrics
+from jobs.queue.reading import traceparent_of
 from jobs.queue.webhooks import Outgoing, lease_delivery, record_answer
 from jobs.tenants.signing import sign
 from workers.egress import Egress, EgressError, Reply
@@ -70,7 +72,10 @@ def deliver_next(ground: Ground, egress: Egress, lines: Lines) -> bool:
 
 def _deliver(ground: Ground, egress: Egress, outgoing: Outgoing) -> None:
     began_at = time.perf_counter()
-    reply, error = _post(egress, outgoing)
+    with _span_of(ground, outgoing) as span:
+        reply, error = _post(egress, outgoing)
+        # Its address is a caller's: the log of deliveries has it, for who may see it.
+        span.say({"pixelmill.result": _result_of(reply)})
     metrics.STAGE_SECONDS.labels("webhook").observe(time.perf_counter() - began_at)
     metrics.WEBHOOK_DELIVERIES.labels(_result_of(reply)).inc()
     record_answer(
@@ -95,8 +100,20 @@ def _deliver(ground: Ground, egress: Egress, outgoing: Outgoing) -> None:
     )
 
 
+def _span_of(ground: Ground, outgoing: Outgoing) -> Span:
+    """Begin the span of a try, in the trace of its job; nothing is asked where traces are off."""
+    row = outgoing.row
+    if ground.traces is NO_TRACES or row.job_id is None:
+        return NO_SPAN
+    said: Said = {"pixelmill.delivery": row.id, "pixelmill.attempt": outgoing.lease.attempts}
+    parent = traceparent_of(ground.database, row.job_id)
+    return ground.traces.begin("webhook", parent, said, kind="client")
+
+
 def headers_of(outgoing: Outgoing) -> dict[str, str]:
     """Give the headers of a try: the id is the event's, the time is this try's.
+
+    No `traceparent` is among them: whoever receives events is a stranger to our traces.
 
     It is the database's time: receivers refuse what seems old, and this machine's clock may be off.
     """

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from api.current import ground, may_change
 from api.page.blueprint import page_blueprint
 from api.page.confusion import matrix_of
-from api.page.drawing import Shown, shown
+from api.page.drawing import SMALL, Shown, shown
 from api.page.views.job import find
 from api.results.comparisons import comparison_view
 from api.results.schemas import ChangesQuery

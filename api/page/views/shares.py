@@ -16,11 +16,11 @@ from api.page.rows import job_row
 from api.page.timeline import timeline_of
 from api.page.views.items import send_picture
 from api.page.views.job import find
-from jobs.forms.export import task_and_labels
 from api.results.forms.table import FORMS
 from api.results.routes import get_results
 from api.web.parsing import validated
 from jobs.base.errors import InvalidRequest
+from jobs.forms.export import task_and_labels
 from jobs.overview.failures import failures_of
 from jobs.overview.pictures import unseen
 from jobs.results.rows import Cursor, Page, parse_cursor, read_page

@@ -4,6 +4,7 @@ import os
 import pty
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -87,6 +88,26 @@ def test_nothing_of_a_stack_lives_after_it_was_told_to_stop(
         assert alive(everyone) == set()
         assert processes_of(data) == {}
     assert find_stack(data) is None
+
+
+@pytest.mark.parametrize("begun", ["pixelmill.db", "credentials.json"])
+def test_a_stack_that_is_told_to_stop_while_it_starts_ends_where_it_is(
+    tmp_path: Path, begun: str
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    command = [sys.executable, "-m", "pixelmill", "up", "--data", str(data), "--port", "0", "--cpu"]
+    with (
+        (data / "stack.log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
+        wait_for((data / begun).exists, END_S, begun)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(END_S) == 0
+    assert processes_of(data) == {}
+    told = (data / "stack.log").read_text()
+    assert "ready http" not in told
+    assert "Traceback" not in told
 
 
 def test_nothing_lives_after_the_stack_itself_was_killed(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from jobs.checkup.grounds import check_clock, check_disk, check_privacy
 from jobs.checkup.processes import check_api
 from jobs.presence.version import installed_version
 from jobs.presence.workers import announce, drain, leave
+from jobs.tables import ModelVersion
 from tests.faults.rig.stores import filled, object_store, small_room
 
 HERE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -270,3 +271,14 @@ def test_the_database_is_not_changed_by_a_look(ground: Ground, crew: None) -> No
     with database.read() as session:
         assert session.scalar(text("SELECT version_num FROM alembic_version")) == before
     database.close()
+
+
+@HERE
+def test_a_folder_that_is_not_mounted(
+    ground: Ground, crew: None, digits_model: ModelVersion, tmp_path: Path
+) -> None:
+    assert found(ground)["storage"][0].is_sound
+    (tmp_path / "mountpoint").mkdir()
+    line = fault(ground, "storage", storage_url=(tmp_path / "mountpoint").as_uri())
+    assert f"lacks what the database names, such as {digits_model.weights}" in line
+    assert "Mount what belongs there" in line

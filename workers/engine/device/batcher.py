@@ -25,7 +25,7 @@ from models.runtime.network import Network
 from models.tasks.task import Outputs
 from workers.engine.device.networks import OUT_OF_MEMORY, infer
 from workers.engine.holding.flight import FlightRecord
-from workers.engine.reading.chunk import Chunk, Piece
+from workers.engine.reading.chunk import Chunk, Piece, note_batch
 
 Key = tuple[str, str]
 Given = TypeVar("Given")
@@ -117,6 +117,7 @@ class Batcher:
 
     def put(self, chunk: Chunk) -> "Future[list[Piece]]":
         """Queue an announced chunk that has at least one sample; its `pieces` come later."""
+        chunk.put_at = time.monotonic()
         with self._changed:
             self._coming -= 1
             self._waiting.setdefault(chunk.key, deque()).append(chunk)
@@ -259,6 +260,7 @@ class Batcher:
         pieces = infer(batch[0].network, samples)
         seconds = time.perf_counter() - start
         self._tell(batch[0].network, len(samples), batch[0].waited_s, seconds)
+        note_batch(batch, seconds)
         # Nothing but computing counts, however busy the cores are.
         self._learn(key, (time.thread_time() - computing) * cores / len(samples))
         again: list[Chunk] = []

@@ -18,6 +18,7 @@ from jobs.base.storage import BlobMissing, StorageError
 from jobs.queue.scheduling import ShardLease
 from workers.engine.holding.keeper import Stop
 from workers.engine.holding.requester import Requester
+from workers.engine.timeline import Timeline
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +36,8 @@ class Abandoned(Exception):
 class Hold:
     """The hold on a leased shard; safe to share between threads."""
 
-    def __init__(self, lease: ShardLease) -> None:
-        self.lease = lease
+    def __init__(self, lease: ShardLease, timeline: Timeline | None = None) -> None:
+        self.lease, self.timeline = lease, timeline
         self.moved_at = time.monotonic()
         self.why: Stop | None = None
         self.stopped = threading.Event()

@@ -1,6 +1,7 @@
 """A chunk: a run of items of one shard, small enough for one batch, passed from stage to stage."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from jobs.queue.quarantine import Suspect
 from jobs.results.segments import ItemError
 from models.runtime.network import ImageNetwork, Network
 from models.tasks.task import Outputs, Sample, Step, Text
+from workers.engine.timeline import Timeline
 from workers.walls.pictures import Packed
 
 # An item's bytes, or why there are none.
@@ -47,6 +49,10 @@ class Chunk:
     device_s: float = 0.0
     # Set where a batch begins with it: how long it had waited for that.
     waited_s: float = 0.0
+    # When it was put, by time.monotonic().
+    put_at: float = 0.0
+    # Of a shard that has a trace.
+    timeline: Timeline | None = None
     # Set when a sample lacked memory beside other batches; it then runs once more, alone.
     was_put_back: bool = False
 
@@ -79,3 +85,24 @@ class ImageChunk(Chunk):
     errors: dict[int, ItemError] = field(default_factory=dict)
     # The positions of the items that could be decoded, in the order of `samples`.
     positions: list[int] = field(default_factory=list)
+
+
+def reading_stage(items: Sequence[Item]) -> str:
+    """Name the stage in which the bytes of items come: from the storage, or from strangers."""
+    return "fetch" if any(item.encoding in ("url", "object") for item in items) else "read"
+
+
+def note_batch(batch: Sequence[Chunk], computed_s: float) -> None:
+    """Note a batch that was just computed in the trace of every shard that it held items of.
+
+    Each trace has the whole batch, with links to the other shards that were in it.
+    """
+    ended_at, now = time.time(), time.monotonic()
+    timelines = {id(chunk.timeline): chunk.timeline for chunk in batch if chunk.timeline}
+    for timeline in timelines.values():
+        began_at = ended_at - computed_s
+        put_at = min(chunk.put_at for chunk in batch if chunk.timeline is timeline)
+        waited_s = max(0.0, now - computed_s - put_at)
+        timeline.note("batch_wait", began_at - waited_s, waited_s)
+        others = [each.context for each in timelines.values() if each is not timeline]
+        timeline.note("infer", began_at, computed_s, others)

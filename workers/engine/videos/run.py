@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, wait
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TypeVar
@@ -33,7 +34,7 @@ from workers.egress import GivenUp
 from workers.engine.figures import timed
 from workers.engine.holding.hold import Abandoned, Hold
 from workers.engine.overlays import VideoOverlay
-from workers.engine.reading.chunk import Chunk
+from workers.engine.reading.chunk import Chunk, reading_stage
 from workers.engine.reading.spool import Spooled, spooled
 from workers.engine.stages import Stages
 from workers.engine.videos.checkpoints import Checkpoints, Progress
@@ -121,7 +122,9 @@ class VideoRun:
         parts = reader.parts(
             self._item, limits.max_bytes, settings.video_timeout_s, surely, self._hold.requester
         )
-        with spooled(self._watched(parts), limits.max_bytes) as spool:
+        with ExitStack() as stack:
+            with timed(reading_stage([self._item]), self._hold.timeline):
+                spool = stack.enter_context(spooled(self._watched(parts), limits.max_bytes))
             self._sha256 = spool.sha256
             checkpoints = self._checkpoints = self._checkpoints_of(spool)
             progress = surely(checkpoints.newest)
@@ -226,7 +229,7 @@ class VideoRun:
 
     def _next(self, windows: Iterator[Window | Pause]) -> Window | Pause | None:
         self._slice_until = time.monotonic() + _SLICE_S
-        with timed("decode"):
+        with timed("decode", self._hold.timeline):
             return next(windows, None)
 
     def _sampled(self, video: Film, after: Position | None) -> Iterator[Frame | None]:
@@ -278,6 +281,7 @@ class VideoRun:
             [self._item],
             self._hold.stopped,
             [window.step(network.windows(lease.params), state)],
+            timeline=self._hold.timeline,
         )
         self._stages.batcher.announce()
         self._stages.batcher.put(chunk)

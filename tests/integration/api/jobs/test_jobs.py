@@ -13,6 +13,7 @@ from sqlalchemy import update
 from api.web.waiting import HELD, Wait, wanted_wait
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
+from jobs.presence.workers import announce
 from jobs.queue.completion import expire_overdue
 from jobs.queue.scheduling import claim, has_work
 from jobs.queue.turns import Line
@@ -57,6 +58,7 @@ def test_a_finished_job_shows_its_counts_times_and_outcome(caller: Caller, groun
 def test_a_running_job_says_when_it_may_be_done(caller: Caller, ground: Ground) -> None:
     job_id = caller.submit(64)["id"]
     run_one(ground, claim_one(ground))
+    announce(ground.database, "host-1/cpu0", "cpu", "1")
     queue = caller.get(f"/v1/jobs/{job_id}").json["queue"]
     assert queue["position"] == 0
     assert queue["eta_seconds"] in (0, 1)

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from jobs.base.bootstrap import Ground
+from jobs.presence.workers import announce, drain, leave, resume
 from jobs.queue.forecast import forecast
 from jobs.tables import Job, ModelVersion, Tenant
 from jobs.tenants.keys import NewKey, create_key
@@ -31,13 +32,20 @@ def test_the_queue_position_counts_who_is_served_before(
         assert forecast(session, session.get_one(Job, second.id)).position is None
 
 
+@pytest.fixture
+def worker(ground: Ground) -> str:
+    """A process of the pool that lives, and is told of by its name."""
+    announce(ground.database, "host-1/cpu0", "cpu", "1")
+    return "host-1/cpu0"
+
+
 def eta_s(ground: Ground, job: Job) -> float | None:
     with ground.database.read() as session:
         return forecast(session, session.get_one(Job, job.id)).eta_s
 
 
 def test_a_job_that_has_not_begun_is_told_the_pace_of_others_and_its_part_of_the_pool(
-    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, worker: str
 ) -> None:
     first = submit_items(ground, tenant, digits_model, count=30)
     assert eta_s(ground, first) is None, "nothing has ever run"
@@ -58,10 +66,27 @@ def test_a_job_that_has_not_begun_is_told_the_pace_of_others_and_its_part_of_the
 
 
 def test_a_running_job_is_told_its_own_pace(
-    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, worker: str
 ) -> None:
     job = submit_items(ground, tenant, digits_model, count=64)
     serve(ground)
     with ground.database.write() as session:
         session.execute(update(Job).values(in_progress_at=ground.database.now() - 16))
     assert eta_s(ground, job) == pytest.approx(16, abs=2)
+
+
+def test_what_waits_is_promised_no_time_while_nobody_takes_it(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion, worker: str
+) -> None:
+    job = submit_items(ground, tenant, digits_model, count=640)
+    serve(ground)
+    assert eta_s(ground, job) is not None
+    with ground.database.write() as session:
+        drain(session, worker)
+    assert eta_s(ground, job) is None, "its pool is drained"
+    with ground.database.write() as session:
+        resume(session, worker)
+    assert eta_s(ground, job) is not None
+    announce(ground.database, "host-2/gpu0", "gpu", "1")
+    leave(ground.database, worker)
+    assert eta_s(ground, job) is None, "nobody of its own pool lives"
