@@ -20,7 +20,8 @@ PAGE_PREFIX = "page_"
 _OPEN_PAGES = frozenset(
     f"{PAGE_PREFIX}entrance.{name}" for name in ("home", "show_sign_in", "enter", "asset")
 )
-OPEN_ENDPOINTS = _OPEN_PAGES | {"health.healthz", "health.readyz", "openapi.spec", "docs.page"}
+_OPEN_CALLS = frozenset({"health.healthz", "health.readyz", "openapi.spec"})
+OPEN_ENDPOINTS = _OPEN_PAGES | _OPEN_CALLS | {"docs.page", "docs.asset"}
 
 # Read by whoever has the token of the settings, which is good for nothing else.
 SCRAPED_ENDPOINTS = frozenset({"metrics.read_metrics"})

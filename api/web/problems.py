@@ -34,7 +34,7 @@ MEDIA_TYPE = "application/problem+json"
 _RETRY_S = 5
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_HTTP_CODES = {
+HTTP_CODES = {
     400: "malformed_request",
     404: "not_found",
     405: "method_not_allowed",
@@ -119,7 +119,7 @@ def _rate_limited(err: RateLimitExceeded) -> Response:
 def _refused_by_flask(err: HTTPException) -> Response:
     status = err.code or 500
     headers = {name: value for name, value in err.get_headers() if name != "Content-Type"}
-    code = _HTTP_CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
+    code = HTTP_CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
     return problem(status, code, _explained(err, status), headers=headers)
 
 
