@@ -59,10 +59,11 @@ def _table(remedies: Mapping[str, str]) -> str:
 
 
 def _answers() -> str:
-    rows = {
+    rows = {"internal_error": ["500", "no", "Something went wrong in the server."]}
+    rows |= {
         each.code: [str(each.status), "yes" if each.retryable else "no", _first_line(each)]
         for each in _tree(PixelmillError)
-        if each.code in OF_ANSWERS
+        if each is not PixelmillError and each.code in OF_ANSWERS
     }
     for status, code in HTTP_CODES.items():
         rows.setdefault(code, [str(status), "no", "The request cannot be read as HTTP has it."])

@@ -8,6 +8,7 @@ from deploy.documentation.cards import cards_page
 from deploy.documentation.configuration import configuration_page
 from deploy.documentation.decisions import decisions_page
 from deploy.documentation.errors import errors_page
+from deploy.documentation.threats import threats_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -16,6 +17,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/cards.md": cards_page,
     "reference/configuration.md": configuration_page,
     "reference/errors.md": errors_page,
+    "reference/threats.md": threats_page,
     "decisions/index.md": decisions_page,
 }
 

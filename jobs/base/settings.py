@@ -51,7 +51,9 @@ class Settings(BaseSettings):
         description="the tables: `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME`",
     )
     redis_url: str = Field(
-        "redis://127.0.0.1:6379/0", pattern="^(redis|rediss|unix)://.", description="for hints"
+        "redis://127.0.0.1:6379/0",
+        pattern="^(redis|rediss|unix)://.",
+        description="hints, and rate limits",
     )
     storage_url: str = Field(
         "file://.pixelmill/blobs",
