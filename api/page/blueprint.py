@@ -14,6 +14,7 @@ from api.web.auth import PAGE_PREFIX
 from jobs.base.database import is_outage
 from jobs.base.errors import PixelmillError, Unauthenticated
 from jobs.base.storage import StorageError
+from jobs.presence.version import installed_version
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ def _said() -> dict[str, object]:
     return {
         "words": words,
         "asset": address_of,
+        "version": installed_version(),
         "signed_in": signed_in,
         "key_id": g.get("key_id"),
         "is_admin": signed_in and is_admin(),

@@ -4,9 +4,10 @@ from functools import cache
 from pathlib import Path
 
 from apiflask import APIBlueprint
-from flask import Response, current_app, render_template_string
+from flask import Response, render_template_string
 
 from api.assets import Assets
+from jobs.presence.version import installed_version
 
 docs = APIBlueprint("docs", __name__, enable_openapi=False)
 
@@ -24,7 +25,7 @@ _POLICY = (
 @docs.get("/docs")
 def page() -> Response:
     """Show the calls of this server."""
-    text = render_template_string(_template(), asset=_address_of, version=current_app.version)
+    text = render_template_string(_template(), asset=_address_of, version=installed_version())
     response = Response(text, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = _POLICY
     return response
