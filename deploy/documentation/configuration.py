@@ -52,7 +52,7 @@ def configuration_page() -> str:
     for name, field in Settings.model_fields.items():
         title = _SECTIONS.get(name, title)
         sections.setdefault(title, []).append(_row(name, field))
-    head = ["variable", "default", "may be", "what it is"]
+    head = ["variable", "what it is", "default", "may be"]
     texts = [f"## {title}\n\n{table(head, rows)}\n" for title, rows in sections.items()]
     return "\n".join([_INTRODUCTION, *texts, _other_variables(), _options()])
 
@@ -61,7 +61,7 @@ def _row(name: str, field: FieldInfo) -> list[str]:
     if not field.description:
         raise LookupError(f"{name} has no description: give its Field one in jobs/base/settings.py")
     default = _written(name, field.default)
-    return [f"`PIXELMILL_{name.upper()}`", default, _bounds(field), field.description]
+    return [f"`PIXELMILL_{name.upper()}`", field.description, default, _bounds(field)]
 
 
 def _written(name: str, value: object) -> str:
