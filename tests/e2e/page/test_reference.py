@@ -45,11 +45,11 @@ def test_a_call_is_tried_with_a_key_that_is_neither_kept_nor_shown(
     reference: Page, front: Front, complaints: list[str]
 ) -> None:
     reference.get_by_role("button", name="Authorize").first.click()
-    reference.get_by_label("auth-bearer-value").fill(front.key)
-    reference.locator(".auth-btn-wrapper").get_by_role("button", name="Authorize").click()
-    reference.locator(".modal-ux .close-modal").click()
+    reference.locator("#auth-bearer-value").fill(front.key)
+    reference.get_by_role("button", name="Apply credentials").click()
+    reference.locator(".modal-ux .btn-done").click()
     reference.locator("#operations-tag-Models").click()
-    reference.locator("#operations-Models-get_models_list_models").locator("button").first.click()
+    reference.locator("#operations-Models-get_models_get_models").locator("button").first.click()
     call = reference.locator(".opblock.is-open")
     with reference.expect_response(f"**{PREFIX}/v1/models*") as answered:
         call.get_by_role("button", name="Execute").click()
