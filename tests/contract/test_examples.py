@@ -80,8 +80,8 @@ DOCUMENTS: dict[str, Run] = {
     "docs/inputs-and-results.md": Run(PAGES),
     "docs/metrics.md": Run(
         "tests/e2e/test_operation.py",
-        ("Where they are 2",),
-        {"Where they are 1": "tests/e2e/test_operation.py starts its stack with these"},
+        ("Where they are 3",),
+        {"Where they are 2": "tests/e2e/test_operation.py starts its stack with these"},
     ),
     "docs/models.md": Run("tests/e2e/models/test_models_document.py"),
     "docs/openai.md": Run("tests/e2e/results/test_openai.py"),

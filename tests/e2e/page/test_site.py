@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import json
 import re
 import shutil
 import subprocess
@@ -91,6 +92,18 @@ def test_a_link_that_leads_nowhere_builds_no_site(site: Path, tmp_path: Path) ->
         copy(source, tmp_path / name)
     (tmp_path / "docs" / "photos.md").write_text("# Photos\n\n[Films](filmz.md)\n")
     assert build(tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize(("words", "page"), SEARCHES.values(), ids=SEARCHES)
+def test_the_index_has_an_answer_to_each_question(site: Path, words: str, page: str) -> None:
+    items = json.loads((site / "search.json").read_text())["items"]
+    texts = {each["location"]: f"{each['title']} {each['text']}".lower() for each in items}
+    found = [
+        place
+        for place, text in texts.items()
+        if all(re.search(rf"\b{word}", text) for word in words.split())
+    ]
+    assert any(page in place for place in found), found
 
 
 def test_a_search_finds_the_page_that_answers_each_question(
