@@ -10,12 +10,12 @@ PEERS ?= mosec==0.9.8 litserve==0.2.19 ray[data]==2.60.0
 
 comma := ,
 BIN := .venv/bin
-EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,hub,traces,dev
+EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,hub,traces,dev,docs
 # Twice quiet: pip's warnings are left out, its errors are not, and its exit status counts.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test deep faults bombs fuzz check format train evaluate bench bench-quick bench-gpu \
+.PHONY: help docs docs-serve references setup demo up test deep faults bombs fuzz check format train evaluate bench bench-quick bench-gpu \
 	bench-scheduling decoding-parity model-parity peers gpu-check constraints passwords pin-images clean
 
 help: ## Show this list
@@ -50,6 +50,15 @@ check: setup ## Lint, format, types and layers: what must be clean before a comm
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup ## Build the site of docs/ into build/site, without a network
+	@$(BIN)/zensical build --strict $(ARGS)
+
+docs-serve: setup ## Show the site of docs/ and build it anew with each change
+	@$(BIN)/zensical serve $(ARGS)
+
+references: setup ## Write the pages of docs/ that are made of the code
+	@$(BIN)/python -m deploy.documentation
 
 format: setup ## Put the code into its form and mend what ruff can mend
 	$(BIN)/ruff check --fix .

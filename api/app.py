@@ -30,8 +30,8 @@ from api.models.routes import models
 from api.models.shadows import shadows
 from api.page.blueprint import show_lost_people
 from api.page.table import PAGES
+from api.reference.routes import docs
 from api.results.routes import results
-from api.system.docs import docs
 from api.system.health import health
 from api.system.readiness import READINESS, Readiness
 from api.trainings.routes import refuse_trainings, trainings

@@ -276,15 +276,20 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def main() -> None:
-    """Read the command line and run until SIGTERM or SIGINT."""
+def command_line() -> argparse.ArgumentParser:
+    """Give what can be said on the command line."""
     parser = argparse.ArgumentParser(prog="workers.launcher", description=__doc__.split("\n")[0])
     parser.add_argument("--workers", type=int, default=1, help="CPU processes")
     parser.add_argument("--gpus", default="", help="GPU numbers, such as 0,1")
     parser.add_argument("--pid-file", type=Path, help="where to tell of each process")
     parser.add_argument("--io", action="store_true", help="become an io process")
     parser.add_argument("--beat", metavar="FILE", help="become the beat; FILE keeps its times")
-    given = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Read the command line and run until SIGTERM or SIGINT."""
+    given = command_line().parse_args()
     keep_files_private()
     configure_logs()
     settings = load_settings_or_exit()

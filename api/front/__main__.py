@@ -21,12 +21,17 @@ from jobs.metrics.places import VARIABLE
 _BACKLOG = 2048
 
 
-def main() -> None:
-    """Serve until a signal ends it."""
+def command_line() -> argparse.ArgumentParser:
+    """Give what can be said on the command line."""
     parser = argparse.ArgumentParser(prog="python -m api.front", description=__doc__)
     default = os.environ.get("PIXELMILL_BIND", "127.0.0.1:8080")
     parser.add_argument("--bind", default=default, help="HOST:PORT, [IPV6]:PORT or fd://N")
-    bind = parser.parse_args().bind
+    return parser
+
+
+def main() -> None:
+    """Serve until a signal ends it."""
+    bind = command_line().parse_args().bind
     settings = load_settings_or_exit()
     listener = _listen(bind)
     keep_files_private()

@@ -15,6 +15,7 @@ from api.web.problems import refused_by_flask
 from jobs.base.database import is_outage
 from jobs.base.errors import PixelmillError, Unauthenticated
 from jobs.base.storage import StorageError
+from jobs.presence.version import installed_version
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,7 @@ def _said() -> dict[str, object]:
     return {
         "words": words,
         "asset": address_of,
+        "version": installed_version(),
         "signed_in": signed_in,
         "key_id": g.get("key_id"),
         "is_admin": signed_in and is_admin(),

@@ -9,7 +9,7 @@ from jobs.overview.standing import Standing
 # How long a lease lives beyond its worker, roughly: what a quiet minute may be.
 _QUIET_S = 60.0
 
-_REMEDIES = {
+REMEDIES = {
     "image_decode_failed": "The file is damaged or cut off. Export it again, and submit it anew.",
     "video_decode_failed": "The film is damaged or cut off. Export it again, and submit it anew.",
     "unsupported_media": "This is no picture or film that is read here. Convert it to JPEG or PNG.",
@@ -21,6 +21,8 @@ _REMEDIES = {
     "decoder_timeout": "Decoding took too long. Save the file anew, in a plain form.",
     "decoder_memory": "Decoding took too much memory. Scale the picture down.",
     "decoder_crashed": "A decoder ended at this file, and nothing else did. Export it again.",
+    "decoder_fault": "A decoder gave less than it promised. Save the file anew, in a plain form.",
+    "bad_input": "The item cannot be used. Export it again, and submit it anew.",
     "input_missing": "The input was deleted before the item ran. Upload it, and submit it anew.",
     "input_gone": "The object is not in its bucket any more. Put it back, and submit it anew.",
     "input_changed": "The object was changed after it was listed. Submit it anew.",
@@ -33,6 +35,7 @@ _REMEDIES = {
     "bucket_unreachable": "The bucket did not answer. Retry when it does.",
     "connection_gone": "The connection that opens the bucket is gone. Store it again, and retry.",
     "out_of_memory": "The device had too little memory even for this item alone. Scale it down.",
+    "out_of_disk": "The worker's disk was full. Retry; tell the operator if it comes again.",
     "worker_crashed": "This item ended the process twice. Tell the operator its name.",
     "inference_failed": "The network failed at this item. Retry once; then look at its version.",
     "extension_failed": "The operator's own module failed at this item. Tell the operator.",
@@ -43,8 +46,8 @@ _REMEDIES = {
 
 def remedy(code: str, *, retryable: bool) -> str:
     """Say what to do about items that failed for a reason."""
-    if code in _REMEDIES:
-        return _REMEDIES[code]
+    if code in REMEDIES:
+        return REMEDIES[code]
     if retryable:
         return "This may pass: retry the failed items."
     return "Mend these items, and submit them in a new job."

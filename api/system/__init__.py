@@ -1,4 +1,4 @@
-"""The process itself: whether it lives and is ready, and the page of all calls.
+"""The process itself: whether it lives and is ready.
 
 Imports web and what it stands on.
 """

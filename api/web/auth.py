@@ -27,11 +27,8 @@ SHARED_ENDPOINTS = frozenset(
     f"{PAGE_PREFIX}shared.{name}"
     for name in ("show_shared", "show_shared_live", "download_shared", "show_shared_picture")
 )
-OPEN_ENDPOINTS = (
-    _OPEN_PAGES
-    | SHARED_ENDPOINTS
-    | {"health.healthz", "health.readyz", "openapi.spec", "docs.page"}
-)
+_OPEN_CALLS = frozenset({"health.healthz", "health.readyz", "openapi.spec"})
+OPEN_ENDPOINTS = _OPEN_PAGES | SHARED_ENDPOINTS | _OPEN_CALLS | {"docs.page", "docs.asset"}
 
 # Read by whoever has the token of the settings, which is good for nothing else.
 SCRAPED_ENDPOINTS = frozenset({"metrics.read_metrics"})

@@ -34,7 +34,7 @@ MEDIA_TYPE = "application/problem+json"
 _RETRY_S = 5
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_HTTP_CODES = {
+HTTP_CODES = {
     400: "malformed_request",
     404: "not_found",
     405: "method_not_allowed",
@@ -120,7 +120,7 @@ def refused_by_flask(err: HTTPException) -> Response:
     """Tell of what Flask itself refuses."""
     status = err.code or 500
     headers = {name: value for name, value in err.get_headers() if name != "Content-Type"}
-    code = _HTTP_CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
+    code = HTTP_CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
     return problem(status, code, _explained(err, status), headers=headers)
 
 

@@ -46,19 +46,35 @@ class Settings(BaseSettings):
 
     # Where things are.
     database_url: str = Field(
-        "sqlite:///.pixelmill/pixelmill.db", pattern=r"^(sqlite:///|postgresql(\+psycopg)?://)."
+        "sqlite:///.pixelmill/pixelmill.db",
+        pattern=r"^(sqlite:///|postgresql(\+psycopg)?://).",
+        description="the tables: `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME`",
     )
-    redis_url: str = Field("redis://127.0.0.1:6379/0", pattern="^(redis|rediss|unix)://.")
-    storage_url: str = Field("file://.pixelmill/blobs", pattern="^[a-z0-9]+://.")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        pattern="^(redis|rediss|unix)://.",
+        description="hints, and rate limits",
+    )
+    storage_url: str = Field(
+        "file://.pixelmill/blobs",
+        pattern="^[a-z0-9]+://.",
+        description="inputs, results and weights: a folder, or S3, GCS or Azure by URL",
+    )
 
     # Where a proxy serves the API, if not at the root of its host: `/pixelmill`.
-    url_prefix: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    url_prefix: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="the path below which a proxy serves the API, such as `/pixelmill`",
+    )
 
     # Which pool new jobs go to: that of the workers which this installation has.
-    pool_for_jobs: Literal["cpu", "gpu"] = "cpu"
+    pool_for_jobs: Literal["cpu", "gpu"] = Field("cpu", description="the workers that run new jobs")
 
     # Python modules of the operator's own, whose ARCHITECTURES workers may build.
-    extensions: Annotated[tuple[str, ...], NoDecode] = ()
+    extensions: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Python modules of the operator's own networks, with commas between"
+    )
 
     # What a caller may send.
     max_body_bytes: int = Field(10 * GIB, ge=KIB, description="one request's body")
@@ -77,13 +93,13 @@ class Settings(BaseSettings):
     rate_limit: str = Field("1200/minute", description="requests of one tenant; empty for none")
 
     # The API.
-    api_processes: int = Field(2, ge=1, le=256)
+    api_processes: int = Field(2, ge=1, le=256, description="processes of the API")
     # Of each process, which has a pool of 24 database connections: more would wait for each other.
-    api_threads: int = Field(24, ge=1, le=256)
+    api_threads: int = Field(24, ge=1, le=256, description="threads of each")
 
     # Leases: a worker's time-limited right to run a shard.
-    lease_s: float = Field(30, gt=0)
-    renew_s: float = Field(10, gt=0)
+    lease_s: float = Field(30, gt=0, description="how long a worker that is silent keeps a shard")
+    renew_s: float = Field(10, gt=0, description="how often it renews; at most half of a lease")
     stall_s: float = Field(120, gt=0, description="no progress for so long, and a worker gives up")
     grace_s: float = Field(20, ge=0, description="time that a stopping worker has to finish")
     poll_s: float = Field(2, gt=0, description="how often an idle worker asks the database")
@@ -99,7 +115,9 @@ class Settings(BaseSettings):
     decoder_module: str = Field(
         "workers.walls.fork_server", description="Python module that decoder processes come from"
     )
-    batch_wait_ms: float = Field(3, ge=0, le=1000)
+    batch_wait_ms: float = Field(
+        3, ge=0, le=1000, description="milliseconds that a batch waits to be filled"
+    )
     lanes: int = Field(
         0, ge=0, le=64, description="batches computed at a time; 0: one a core, two on a GPU"
     )
@@ -111,9 +129,13 @@ class Settings(BaseSettings):
     model_memory: int = Field(4 * GIB, ge=MIB, description="weights one process keeps loaded")
 
     # Outgoing requests.
-    egress_allow: Annotated[tuple[Network, ...], NoDecode] = ()
-    egress_timeout_s: float = Field(30, gt=0)
-    url_retry_delays_s: Annotated[tuple[float, ...], NoDecode] = (1, 4)
+    egress_allow: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="private networks that URLs of items and webhooks may lead to"
+    )
+    egress_timeout_s: float = Field(30, gt=0, description="to fetch one item by its URL")
+    url_retry_delays_s: Annotated[tuple[float, ...], NoDecode] = Field(
+        (1, 4), description="pauses before a URL that answers 429 or 5xx is asked again"
+    )
     url_requests_per_host: int = Field(
         16, ge=1, description="at once, of one inference process to one host of URLs"
     )
@@ -121,10 +143,11 @@ class Settings(BaseSettings):
         128 * MIB, ge=MIB, description="under way from one host to one inference process"
     )
     video_timeout_s: float = Field(600, gt=0, description="to fetch one video by its URL")
-    webhook_timeout_s: float = Field(15, gt=0)
-    webhook_delays_s: Annotated[tuple[float, ...], NoDecode] = (
-        5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
-    )  # fmt: skip
+    webhook_timeout_s: float = Field(15, gt=0, description="that a receiver has to answer")
+    webhook_delays_s: Annotated[tuple[float, ...], NoDecode] = Field(
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
+        description="pauses before a failed delivery is tried again",
+    )
 
     # Buckets that jobs read from (jobs.buckets).
     connection_key: str = Field(
@@ -133,12 +156,15 @@ class Settings(BaseSettings):
     bucket_credentials: str = Field(
         "", repr=False, description='the server\'s own, as JSON: {"s3": {"access_key_id": …}}'
     )
-    bucket_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    bucket_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="private networks whose stores may be called, by plain HTTP too"
+    )
 
-    # Results that are written into buckets (jobs.outputs): pauses between the tries of one.
-    output_delays_s: Annotated[tuple[float, ...], NoDecode] = (
-        5, 30, 120, 600, 1800, 3600, 14400, 43200,
-    )  # fmt: skip
+    # Results that are written into buckets (jobs.outputs).
+    output_delays_s: Annotated[tuple[float, ...], NoDecode] = Field(
+        (5, 30, 120, 600, 1800, 3600, 14400, 43200),
+        description="pauses before results are written into a bucket again",
+    )
 
     watch_s: float = Field(
         30, gt=0, description="how often a watched folder is listed unless its watch says"
@@ -156,7 +182,7 @@ class Settings(BaseSettings):
     )
 
     # How long things are kept.
-    output_days: float = Field(30, gt=0)
+    output_days: float = Field(30, gt=0, description="results, from their job's end")
     upload_s: float = Field(86400, gt=0, description="an unfinished upload to which nothing comes")
     completion_window_s: float = Field(7 * 86400, gt=0, description="a job's time unless it says")
 

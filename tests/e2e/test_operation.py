@@ -15,6 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.documents import examples
 from tests.e2e.conftest import many_digits_zip
 from tests.e2e.stacks import RunningStack, running_stack, wait_for
 
@@ -186,3 +187,21 @@ def test_prometheus_itself_reads_both_roles_and_judges_by_our_rules(
     finally:
         process.terminate()
         process.wait(30)
+
+
+def test_the_figures_are_read_as_the_document_says(operated: Operated) -> None:
+    """The curl commands of docs/metrics.md, at the ports of this stack."""
+    text = (ALERTS.parents[2] / "docs/metrics.md").read_text()
+    (block,) = [each.text for each in examples(text) if each.text.startswith("curl ")]
+    script = block.replace("http://127.0.0.1:8080", operated.stack.info["url"])
+    script = script.replace(":9108", f":{operated.worker_port}").replace("curl ", "curl -sSf ")
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        env={**os.environ, "PIXELMILL_METRICS_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pixelmill_queue_shards" in done.stdout
+    assert "pixelmill_stage_seconds_sum" in done.stdout

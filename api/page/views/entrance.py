@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from flask import Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from api.page.assets import answer_with
+from api.page.assets import ASSETS
 from api.page.blueprint import page_blueprint
 from api.page.forms import read_form, read_open_form, takes_form
 from api.web.sessions import refuse_other_sites, sign_in, sign_out
@@ -52,7 +52,7 @@ def leave() -> ResponseReturnValue:
 @entrance.get("/static/<path:name>")
 def asset(name: str) -> Response:
     """Send a file that pages are made of."""
-    return answer_with(name)
+    return ASSETS.answer_with(name)
 
 
 def _see_other(address: str) -> Response:

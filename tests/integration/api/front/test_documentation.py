@@ -42,7 +42,7 @@ def test_every_route_is_described_with_its_answers_and_problems(
 ) -> None:
     described = {(method.upper(), path) for method, path, _ in operations(document)}
     for rule in app.url_map.iter_rules():
-        if rule.endpoint in ("openapi.spec", "docs.page") or rule.endpoint.startswith(PAGE_PREFIX):
+        if rule.endpoint.startswith(("openapi.", "docs.", PAGE_PREFIX)):
             continue
         path = re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule)
         for method in rule.methods - {"HEAD", "OPTIONS"}:
@@ -128,18 +128,6 @@ def test_the_document_does_not_believe_the_first_callers_host(ground: Ground) ->
     client = create_app(ground).test_client()
     client.get("/openapi.json", headers={"Host": "evil.example"})
     assert "evil.example" not in client.get("/openapi.json").text
-
-
-def test_the_page_of_documentation_loads_nothing_from_elsewhere(app: APIFlask) -> None:
-    answer = app.test_client().get("/docs")
-    assert answer.content_type == "text/html; charset=utf-8"
-    assert not re.findall(r"(?:https?:)?//[\w.-]+\.\w+|\bsrc=|@import", answer.text)
-    policy = answer.headers["Content-Security-Policy"]
-    (nonce,) = set(re.findall(r"'nonce-([^']+)'", policy))
-    assert answer.text.count(f'nonce="{nonce}"') == 2
-    assert "{{" not in answer.text
-    assert "unsafe" not in policy
-    assert nonce not in app.test_client().get("/docs").text
 
 
 def test_readiness_tells_what_answers(app: APIFlask) -> None:

@@ -46,12 +46,6 @@ def test_every_address_has_the_prefix_whether_or_not_the_proxy_leaves_it_on(
     check_problem(behind.get(f"{PREFIX}2/v1/jobs"), 404)
 
 
-def test_the_page_of_all_calls_asks_for_the_document_beside_it(behind: Caller) -> None:
-    page = behind.get("/docs").text
-    assert 'fetch("openapi.json")' in page
-    assert '"/openapi.json"' not in page
-
-
 def test_without_a_prefix_nothing_is_said_of_servers(caller: Caller) -> None:
     assert "servers" not in caller.get("/openapi.json").json
     assert caller.post("/v1/jobs", json=job_body()).headers["Location"].startswith("/v1/jobs/")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.base.bootstrap import Ground
+from jobs.presence.version import installed_version
 from tests.integration.api.callers import Caller
 from tests.integration.api.page.visitors import Visitor
 from tests.integration.api.test_results import run_rows
@@ -67,6 +68,12 @@ def test_what_pages_load_is_there_and_may_be_kept(visitor: Visitor) -> None:
     assert visitor.get("/static/../app.py").status_code == 404
     assert visitor.get("/static/nothing.css").status_code == 404
     assert "Permission to use" in visitor.get("/static/vendor/htmx.LICENSE.txt").text
+
+
+def test_a_page_names_the_version_and_leads_to_every_call(visitor: Visitor) -> None:
+    text = visitor.get("/jobs").text
+    assert f"Pixelmill {installed_version()}" in text
+    assert 'href="/docs"' in text
 
 
 def test_the_openapi_document_lists_no_page(caller: Caller) -> None:

@@ -1,0 +1,4 @@
+"""The reference of all calls at /docs, where each can be tried: Swagger UI over /openapi.json.
+
+Imports api.assets alone.
+"""

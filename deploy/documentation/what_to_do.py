@@ -1,0 +1,55 @@
+"""What to do about each code that is not an item's (those are told on the dashboard too)."""
+
+OF_ANSWERS = {
+    "malformed_request": "Look at the request's form: a body that is cut off, a bad header.",
+    "invalid_api_key": "Send the key as `Authorization: Bearer …`; an operator makes keys.",
+    "insufficient_scope": "Ask an operator: the call needs a key made with `--admin`.",
+    "not_found": "Look at the id or the path. What another tenant has is not found either.",
+    "model_not_found": "`pixelmill models` lists models, `pixelmill versions NAME` versions.",
+    "method_not_allowed": "The path has other methods: `/docs` lists them.",
+    "conflict": "Look at the state of the thing; the sentence says which states allow the call.",
+    "model_not_ready": "Wait until the version is `ready`; of a refused one the reason says more.",
+    "gone": "Its time is over: begin again.",
+    "precondition_failed": "Speak the version of the protocol that the sentence names.",
+    "body_too_large": "Send less at once: upload files and name them, or cut the input in parts.",
+    "unsupported_media_type": "Send a content type that the sentence names.",
+    "invalid_request": "Mend the member that `param` names.",
+    "invalid_input": "Mend the lines that `errors` names.",
+    "idempotency_key_reused": "Take a new key for a new request; repeat an old one unchanged.",
+    "checksum_mismatch": "Send the same bytes again: they changed on their way.",
+    "rate_limit_exceeded": "Wait as long as `Retry-After` says, and send items in larger jobs.",
+    "internal_error": "It is a fault of the server: tell the operator the `request_id`.",
+    "temporarily_unavailable": "Repeat the call; database or storage was away, nothing was stored.",
+    "storage_incomplete": "Tell the operator: a folder may not be mounted, or objects are gone.",
+}
+
+OF_JOBS = {
+    "bucket_denied": "The store refuses these credentials: look at the connection.",
+    "bucket_not_allowed": "An operator has to allow the folder: `pixelmill buckets allow`.",
+    "bucket_unreachable": "The store did not answer. Submit again when it does.",
+    "connection_gone": "Store the connection again under its name, and submit again.",
+    "corrupt_archive": "Pack the archive again, and upload it anew.",
+    "archive_too_large": "Cut the archive in parts, or have the operator raise the limit.",
+    "unsupported_archive": "Pack it by a usual method, without a password.",
+    "duplicate_custom_id": "Give each item a `custom_id` of its own.",
+    "empty_input": "Nothing in it is an item: look at the job's `skipped`, and at your globs.",
+    "invalid_request": "Mend the lines that are named.",
+    "line_too_long": "A line has more than one item's bytes: upload pictures as files instead.",
+    "not_a_manifest": "Send JSON lines (or CSV, Parquet from a bucket) in UTF-8, an object a line.",
+    "preparation_failed": "The input could not be read in several turns. Submit again, or ask.",
+    "too_many_items": "Cut the input into several jobs.",
+    "truth_missing": "Say what is true of each picture; the sentence names one without.",
+    "unreadable_key": "List what you want in a manifest: the folder has a key that is none here.",
+}
+
+OF_MODELS = {
+    "bad_dataset": "Give folders of classes with enough readable pictures each.",
+    "bad_record": "Mend the record where the sentence says; `pixelmill models show NAME --record`.",
+    "bad_weights": "The file is not what it was said to be: another digest, form, name or shape.",
+    "extension_not_loaded": "The operator's module is broken on this worker: its log says how.",
+    "invalid_params": "Mend the parameter that `param` names; the model's card lists them.",
+    "invalid_truth": "What is said of an item is at odds with the task: the sentence says how.",
+    "training_failed": "The network learned nothing. Look at the data, try fewer or more epochs.",
+    "unknown_architecture": "Name one that the sentence lists, or register your module.",
+    "weights_unavailable": "The hub did not answer. Push or pull again.",
+}
