@@ -1,0 +1,105 @@
+"""Planting mutations one at a time, in a copy of the tree that nobody else reads."""
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.mutations.mutation import DoesNotApply, Mutation
+from tests.mutations.results import Result, Verdict
+
+ROOT = Path(__file__).parents[2]
+# Half of a short run is the loading of plugins, which these tests do without.
+_PLUGINS = ("-p", "pytest_timeout", "-p", "anyio", "-p", "no:cacheprovider")
+# A fault may make a test wait for ever, which is red too.
+_TEST_S, _RUN_S = 120, 900
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::[^\s\[]+)", re.MULTILINE)
+_SOME_FAILED = 1
+
+
+def copied_tree(room: Path) -> Path:
+    """Copy what is committed, or would be, to a folder; gives it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, check=True,
+    )  # fmt: skip
+    copy = room / "tree"
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+def failing_without(tree: Path, mutations: Sequence[Mutation]) -> str:
+    """Run the tests of all mutations on the code as it is; gives what pytest said if any failed.
+
+    A test that is red anyway would notice every fault.
+    """
+    for database in sorted({mutation.database for mutation in mutations}):
+        on_it = [mutation for mutation in mutations if mutation.database == database]
+        tests = sorted({test for mutation in on_it for test in mutation.red})
+        status, output = _run_tests(tree, tests, database, "--maxfail=20")
+        if status != 0:
+            return output
+    return ""
+
+
+def run(tree: Path, mutation: Mutation) -> Result:
+    """Plant a mutation, run its tests, take it out again."""
+    try:
+        with _planted(tree, mutation):
+            status, output = _run_tests(tree, mutation.red, mutation.database, "-x")
+    except DoesNotApply as err:
+        return Result.of(mutation, Verdict.NOT_FOUND, str(err))
+    failed = _FAILED.search(output)
+    if status == _SOME_FAILED and failed:
+        return Result.of(mutation, Verdict.RED, failed[1])
+    if status == 0:
+        return Result.of(mutation, Verdict.SURVIVED, "no test noticed")
+    return Result.of(mutation, Verdict.UNCLEAR, f"pytest ended with {status}: {output[-300:]}")
+
+
+@contextmanager
+def _planted(tree: Path, mutation: Mutation) -> Iterator[None]:
+    path = tree / mutation.file
+    mutated, sound = mutation.applied_to(tree), path.read_text()
+    compile(mutated, mutation.file, "exec")
+    _write(path, mutated)
+    try:
+        yield
+    finally:
+        _write(path, sound)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a module, and forget its bytecode: the old one would pass within the same second."""
+    path.write_text(text)
+    Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
+
+
+def _run_tests(
+    tree: Path, tests: Sequence[str], database: str, until: str
+) -> tuple[int | None, str]:
+    """Run tests in the tree; gives pytest's exit status and output, and 1 when it took too long."""
+    options = (*_PLUGINS, "-q", until, "--no-header", "--tb=line", "-o")
+    variables = {"PYTHONPATH": str(tree), "PIXELMILL_TEST_DATABASES": database}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options, f"timeout={_TEST_S}", *tests],
+        cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, **variables, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        output, _ = process.communicate(timeout=_RUN_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return _SOME_FAILED, f"FAILED {tests[0]}::after_{_RUN_S}_seconds"
+    return process.returncode, output
