@@ -32,10 +32,17 @@ def _row(mutation: Mutation, result: Result | None) -> str:
     if result is None:
         outcome, day = "*not run*", ""
     elif result.verdict is Verdict.RED:
-        outcome, day = f"`{result.detail.removeprefix('tests/')}`", result.day
+        outcome, day = _test(result.detail), result.day
     else:
         outcome, day = f"**{result.verdict}**", result.day
     return f"| `{mutation.file}` | {change} | {mutation.why} | {outcome} | {day} |"
+
+
+def _test(detail: str) -> str:
+    """Write a test's id, by its file and its name."""
+    file, _, name = detail.partition("::")
+    test, _, remark = name.partition(" ")
+    return f"`{file}` {test.removeprefix('test_').replace('_', ' ')} {remark}".strip()
 
 
 def _code(text: str) -> str:

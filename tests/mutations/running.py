@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 # Half of a short run is the loading of plugins, which these tests do without.
 _PLUGINS = ("-p", "pytest_timeout", "-p", "anyio", "-p", "no:cacheprovider")
 # A fault may make a test wait for ever, which is red too.
-_TEST_S, _RUN_S = 120, 900
+_TEST_S, _RUN_S = 300, 900
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::[^\s\[]+)", re.MULTILINE)
 _SOME_FAILED = 1
 
@@ -60,7 +60,8 @@ def run(tree: Path, mutation: Mutation) -> Result:
         return Result.of(mutation, Verdict.NOT_FOUND, str(err))
     failed = _FAILED.search(output)
     if status == _SOME_FAILED and failed:
-        return Result.of(mutation, Verdict.RED, failed[1])
+        late = f" (no end after {_TEST_S} s)" if "Timeout (>" in output else ""
+        return Result.of(mutation, Verdict.RED, failed[1] + late)
     if status == 0:
         return Result.of(mutation, Verdict.SURVIVED, "no test noticed")
     return Result.of(mutation, Verdict.UNCLEAR, f"pytest ended with {status}: {output[-300:]}")

@@ -74,15 +74,16 @@ ENGINE = (
         "workers/engine/images.py",
         "            if chunk.drop_if_stopped():",
         "            if False:",
-        red=(f"{_SHARDS}::test_a_job_that_is_ended_stops_its_running_shard_within_a_batch",
-             _SHARDS),
+        red=("tests/integration/workers/engine/test_shards.py::"
+             "test_a_job_that_is_ended_stops_its_running_shard_within_a_batch",),
         why="What a cancel should have stopped is decoded and inferred to its end.",
     ),
     Mutation(
         "workers/engine/images.py",
         "                sha256=chunk.hashes[position],\n                error=",
         "                error=",
-        red=(_SHARDS, _ENGINE),
+        red=("tests/integration/workers/engine/test_engine.py::"
+             "test_one_bad_image_costs_one_item",),
         why="An item that failed does not say of which bytes.",
     ),
     Mutation(
@@ -96,7 +97,8 @@ ENGINE = (
         "workers/engine/engine.py",
         "        if must_run_alone(run.lease):",
         "        if False:",
-        red=(_STOPS, _ENGINE),
+        red=("tests/integration/workers/engine/test_engine_stops.py::"
+             "test_a_long_video_gives_way_to_a_suspect_and_is_handed_back",),
         why="A suspect's crash takes the shards of others with it once more.",
     ),
     Mutation(
@@ -111,8 +113,8 @@ ENGINE = (
         "workers/engine/engine.py",
         "            if may_give and not trains:",
         "            if may_give:",
-        red=(f"{_WORKERS}/trainings/test_trainings.py",
-             f"{_WORKERS}/trainings/test_training_ends.py"),
+        red=("tests/integration/workers/trainings/test_trainings.py::"
+             "test_another_job_is_done_between_the_turns_of_a_training",),
         why="Two networks are trained at once, and fill the device.",
     ),
     Mutation(
@@ -126,21 +128,24 @@ ENGINE = (
         "workers/engine/reading/fetching.py",
         "        self.give_back(turn, reserved - len(content))",
         "        pass",
-        red=(_FETCHING,),
+        red=("tests/unit/workers/decoding/test_fetching.py::"
+             "test_unknown_sizes_count_as_the_most_they_may_be",),
         why="Every URL counts for the most that it might have had: fetching slows to a stop.",
     ),
     Mutation(
         "workers/engine/reading/fetching.py",
         "            if stopped.is_set():\n                raise GivenUp\n",
         "",
-        red=(_FETCHING, f"{_WORKERS}/test_stopped_fetches.py"),
+        red=("tests/unit/workers/decoding/test_fetching.py::"
+             "test_no_url_is_asked_for_once_the_shard_was_told_to_stop_and_none_is_waited_for",),
         why="Strangers' servers are asked for what nobody wants any more.",
     ),
     Mutation(
         "workers/engine/holding/hold.py",
         "        self.why = self.why or why",
         "        self.why = why",
-        red=("tests/unit/workers/test_hold.py", _KEEPER, _SHARDS),
+        red=("tests/unit/workers/test_hold.py::"
+             "test_the_first_reason_to_stop_counts",),
         why="A run that was lost is told to hand back, and takes the shard from its new worker.",
     ),
 )  # fmt: skip

@@ -18,7 +18,8 @@ LEASES = (
         "jobs/leases/leased.py",
         "return and_(self.is_open, self.until > db_now())",
         "return self.is_open",
-        red=("tests/integration/workers/errands/test_comparing.py",),
+        red=("tests/integration/workers/errands/test_comparing.py::"
+             "test_the_changes_of_a_turn_that_died_are_tidied_and_those_that_count_stay",),
         why="A lease that ran out counts as taken: what its holder left is never tidied.",
     ),
     Mutation(
@@ -39,8 +40,8 @@ LEASES = (
         "jobs/leases/leases.py",
         "return self.attempts > self.of.max_attempts(settings)",
         "return self.attempts >= self.of.max_attempts(settings)",
-        red=(f"{_LEASES}::test_its_tries_are_counted",
-             "tests/integration/jobs/test_refused_inputs.py"),
+        red=("tests/integration/jobs/queue/test_leases.py::"
+             "test_its_tries_are_counted",),
         why="One try too few: the last one is refused before it begins.",
     ),
     Mutation(
@@ -54,14 +55,16 @@ LEASES = (
         "jobs/leases/owned.py",
         "mine = key.in_(fences), of_owner(leased, owner)",
         "mine = key.in_(fences), leased.is_open",
-        red=(_LIFECYCLE, "tests/integration/workers/test_keeper.py"),
+        red=("tests/integration/jobs/queue/test_lifecycle.py::"
+             "test_who_was_late_neither_renews_nor_gives_back_what_another_has_by_now",),
         why="A worker renews for another what it lost itself, so that nobody rescues it.",
     ),
     Mutation(
         "jobs/leases/owned.py",
         "return {number for number, fence in found if fences[number] == fence}",
         "return {number for number, fence in found}",
-        red=(_LIFECYCLE, "tests/integration/workers/test_keeper.py"),
+        red=("tests/integration/jobs/queue/test_lifecycle.py::"
+             "test_a_process_that_claims_anew_what_it_had_lost_has_it_under_the_new_number_alone",),
         why="A run whose shard was lost and claimed anew by its own process is not told.",
     ),
     Mutation(
@@ -90,7 +93,8 @@ LEASES = (
         "jobs/queue/shard_leases.py",
         "select(Shard).where(lease.is_held).with_for_update()",
         "select(Shard).where(Shard.id == lease.shard_id).with_for_update()",
-        red=(_LIFECYCLE, "tests/integration/workers/engine/test_shards.py"),
+        red=("tests/integration/jobs/queue/test_lifecycle.py::"
+             "test_who_was_late_neither_renews_nor_gives_back_what_another_has_by_now",),
         why="Who hands back late takes the shard from the worker that has it by now.",
     ),
     Mutation(

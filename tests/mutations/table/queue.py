@@ -35,14 +35,16 @@ QUEUE = (
         "jobs/queue/commits.py",
         "    \"faults\": \"faults\",\n",
         "",
-        red=(_LIFECYCLE, "tests/integration/api/models/test_aliases.py"),
+        red=("tests/integration/api/models/test_aliases.py::"
+             "test_a_canary_that_passes_its_limits_is_rolled_back_by_itself",),
         why="A canary that breaks is never ended, for its faults are not counted.",
     ),
     Mutation(
         "jobs/queue/commits.py",
         "            _jobs.c.last_progress_at: db_now(),\n",
         "",
-        red=("tests/integration/api/live/test_streams.py",),
+        red=("tests/integration/api/live/test_streams.py::"
+             "test_a_job_is_followed_to_its_end",),
         why="No stream tells that a job goes on.",
     ),
     Mutation(
@@ -89,7 +91,8 @@ QUEUE = (
         "jobs/queue/completion.py",
         "(_shards.c.fence > 1) |",
         "(_shards.c.fence > 2) |",
-        red=("tests/integration/jobs/test_tidying.py",),
+        red=("tests/integration/jobs/test_tidying.py::"
+             "test_the_segment_of_an_attempt_that_died_before_its_commit_is_deleted",),
         why="Off by one: what the first attempt wrote is not looked for when the second commits.",
     ),
     Mutation(
@@ -104,9 +107,8 @@ QUEUE = (
         "jobs/queue/completion.py",
         "commit_number=bindparam(\"after\") + _shards.c.first)",
         "commit_number=bindparam(\"after\"))",
-        red=(f"{_LIFECYCLE}::test_a_job_past_its_deadline_expires_and_keeps_its_results",
-             f"{_LIFECYCLE}::test_cancel_keeps_what_is_done_and_drops_what_waits",
-             _LIFECYCLE),
+        red=("tests/integration/jobs/queue/test_lifecycle.py::"
+             "test_no_row_is_lost_where_there_are_more_shards_than_are_looked_up_at_once",),
         why="Shards that never ran share a number: a cursor between them loses rows.",
     ),
     Mutation(
@@ -128,16 +130,18 @@ QUEUE = (
         "jobs/queue/turns.py",
         "if tenant.share - tenants[0].share >= SHARD_S / tenant.weight:",
         "if tenant.share - tenants[0].share >= 1e9:",
-        red=(f"{_SCHEDULING}::"
+        red=("tests/integration/jobs/queue/test_scheduling.py::"
              "test_a_worker_prefers_a_model_that_it_holds_while_shares_differ_by_less_than_a_shard",
-             _SCHEDULING),
+             "tests/integration/jobs/queue/test_scheduling.py::"
+             "test_a_held_model_does_not_jump_another_tenants_own_queue",),
         why="Whoever uses the model that is loaded is served before all others, for ever.",
     ),
     Mutation(
         "jobs/queue/entering.py",
         "        _tenants.c.share < bindparam(\"floor\", type_=Float()),\n",
         "",
-        red=(f"{_QUEUE}/test_entering.py",),
+        red=("tests/integration/jobs/queue/test_entering.py::"
+             "test_who_comes_back_having_had_more_than_the_others_has_had_it_still",),
         why="Coming back makes a tenant's debt forgotten: two jobs in turn get double.",
     ),
     Mutation(

@@ -1,21 +1,19 @@
-"""What callers send, and what is kept of it: limits, repetitions, cursors, erasure."""
+"""What callers send, and how they read it back: limits, repetitions, cursors."""
 
 from tests.mutations.mutation import Mutation
 
 _API = "tests/integration/api"
 _DELETION = "tests/integration/jobs/test_deletion.py"
-_ERASED = f"{_DELETION}::test_a_finished_job_is_erased_with_all_that_it_holds"
-_RETENTION = "tests/integration/jobs/test_retention.py"
-_TIDYING = "tests/integration/jobs/test_tidying.py"
 _IDEMPOTENCY = f"{_API}/jobs/test_idempotency.py"
 _LIFECYCLE = "tests/integration/jobs/queue/test_lifecycle.py"
 
-DATA = (
+INPUTS = (
     Mutation(
         "jobs/inputs/files.py",
         "if self.bytes > self.limit:",
         "if self.bytes >= self.limit:",
-        red=(f"{_API}/test_files.py", f"{_API}/front/test_problems.py"),
+        red=("tests/integration/api/front/test_problems.py::"
+             "test_an_upload_over_the_limit_is_refused_with_and_without_a_length",),
         why="A file of exactly the limit is refused.",
     ),
     Mutation(
@@ -30,7 +28,8 @@ DATA = (
         "jobs/inputs/files.py",
         "File.id > after if oldest_first else File.id < after",
         "File.id >= after if oldest_first else File.id <= after",
-        red=(f"{_API}/test_files.py", f"{_API}/jobs/test_openai_client.py"),
+        red=("tests/integration/api/test_files.py::"
+             "test_files_are_listed_newest_first_and_page_by_page",),
         why="A page begins with the last file of the page before.",
     ),
     Mutation(
@@ -45,7 +44,8 @@ DATA = (
         "jobs/uploads/uploads.py",
         "if int(announced) + length > limit:",
         "if length > limit:",
-        red=(f"{_API}/uploads/test_refusals.py", "tests/integration/jobs/uploads/test_uploads.py"),
+        red=("tests/integration/api/uploads/test_refusals.py::"
+             "test_unfinished_uploads_count_as_they_were_announced",),
         why="Uploads that are never finished fill the store.",
     ),
     Mutation(
@@ -67,14 +67,16 @@ DATA = (
         "jobs/uploads/finishing.py",
         "    except LeaseLost:\n        ground.storage.delete([blob])\n",
         "    except LeaseLost:\n",
-        red=("tests/integration/jobs/uploads/test_uploads.py",),
+        red=("tests/integration/jobs/uploads/test_uploads.py::"
+             "test_who_was_thought_dead_makes_no_second_file",),
         why="The bytes of a late finisher stay in the store, of no file.",
     ),
     Mutation(
         "jobs/uploads/finishing.py",
         "        Upload.state.in_(_OVER), exists().where(UploadPart",
         "        exists().where(UploadPart",
-        red=("tests/integration/jobs/uploads/test_uploads.py",),
+        red=("tests/integration/jobs/uploads/test_uploads.py::"
+             "test_the_sweeper_leaves_uploads_alone_that_are_still_going_on",),
         why="The sweeper erases parts of uploads that are still going on.",
     ),
     Mutation(
@@ -95,8 +97,10 @@ DATA = (
         "jobs/intake/submission.py",
         "        _discard(ground, job)\n        earlier",
         "        earlier",
-        red=("tests/integration/jobs/queue/test_concurrency.py::"
-             "test_twenty_equal_requests_at_once_make_one_job", _IDEMPOTENCY),
+        red=("tests/integration/api/jobs/test_idempotency.py::"
+             "test_fifty_at_once_under_one_key_make_one_job",
+             "tests/integration/jobs/queue/test_concurrency.py::"
+             "test_twenty_equal_requests_at_once_make_one_job",),
         why="Each repetition at the same moment leaves its inputs in the store.",
     ),
     Mutation(
@@ -126,7 +130,8 @@ DATA = (
         "jobs/queue/reading.py",
         "Job.deleted_at.is_(None), Job.kind.in_",
         "Job.kind.in_",
-        red=(f"{_DELETION}::test_nobody_sees_a_deleted_job", f"{_API}/jobs/test_jobs.py"),
+        red=("tests/integration/jobs/test_deletion.py::"
+             "test_nobody_sees_a_deleted_job",),
         why="Deleted jobs stand in the list.",
     ),
     Mutation(
@@ -140,14 +145,16 @@ DATA = (
         "jobs/results/rows.py",
         "commit = (shards[-1].commit_number or 0) + 1",
         "commit = (shards[-1].commit_number or 0) + 2",
-        red=(_LIFECYCLE, f"{_API}/test_results.py", f"{_API}/front/test_streams_end.py"),
+        red=("tests/integration/jobs/queue/test_lifecycle.py::"
+             "test_no_row_is_lost_where_there_are_more_shards_than_are_looked_up_at_once",),
         why="Of a job with more than 64 shards, every 65th is left out of its results.",
     ),
     Mutation(
         "jobs/results/rows.py",
         "first = shards[-1].first",
         "first = shards[-1].first + shards[-1].count",
-        red=("tests/integration/workers/errands/test_comparing.py",),
+        red=("tests/integration/jobs/queue/test_lifecycle.py::"
+             "test_no_row_is_lost_where_there_are_more_shards_than_are_looked_up_at_once",),
         why="Of a job with more than 512 shards, some are left out of its comparison.",
     ),
     Mutation(
@@ -167,135 +174,6 @@ DATA = (
         why="The second file of a job is lost between two pages.",
     ),
     Mutation(
-        "jobs/aftercare/retention.py",
-        "    ground.storage.delete_staged(f\"jobs/{job.id}/\", older_than_s=0)\n",
-        "",
-        red=(_DELETION, _TIDYING),
-        why="What was being written of a deleted job stays half written in the store.",
-    ),
-    Mutation(
-        "jobs/aftercare/retention.py",
-        "        session.execute(delete(Delivery).where(Delivery.job_id == job.id))\n",
-        "",
-        red=(_ERASED,),
-        why="What was told of a deleted job stays in the log of webhooks.",
-    ),
-    Mutation(
-        "jobs/aftercare/retention.py",
-        "        session.execute(delete(Comparison).where(_is_of(job)))\n",
-        "",
-        red=(_DELETION, "tests/integration/workers/errands/test_comparing.py"),
-        why="A comparison speaks on of a job that was deleted.",
-    ),
-    Mutation(
-        "jobs/aftercare/retention.py",
-        "said: dict[str, Any] = {\"requested\": {}, \"params\": {}, \"metadata_\": {}}",
-        "said: dict[str, Any] = {\"requested\": {}, \"params\": {}}",
-        red=(_ERASED,),
-        why="What the caller wrote about a deleted job is kept.",
-    ),
-    Mutation(
-        "jobs/aftercare/retention.py",
-        "(\"errors\", \"status_reason\", \"webhook\", \"manifest\", \"skipped\", \"source\")",
-        "(\"errors\", \"status_reason\", \"manifest\", \"skipped\", \"source\")",
-        red=(_ERASED,),
-        why="The secret of a deleted job's webhook is kept.",
-    ),
-    Mutation(
-        "jobs/aftercare/retention.py",
-        "        if file is not None and session.scalar(needed.limit(1)) is not None:\n"
-        "            return\n",
-        "",
-        red=(f"{_RETENTION}::"
-             "test_an_uploaded_file_goes_when_the_last_job_that_needs_it_is_over",
-             _RETENTION),
-        why="A job that runs loses its input because another asked for its erasure.",
-    ),
-    Mutation(
-        "jobs/aftercare/retention.py",
-        "(Job.ended_at + lifetime < db_now())",
-        "(Job.ended_at + lifetime > db_now())",
-        red=(f"{_RETENTION}::test_outputs_are_erased_after_their_time",),
-        why="Results go while their time lasts, and stay when it is over.",
-    ),
-    Mutation(
-        "jobs/aftercare/retention.py",
-        "    ground.storage.delete(changes)\n",
-        "",
-        red=("tests/integration/workers/errands/test_comparing.py",),
-        why="Answers of a job whose results were erased lie on in a comparison.",
-    ),
-    Mutation(
-        "jobs/aftercare/tidying.py",
-        "return not marks - {ours}",
-        "return True",
-        red=(f"{_TIDYING}::"
-             "test_nothing_is_searched_in_a_store_that_another_installation_uses_too",),
-        why="The blobs of another installation in the same store are deleted.",
-    ),
-    Mutation(
-        "jobs/aftercare/tidying.py",
-        "return owner if made is not None and made < latest else None",
-        "return owner if made is not None else None",
-        red=(f"{_TIDYING}::test_what_never_came_to_exist_is_deleted_after_a_day",),
-        why="The inputs of a submission that is still being stored are deleted.",
-    ),
-    Mutation(
-        "jobs/aftercare/tidying.py",
-        "return results | {job.manifest} | Manifest(ground.storage, job.manifest).blobs()",
-        "return results | {job.manifest}",
-        red=(_TIDYING,),
-        why="The inputs of a job are tidied away with what a dead attempt left.",
-    ),
-    Mutation(
-        "jobs/versions/registry.py",
-        "        ModelVersion.state == VersionState.READY,\n    )\n    .with_for_update(read=True)",
-        "    )\n    .with_for_update(read=True)",
-        red=("tests/integration/jobs/test_versions.py::"
-             "test_no_new_job_gets_a_deleted_version_even_if_it_had_found_it_before",),
-        why="A job is stored with a version that was deleted, and fails item by item.",
-    ),
-    Mutation(
-        "jobs/versions/deletion.py",
-        "                ~is_run,\n",
-        "",
-        red=("tests/integration/jobs/test_versions.py::"
-             "test_weights_are_erased_after_the_last_open_job_and_not_before",),
-        why="The weights of a running job are erased.",
-    ),
-    Mutation(
-        "jobs/versions/deletion.py",
-        "ground.storage.delete([] if is_shared else [version.weights])",
-        "ground.storage.delete([version.weights])",
-        red=("tests/integration/jobs/test_versions.py::"
-             "test_one_blob_of_two_names_stays_until_both_are_gone",),
-        why="Deleting one version erases the weights of another.",
-    ),
-    Mutation(
-        "jobs/intake/preparation.py",
-        "(func.count() >= _MOST_OF_ONE)",
-        "(func.count() > _MOST_OF_ONE)",
-        red=("tests/integration/jobs/inputs/test_archive_items.py::"
-             "test_one_tenants_long_walks_never_keep_anothers_archive_waiting",),
-        why="One tenant's archives take more of the io threads than are its.",
-    ),
-    Mutation(
-        "jobs/intake/preparation.py",
-        "    ground.storage.delete(written.blobs)\n    raise LeaseLost",
-        "    raise LeaseLost",
-        red=("tests/integration/jobs/test_preparation.py::"
-             "test_a_late_worker_changes_nothing_and_leaves_nothing_behind",),
-        why="A preparation that came too late leaves its blobs.",
-    ),
-    Mutation(
-        "jobs/intake/children.py",
-        "if ancestor.outputs_erased_at is not None or ancestor.deleted_at is not None:",
-        "if False:",
-        red=("tests/integration/jobs/test_children.py::"
-             "test_a_job_whose_time_is_over_is_not_run_again_and_neither_are_its_children",),
-        why="A rerun of what was erased is accepted, and all of its items fail.",
-    ),
-    Mutation(
         "jobs/events/numbering.py",
         "last - len(moments) + 1)",
         "last - len(moments))",
@@ -307,7 +185,8 @@ DATA = (
         "jobs/events/glimpses.py",
         "if event.number > number)",
         "if event.number >= number)",
-        red=(f"{_API}/live/test_openings.py", f"{_API}/live/test_feed.py"),
+        red=("tests/integration/api/live/test_openings.py::"
+             "test_who_knows_the_end_is_told_to_come_no_more",),
         why="A stream that resumes tells its last event twice.",
     ),
     Mutation(
