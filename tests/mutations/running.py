@@ -1,24 +1,22 @@
 """Planting mutations one at a time, in a copy of the tree that nobody else reads."""
 
 import importlib.util
-import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.mutations.mutation import DoesNotApply, Mutation
 from tests.mutations.results import Result, Verdict
+from tests.mutations.warm import pytest_in_a_fork
 
 ROOT = Path(__file__).parents[2]
 # Half of a short run is the loading of plugins, which these tests do without.
 _PLUGINS = ("-p", "pytest_timeout", "-p", "anyio", "-p", "no:cacheprovider")
 # A fault may make a test wait for ever, which is red too.
-_TEST_S, _RUN_S = 300, 900
+_TEST_S, _RUN_S = 300, 1800
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::[^\s\[]+)", re.MULTILINE)
 _SOME_FAILED = 1
 
@@ -64,7 +62,8 @@ def run(tree: Path, mutation: Mutation) -> Result:
         return Result.of(mutation, Verdict.RED, failed[1] + late)
     if status == 0:
         return Result.of(mutation, Verdict.SURVIVED, "no test noticed")
-    return Result.of(mutation, Verdict.UNCLEAR, f"pytest ended with {status}: {output[-300:]}")
+    ended = "did not end" if status is None else f"ended with {status}"
+    return Result.of(mutation, Verdict.UNCLEAR, f"pytest {ended}: {output[-300:]}")
 
 
 @contextmanager
@@ -88,19 +87,11 @@ def _write(path: Path, text: str) -> None:
 def _run_tests(
     tree: Path, tests: Sequence[str], database: str, until: str
 ) -> tuple[int | None, str]:
-    """Run tests in the tree; gives pytest's exit status and output, and 1 when it took too long."""
-    options = (*_PLUGINS, "-q", until, "--no-header", "--tb=line", "-o")
-    variables = {"PYTHONPATH": str(tree), "PIXELMILL_TEST_DATABASES": database}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *options, f"timeout={_TEST_S}", *tests],
-        cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, **variables, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        output, _ = process.communicate(timeout=_RUN_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return _SOME_FAILED, f"FAILED {tests[0]}::after_{_RUN_S}_seconds"
-    return process.returncode, output
+    """Run tests in the tree; gives pytest's exit status and output."""
+    options = (*_PLUGINS, "-q", until, "--no-header", "--tb=line", "-o", f"timeout={_TEST_S}")
+    variables = {
+        "PYTHONPATH": str(tree),
+        "PIXELMILL_TEST_DATABASES": database,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    return pytest_in_a_fork(tree, [*options, *tests], variables, _RUN_S)

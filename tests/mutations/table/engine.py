@@ -71,12 +71,12 @@ ENGINE = (
         why="A result says that it took more tries than it did.",
     ),
     Mutation(
-        "workers/engine/images.py",
-        "            if chunk.drop_if_stopped():",
-        "            if False:",
-        red=("tests/integration/workers/engine/test_shards.py::"
+        "workers/engine/device/batcher.py",
+        "batch = [chunk for chunk in taken if not chunk.drop_if_stopped()]",
+        "batch = list(taken)",
+        red=(f"{_SHARDS}::"
              "test_a_job_that_is_ended_stops_its_running_shard_within_a_batch",),
-        why="What a cancel should have stopped is decoded and inferred to its end.",
+        why="What a cancel should have stopped is inferred to its end.",
     ),
     Mutation(
         "workers/engine/images.py",
@@ -111,14 +111,6 @@ ENGINE = (
     ),
     Mutation(
         "workers/engine/engine.py",
-        "            if may_give and not trains:",
-        "            if may_give:",
-        red=("tests/integration/workers/trainings/test_trainings.py::"
-             "test_another_job_is_done_between_the_turns_of_a_training",),
-        why="Two networks are trained at once, and fill the device.",
-    ),
-    Mutation(
-        "workers/engine/engine.py",
         "        if not lease.is_last(self._ground.settings):",
         "        if False:",
         red=(f"{_ENGINE}::test_a_shard_that_cannot_be_run_is_tried_some_times_and_then_its_items_are_errored",),
@@ -129,16 +121,8 @@ ENGINE = (
         "        self.give_back(turn, reserved - len(content))",
         "        pass",
         red=("tests/unit/workers/decoding/test_fetching.py::"
-             "test_unknown_sizes_count_as_the_most_they_may_be",),
+             "test_bytes_are_held_until_their_view_is_let_go_and_no_longer",),
         why="Every URL counts for the most that it might have had: fetching slows to a stop.",
-    ),
-    Mutation(
-        "workers/engine/reading/fetching.py",
-        "            if stopped.is_set():\n                raise GivenUp\n",
-        "",
-        red=("tests/unit/workers/decoding/test_fetching.py::"
-             "test_no_url_is_asked_for_once_the_shard_was_told_to_stop_and_none_is_waited_for",),
-        why="Strangers' servers are asked for what nobody wants any more.",
     ),
     Mutation(
         "workers/engine/holding/hold.py",

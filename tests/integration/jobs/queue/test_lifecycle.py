@@ -7,6 +7,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.errors import Conflict, InvalidInput
 from jobs.base.states import ItemStatus, JobStatus, Outcome, ShardState
 from jobs.inputs.requests import Request
+from jobs.queue.commits import Tally, commit
 from jobs.queue.completion import cancel, expire_overdue
 from jobs.queue.reading import get_job, is_over
 from jobs.queue.scheduling import claim
@@ -282,3 +283,14 @@ def test_whoever_asks_after_anothers_job_is_told_as_if_there_were_none(
     stranger = create_key(ground.database, "stranger")
     assert not is_over(ground.database, tenant.tenant_id, job.id)
     assert is_over(ground.database, stranger.tenant_id, job.id)
+
+
+def test_items_that_failed_with_no_fault_of_their_own_are_counted_apart(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    """By them a canary is judged."""
+    job = submit_items(ground, tenant, digits_model, count=3)
+    tally = Tally(succeeded=1, errored=2, faults=1)
+    assert commit(ground.database, claim_one(ground), "segment", tally, device_s=0.1)
+    done = reload(ground, job)
+    assert (done.failed, done.faults) == (2, 1)
