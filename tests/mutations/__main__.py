@@ -15,6 +15,7 @@ from tests.mutations.report import report
 from tests.mutations.results import Result, Verdict, keep, latest
 from tests.mutations.running import ROOT, copied_tree, failing_without, run
 from tests.mutations.table import MUTATIONS
+from tests.mutations.warm import preload
 
 
 def main() -> int:
@@ -24,6 +25,7 @@ def main() -> int:
     if asked.missing:
         chosen = [each for each, result in latest(chosen, ROOT) if result is None]
     print(f"{len(chosen)} of {len(MUTATIONS)} mutations", flush=True)
+    preload()
     with tempfile.TemporaryDirectory() as room:
         tree = copied_tree(Path(room))
         if chosen and not asked.unchecked and (output := failing_without(tree, chosen)):

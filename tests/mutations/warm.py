@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_LIBRARIES = (
+LIBRARIES = (
     "alembic.command", "apiflask", "celery", "cv2", "flask_limiter", "httpx", "obstore",
     "psycopg", "pyarrow.parquet", "pydantic_settings", "pytest", "redis", "sqlalchemy.orm",
     "structlog", "torch",
@@ -20,11 +20,15 @@ _LIBRARIES = (
 _forks = multiprocessing.get_context("forkserver")
 
 
+def preload(libraries: Sequence[str] = LIBRARIES) -> None:
+    """Have forks begin with these imported; call it before the first."""
+    _forks.set_forkserver_preload(list(libraries))
+
+
 def pytest_in_a_fork(
     tree: Path, arguments: Sequence[str], variables: Mapping[str, str], limit_s: float
 ) -> tuple[int | None, str]:
     """Run pytest on a tree; gives its exit status and output, None when it did not end in time."""
-    _forks.set_forkserver_preload(list(_LIBRARIES))
     with tempfile.NamedTemporaryFile("r") as said:
         given = (str(tree), list(arguments), dict(variables), said.name)
         process = _forks.Process(target=_run_pytest, args=given)
