@@ -39,7 +39,7 @@ PARTS = {
             "mutations",
             "faults in the code are noticed by the tests that are named for them",
             "-m tests.mutations",
-            60,
+            15,
             r"^\d+ of \d+ mutations|^(?:survived|not found|unclear)|^\d+ red",
         ),
         _part(

@@ -51,7 +51,7 @@ def test_a_mutation_whose_text_is_gone_says_so() -> None:
     [
         (of_room("MOST = 2"), Verdict.RED, TEST),
         (of_room("MOST = 3.0"), Verdict.SURVIVED, "no test noticed"),
-        (of_room("MOST = nothing"), Verdict.UNCLEAR, "pytest ended with 2"),
+        (of_room("MOST = nothing"), Verdict.UNCLEAR, "pytest ended with 4"),
         (of_room("", was="LEAST"), Verdict.NOT_FOUND, "has 0 times"),
     ],
     ids=lambda each: each.becomes if isinstance(each, Mutation) else "",
