@@ -15,8 +15,9 @@ EXTRAS := workers,local,train,imagenet,onnx,timm,huggingface,hub,traces,dev,docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help docs docs-serve references setup demo up test deep faults bombs fuzz check format train evaluate bench bench-quick bench-gpu \
-	bench-scheduling decoding-parity model-parity peers gpu-check constraints passwords pin-images clean
+.PHONY: help setup demo up test deep mutations faults bombs fuzz check format docs docs-serve references train \
+	evaluate bench bench-quick bench-gpu bench-scheduling decoding-parity model-parity peers gpu-check \
+	constraints passwords pin-images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -32,6 +33,12 @@ up: setup ## Run the stack on this machine until Ctrl-C (ARGS="--port 9000 --wor
 
 test: setup ## Run the tests (ARGS="tests/unit -k lease")
 	@$(BIN)/python -m pytest $(ARGS)
+
+deep: setup ## Run the long proofs, hours of them, or some; write docs/deep.md (ARGS="fuzz bombs")
+	@$(BIN)/python -m tests.deep $(ARGS)
+
+mutations: setup ## Plant faults in the code and see tests go red; write docs/mutations.md (ARGS="lease")
+	@$(BIN)/python -m tests.mutations $(ARGS)
 
 faults: setup ## Break real stacks in every way, five seeds each; count what is lost (a quarter of an hour)
 	@PIXELMILL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults -n 4 --dist loadfile $(ARGS)

@@ -144,6 +144,21 @@ def test_inputs_go_too_where_the_job_had_asked_for_it(
     assert not has_file(ground, tenant, file)
 
 
+def test_inputs_that_another_job_still_needs_outlive_a_deleted_one(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    file = upload(ground, tenant)
+    job, other = (
+        submit_file(ground, tenant, digits_model, file, delete_inputs=each)
+        for each in (True, False)
+    )
+    delete(ground, tenant, job)
+    assert has_file(ground, tenant, file)
+    delete(ground, tenant, other)
+    erase_due(ground)
+    assert not has_file(ground, tenant, file), "the first of them had asked for it"
+
+
 def test_an_idempotency_key_does_not_make_a_deleted_job_anew(
     ground: Ground, tenant: NewKey, digits_model: ModelVersion
 ) -> None:

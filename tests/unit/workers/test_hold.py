@@ -43,3 +43,10 @@ def test_who_waits_for_others_stays_waiting_whatever_its_calls_do() -> None:
     assert hold.moved_at == float("inf")
     hold.moved()
     assert hold.moved_at <= time.monotonic()
+
+
+def test_the_first_reason_to_stop_counts() -> None:
+    hold = Hold(SimpleNamespace(shard_id=1))
+    hold.stop("lost")
+    hold.stop("hand_back")
+    assert hold.why == "lost"

@@ -7,6 +7,7 @@ from apiflask import APIFlask
 
 from api.web.auth import OPEN_ENDPOINTS, PAGE_PREFIX
 from jobs.base.bootstrap import Ground
+from jobs.tables import ApiKey
 from jobs.tenants.keys import NewKey, create_key, revoke_key
 from tests.integration.api.callers import Caller, check_problem
 
@@ -77,6 +78,18 @@ def test_a_wrong_secret_is_refused_like_an_unknown_key(
     forged = tenant.key.replace(tenant.key_id, other.key_id)
     answer = app.test_client().get("/v1/jobs", headers={"Authorization": f"Bearer {forged}"})
     check_problem(answer, 401)
+
+
+def test_a_known_key_with_another_secret_is_refused(
+    caller: Caller, ground: Ground, tenant: NewKey
+) -> None:
+    other = create_key(ground.database, "acme")
+    assert caller.get("/v1/jobs").status_code == 200
+    with ground.database.write() as session:
+        # Well formed with its checksum, and still not the secret that is kept.
+        kept = session.get_one(ApiKey, other.key_id).secret_sha256
+        session.get_one(ApiKey, tenant.key_id).secret_sha256 = kept
+    check_problem(caller.get("/v1/jobs"), 401, "invalid_api_key")
 
 
 def test_a_revoked_key_is_refused_at_once(caller: Caller, ground: Ground, tenant: NewKey) -> None:

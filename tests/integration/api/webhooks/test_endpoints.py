@@ -87,6 +87,8 @@ def test_only_enabled_endpoints_of_the_tenant_that_want_an_event_get_it(
     cancel(here.database, tenant.tenant_id, job.id)
     drain(receiver, send)
     assert dict(receiver.calls) == {"/cancelled": 1}
+    # Nothing was begun for the others either.
+    assert len(caller.get("/v1/webhook_deliveries").json["data"]) == 1
 
 
 def test_secrets_are_shown_once_and_never_again(

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from jobs.base.bootstrap import Ground
+from jobs.intake.submission import Idempotency
 from jobs.tables import AuditEntry
 from jobs.tenants.audit import Actor
 from jobs.watches.watches import MOST_WATCHES, Wanted, create_watch
@@ -76,6 +77,20 @@ def test_a_repeated_request_makes_no_second_watch(watching: Watching, caller: Ca
     other = caller.post("/v1/watches", json={**BODY, "priority": "low"}, headers=once)
     check_problem(other, 422, "idempotency_key_reused")
     assert len(caller.get("/v1/watches").json["data"]) == 1
+
+
+def test_one_key_of_two_tenants_makes_a_watch_for_each(
+    watching: Watching, caller: Caller, stranger: Caller, house: Ground
+) -> None:
+    options = dict.fromkeys(("metadata", "webhook", "completion_window", "output_expires_after"))
+    wanted = Wanted({"prefix": PREFIX}, {"model": "digits", "params": {}}, options, 30.0)
+    once = Idempotency("the gate", "one and the same request")
+    made = [
+        create_watch(house, Actor("key", each.tenant_id), wanted, once)
+        for each in (caller, stranger, caller)
+    ]
+    assert [is_new for _, is_new in made] == [True, True, False]
+    assert made[0][0].id == made[2][0].id != made[1][0].id
 
 
 def test_another_tenant_sees_and_changes_nothing(

@@ -10,7 +10,14 @@ from jobs.base.storage import segment_name
 from jobs.queue.commits import Tally, commit
 from jobs.tables import ModelVersion, Tenant
 from jobs.tenants.keys import NewKey, create_key
-from tests.integration.jobs.builders import LARGE, claim_one, serve, submit_items, tenant_share
+from tests.integration.jobs.builders import (
+    LARGE,
+    claim_one,
+    serve,
+    set_share,
+    submit_items,
+    tenant_share,
+)
 from tests.integration.jobs.checks import read_job
 
 
@@ -99,3 +106,14 @@ def test_who_enters_beside_a_job_whose_first_estimate_is_far_off_does_not_wait_f
         # Estimated at half a second each.
         commit(ground.database, lease, name, Tally(succeeded=lease.count), device_s=0.01)
     assert serve(ground) == small
+
+
+def test_who_comes_back_having_had_more_than_the_others_has_had_it_still(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    others = create_key(ground.database, "others")
+    submit_items(ground, others, digits_model, count=LARGE)
+    set_share(ground, Tenant, others.tenant_id, 100.0)
+    set_share(ground, Tenant, tenant.tenant_id, 500.0)
+    submit_items(ground, tenant, digits_model)
+    assert tenant_share(ground, tenant) == pytest.approx(500.0)

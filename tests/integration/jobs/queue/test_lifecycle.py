@@ -7,15 +7,16 @@ from jobs.base.bootstrap import Ground
 from jobs.base.errors import Conflict, InvalidInput
 from jobs.base.states import ItemStatus, JobStatus, Outcome, ShardState
 from jobs.inputs.requests import Request
+from jobs.queue.commits import Tally, commit
 from jobs.queue.completion import cancel, expire_overdue
-from jobs.queue.reading import get_job
+from jobs.queue.reading import get_job, is_over
 from jobs.queue.scheduling import claim
 from jobs.queue.shard_leases import expire, fail, hand_back, renew, take_back
 from jobs.queue.turns import Line
-from jobs.results.rows import Cursor, read_page, read_rows
+from jobs.results.rows import Cursor, read_page, read_rows, read_rows_by_index
 from jobs.tables import Delivery, Job, ModelVersion, Shard
-from jobs.tenants.keys import NewKey
-from tests.integration.jobs.builders import claim_one, run_one, submit_items
+from jobs.tenants.keys import NewKey, create_key
+from tests.integration.jobs.builders import claim_one, run_one, second_version, submit_items
 
 
 def reload(ground: Ground, job: Job) -> Job:
@@ -70,6 +71,34 @@ def test_a_renewal_tells_which_leases_are_lost_and_which_jobs_are_ending(
     assert renewal.lost == {leases[lost.id].shard_id}
     assert renewal.ending == {leases[ending.id].shard_id: ItemStatus.CANCELLED}
     assert leases[kept.id].shard_id not in renewal.lost
+
+
+def test_who_was_late_neither_renews_nor_gives_back_what_another_has_by_now(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    slow = claim_one(ground, "slow", lease_s=-1)
+    assert expire(ground.database) == 1
+    quick = claim_one(ground, "quick")
+    with ground.database.read() as session:
+        until = session.get_one(Shard, quick.shard_id).lease_until
+    assert renew(ground.database, "slow", [slow], 3000).lost == {slow.shard_id}
+    with ground.database.read() as session:
+        assert session.get_one(Shard, quick.shard_id).lease_until == until
+    assert not hand_back(ground.database, slow)
+    assert not fail(ground.database, slow)
+    assert run_one(ground, quick)
+
+
+def test_a_process_that_claims_anew_what_it_had_lost_has_it_under_the_new_number_alone(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    submit_items(ground, tenant, digits_model)
+    lost = claim_one(ground, lease_s=-1)
+    assert expire(ground.database) == 1
+    again = claim_one(ground)
+    assert renew(ground.database, "node-1", [lost], 30).lost == {lost.shard_id}
+    assert renew(ground.database, "node-1", [again], 30).lost == frozenset()
 
 
 def test_a_restarted_worker_takes_back_what_its_predecessor_held(
@@ -229,3 +258,39 @@ def test_rows_that_never_ran_are_called_what_the_job_ended_as_while_they_were_re
     expire_overdue(ground.database)
     statuses = {row.status for _, row in read_rows(ground, read_before)}
     assert statuses == {ItemStatus.SUCCEEDED, ItemStatus.EXPIRED}
+
+
+def test_no_row_is_lost_where_there_are_more_shards_than_are_looked_up_at_once(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    single = second_version(ground, digits_model, shard_items=1)
+    job = submit_items(ground, tenant, single, count=520)
+    run_one(ground, claim_one(ground))
+    cancel(ground.database, tenant.tenant_id, job.id)
+    with ground.database.read() as session:
+        shards = select(func.count()).select_from(Shard).where(Shard.job_id == job.id)
+        assert session.scalar(shards) == 520
+    assert indexes(ground, job) == list(range(520))
+    in_order = [row.index for row in read_rows_by_index(ground, reload(ground, job))]
+    assert in_order == list(range(520))
+
+
+def test_whoever_asks_after_anothers_job_is_told_as_if_there_were_none(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    """An answer that is held as long as the job runs would tell that it is there."""
+    job = submit_items(ground, tenant, digits_model)
+    stranger = create_key(ground.database, "stranger")
+    assert not is_over(ground.database, tenant.tenant_id, job.id)
+    assert is_over(ground.database, stranger.tenant_id, job.id)
+
+
+def test_items_that_failed_with_no_fault_of_their_own_are_counted_apart(
+    ground: Ground, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    """By them a canary is judged."""
+    job = submit_items(ground, tenant, digits_model, count=3)
+    tally = Tally(succeeded=1, errored=2, faults=1)
+    assert commit(ground.database, claim_one(ground), "segment", tally, device_s=0.1)
+    done = reload(ground, job)
+    assert (done.failed, done.faults) == (2, 1)

@@ -15,7 +15,7 @@ from jobs.base.errors import Conflict, TooLarge
 from jobs.base.states import UploadState
 from jobs.leases.leases import lease_next
 from jobs.tables import File, Upload, UploadPart
-from jobs.tenants.keys import NewKey
+from jobs.tenants.keys import NewKey, create_key
 from jobs.uploads.finishing import FINISHINGS, expire_uploads, finish_next
 from jobs.uploads.receiving import Part, add_parts, store_part
 from jobs.uploads.uploads import create_upload, end_upload
@@ -200,3 +200,24 @@ def test_two_who_begin_at_once_share_the_room(ground: Ground, tenant: NewKey) ->
     for thread in threads:
         thread.join()
     assert (len(refused), count(ground, Upload)) == (2, 2)
+
+
+def test_what_one_tenant_announces_takes_no_room_from_another(
+    ground: Ground, tenant: NewKey
+) -> None:
+    small = with_settings(ground, max_unfinished_bytes=1024)
+    other = create_key(ground.database, "other")
+    create_upload(small, tenant.tenant_id, "a", "batch", 1024)
+    assert create_upload(small, other.tenant_id, "a", "batch", 1024).length == 1024
+
+
+def test_the_sweeper_leaves_uploads_alone_that_are_still_going_on(
+    ground: Ground, tenant: NewKey
+) -> None:
+    upload_id = begin(ground, tenant, 20)
+    bring(ground, upload_id, 0, b"x" * 10)
+    assert expire_uploads(ground) == 0
+    assert (len(blobs(ground)), count(ground, UploadPart)) == (1, 1)
+    assert bring(ground, upload_id, 10, b"y" * 10)
+    assert expire_uploads(ground) == 0
+    assert finish_next(ground)

@@ -1,6 +1,7 @@
 """The engine with the shipped digits network: from submission to results, as a worker runs it."""
 
 import dataclasses
+import hashlib
 import threading
 
 import pytest
@@ -71,12 +72,15 @@ def test_one_bad_image_costs_one_item(
     new_engine().drain()
     done = check_job(ground, job.id)
     assert (done.completed, done.failed, done.outcome) == (61, 3, Outcome.PARTIAL)
-    codes = {row.index: row.error.code for row in rows_of_job(ground, job) if row.error}
+    rows = rows_of_job(ground, job)
+    codes = {row.index: row.error.code for row in rows if row.error}
     assert codes == {
         5: "unsupported_media",
         40: "image_decode_failed",
         63: "image_decode_failed",
     }
+    hashes = [hashlib.sha256(content).hexdigest() for content in contents]
+    assert [row.input_sha256 for row in rows] == [hashes[row.index] for row in rows]
 
 
 def test_several_threads_drain_one_queue_together(

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from tests.mutations.mutation import DoesNotApply, Mutation
+from tests.mutations.report import report
+from tests.mutations.results import Result, Verdict, keep, latest
+from tests.mutations.running import ROOT, failing_without, run
+from tests.mutations.table import MUTATIONS
+from tests.mutations.warm import preload
+
+TEST = "test_room.py::test_there_is_room_for_three"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree of one module and its test."""
+    preload(())
+    folder = tmp_path_factory.mktemp("tree")
+    (folder / "room.py").write_text("MOST = 3\n")
+    test = "from room import MOST\n\ndef test_there_is_room_for_three():\n    assert MOST == 3\n"
+    (folder / "test_room.py").write_text(test)
+    return folder
+
+
+def of_room(becomes: str, was: str = "MOST = 3") -> Mutation:
+    return Mutation("room.py", was, becomes, red=(TEST,), why="No room.")
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: f"{each.file}:{each.was[:30]}")
+def test_every_mutation_fits_the_code_of_today_and_names_tests_that_are_there(
+    mutation: Mutation,
+) -> None:
+    compile(mutation.applied_to(ROOT), mutation.file, "exec")
+    for test in mutation.red:
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (ROOT / file).read_text()
+
+
+def test_no_mutation_stands_there_twice() -> None:
+    assert len({(each.file, each.was, each.becomes) for each in MUTATIONS}) == len(MUTATIONS)
+
+
+def test_a_mutation_whose_text_is_gone_says_so() -> None:
+    with pytest.raises(DoesNotApply, match="has 0 times the text 'no such text'"):
+        Mutation("jobs/leases/leased.py", "no such text", "", red=(), why="").applied_to(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "verdict", "detail"),
+    [
+        (of_room("MOST = 2"), Verdict.RED, TEST),
+        (of_room("MOST = 3.0"), Verdict.SURVIVED, "no test noticed"),
+        (of_room("MOST = nothing"), Verdict.UNCLEAR, "pytest ended with 4"),
+        (of_room("", was="LEAST"), Verdict.NOT_FOUND, "has 0 times"),
+    ],
+    ids=lambda each: each.becomes if isinstance(each, Mutation) else "",
+)
+def test_a_mutation_is_planted_tried_and_taken_out_again(
+    tree: Path, mutation: Mutation, verdict: Verdict, detail: str
+) -> None:
+    result = run(tree, mutation)
+    assert result.verdict is verdict
+    assert detail in result.detail
+    assert (tree / "room.py").read_text() == "MOST = 3\n"
+
+
+def test_tests_that_are_red_anyway_are_found_first(tree: Path) -> None:
+    assert failing_without(tree, [of_room("MOST = 2")]) == ""
+    there_is_none = Mutation("room.py", "3", "2", red=(f"{TEST}_and_four",), why="")
+    assert "and_four" in failing_without(tree, [there_is_none])
+
+
+def test_the_latest_result_of_each_is_told_and_what_was_not_tried_is_said(tmp_path: Path) -> None:
+    noticed, other = of_room("MOST = 2"), of_room("MOST = 9")
+    keep(Result.of(noticed, Verdict.SURVIVED, "no test noticed"), tmp_path)
+    keep(Result.of(noticed, Verdict.RED, "tests/unit/" + TEST), tmp_path)
+    told = report(latest([noticed, other], tmp_path))
+    assert "Of 2: 1 red, 1 not run." in told
+    assert "| `room.py` | `MOST = 3` → `MOST = 2` | No room. | `tests/unit/test_room.py`" in told
+    assert "| *not run* |" in told
