@@ -43,9 +43,6 @@ mutations: setup ## Plant faults in the code and see tests go red; write docs/mu
 faults: setup ## Break real stacks in every way, five seeds each; count what is lost (a quarter of an hour)
 	@PIXELMILL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults -n 4 --dist loadfile $(ARGS)
 
-deep: setup ## Run the long proofs, such as 100,000 pictures from bucket to bucket (ARGS="-k bucket")
-	@$(BIN)/python -m pytest -m deep -s $(ARGS)
-
 bombs: setup ## Send small files that ask for much through a real stack, beside another tenant's small jobs
 	@$(BIN)/python -m pytest tests/bombs -s $(ARGS)
 
