@@ -3,8 +3,8 @@
 job_tables.py         tenants, keys, files, jobs, shards
 model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
-evaluation_tables.py  evaluations; training_tables.py: trainings; output_tables.py: outputs
-bucket_tables.py      allowances of buckets, connections; watch_tables.py: watches
+evaluation_tables.py  evaluations; training_tables.py: trainings
+bucket_tables.py      allowances of buckets, connections, outputs; watch_tables.py: watches
 upload_tables.py      uploads that resume; worker_tables.py: worker processes
 webhook_tables.py     endpoints of webhooks, deliveries
 access_tables.py      ended sessions, links that show a job
@@ -12,12 +12,11 @@ access_tables.py      ended sessions, links that show a job
 
 from jobs.tables.access_tables import EndedSession, Share
 from jobs.tables.bases import Table
-from jobs.tables.bucket_tables import BucketAllowance, Connection
+from jobs.tables.bucket_tables import BucketAllowance, Connection, JobOutput
 from jobs.tables.comparison_tables import Comparison, ModelShadow
 from jobs.tables.evaluation_tables import Evaluation
 from jobs.tables.job_tables import ApiKey, File, IdempotencyKey, Job, Shard, Tenant
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
-from jobs.tables.output_tables import JobOutput
 from jobs.tables.training_tables import Training
 from jobs.tables.upload_tables import Upload, UploadPart
 from jobs.tables.watch_tables import Watch

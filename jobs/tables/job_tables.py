@@ -5,7 +5,7 @@
        ├──< jobs ──< shards          one row a shard, never one an item
        │      ├──< deliveries        one row an event and receiver (jobs.tables.webhook_tables)
        │      ├──  comparisons       one row a rerun or shadow (jobs.tables.comparison_tables)
-       │      ├──  job_outputs       one row an output (jobs.tables.output_tables)
+       │      ├──  job_outputs       one row an output (jobs.tables.bucket_tables)
        │      ├──  evaluations       one row an evaluation (jobs.tables.evaluation_tables)
        │      └──  trainings         one row a training (jobs.tables.training_tables)
        ├──< idempotency_keys

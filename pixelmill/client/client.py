@@ -33,8 +33,9 @@ from pixelmill.client.inputs.planning import (
 from pixelmill.client.inputs.single import predict_body
 from pixelmill.client.inputs.uploading import Uploader
 from pixelmill.client.operation.admin import Admin
-from pixelmill.client.records import File, Job, Reader, Result
+from pixelmill.client.records import File, Job, Result
 from pixelmill.client.results.forms import FORMS
+from pixelmill.client.results.reader import Reader
 from pixelmill.client.results.results import Results
 from pixelmill.client.trainings import Trainings
 from pixelmill.client.waiting import WATCHED_HOLD_S, wait_until_written

@@ -4,12 +4,13 @@ Each keeps the whole answer in `raw`, so that a member that this version does no
 Times are whole Unix seconds, sizes bytes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from pixelmill.client.inputs.skipping import Skipped
 from pixelmill.client.notebook import job_html
+from pixelmill.client.results.reader import Reader
 from pixelmill.wire.errors import InvalidInput, JobFailed, UnexpectedAnswer
 
 if TYPE_CHECKING:
@@ -78,22 +79,6 @@ class ModelRef:
     def __str__(self) -> str:
         """Give the name as a caller would write it, such as `digits@3`."""
         return self.name if self.version is None else f"{self.name}@{self.version}"
-
-
-class Reader:
-    """What a job reads its results, or its events, by: its client's own call.
-
-    A copy has the same one, and a job that goes to another process leaves it behind.
-    """
-
-    def __init__(self, read: Callable[..., Any]) -> None:
-        self.read = read
-
-    def __deepcopy__(self, _memo: dict[int, Any]) -> "Reader":
-        return self
-
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,7 @@ from workers.engine.holding.keeper import Keeper
 from workers.engine.holding.places import Place, Places, places
 from workers.engine.holding.quiet import Quiet
 from workers.engine.holding.rest import Rest
-from workers.engine.reading.budget import budget_of
-from workers.engine.reading.fetching import FETCHES, Fetches
-from workers.engine.reading.reader import Reader
+from workers.engine.reading.threads import ReadThreads
 from workers.engine.seen import seen
 from workers.engine.shard import VIDEOS, ShardRun
 from workers.engine.stages import Stages
@@ -59,8 +57,6 @@ from workers.walls.processes import ForkServer
 
 log = structlog.get_logger(__name__)
 
-# Objects of buckets that are read at a time.
-_BUCKET_THREADS = 16
 _OPEN_MANIFESTS = 16
 _OPEN_LISTINGS = 4
 
@@ -106,9 +102,7 @@ class Engine:
         most = places(settings.shards_in_flight)
         self._decoders = DecodeThreads(most, process.decode_threads, process.use_one_core)
         self._buckets = Buckets(ground)
-        # As many as may wait at a time: no shard's slow servers keep another's URLs.
-        self._fetchers = ThreadPoolExecutor(most * FETCHES, "fetch")
-        self._bucket_readers = ThreadPoolExecutor(_BUCKET_THREADS, "bucket")
+        self._readers = ReadThreads(most)
         self._videos = ThreadPoolExecutor(most * VIDEOS, "video", initializer=process.use_one_core)
         self._suspects = read_suspects(process.flight)
         self._flight = FlightRecord(process.flight)
@@ -133,12 +127,7 @@ class Engine:
         self._listing = lru_cache(_OPEN_LISTINGS)(lambda name: Listing(self._manifest(name)))
         self._stages = Stages(
             ground,
-            Reader(
-                ground.storage,
-                Fetches(egress, self._fetchers, budget_of(settings)),
-                self._bucket_readers,
-                self._buckets,
-            ),
+            self._readers.reader(ground, egress, self._buckets),
             self._decoders,
             self._pictures,
             films,
@@ -197,8 +186,7 @@ class Engine:
         self._keeper.close()
         self._videos.shutdown()
         self._decoders.shutdown()
-        self._fetchers.shutdown()
-        self._bucket_readers.shutdown()
+        self._readers.shutdown()
         self._buckets.close()
         self._pictures.close()
         self._fork_server.close()

@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import structlog
 
 from jobs.base.storage import CHUNK, Storage, overlays_name
+from jobs.queue.scheduling import ShardLease
 from jobs.results.segments import Row
 from models.answers.contact_sheet import ContactSheet
 from models.answers.drawing import draw_jpeg
@@ -99,6 +100,11 @@ class VideoOverlay:
     def __init__(self, shard_id: int, index: int) -> None:
         self._shard_id, self._index = shard_id, index
         self._sheet: ContactSheet | None = ContactSheet()
+
+    @classmethod
+    def wanted_by(cls, lease: ShardLease, index: int) -> Self | None:
+        """Begin one where the job wants its films drawn over, or kept small for its page."""
+        return cls(lease.shard_id, index) if lease.overlays or lease.gallery else None
 
     def see(self, frame: Frame) -> None:
         """Keep the video's next sampled frame, if it is its turn."""

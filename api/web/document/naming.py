@@ -6,7 +6,7 @@ The calls that are there under OpenAI's name too say `batch` where their view sa
 
 _ALIAS = "batches"
 # Words that a name begins with, before what it is about.
-_FIRST_WORDS = frozenset({"get", "get_one", "delete_one"})
+_FIRST_WORDS = frozenset({"get", "get_one", "delete_one", "revoke_one"})
 
 
 def operation_id(endpoint: str) -> str:

@@ -60,8 +60,7 @@ class Stopped(Exception):
 class Outcome:
     """What became of a video, the device's time for it, and the checkpoints that it leaves.
 
-    picture: its overlay, a JPEG file, where overlays are wanted and it could be drawn; strip: its
-    frames along its length, where a gallery is wanted.
+    picture: its overlay, strip: its frames along its length; JPEG files, where they are wanted.
     """
 
     row: Row
@@ -87,9 +86,8 @@ class VideoRun:
         self._sha256: str | None = None
         self._device_s = 0.0
         self._checkpoints: Checkpoints | None = None
-        self._overlay = self._new_overlay()
-        self._picture: bytes | None = None
-        self._strip: bytes | None = None
+        self._overlay = VideoOverlay.wanted_by(hold.lease, index)
+        self._drawn: tuple[bytes | None, bytes | None] = None, None
         self._facts: Facts | None = None
         self._kept_at = self._slice_until = time.monotonic()
         # Whoever still decodes ahead may stop.
@@ -100,18 +98,14 @@ class VideoRun:
         try:
             row = self._row_of(*self._answer())
         except (Stopped, GivenUp, CancelledError):
-            row = Row(
-                self._index,
-                self._item.custom_id,
-                self._hold.status_not_run(),
-                input_url=self._item.shown_url,
-            )
+            status, url = self._hold.status_not_run(), self._item.shown_url
+            row = Row(self._index, self._item.custom_id, status, input_url=url)
         except (Abandoned, ProcessDied):  # no fault of the video's
             raise
         except Exception as err:  # whatever is wrong costs this video, not its shard
             row = self._row_of(None, error=self._error_of(err))
         names = self._checkpoints.names if self._checkpoints is not None else []
-        return Outcome(row, self._device_s, names, self._picture, self._strip)
+        return Outcome(row, self._device_s, names, *self._drawn)
 
     def _answer(self) -> tuple[Predictions, str | None]:
         """Give the predictions, and what of the video was missing."""
@@ -136,19 +130,15 @@ class VideoRun:
                 self._look_again(spool, self._overlay)
         predictions = self._decode(partial(self._postprocess, progress)).result()
         if self._overlay is not None:
-            self._decode(partial(self._draw, self._overlay, predictions)).result()
+            self._drawn = self._decode(partial(self._draw, self._overlay, predictions)).result()
         return predictions, progress.damage
 
-    def _new_overlay(self) -> VideoOverlay | None:
-        lease = self._hold.lease
-        is_wanted = lease.overlays or lease.gallery
-        return VideoOverlay(lease.shard_id, self._index) if is_wanted else None
-
-    def _draw(self, overlay: VideoOverlay, predictions: Predictions) -> None:
-        if self._hold.lease.gallery and self._facts is not None:
-            self._strip = overlay.strip(self._facts.duration_ms)
-        if self._hold.lease.overlays:
-            self._picture = overlay.draw(predictions)
+    def _draw(
+        self, overlay: VideoOverlay, predictions: Predictions
+    ) -> tuple[bytes | None, bytes | None]:
+        lease, facts = self._hold.lease, self._facts
+        picture = overlay.draw(predictions) if lease.overlays else None
+        return picture, overlay.strip(facts.duration_ms) if lease.gallery and facts else None
 
     def _see_through_surely(
         self, spool: Spooled, progress: Progress, checkpoints: Checkpoints
@@ -160,7 +150,7 @@ class VideoRun:
             log.warning("film_process_died", index=self._index, windows=len(progress.clips))
             self._is_left = False
             if self._overlay is not None:  # it is shown the first frames once more
-                self._overlay = self._new_overlay()
+                self._overlay = VideoOverlay.wanted_by(self._hold.lease, self._index)
             self._see_through(spool, progress, checkpoints)
 
     def _see_through(self, spool: Spooled, progress: Progress, checkpoints: Checkpoints) -> None:

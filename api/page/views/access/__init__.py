@@ -1,0 +1,4 @@
+"""Who may look: signing in, a tenant's keys, links that show one job.
+
+Imports what views import.
+"""
