@@ -98,7 +98,7 @@ def test_a_command_that_answers_an_operators_question_works(
 def launcher(stack: RunningStack, reader: Path) -> Iterator[str]:
     """Give the name of the launcher, which is not left drained whatever happens."""
     rows = json.loads(run(stack, reader, Example("", "sh", "pixelmill admin workers --json")))
-    (name,) = {row["name"].partition("/")[0] for row in rows if row["pool"] == "cpu"}
+    (name,) = {row["id"].partition("/")[0] for row in rows if row["pool"] == "cpu"}
     yield name
     run(stack, reader, Example("", "sh", f"pixelmill admin resume {name}"))
 
