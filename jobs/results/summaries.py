@@ -97,7 +97,9 @@ def findings(row: Row) -> Iterator[tuple[str, float | None]]:
     for each in predictions:
         if "class" not in each:
             return
-        yield str(each["class"]), each.get("confidence")
+        confidence = each.get("confidence")
+        # A network of somebody's own may say anything: it costs no result.
+        yield str(each["class"]), confidence if isinstance(confidence, int | float) else None
         if "box" not in each and "mask" not in each:
             return
 

@@ -75,6 +75,11 @@ def test_each_object_is_counted_and_vectors_are_not() -> None:
     assert summary.items == 3
 
 
+def test_a_confidence_that_is_no_number_is_in_no_bin() -> None:
+    summary = summarize([row(0, [{"class": "a", "confidence": "very"}]), row(1, [{"class": "a"}])])
+    assert (summary.classes, sum(summary.confidences)) == ({"a": 2}, 0)
+
+
 def test_a_summary_is_read_as_it_was_written_and_holds_so_many_classes() -> None:
     rows = (row(n, [{"class": f"class {n}", "confidence": 0.5}]) for n in range(MOST_CLASSES + 7))
     written = write_summary(summarize(rows))
