@@ -119,7 +119,7 @@ def test_two_hundred_pictures_from_the_drop_to_the_version_that_is_kept(
 
 def test_a_job_of_a_folder_in_a_bucket_is_checked_and_run(page: Page, bucket: str) -> None:
     page.goto("/new?model=digits")
-    page.get_by_label("A bucket").check()
+    page.get_by_role("radio", name="A bucket").check()
     page.get_by_label("Folder of a bucket").fill("s3://nobodys/")
     page.get_by_role("button", name="Check first").click()
     expect(page.locator("#answer .fault")).to_contain_text("not among the buckets")
