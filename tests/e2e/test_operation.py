@@ -204,4 +204,4 @@ def test_the_figures_are_read_as_the_document_says(operated: Operated) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "pixelmill_queue_shards" in done.stdout
-    assert "pixelmill_stage_seconds_sum" in done.stdout
+    assert "pixelmill_network_load_seconds_sum" in done.stdout
