@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pixelmill.stack.stack import find_stack
-from tests.e2e.stacks import RunningStack, is_alive, running_stack, wait_for
+from tests.e2e.stacks import START_S, RunningStack, is_alive, running_stack, wait_for
 
 # Roles are ended one after the other.
 END_S = 60
@@ -97,13 +97,15 @@ def test_a_stack_that_is_told_to_stop_while_it_starts_ends_where_it_is(
     data = tmp_path / "data"
     data.mkdir()
     command = [sys.executable, "-m", "pixelmill", "up", "--data", str(data), "--port", "0", "--cpu"]
-    with (
-        (data / "stack.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as process,
-    ):
-        wait_for((data / begun).exists, END_S, begun)
+    with (data / "stack.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for((data / begun).exists, START_S, begun)
         process.send_signal(signal.SIGTERM)
         assert process.wait(END_S) == 0
+    finally:
+        process.kill()
+        process.wait()
     assert processes_of(data) == {}
     told = (data / "stack.log").read_text()
     assert "ready http" not in told
