@@ -25,6 +25,8 @@ OF_ANSWERS = {
 
 OF_JOBS = {
     "bucket_denied": "The store refuses these credentials: look at the connection.",
+    "bucket_full": "Make room in the folder of the output, and run the job again.",
+    "bucket_gone": "Make the bucket or folder of the output; the results are tried again.",
     "bucket_not_allowed": "An operator has to allow the folder: `pixelmill buckets allow`.",
     "bucket_unreachable": "The store did not answer. Submit again when it does.",
     "connection_gone": "Store the connection again under its name, and submit again.",

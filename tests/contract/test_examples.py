@@ -36,6 +36,7 @@ class Run:
 
 
 DOCKER = "needs Docker; tests/e2e/whole/test_compose.py plays docker-compose.yml without it"
+KUBERNETES = "needs a cluster; tests/contract/test_kubernetes.py holds the files against schemas"
 PAGES = "tests/e2e/documents/test_examples.py"
 
 DOCUMENTS: dict[str, Run] = {
@@ -65,6 +66,7 @@ DOCUMENTS: dict[str, Run] = {
     "docs/containers.md": Run(
         but={"Passwords 1": DOCKER, "From an installation with one user 1": DOCKER},
     ),
+    "docs/dashboard.md": Run(PAGES),
     "docs/events.md": Run(
         "tests/e2e/test_events.py",
         (
@@ -78,6 +80,13 @@ DOCUMENTS: dict[str, Run] = {
     ),
     "docs/films.md": Run(PAGES),
     "docs/inputs-and-results.md": Run(PAGES),
+    "docs/kubernetes.md": Run(
+        but={
+            "Your own kustomization 1": KUBERNETES,
+            "Your own kustomization 2": KUBERNETES,
+            "Install, and every new version (*needs a cluster*) 1": KUBERNETES,
+        }
+    ),
     "docs/metrics.md": Run(
         "tests/e2e/test_operation.py",
         ("Where they are 3",),
@@ -113,6 +122,15 @@ DOCUMENTS: dict[str, Run] = {
             "What the databases do 1": "a plan that PostgreSQL printed",
             "What the databases do 2": "a plan that SQLite printed",
         },
+    ),
+    "docs/systemd.md": Run(
+        but={"systemd 1": "needs systemd; tests/contract/test_systemd.py reads every unit"}
+    ),
+    "docs/traces.md": Run(
+        but={
+            "Turn them on 1": "test_slow_places.py has a collector of its own",
+            "What is in one 1": "a drawing, which test_slow_places.py holds spans against",
+        }
     ),
     "docs/uploads.md": Run("tests/integration/api/uploads/test_document.py"),
     "docs/watches.md": Run("tests/e2e/test_watches.py"),

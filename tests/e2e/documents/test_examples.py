@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from models.pictures.clips import heldout_streams
@@ -109,6 +110,15 @@ def test_a_worker_is_drained_and_resumed_as_the_manual_says(
     (example,) = [each for each in OPERATIONS if each.place.startswith("Drain a worker")]
     printed = run(stack, reader, example, example.text.replace("host-1f0c9a2e", launcher))
     assert launcher in printed
+
+
+def test_a_link_shows_the_job_that_it_was_made_for(stack: RunningStack, reader: Path) -> None:
+    (example,) = of("dashboard.md")
+    with stack.client() as client:
+        job = client.submit(reader / "photos", model="digits")
+    made = json.loads(run(stack, reader, example, f"JOB={job.id}\n{example.text}"))
+    page = httpx.get(f"{stack.info['url']}{made['url']}", trust_env=False, timeout=60)
+    assert (page.status_code, job.id in page.text) == (200, True)
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/inputs-and-results.md"])

@@ -48,7 +48,7 @@ CALLERS = (
     ),
     Mutation(
         "jobs/tenants/sessions.py",
-        "if not hmac.compare_digest(signature, _signature(signing_key, head)):",
+        "if not hmac.compare_digest(given, signature(signing_key, head)):",
         "if False:",
         red=(_SESSION_ENDS,),
         why="Anybody makes up a session of anybody's key.",

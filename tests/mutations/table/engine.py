@@ -51,7 +51,7 @@ ENGINE = (
     ),
     Mutation(
         "workers/engine/shard.py",
-        "ground.storage.delete([name, *([overlays_name(name)] if lease.overlays else [])])",
+        "ground.storage.delete([name, overlays_name(name), thumbnails_name(name)])",
         "pass",
         red=(f"{_SHARDS}::test_the_result_of_a_lost_lease_is_discarded_with_its_segment",),
         why="The segment of a late result stays in the store.",
@@ -117,9 +117,9 @@ ENGINE = (
         why="One failure of the machine errors a whole shard.",
     ),
     Mutation(
-        "workers/engine/reading/fetching.py",
-        "        self.give_back(turn, reserved - len(content))",
-        "        pass",
+        "workers/engine/reading/budget.py",
+        "            self._reserve(visit, at, -visit.reserved)",
+        "            pass",
         red=("tests/unit/workers/decoding/test_fetching.py::"
              "test_bytes_are_held_until_their_view_is_let_go_and_no_longer",),
         why="Every URL counts for the most that it might have had: fetching slows to a stop.",

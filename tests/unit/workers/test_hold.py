@@ -8,7 +8,7 @@ from workers.engine.holding.hold import Hold
 
 
 def test_a_thread_that_moves_does_not_end_the_patience_with_another_ones_call() -> None:
-    hold = Hold(SimpleNamespace(shard_id=1))
+    hold = Hold(SimpleNamespace(shard_id=1, tenant_id="ten_1"))
     entered, leave = threading.Event(), threading.Event()
 
     def call() -> None:
@@ -28,7 +28,7 @@ def test_a_thread_that_moves_does_not_end_the_patience_with_another_ones_call() 
 
 
 def test_a_sign_of_life_from_inside_a_call_counts() -> None:
-    hold = Hold(SimpleNamespace(shard_id=1))
+    hold = Hold(SimpleNamespace(shard_id=1, tenant_id="ten_1"))
     with hold.unhurried():
         assert hold.moved_at > time.monotonic() + 60
         hold.moved()
@@ -36,7 +36,7 @@ def test_a_sign_of_life_from_inside_a_call_counts() -> None:
 
 
 def test_who_waits_for_others_stays_waiting_whatever_its_calls_do() -> None:
-    hold = Hold(SimpleNamespace(shard_id=1))
+    hold = Hold(SimpleNamespace(shard_id=1, tenant_id="ten_1"))
     hold.waits()
     with hold.unhurried():
         pass
@@ -46,7 +46,7 @@ def test_who_waits_for_others_stays_waiting_whatever_its_calls_do() -> None:
 
 
 def test_the_first_reason_to_stop_counts() -> None:
-    hold = Hold(SimpleNamespace(shard_id=1))
+    hold = Hold(SimpleNamespace(shard_id=1, tenant_id="ten_1"))
     hold.stop("lost")
     hold.stop("hand_back")
     assert hold.why == "lost"

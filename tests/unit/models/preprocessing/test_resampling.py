@@ -40,7 +40,7 @@ def test_any_size_becomes_any_other(
     assert found.shape == expected.shape
     steps = (found.int() - expected.int()).abs()
     assert steps.max() <= 1
-    assert (steps > 0).sum() <= max(2, 1e-4 * steps.numel())
+    assert (steps > 0).sum() <= max(5, 1e-4 * steps.numel())
 
 
 @pytest.mark.parametrize("mode", [BILINEAR, BICUBIC])
