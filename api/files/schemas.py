@@ -1,11 +1,10 @@
 """What callers may send with a file."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
-from api.web.schemas import AnyFileId, Binary, Order, Strict
+from api.web.schemas import AnyFileId, Binary, LeftOut, Order, Strict
 
 
 class UploadForm(BaseModel):
@@ -13,7 +12,7 @@ class UploadForm(BaseModel):
 
     file: Binary
     purpose: str = "batch"
-    seconds: int | SkipJsonSchema[None] = Field(
+    seconds: Annotated[int | None, LeftOut] = Field(
         None,
         alias="expires_after[seconds]",
         ge=3600,

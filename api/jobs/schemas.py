@@ -3,12 +3,12 @@
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from api.web.schemas import (
     Binary,
     FileId,
     JobId,
+    LeftOut,
     Lifetime,
     MetadataKey,
     MetadataValue,
@@ -262,7 +262,7 @@ class PredictionForm(BaseModel):
 
     file: Binary
     model: ModelName
-    params: str | SkipJsonSchema[None] = Field(
+    params: Annotated[str | None, LeftOut] = Field(
         None,
         description="A JSON object.",
         json_schema_extra={"contentMediaType": "application/json"},

@@ -16,9 +16,8 @@ from pydantic import (
     StrictInt,
     Tag,
 )
-from pydantic.json_schema import SkipJsonSchema
 
-from api.web.schemas import Binary, FileId, Strict
+from api.web.schemas import Binary, FileId, LeftOut, Strict
 from models.catalog import VIDEO_LIMITS, Limits
 from models.proving.check import Check
 from models.records.options import NetworkOptions, OnnxOptions
@@ -236,7 +235,7 @@ class VersionForm(BaseModel):
 
     weights: Binary
     record: RecordBody
-    check: Check | SkipJsonSchema[None] = Field(
+    check: Annotated[Check | None, LeftOut] = Field(
         None, description="What its author's own code answers."
     )
 

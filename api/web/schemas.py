@@ -1,9 +1,10 @@
 """Members that callers send in many places, each with its bounds."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StrictInt
+from pydantic_core import CoreSchema
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400}
 _SHORTEST_WINDOW_S, _LONGEST_WINDOW_S = 60, 30 * 86400
@@ -35,6 +36,21 @@ Window = Annotated[str, Field(json_schema_extra={"pattern": _WINDOW_FORM})]
 Order = Annotated[
     Literal["asc", "desc"], Field(description="By time: oldest first, or newest first.")
 ]
+
+
+class LeftOut:
+    """Of a member that is None when it was left out: the document does not offer null for it.
+
+    pydantic's SkipJsonSchema does so by a union, whose branches then stand in errors' paths.
+    """
+
+    @staticmethod
+    def __get_pydantic_json_schema__(
+        core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        shown = handler(core_schema)
+        (given,) = [each for each in shown.pop("anyOf") if each != {"type": "null"}]
+        return {**given, **shown}
 
 
 class Strict(BaseModel):

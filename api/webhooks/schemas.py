@@ -4,11 +4,10 @@ import json
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, field_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from api.jobs.schemas import Event
 from api.live.schemas import EventCounts
-from api.web.schemas import JobId, Strict, WebAddress
+from api.web.schemas import JobId, LeftOut, Strict, WebAddress
 from jobs.base.states import JobStatus, Outcome
 from jobs.tables import Delivery, WebhookEndpoint
 
@@ -34,10 +33,10 @@ class WebhookEndpointChange(Strict):
     """What to change of an endpoint; the rest stays."""
 
     # Left out, but never null: the document does not offer it.
-    url: WebAddress | SkipJsonSchema[None] = None
-    events: Events | SkipJsonSchema[None] = None
-    description: Description | SkipJsonSchema[None] = None
-    enabled: StrictBool | SkipJsonSchema[None] = None
+    url: Annotated[WebAddress | None, LeftOut] = None
+    events: Annotated[Events | None, LeftOut] = None
+    description: Annotated[Description | None, LeftOut] = None
+    enabled: Annotated[StrictBool | None, LeftOut] = None
 
     @field_validator("url", "events", "description", "enabled")
     @classmethod

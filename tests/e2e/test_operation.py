@@ -119,7 +119,7 @@ def test_a_job_waits_for_drained_workers_and_is_told_so(
         rows = json.loads(operated.command("admin", "jobs", "--json").stdout)
         return next((row["why"] for row in rows if row["id"] == job.id), "")
 
-    wait_for(lambda: "are drained" in why(), WAIT_S, "the reason")
+    wait_for(lambda: "drained" in why(), WAIT_S, "the reason")
     assert operated.of_api("pixelmill_queue_shards", pool="cpu") >= 1
     assert "FAULT drained" in operated.command("doctor").stdout
     operated.command("admin", "resume", launcher)

@@ -28,6 +28,7 @@ BODIES: Mapping[str, Json] = {
     "RerunCreate": {"model": "digits@2"},
     "SecretRotation": {"overlap_s": 86400},
     "ShadowPut": {"version": 2, "percent": 10},
+    "ShareCreate": {"expires_in": 86400},
     "TrainingCreate": {"name": "my/cats", "input_file_id": _FILE},
     "VersionCreate": {"input_file_id": _FILE, "record": _RECORD},
     "WatchCreate": {"model": "imagenet", "prefix": "s3://photos/incoming/"},

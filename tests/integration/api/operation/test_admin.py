@@ -62,7 +62,7 @@ def test_jobs_of_all_tenants_with_why_each_waits(
     assert running["held_shards"] == {"a-1/cpu0": 1}
     operator.post("/v1/admin/workers/a-1/drain")
     (waiting,) = (row for row in rows(operator, "jobs") if row["id"] != lease.job_id)
-    assert "are drained" in waiting["why"]
+    assert "is drained" in waiting["why"]
 
 
 def test_jobs_that_rest_after_an_error_say_for_how_long(
