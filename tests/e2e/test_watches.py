@@ -53,7 +53,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, s3: S3, disk: Path) -> Itera
         yield running
 
 
-@pytest.mark.parametrize("store", ["file", "s3"])
+@pytest.mark.parametrize("store", [pytest.param("file", marks=pytest.mark.deep), "s3"])
 def test_a_thousand_objects_that_come_at_random_are_run_once_while_io_is_killed_three_times(
     house: RunningStack, s3: S3, disk: Path, digits_folder: Path, store: str
 ) -> None:

@@ -56,6 +56,8 @@ def check(client: Client, job: Job, expected: list[str]) -> None:
     assert done.request_counts.completed == done.request_counts.total == ITEMS
 
 
+# The others of these tests run their stacks on SQLite.
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_killing_worker_api_and_redis_in_the_middle_of_a_job_loses_and_doubles_nothing(
     tmp_path: Path, many_digits: Path, expected: list[str], database_url: str
 ) -> None:
@@ -71,7 +73,8 @@ def test_killing_worker_api_and_redis_in_the_middle_of_a_job_loses_and_doubles_n
         assert {line.split("| ")[1].split()[0] for line in started_again} == {"api", "redis"}
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_kills_of_any_role_lose_and_double_nothing(
     tmp_path: Path, many_digits: Path, expected: list[str], seed: int
 ) -> None:

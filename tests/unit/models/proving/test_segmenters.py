@@ -28,7 +28,9 @@ def segmenter_of_torchvision(folder: Path, name: str) -> tuple[dict[str, Any], b
     return {"name": "cats", "architecture": f"torchvision/{name}"}, weights, path
 
 
-@pytest.mark.parametrize("name", ["lraspp_mobilenet_v3_large", "fcn_resnet50"])
+@pytest.mark.parametrize(
+    "name", ["lraspp_mobilenet_v3_large", pytest.param("fcn_resnet50", marks=pytest.mark.deep)]
+)
 def test_what_no_class_covers_is_no_difference(tmp_path: Path, name: str) -> None:
     said, weights, path = segmenter_of_torchvision(tmp_path, name)
     labels = [*LABELS[:2], "__background__", *LABELS[3:]]
