@@ -41,8 +41,8 @@ class Readiness:
     ) -> None:
         self._ground, self._listener, self._clock = ground, listener, clock
         self._is_migrated = False
-        self._lock = threading.Lock()
-        self._storage: StorageState = "ok"
+        self._probing, self._counting = threading.Lock(), threading.Lock()
+        self._storage: StorageState = "away"
         self._probe_at = clock()
         self._workers: dict[str, int] | None = None
         self._counted_at = -_PROBE_S
@@ -62,12 +62,19 @@ class Readiness:
         return "ok" if self._is_migrated else "not_migrated"
 
     def storage(self) -> StorageState:
-        """Say whether the store takes a blob, of which it is asked every few seconds at most."""
-        with self._lock:
-            if self._clock() >= self._probe_at:
-                self._storage = self._probed()
-                self._probe_at = self._clock() + _PROBE_S
-            return self._storage
+        """Say whether the store takes a blob, of which it is asked every few seconds at most.
+
+        While one request waits for a slow store, the others are told what was known: anybody may
+        ask, and would else hold every thread of the process.
+        """
+        if self._probing.acquire(blocking=False):
+            try:
+                if self._clock() >= self._probe_at:
+                    self._storage = self._probed()
+                    self._probe_at = self._clock() + _PROBE_S
+            finally:
+                self._probing.release()
+        return self._storage
 
     def redis_answers(self) -> bool:
         """Say whether Redis answers."""
@@ -81,7 +88,7 @@ class Readiness:
 
     def workers(self) -> dict[str, int] | None:
         """Count the workers of each pool that is needed; None when the database is away."""
-        with self._lock:
+        with self._counting:
             if self._clock() >= self._counted_at + _PROBE_S:
                 self._workers, self._counted_at = self._counted(), self._clock()
             return self._workers

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import httpx
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
@@ -65,6 +66,12 @@ def test_an_example_works(stack: RunningStack, job: Job, reader: Path, example: 
     text = example.text.replace("JOB", job.id).replace("DATA", repr(str(stack.data)))
     if example.language == "xml":
         assert ElementTree.fromstring(text).find("Image") is not None
+        return
+    if example.language == "json":
+        url, key = stack.info["url"], stack.info["api_key"]
+        with httpx.Client(headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+            said = client.get(f"{url}/v1/jobs/{job.id}/summary").raise_for_status().json()
+        assert said.keys() == json.loads(text).keys()
         return
     command = {"bash": ["bash", "-euc"], "python": [sys.executable, "-c"]}[example.language]
     programs = str(Path(sys.executable).parent)

@@ -57,7 +57,7 @@ def listed(
         },
     )
     job, _ = submit(house, submission)
-    assert prepare_next(house, buckets) == job.id
+    assert prepare_next(house, buckets=buckets) == job.id
     job = read_job(house, job.id)
     if job.manifest is None:
         return job, []

@@ -1,6 +1,8 @@
 """Ready is who can take a job: each thing is tried for real, and what is wrong is said."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +90,29 @@ def test_the_store_is_written_to_now_and_then_only(ground: Ground) -> None:
     assert (state.storage(), list(ground.storage.list("probes"))) == ("ok", [])
     now[0] += 0.2
     assert (state.storage(), list(ground.storage.list("probes"))) == ("ok", ["probes/readyz"])
+
+
+def test_a_store_that_is_slow_holds_one_request_and_no_more(ground: Ground) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    class Slow(Storage):
+        def put(self, name: str, chunks: Iterable[bytes]) -> None:
+            asked.set()
+            assert answers.wait(30)
+            super().put(name, chunks)
+
+    slow = replace(ground, storage=Slow(ground.settings.storage_url))
+    state = Readiness(slow, Listener(ground.settings.redis_url))
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(state.storage)
+        try:
+            assert asked.wait(30)
+            assert state.storage() == "away", "nothing is known of it yet"
+            assert state.workers() is not None
+        finally:
+            answers.set()
+        assert first.result() == "ok"
+    assert state.storage() == "ok"
 
 
 def test_a_listener_that_hears_nothing_is_told(ground: Ground, tmp_path: Path) -> None:
