@@ -67,5 +67,7 @@ def _failed_rows(ground: Ground, job: Job, until: float) -> Iterator[Row]:
         if row.status is ItemStatus.ERRORED and row.error is not None:
             found += 1
             yield row
-        if found == job.failed or (not number % _BETWEEN_LOOKS and time.monotonic() > until):
+        # Not before some were looked at, however long the store took to give the first.
+        is_late = number and not number % _BETWEEN_LOOKS and time.monotonic() > until
+        if found == job.failed or is_late:
             return

@@ -64,9 +64,10 @@ def find_rows(
     """
     rows: list[Row] = []
     first, place, until = None, after, time.monotonic() + seconds
+    # Not before the first was looked at: each page goes on, however slow the store is.
     for number, (cursor, row) in enumerate(_candidates(ground, job, wanted, after)):
         is_wanted = row is not None and wanted.has(row)
-        is_late = not number % _BETWEEN_LOOKS and time.monotonic() > until
+        is_late = number and not number % _BETWEEN_LOOKS and time.monotonic() > until
         if (is_wanted and len(rows) == limit) or is_late:
             return Page(rows, first, place, has_more=True)
         if is_wanted and row is not None:

@@ -9,6 +9,7 @@ from jobs.aftercare.deletion import delete_job
 from jobs.aftercare.retention import erase_due
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
+from jobs.overview.failures import failures_of
 from jobs.results import summaries
 from jobs.results.rows import Cursor
 from jobs.results.search import Wanted, find_rows
@@ -165,10 +166,20 @@ def test_shards_without_what_is_wanted_are_not_read(ground: Ground, job: Job) ->
     assert [row.index for row in page.rows] == [77]
 
 
-def test_a_search_that_is_late_says_where_it_goes_on(ground: Ground, job: Job) -> None:
-    page = find_rows(ground, job, Wanted(label="cat"), Cursor(), 5, 0.0)
-    assert (page.rows, page.has_more) == ([], True)
-    assert page.last is not None
+def test_a_search_that_is_late_goes_on_from_page_to_page(ground: Ground, job: Job) -> None:
+    found, pages, place, has_more = list[int](), 0, Cursor(), True
+    while has_more:
+        page = find_rows(ground, job, Wanted(ItemStatus.SUCCEEDED), place, 500, 0.0)
+        assert page.last is not None
+        assert page.last > place or not page.has_more, "it stands still"
+        found += [row.index for row in page.rows]
+        pages, place, has_more = pages + 1, page.last, page.has_more
+    assert sorted(found) == [index for index in range(100) if index % 10]
+    assert pages > 1
+
+
+def test_causes_are_looked_for_however_slow_the_store_is(ground: Ground, job: Job) -> None:
+    assert failures_of(ground, job, 0.0).seen == job.failed == 10
 
 
 def test_items_that_never_ran_are_found_by_their_status(
