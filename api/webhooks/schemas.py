@@ -1,7 +1,7 @@
 """What callers send about webhook endpoints and deliveries, and what they get to see of them."""
 
 import json
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, field_validator
 
@@ -67,12 +67,15 @@ class WebhookJob(BaseModel):
     sequence: StrictInt | None = Field(
         None, description="The event's number among those of its job, from 1."
     )
+    output: dict[str, Any] | None = Field(
+        None, description="Of events about it: where the results were to be written, and how it is."
+    )
 
 
 class WebhookBody(BaseModel):
     """What a receiver gets, signed."""
 
-    type: Literal["job.completed", "job.failed", "job.cancelled", "job.expired", "ping"]
+    type: Event | Literal["ping"]
     timestamp: str = Field(description="When it happened (RFC 3339, UTC).")
     data: WebhookJob
 

@@ -56,6 +56,19 @@ def begin(ground: Ground, lease: Lease[JobOutput]) -> Job:
         return job
 
 
+def check_wanted(ground: Ground, job_id: str) -> None:
+    """Raise LeaseLost for a job that was deleted while its output is written."""
+    with ground.database.read() as session:
+        _wanted(session, job_id)
+
+
+def _wanted(session: Session, job_id: str) -> Job:
+    job = session.get_one(Job, job_id)
+    if job.deleted_at is not None:
+        raise LeaseLost
+    return job
+
+
 def end_written(
     ground: Ground, lease: Lease[JobOutput], *, rows: int, size: int, manifest: str
 ) -> None:
@@ -91,9 +104,9 @@ def _end(
     row = locked(session, lease)
     if row is None:
         raise LeaseLost
+    job = _wanted(session, row.job_id)
     now = session.scalar(select(db_now())) or 0.0
     values = {"error_code": None, "error_message": None, **said}
     for name, value in {"state": state, "ended_at": now, "until": now, **values}.items():
         setattr(row, name, value)
-    job = session.get_one(Job, row.job_id)
     record_output(session, job, event, output_of(job, row) or {}, now)

@@ -26,7 +26,7 @@ from jobs.forms.export import Export, model_of, task_and_labels
 from jobs.leases.leases import Lease, LeaseLost, renew
 from jobs.leases.renewing import Heart, renewed_aside
 from jobs.leases.working import work_on_next
-from jobs.outputs.leasing import OUTPUTS, begin, end_try, end_written
+from jobs.outputs.leasing import OUTPUTS, begin, check_wanted, end_try, end_written
 from jobs.outputs.parts import parts_of
 from jobs.outputs.places import Place, owner_of, place_of
 from jobs.results.rows import read_rows
@@ -101,6 +101,7 @@ def _write(ground: Ground, buckets: Buckets, export: Export, lease: Lease[JobOut
     try:
         for part in parts_of(export, output["format"], output.get("compression")):
             buckets.check_outlet(owner, place.folder)
+            check_wanted(ground, job.id)
             with renewed_aside(ground, lease):
                 etag = outlet.put(place.object(part.name), part.data)
             said = {"name": part.name, "rows": part.rows, "bytes": len(part.data)}

@@ -51,8 +51,9 @@ class Wanted(NamedTuple):
         )
 
     def _is_within(self, confidence: float | None) -> bool:
-        known = 1.0 if confidence is None else confidence
-        return self.at_least <= known <= self.at_most
+        if confidence is None:
+            return (self.at_least, self.at_most) == (0.0, 1.0)
+        return self.at_least <= confidence <= self.at_most
 
 
 def find_rows(

@@ -52,8 +52,9 @@ class Summary:
 
     @property
     def items(self) -> int:
-        """How many items were counted."""
-        return self.statuses.total()
+        """How many items ran: those of a shard that was broken off are not among them."""
+        ran = (ItemStatus.SUCCEEDED, ItemStatus.ERRORED)
+        return sum(self.statuses[status.value] for status in ran)
 
     @property
     def found(self) -> int:

@@ -7,8 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from typing import BinaryIO
 
+import structlog
+
 from jobs.base.storage import Storage
 from jobs.results.thumbnails import Place, write_thumbnails
+
+log = structlog.get_logger(__name__)
 
 # One item's picture has some kilobytes; so many can be none of ours.
 _MOST_BYTES = 256 * 1024
@@ -22,14 +26,23 @@ class Thumbnails:
         self._places: dict[int, Place] = {}
         self._file: BinaryIO | None = None
         self._end = 0
+        self._is_given_up = False
 
     def add(self, pictures: Mapping[int, bytes]) -> None:
         """Keep pictures, JPEG files by the index of their items; the latest of an item counts."""
-        for index, picture in pictures.items():
-            if 0 < len(picture) <= _MOST_BYTES:
-                self._places[index - self._first] = (self._end, len(picture))
-                self._opened().write(picture)
-                self._end += len(picture)
+        if self._is_given_up:
+            return
+        try:
+            for index, picture in pictures.items():
+                self._places.pop(index - self._first, None)
+                if 0 < len(picture) <= _MOST_BYTES:
+                    self._opened().write(picture)
+                    self._places[index - self._first] = (self._end, len(picture))
+                    self._end += len(picture)
+        except OSError as err:
+            log.warning("thumbnails_given_up", reason=str(err))
+            self._is_given_up = True
+            self._places.clear()
 
     def store(self, storage: Storage, segment: str) -> None:
         """Write the blob beside a segment, if there is any picture."""

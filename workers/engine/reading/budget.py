@@ -172,7 +172,10 @@ class FetchBudget:
         """Let begin who may: called with every change."""
         for at in [each for each in self._hosts.values() if each.waiting]:
             while visit := self._next_at(at):
-                begin = at.waiting.pop(visit)
+                # Bytes that were let go meanwhile, in this very thread, may have let it begin.
+                begin = at.waiting.pop(visit, None)
+                if begin is None:
+                    continue
                 at.requests[visit.turn.tenant] += 1
                 visit.turn.under_way += 1
                 self._reserve(visit, at, visit.reserved)
