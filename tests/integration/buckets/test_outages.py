@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
-from threading import Event, Thread
+from threading import Thread
 
 import pytest
 from sqlalchemy import update
@@ -25,6 +25,7 @@ from tests.integration.buckets.conftest import allow_path, with_settings
 from tests.integration.buckets.listings import listing_of
 from tests.integration.buckets.servers import LOOPBACK, S3
 from tests.integration.jobs.checks import read_job
+from workers.engine.holding.requester import Requester
 from workers.engine.reading.objects import read_objects
 
 # Nobody listens there.
@@ -144,7 +145,8 @@ def test_an_item_says_that_a_retry_may_help(tenant: NewKey, buckets: Buckets) ->
     )
     beats: list[None] = []
     with ThreadPoolExecutor(1) as threads:
-        (content,) = read_objects(buckets, threads, [item], lambda: beats.append(None), Event())
+        requester = Requester(beat=lambda: beats.append(None))
+        (content,) = read_objects(buckets, threads, [item], requester)
     assert isinstance(content, ItemError)
     assert (content.code, content.retryable) == ("bucket_unreachable", True)
     assert not content.is_fault

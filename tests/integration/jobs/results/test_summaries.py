@@ -76,6 +76,16 @@ def test_each_object_is_counted_and_vectors_are_not() -> None:
     assert summary.items == 3
 
 
+def test_items_that_were_broken_off_are_not_among_those_that_were_counted() -> None:
+    rows = [row(0, [{"class": "a"}]), Row(1, "1", ItemStatus.CANCELLED)]
+    assert summarize(rows).items == 1
+
+
+@pytest.mark.parametrize(("wanted", "is_there"), [(Wanted(), True), (Wanted(at_least=0.9), False)])
+def test_what_has_no_confidence_is_within_no_bounds(wanted: Wanted, is_there: bool) -> None:
+    assert wanted.has(row(0, [{"class": "a"}])) is is_there
+
+
 def test_a_confidence_that_is_no_number_is_in_no_bin() -> None:
     summary = summarize([row(0, [{"class": "a", "confidence": "very"}]), row(1, [{"class": "a"}])])
     assert (summary.classes, sum(summary.confidences)) == ({"a": 2}, 0)

@@ -1,6 +1,7 @@
 """Small pictures are made of what workers decode, shown item by item, and go when inputs go."""
 
 import io
+from functools import partial
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from tests.integration.workers.engine.test_overlays import (
 )
 from tests.integration.workers.engine.test_shards import run_with
 from tests.integration.workers.fakes import picture, submit_contents
+from workers.engine.thumbnails import Thumbnails
 
 __all__ = ["new_stages"]
 
@@ -142,3 +144,15 @@ def test_small_pictures_of_dead_and_late_attempts_go_and_those_that_count_stay(
     assert thumbnail(ground, job, 0)
     delete_job(ground, tenant.tenant_id, job.id)
     assert blobs(ground, job) == []
+
+
+def test_a_full_disk_costs_the_small_pictures_and_never_the_results(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", partial(open, "/dev/full", "wb", 0))
+    kept = Thumbnails(0, 2)
+    kept.add({0: b"a picture"})
+    kept.add({1: b"another"})
+    kept.store(ground.storage, "jobs/a/segments/0.parquet")
+    kept.close()
+    assert list(ground.storage.list("jobs")) == []
