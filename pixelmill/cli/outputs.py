@@ -39,8 +39,21 @@ def is_address(output: str | None) -> bool:
 
 
 def file_of(output: str | None) -> Path | None:
-    """Give the file that results are to be written to; None without one."""
-    return Path(output) if output is not None and not is_address(output) else None
+    """Give the file that results are to be written to; None without one.
+
+    Raises InvalidInput where no file can be written, before anything is sent.
+    """
+    if output is None or is_address(output):
+        return None
+    file = Path(output)
+    if file.is_dir():
+        raise InvalidInput(
+            f"{output} is a folder: name a file in it, or {file.resolve().as_uri()}/ for the server "
+            "to write into"
+        )
+    if not file.parent.is_dir():
+        raise InvalidInput(f"there is no folder {file.parent} to write {file.name} into; make it")
+    return file
 
 
 def bucket_output(

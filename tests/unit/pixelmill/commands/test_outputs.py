@@ -62,6 +62,16 @@ def test_what_goes_with_a_bucket_alone_is_refused_without_one(accepting, run, im
     assert accepting.seen == []
 
 
+@pytest.mark.parametrize("place", ["", "none/a.csv"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(
+    accepting, run, image, tmp_path, place
+):
+    done = run("submit", image, "-m", "digits", "-o", f"{tmp_path}/{place}")
+    assert done.exit_code == 2
+    assert "file://" in done.stderr if place == "" else "make it" in done.stderr
+    assert accepting.seen == []
+
+
 def test_who_waits_for_an_output_gives_up_in_time(server, say, client):
     server.on("GET", JOB, with_output(say, "waiting"))
     with pytest.raises(WaitTimeout):
