@@ -48,8 +48,8 @@ def file_of(output: str | None) -> Path | None:
     file = Path(output)
     if file.is_dir():
         raise InvalidInput(
-            f"{output} is a folder: name a file in it, or {file.resolve().as_uri()}/ for the server "
-            "to write into"
+            f"{output} is a folder: name a file in it, or {file.resolve().as_uri()}/ for the "
+            "server to write into"
         )
     if not file.parent.is_dir():
         raise InvalidInput(f"there is no folder {file.parent} to write {file.name} into; make it")
