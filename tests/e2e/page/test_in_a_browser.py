@@ -37,7 +37,7 @@ def test_pictures_are_dropped_watched_looked_at_downloaded_and_retried(
         page.get_by_role("link", name="csv").click()
     assert len(Path(download.value.path()).read_text().splitlines()) == len(pictures) + 1
     page.get_by_role("link", name="Pictures").click()
-    page.wait_for_function("[...document.querySelectorAll('.gallery img')][0].naturalWidth === 28")
+    expect(page.locator(".gallery img").first).to_have_js_property("naturalWidth", 28)
     page.get_by_role("button", name="Retry failed").click()
     expect(page.locator("#live")).to_contain_text("All failed")
     assert complaints == [] or all("404" in each for each in complaints), complaints

@@ -107,7 +107,7 @@ def test_two_hundred_pictures_from_the_drop_to_the_version_that_is_kept(
     page.get_by_role("link", name="What changed").click()
     expect(page.get_by_role("heading", name="Classes before and after")).to_be_visible()
     expect(page.locator(".changes li").first).to_be_visible()
-    page.wait_for_function("[...document.querySelectorAll('.changes img')][1].naturalWidth === 28")
+    expect(page.locator(".changes img").nth(1)).to_have_js_property("naturalWidth", 28)
 
     for button, version in (("Promote: production → 2", 2), ("Roll back: production → 1", 1)):
         page.get_by_role("button", name=button).click()
