@@ -51,7 +51,7 @@ class ShareView(BaseModel):
 
 
 class ShareList(Page[ShareView]):
-    """The links of a job, newest first."""
+    """The links of a job: those that are open first, of each the newest first."""
 
 
 @shares.post("/<job_id>/shares")
@@ -64,8 +64,9 @@ class ShareList(Page[ShareView]):
 def share_job(job_id: str) -> Response:
     """Make a link that shows the job to whoever has it, until it expires or is revoked.
 
-    It shows where the job stands, its failures, its results and their pictures, to be read alone.
-    It ends, too, when the key that made it is revoked, or the job is deleted.
+    It shows where the job stands, its failures, its results and their pictures, to be read alone;
+    no address of an item, nothing that came beside it, and of an error its code and a fixed
+    sentence. It ends, too, when the key that made it is revoked, or the job is deleted.
     """
     body, _ = read_body(ShareCreate)
     _check_job(job_id)
@@ -79,7 +80,7 @@ def share_job(job_id: str) -> Response:
 @shares.get("/<job_id>/shares")
 @describe(shares, {200: ShareList}, problems=(404,))
 def get_shares(job_id: str) -> dict[str, Any]:
-    """List the links that show a job: the newest fifty, those that are over as well."""
+    """List fifty links that show a job: all that are open, then the newest that are over."""
     _check_job(job_id)
     with ground().database.read() as session:
         return listed([share_view(session, row) for row in list_shares(session, job_id)])

@@ -1,7 +1,8 @@
 """A job's results, live: in the order of commits, by a cursor that loses and repeats nothing."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 
 from apiflask import APIBlueprint
@@ -55,11 +56,17 @@ def get_results(job_id: str) -> Response:
     gets fewer has not got all, however well the stream seemed to end. `Accept-Encoding` may name
     zstd or gzip.
     """
+    return send_results(job_id, lambda row: row)
+
+
+def send_results(job_id: str, tell: Callable[[Row], Row]) -> Response:
+    """Answer a request for results; `tell` makes of a row what its reader may see of it."""
     query = read_query(ResultsQuery)
     check_form(query.format)
     job = _find(job_id)
     after = Cursor() if query.after is None else parse_cursor(query.after)
-    return _page(job, after, query) if query.format == PAGES else _stream(job, after, query)
+    answer = _page if query.format == PAGES else _stream
+    return answer(job, after, query, tell)
 
 
 @results.get("/<job_id>/results/<index>/overlay")
@@ -123,13 +130,14 @@ def _find(job_id: str) -> Job:
     return job
 
 
-def _page(job: Job, after: Cursor, query: ResultsQuery) -> Response:
+def _page(job: Job, after: Cursor, query: ResultsQuery, tell: Callable[[Row], Row]) -> Response:
     page = read_page(ground(), job, after, query.limit or _ROWS_A_PAGE, query.status)
+    page = replace(page, rows=[tell(row) for row in page.rows])
     text = page_json(job, page, query.after).encode()
     return compressed_answer(iter([text]), {}, "application/json")
 
 
-def _stream(job: Job, after: Cursor, query: ResultsQuery) -> Response:
+def _stream(job: Job, after: Cursor, query: ResultsQuery, tell: Callable[[Row], Row]) -> Response:
     task, labels = task_and_labels(ground(), job)
     form = form_of(query.format, task)
     extent = extent_of(ground(), job, after, query.status)
@@ -138,7 +146,7 @@ def _stream(job: Job, after: Cursor, query: ResultsQuery) -> Response:
 
     def rows() -> Iterator[Row]:
         wanted = (
-            row
+            tell(row)
             for _, row in read_rows(floor, job, after, extent.until)
             if query.status is None or row.status is query.status
         )

@@ -64,7 +64,7 @@ def _authenticate() -> None:
 
 
 def _by_link() -> tuple[Share, str]:
-    """Give a link and the tenant of its job, whose requests these count as; raises NotFound."""
+    """Give a link and the tenant of its job; raises NotFound."""
     token = (request.view_args or {})["token"]
     with ground().database.read() as session:
         return open_share(session, token, ground().settings.connection_key)

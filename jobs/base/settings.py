@@ -91,6 +91,10 @@ class Settings(BaseSettings):
         100 * GIB, ge=KIB, description="announced by one tenant's unfinished uploads, together"
     )
     rate_limit: str = Field("1200/minute", description="requests of one tenant; empty for none")
+    # A page that is open asks 20 times a minute: enough for a dozen people and their downloads.
+    link_rate_limit: str = Field(
+        "300/minute", description="requests by one link to a job; empty for none"
+    )
 
     # The API.
     api_processes: int = Field(2, ge=1, le=256, description="processes of the API")
@@ -186,7 +190,7 @@ class Settings(BaseSettings):
     upload_s: float = Field(86400, gt=0, description="an unfinished upload to which nothing comes")
     completion_window_s: float = Field(7 * 86400, gt=0, description="a job's time unless it says")
 
-    @field_validator("rate_limit")
+    @field_validator("rate_limit", "link_rate_limit")
     @classmethod
     def _check_rate(cls, value: str) -> str:
         if value:

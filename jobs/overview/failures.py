@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from jobs.base.bootstrap import Ground
@@ -39,11 +39,16 @@ class Failures:
     seen: int
 
 
-def failures_of(ground: Ground, job: Job, seconds: float) -> Failures:
-    """Group the failed items of a job, for as long as there is time to look for them."""
+def failures_of(
+    ground: Ground, job: Job, seconds: float, tell: Callable[[Row], Row] = lambda row: row
+) -> Failures:
+    """Group the failed items of a job, for as long as there is time to look for them.
+
+    `tell` makes of a failed row what its viewer may see of it.
+    """
     causes: dict[tuple[str, str], Cause] = {}
     seen = 0
-    for row in _failed_rows(ground, job, time.monotonic() + seconds):
+    for row in map(tell, _failed_rows(ground, job, time.monotonic() + seconds)):
         seen += 1
         error = row.error
         assert error is not None

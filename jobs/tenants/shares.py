@@ -11,7 +11,7 @@ it is signed with is kept nowhere, so the links of a job can be shown again to i
 import hmac
 import time
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from jobs.base.database import Database, db_now
@@ -56,8 +56,12 @@ def create_share(database: Database, actor: Actor, job_id: str, lasts_s: float) 
 
 
 def list_shares(session: Session, job_id: str) -> list[Share]:
-    """Give the newest links of a job, those that are over as well."""
-    query = select(Share).where(Share.job_id == job_id).order_by(Share.id.desc())
+    """Give the links of a job, those that are over as well: open ones first, then the newest.
+
+    There is room for all that are open, so each of them can be taken back.
+    """
+    is_open = and_(Share.revoked_at.is_(None), Share.expires_at > db_now())
+    query = select(Share).where(Share.job_id == job_id).order_by(is_open.desc(), Share.id.desc())
     return list(session.scalars(query.limit(MOST_OF_A_JOB)))
 
 

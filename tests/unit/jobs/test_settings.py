@@ -30,6 +30,7 @@ BAD = [
     ("RENEW_S", "soon", "number"),
     ("STALL_S", "-5", "greater than 0"),
     ("RATE_LIMIT", "foo", "1200/minute"),
+    ("LINK_RATE_LIMIT", "often", "empty for none"),
     ("API_THREADS", "none", "integer"),
     ("GRACE_S", "abc", "number"),
     ("GRACE_S", "-1", "greater than or equal to 0"),

@@ -11,15 +11,15 @@ from api.jobs.shares import ShareCreate, share_view
 from api.page.blueprint import page_blueprint
 from api.page.drawing import SMALL, shown
 from api.page.forms import read_form, takes_form
-from api.page.reasons import remedy
+from api.page.linked import linked
 from api.page.rows import job_row
 from api.page.timeline import timeline_of
 from api.page.views.items import send_picture
 from api.page.views.job import find
 from api.results.forms.table import FORMS
-from api.results.routes import get_results
+from api.results.routes import send_results
 from api.web.parsing import validated
-from jobs.base.errors import InvalidRequest
+from jobs.base.errors import Conflict, InvalidRequest, NotFound
 from jobs.forms.export import task_and_labels
 from jobs.overview.failures import failures_of
 from jobs.overview.pictures import unseen
@@ -92,8 +92,7 @@ def show_shared(token: str) -> ResponseReturnValue:
         row=row,
         task=task,
         timeline=timeline_of(job),
-        failures=failures_of(ground(), job, _FAILURES_S),
-        remedy=remedy,
+        failures=failures_of(ground(), job, _FAILURES_S, linked),
         unseen=unseen(job),
         forms=[name for name, form in FORMS.items() if not form.tasks or task in form.tasks],
         **_results_of(job),
@@ -115,8 +114,7 @@ def show_shared_live(token: str) -> ResponseReturnValue:
 def download_shared(token: str) -> Response:
     """Send the results of a link's job, in any of their forms."""
     del token
-    job = _opened()
-    return get_results(job.id)
+    return send_results(_opened().id, linked)
 
 
 @shared.get("/shared/<token>/items/<index>/picture")
@@ -124,7 +122,11 @@ def show_shared_picture(token: str, index: str) -> Response:
     """Send the picture of an item of a link's job."""
     del token
     job = _opened()
-    return send_picture(ground(), buckets(), job, index)
+    try:
+        return send_picture(ground(), buckets(), job, index)
+    except (Conflict, NotFound) as err:
+        # The reason would name the bucket, the key or the connection.
+        raise NotFound("This picture cannot be shown.") from err
 
 
 def _opened() -> Job:
@@ -138,7 +140,7 @@ def _results_of(job: Job) -> dict[str, object]:
     if job.outputs_erased_at is None:
         page = read_page(ground(), job, parse_cursor(after) if after else Cursor(), _ROWS, None)
     return {
-        "items": [shown(row, SMALL) for row in page.rows],
+        "items": [shown(linked(row), SMALL) for row in page.rows],
         "after": after,
         "next_cursor": str(page.last) if page.has_more else None,
     }

@@ -4,19 +4,35 @@ import io
 import json
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from apiflask import APIFlask
 from werkzeug.test import TestResponse
 
+from api.app import create_app
 from api.web.logs import without_keys
 from jobs.base.bootstrap import Ground
-from jobs.tables import Share
+from jobs.base.states import ItemStatus
+from jobs.base.storage import segment_name
+from jobs.inputs.manifests import Item, write_manifest
+from jobs.queue.commits import Tally, commit
+from jobs.results.segments import ItemError, Row, write_segment
+from jobs.tables import Job, Share
 from jobs.tenants.audit import list_entries
 from jobs.tenants.keys import NewKey, create_key, revoke_key
-from tests.integration.api.callers import Caller, check_problem
+from tests.integration.api.callers import Caller, check_problem, with_settings
 from tests.integration.api.page.visitors import Visitor
 from tests.integration.api.test_results import run_rows
+from tests.integration.jobs.builders import claim_one
 
+# Whatever a link must not tell has this word in it.
+UNSEEN = "unseen-by-links"
+PLACE = f"s3://{UNSEEN}/photos"
+ITEMS = (
+    Item("a.jpg", "object", "acme/", length=9, size=9, url=f"{PLACE}/a.jpg"),
+    Item(f"{PLACE}/b.jpg", "refused", error_code="input_gone", error_message=f"{PLACE}/b.jpg"),
+    Item("c.jpg", "url", url=f"https://example.org/{UNSEEN}/c.jpg"),
+)
 PNG = b"\x89PNG\r\n\x1a\n and whatever follows"
 
 
@@ -137,3 +153,112 @@ def test_a_job_has_so_many_links_and_each_an_end(caller: Caller, job: str) -> No
         in check_problem(caller.post(f"/v1/jobs/{job}/shares", json={}), 409)["detail"]
     )
     check_problem(caller.delete(f"/v1/jobs/{job}/shares/shr_0"), 404)
+
+
+@pytest.fixture
+def told(caller: Caller, ground: Ground) -> str:
+    """A job of items that lie elsewhere, whose rows say where; it waits to be run."""
+    job_id = caller.submit(len(ITEMS))["id"]
+    with ground.database.write() as session:
+        row = session.get_one(Job, job_id)
+        row.manifest, row.has_item_metadata = f"jobs/{job_id}/told.parquet", True
+        items = [each._replace(metadata=json.dumps({"caption": UNSEEN})) for each in ITEMS]
+        write_manifest(ground.storage, row.manifest, items, max_items=9, max_errors=9)
+    return job_id
+
+
+def fail_all(ground: Ground) -> None:
+    """Commit a shard whose every item failed, each with a message that says where it lies."""
+    lease = claim_one(ground)
+    rows = [
+        Row(
+            index,
+            item.custom_id,
+            ItemStatus.ERRORED,
+            error=ItemError("input_gone", f"{item.url or PLACE} is not there any more."),
+            input_url=item.shown_url,
+        )
+        for index, item in enumerate(ITEMS)
+    ]
+    name = segment_name(lease.job_id, lease.first, lease.fence)
+    write_segment(ground.storage, name, rows)
+    assert commit(ground.database, lease, name, Tally(errored=len(rows)), 0.1)
+
+
+def all_that_is_shown(app: APIFlask, link: str) -> dict[str, str]:
+    """Give the text of all that a link shows of its job's items, by form."""
+    shown = {
+        form: look(app, f"{link}/results?format={form}").text
+        for form in ("json", "ndjson", "csv", "label-studio")
+    }
+    table = pq.read_table(io.BytesIO(look(app, f"{link}/results?format=parquet").data))
+    return shown | {"parquet": str(table.to_pylist()), "page": look(app, link).text}
+
+
+@pytest.mark.parametrize("is_run", [True, False])
+def test_a_link_tells_what_came_of_items_and_not_where_they_lie_or_what_came_beside_them(
+    app: APIFlask, caller: Caller, ground: Ground, told: str, *, is_run: bool
+) -> None:
+    if is_run:
+        fail_all(ground)
+    else:
+        caller.post(f"/v1/jobs/{told}/cancel")
+    owners = caller.get(f"/v1/jobs/{told}/results").json["data"]
+    assert all(UNSEEN in str(row["metadata"]) for row in owners)
+    assert UNSEEN in owners[2]["input_url"]
+    shown = all_that_is_shown(app, share(caller, told)["url"])
+    assert [form for form, text in shown.items() if UNSEEN in text] == []
+    assert all("a.jpg" in text for text in shown.values())
+    names = [row["custom_id"] for row in json.loads(shown["json"])["data"]]
+    assert names == ["a.jpg", "1", "c.jpg"]
+    if is_run:
+        assert all("input_gone" in text for text in shown.values())
+        assert all("not in its bucket any more" in text for text in shown.values())
+
+
+def test_a_link_says_of_no_picture_why_it_cannot_be_shown(
+    app: APIFlask, caller: Caller, told: str
+) -> None:
+    link = share(caller, told)["url"]
+    answers = [look(app, f"{link}/items/{index}/picture") for index in (*range(3), 7, "x")]
+    assert {answer.status_code for answer in answers} == {404}
+    texts = {answer.text for answer in answers}
+    assert all("This picture cannot be shown." in text and UNSEEN not in text for text in texts)
+
+
+def test_an_open_link_is_listed_however_many_were_made_and_revoked_after_it(
+    app: APIFlask, caller: Caller, visitor: Visitor, job: str
+) -> None:
+    first = share(caller, job)
+    for _ in range(51):
+        caller.delete(f"/v1/jobs/{job}/shares/{share(caller, job)['id']}")
+    last = share(caller, job)
+    listed = caller.get(f"/v1/jobs/{job}/shares").json["data"]
+    assert [each["id"] for each in listed[:2]] == [last["id"], first["id"]]
+    assert len(listed) == 50
+    assert first["id"] in visitor.get(f"/jobs/{job}/shares").text
+    caller.delete(f"/v1/jobs/{job}/shares/{first['id']}")
+    assert look(app, first["url"]).status_code == 404
+
+
+def test_whoever_has_a_link_shuts_out_neither_its_tenant_nor_other_links(
+    caller: Caller, ground: Ground, tenant: NewKey, job: str
+) -> None:
+    one, other = (share(caller, job)["url"] for _ in range(2))
+    limited = create_app(with_settings(ground, rate_limit="5/minute", link_rate_limit="3/minute"))
+    ours = Caller(limited, tenant)
+    answers = [look(limited, one) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 61
+    assert look(limited, other).status_code == 200
+    statuses = [ours.get("/v1/jobs").status_code for _ in range(6)]
+    assert statuses == [200] * 5 + [429]
+
+
+def test_links_of_a_tenant_ask_no_more_together_than_the_tenant_may(
+    caller: Caller, ground: Ground, tenant: NewKey, job: str
+) -> None:
+    links = [share(caller, job)["url"] for _ in range(4)]
+    limited = create_app(with_settings(ground, rate_limit="3/minute", link_rate_limit=""))
+    assert [look(limited, each).status_code for each in links] == [200, 200, 200, 429]
+    assert Caller(limited, tenant).get("/v1/jobs").status_code == 200
