@@ -21,9 +21,10 @@ from api.web.openapi import describe
 from api.web.parsing import read_query, validated
 from api.web.views import Deleted, listed
 from jobs.aftercare.output_files import PURPOSE, is_output_file
+from jobs.aftercare.uploaded_files import delete_file
 from jobs.base.errors import InvalidRequest, NotFound
 from jobs.base.storage import BlobMissing
-from jobs.inputs.files import delete_file, get_file, list_files
+from jobs.inputs.files import get_file, list_files
 from jobs.tables import File
 
 files = APIBlueprint("files", __name__, url_prefix="/v1/files", tag="Files")
@@ -88,6 +89,8 @@ def get_one_file(file_id: str) -> dict[str, Any]:
 @describe(files, {200: Deleted}, problems=(404, 409))
 def remove_file(file_id: str) -> dict[str, Any]:
     """Delete a file and its bytes. Items of running jobs that still need it will fail.
+
+    No job shows a picture of it from then on, and small pictures that `gallery` kept are erased.
 
     409 for a file of a finished job: it is its results, which go when the job is deleted.
     """

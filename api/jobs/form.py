@@ -13,10 +13,10 @@ from api.current import ground, tenant_id
 from api.jobs.schemas import JobOptions
 from api.jobs.submitting import checked, idempotency_key, idempotency_of, wanted_by
 from api.web.parsing import parse_json, validated
+from jobs.aftercare.uploaded_files import delete_file
 from jobs.archives import sniff_file
 from jobs.base.errors import InvalidRequest
 from jobs.inputs.budgets import fit_name
-from jobs.inputs.files import delete_file
 from jobs.inputs.items import Upload
 from jobs.inputs.manifest_files import HEAD, is_meant_as_manifest
 from jobs.intake.submission import Idempotency, Submission, submit

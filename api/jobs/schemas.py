@@ -110,8 +110,8 @@ class CommonOptions(Strict):
     gallery: StrictBool = Field(
         False,
         description="Keep a small picture of each item, of a video a strip of its frames: "
-        "…/results/{index}/thumbnail. Unlike overlays they go when `delete_inputs` erases the "
-        "inputs.",
+        "…/results/{index}/thumbnail. Unlike overlays they go when the inputs are erased: by "
+        "`delete_inputs`, or with the uploaded file.",
     )
 
     @field_validator("completion_window")

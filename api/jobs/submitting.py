@@ -177,7 +177,7 @@ def checked(options: CommonOptions, wanted: Wanted, choice: Choice | None = None
         priority=options.priority,
         metadata=options.metadata,
         webhook=checked_webhook(options.webhook, settings),
-        output=_checked_output(options.wanted_output),
+        output=_checked_output(options),
         completion_window=options.completion_window,
         completion_window_s=seconds_to_run(options.completion_window, settings.completion_window_s),
         output_expires_after=options.lifetime_s,
@@ -238,9 +238,12 @@ def _checked_overlays(wanted: bool, version: ModelVersion) -> bool:
     return wanted
 
 
-def _checked_output(output: dict[str, Any] | None) -> dict[str, Any] | None:
+def _checked_output(options: CommonOptions) -> dict[str, Any] | None:
+    output = options.wanted_output
     if output is not None:
-        check_output(ground(), buckets(), tenant_id(), output)
+        # Of jobs and watches; all others list no folder.
+        prefix = getattr(options, "prefix", None)
+        check_output(ground(), buckets(), tenant_id(), output, prefix)
     return output
 
 

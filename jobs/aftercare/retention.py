@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from jobs.aftercare.comparison import RESULTS_GONE
+from jobs.aftercare.uploaded_files import erase_file
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
 from jobs.base.states import TERMINAL
@@ -100,10 +101,9 @@ def _erase_inputs(ground: Ground, job: Job) -> None:
         )
         if file is not None and session.scalar(needed.limit(1)) is not None:
             return
-    # In no transaction: a store may take its time, and nobody should wait for it.
-    ground.storage.delete([file.blob] if file else [])
+    if file is not None:
+        erase_file(ground, file)
     with ground.database.write() as session:
-        session.execute(delete(File).where(File.id == job.input_file_id))
         session.execute(update(Job).where(Job.id == job.id).values(inputs_erased_at=db_now()))
 
 

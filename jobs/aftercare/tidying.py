@@ -137,9 +137,13 @@ def _named(ground: Ground, job: Job) -> set[str]:
     if job.manifest is None:
         return results
     try:
-        return results | {job.manifest} | Manifest(ground.storage, job.manifest).blobs()
+        items = Manifest(ground.storage, job.manifest).blobs()
     except BlobMissing:
         return results
+    if job.inputs_erased_at is not None:
+        # Copies of what is gone.
+        items = {name for name in items if "/pack-" not in name}
+    return results | {job.manifest} | items
 
 
 def _results_of(ground: Ground, job: Job) -> set[str]:

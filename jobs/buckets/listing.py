@@ -1,9 +1,11 @@
 """From a folder of a bucket to the items of a job: a stream in bounded memory, whatever its size.
 
 Each item pins its object: key, size and ETag. What is no media by its name becomes no item, as in
-archives, and what is too large or empty is found where it is read.
+archives, and neither do results that a job has written; what is too large or empty is found where
+it is read.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +19,10 @@ from jobs.buckets.sources import Buckets, Owner
 from jobs.inputs.budgets import fit_name
 from jobs.inputs.manifests import Item
 from jobs.inputs.skipping import Skips
+
+# What jobs write into buckets (jobs.outputs.places), compressed too. Two watches, each of which
+# writes into the folder of the other, would else run it for ever.
+_RESULT = re.compile(r"(.*/)?job_[0-9a-z]{26}/(part-[0-9]+\.[a-z.]+|_manifest\.json)")
 
 
 def items_of_prefix(
@@ -48,6 +54,8 @@ def items_of_prefix(
             )
         name = location.name_in(folder)
         reason = _reason_to_skip(found, name, chooses)
+        if reason is None and _RESULT.fullmatch(location.key):
+            reason = "not_media"
         if reason is not None:
             skips.note(name, reason)
         elif isinstance(found, Found):

@@ -3,21 +3,17 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
-import structlog
-from sqlalchemy import delete, exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.base.bootstrap import Ground
 from jobs.base.database import db_now
 from jobs.base.errors import InvalidRequest, NotFound, TooLarge
 from jobs.base.ids import new_id
-from jobs.base.storage import StorageError, input_name
-from jobs.tables import File, Job
-
-log = structlog.get_logger(__name__)
+from jobs.base.storage import input_name
+from jobs.tables import File
 
 _LONGEST_NAME = 1024
-_ERASED_AT_ONCE = 20
 
 
 def store_file(
@@ -128,37 +124,6 @@ def list_files(
     if purpose is not None:
         query = query.where(File.purpose == purpose)
     return list(session.scalars(query))
-
-
-def delete_file(ground: Ground, tenant_id: str, file_id: str) -> File:
-    """Delete a file: its bytes first, so that a deletion that fails half-way can be repeated."""
-    with ground.database.read() as session:
-        file = get_file(session, tenant_id, file_id)
-    ground.storage.delete([file.blob])
-    with ground.database.write() as session:
-        session.execute(delete(File).where(File.id == file_id))
-    return file
-
-
-def erase_expired_files(ground: Ground) -> int:
-    """Erase some of the files whose time is over and that no job needs; gives their number."""
-    needed = exists().where(Job.input_file_id == File.id, Job.ended_at.is_(None))
-    with ground.database.read() as session:
-        due = select(File.tenant_id, File.id).where(File.expires_at < db_now(), ~needed)
-        found = session.execute(due.order_by(File.expires_at).limit(_ERASED_AT_ONCE)).all()
-    erased = 0
-    for tenant_id, file_id in found:
-        try:
-            delete_file(ground, tenant_id, file_id)
-        except NotFound:
-            # Somebody else has just done it.
-            continue
-        except StorageError as err:
-            # It stays due, and the others are not kept waiting.
-            log.warning("erasure_failed", file=file_id, error=str(err))
-            continue
-        erased += 1
-    return erased
 
 
 def _too_large(limit: int) -> TooLarge:

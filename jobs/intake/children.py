@@ -103,7 +103,7 @@ def _check_inputs(session: Session, parent: Job) -> None:
     if parent.deleted_at is None and parent.manifest is None:
         raise Conflict(f"Job {parent.id} has no items: there is nothing to run again.")
     again = "Submit them again."
-    if parent.delete_inputs or parent.inputs_erased_at is not None:
+    if parent.delete_inputs:
         raise Conflict(
             f"The inputs of job {parent.id} are erased, as its `delete_inputs` asked. {again}"
         )

@@ -60,8 +60,17 @@ def owner_of(tenant_id: str, output: dict[str, Any]) -> Owner:
     return Owner(tenant_id, output.get("connection") or "")
 
 
-def check_output(ground: Ground, buckets: Buckets, tenant_id: str, output: dict[str, Any]) -> None:
+def check_output(
+    ground: Ground,
+    buckets: Buckets,
+    tenant_id: str,
+    output: dict[str, Any],
+    prefix: str | None = None,
+) -> None:
     """Refuse a folder that its tenant may not write to; nothing is asked of a store.
+
+    It may not lie in `prefix`, the folder whose objects are the inputs: a watch would find in it
+    what came of it, and run that for ever.
 
     `output` is as a job keeps it, and its connection becomes an id. Raises InvalidRequest, and
     NotFound for a connection that is not there.
@@ -73,8 +82,22 @@ def check_output(ground: Ground, buckets: Buckets, tenant_id: str, output: dict[
         # As long as any of its names will be.
         place = place_of(output, new_id("job"))
         place.object(_LONGEST_NAME)
+        _check_apart(place, prefix)
         buckets.check_outlet(owner_of(tenant_id, output), place.folder)
     except LocationError as err:
         raise InvalidRequest(str(err), param="output") from err
     except BucketError as err:
         raise InvalidInput(str(err), code=err.code, param="output") from err
+
+
+def _check_apart(place: Place, prefix: str | None) -> None:
+    """Raise LocationError for results that would lie among the inputs."""
+    try:
+        inputs = read_location(prefix) if prefix is not None else None
+    except LocationError:
+        return  # which is refused where inputs are checked, as their own fault
+    if inputs is not None and inputs.covers(place.folder):
+        raise LocationError(
+            f"Results would lie in {inputs.folder}, where the inputs are taken from, and be taken "
+            "for inputs themselves. Name a folder beside it."
+        )

@@ -99,7 +99,7 @@ def picture_of(ground: Ground, buckets: Buckets, job: Job, index: int) -> Pictur
 def unseen(job: Job) -> str | None:
     """Say why none of a job's pictures can be shown; None where they can."""
     if job.inputs_erased_at is not None:
-        return "The inputs were erased, as it was agreed."
+        return "The inputs were erased, and their pictures with them."
     return None
 
 

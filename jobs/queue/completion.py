@@ -164,8 +164,9 @@ def close(session: Session, job: Job, status: JobStatus, reason: str | None = No
         job.outcome = outcome_of(job.total, job.failed)
     # A preparation may have been broken off as well, or have lost its job meanwhile.
     unprepared = job.prepare_fence > 1 or (job.prepare_fence == 1 and job.manifest is None)
-    # Then there may be blobs that nobody names.
-    job.tidy_at = now + TIDY_AFTER_S if was_broken_off or unprepared else None
+    # Then there may be blobs that nobody names, or copies of inputs that are gone.
+    is_untidy = was_broken_off or unprepared or job.inputs_erased_at is not None
+    job.tidy_at = now + TIDY_AFTER_S if is_untidy else None
     number_events(session, job, Moment.ENDED)
     session.flush()
     if job.cancelled or job.expired:

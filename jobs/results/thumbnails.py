@@ -6,7 +6,8 @@ into one blob beside its segment, behind a table that says where each lies:
     (offset u32, length u32) for each item of the shard, in order; length 0 for none
     JPEG files; offsets count from the end of the table
 
-They are copies of inputs: they are shown to whom the results are, and erased when the inputs are.
+They are copies of inputs: they are shown to whom the results are, as long as the inputs are there,
+and erased when these are (jobs.aftercare.uploaded_files).
 """
 
 import struct
@@ -19,6 +20,7 @@ from jobs.base.bootstrap import Ground
 from jobs.base.errors import Conflict, NotFound
 from jobs.base.states import ShardState
 from jobs.base.storage import CHUNK, BlobMissing, Storage, thumbnails_name
+from jobs.inputs.manifests import Manifest
 from jobs.tables import Job, Shard
 
 _PLACE = struct.Struct("<II")
@@ -47,6 +49,7 @@ def read_thumbnail(ground: Ground, job: Job, index: int) -> bytes:
     if not job.gallery:
         raise NotFound(f"Job {job.id} has no small pictures: submit it with `gallery` set to true.")
     first, count, segment = _shard_of(ground, job, index)
+    _check_input(ground.storage, job, index)
     try:
         (found,) = read_places(ground.storage, segment, [index - first])
         if not found[1]:
@@ -74,6 +77,20 @@ def read_at(storage: Storage, segment: str, count: int, place: Place) -> bytes:
     start = count * _PLACE.size + place[0]
     (part,) = storage.ranges(thumbnails_name(segment), [start], [place[1]])
     return bytes(part)
+
+
+def _check_input(storage: Storage, job: Job, index: int) -> None:
+    """Raise NotFound where the bytes that an item was made of are gone from here.
+
+    An item may name a file of its own, or lie in the request of the job that this one is a rerun
+    of: no mark on this job says that those were deleted.
+    """
+    try:
+        item = Manifest(storage, job.manifest or "").items(index, 1)[0]
+        if item.blob and item.encoding not in ("url", "object"):
+            storage.ranges(item.blob, [item.offset], [min(1, item.length)])
+    except BlobMissing as err:
+        raise NotFound("The input was deleted, and its pictures with it.") from err
 
 
 def _chunks(table: bytes, file: BinaryIO) -> Iterator[bytes]:

@@ -175,7 +175,7 @@ class Job(Table):
     cancelling_at: Mapped[float | None]
     ended_at: Mapped[float | None]
     expires_at: Mapped[float]
-    # When the sweeper erased what was to be erased.
+    # When its inputs were erased, or the file that they came in; then when its results were.
     inputs_erased_at: Mapped[float | None]
     outputs_erased_at: Mapped[float | None]
     # Set when the caller deleted the job: it is shown to nobody, and erased once it is over.

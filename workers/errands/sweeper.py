@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 
 from jobs.aftercare.retention import erase_due
 from jobs.aftercare.tidying import tidy_due
+from jobs.aftercare.uploaded_files import erase_expired_files
 from jobs.base.bootstrap import Ground
 from jobs.base.hints import IO
-from jobs.inputs.files import erase_expired_files
 from jobs.metrics import metrics
 from jobs.presence.workers import forget_silent
 from jobs.queue.completion import expire_overdue

@@ -4,10 +4,10 @@ import pytest
 
 from jobs.aftercare.deletion import delete_job
 from jobs.aftercare.retention import erase_due
+from jobs.aftercare.uploaded_files import delete_file
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import Conflict, InvalidRequest
 from jobs.base.states import JobKind, JobStatus
-from jobs.inputs.files import delete_file
 from jobs.inputs.manifests import Manifest
 from jobs.intake.children import check_rerun, retry_of
 from jobs.intake.preparation import prepare_next

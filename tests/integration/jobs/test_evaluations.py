@@ -8,9 +8,10 @@ import tarfile
 import pytest
 
 from jobs.aftercare.evaluation import get_evaluation
+from jobs.aftercare.uploaded_files import delete_file
 from jobs.base.bootstrap import Ground
 from jobs.base.states import JobKind, JobStatus
-from jobs.inputs.files import delete_file, store_file
+from jobs.inputs.files import store_file
 from jobs.inputs.manifests import Manifest
 from jobs.inputs.truths import TruthLines, TruthWriter, read_truths, writing_truths
 from jobs.intake.evaluations import submit_evaluation

@@ -9,12 +9,12 @@ from typing import Any, BinaryIO
 import pytest
 from sqlalchemy import select
 
+from jobs.aftercare.uploaded_files import delete_file
 from jobs.archives import Member, ReaderLost, Skipped
 from jobs.base.bootstrap import Ground
 from jobs.base.states import JobStatus
 from jobs.base.storage import Storage, StorageError
 from jobs.inputs.archive_items import InProcess
-from jobs.inputs.files import delete_file
 from jobs.intake.preparation import prepare_next
 from jobs.tables import Delivery, ModelVersion
 from jobs.tenants.keys import NewKey

@@ -17,7 +17,7 @@ INPUTS = (
         why="A file of exactly the limit is refused.",
     ),
     Mutation(
-        "jobs/inputs/files.py",
+        "jobs/aftercare/uploaded_files.py",
         "File.expires_at < db_now(), ~needed)",
         "File.expires_at < db_now())",
         red=(f"{_API}/jobs/test_openai_client.py::"

@@ -8,8 +8,8 @@ from openai import OpenAI, UnprocessableEntityError
 from openai.types import Batch, FileDeleted, FileObject
 from sqlalchemy import update
 
+from jobs.aftercare.uploaded_files import erase_expired_files
 from jobs.base.bootstrap import Ground
-from jobs.inputs.files import erase_expired_files
 from jobs.intake.preparation import prepare_next
 from jobs.queue.completion import cancel
 from jobs.tables import File

@@ -12,10 +12,10 @@ from sqlalchemy import update
 from jobs.aftercare.deletion import delete_job
 from jobs.aftercare.retention import erase_due
 from jobs.aftercare.tidying import tidy_due
+from jobs.aftercare.uploaded_files import delete_file
 from jobs.base.bootstrap import Ground
 from jobs.base.states import JobStatus, Outcome, ShardState
 from jobs.base.storage import Storage, training_name
-from jobs.inputs.files import delete_file
 from jobs.intake.trainings import Turn, end_turn, end_turn_surely, note_outcome, read_row
 from jobs.queue.completion import cancel
 from jobs.queue.quarantine import Suspect, must_run_alone
