@@ -87,7 +87,9 @@ def check_output(
     except LocationError as err:
         raise InvalidRequest(str(err), param="output") from err
     except BucketError as err:
-        raise InvalidInput(str(err), code=err.code, param="output") from err
+        # Its caller knows no job of that id: there is none yet.
+        told = str(err).replace(str(place.folder), output["url"])
+        raise InvalidInput(told, code=err.code, param="output") from err
 
 
 def _check_apart(place: Place, prefix: str | None) -> None:
