@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
+from dataclasses import replace
 from itertools import islice
 
 import structlog
@@ -59,6 +60,8 @@ class ImageRun:
         self._stages, self._hold, self._lease = stages, hold, hold.lease
         self._decoders, self._overlays, self._thumbnails = decoders, overlays, thumbnails
         self._postponed = Postponed(stages.ground.settings.url_retry_delays_s)
+        # Between reading and post-processing, in order.
+        self._pending: deque[Future[ImageChunk]] = deque()
 
     def run(self, network: ImageNetwork, items: list[Item]) -> None:
         """Run items up to where the hold is told to stop; raises TextsNotRead."""
@@ -81,13 +84,22 @@ class ImageRun:
             self._run_chunks(self._chunk(network, texts, *each) for each in again)
 
     def _run_chunks(self, chunks: Iterable[ImageChunk]) -> None:
-        pending: deque[Future[ImageChunk]] = deque()
         for chunk in chunks:
-            pending.append(self._start(chunk))
-            if len(pending) >= self._stages.depth:
-                self._collect(pending.popleft())
-        while pending:
-            self._collect(pending.popleft())
+            self._pending.append(self._start(chunk))
+            if len(self._pending) >= self._stages.depth:
+                self._collect(self._pending.popleft())
+        while self._pending:
+            self._collect(self._pending.popleft())
+
+    def _wait_on(self) -> None:
+        """Say that a slow server is no stall, and collect meanwhile what is back from the device.
+
+        The next chunk may wait for the memory of these: of what is to be drawn on, and of one whose
+        decoding failed, the bytes are let go here alone.
+        """
+        self._hold.moved()
+        while self._pending and _is_back(self._pending[0]):
+            self._collect(self._pending.popleft())
 
     def _chunks(
         self, network: ImageNetwork, items: list[Item], texts: torch.Tensor | None
@@ -111,10 +123,10 @@ class ImageRun:
 
     def _start(self, chunk: ImageChunk) -> "Future[ImageChunk]":
         limit = chunk.network.record.limits.max_bytes
-        reader = self._stages.reader
+        reader, requester = self._stages.reader, replace(self._hold.requester, beat=self._wait_on)
         with timed(reading_stage(chunk.items), self._hold.timeline):
             contents = self._hold.surely(
-                lambda: reader.read(chunk.items, limit, self._hold.requester, self._ahead.ranges)
+                lambda: reader.read(chunk.items, limit, requester, self._ahead.ranges)
             )
         network = chunk.network
         asked = Asked(network.channels, network.record.limits, network.least(self._lease.params))
@@ -224,6 +236,11 @@ class ImageRun:
             log.exception("item_not_postprocessed", shard=self._lease.shard_id, index=index)
             message = "This item's result could not be put together; the operator's logs say why."
             return ItemError("internal_error", message)
+
+
+def _is_back(decoded: "Future[ImageChunk]") -> bool:
+    """Say whether a chunk can be collected, or its failure raised, without waiting."""
+    return decoded.done() and (decoded.exception() is not None or decoded.result().pieces.done())
 
 
 def leading(items: list[Item], start: int, most: int) -> list[Item]:

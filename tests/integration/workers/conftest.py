@@ -103,10 +103,13 @@ def new_stages(
             outside: Any = egress,
             pictures: Any = PLAIN_BYTES,
             films: FilmDecoders = films,
+            budget: FetchBudget | None = None,
         ) -> Stages:
             batcher = Batcher(wait_s, flight)
             stack.callback(batcher.close)
-            reader = Reader(on.storage, Fetches(outside, fetchers, FetchBudget()), fetchers)
+            reader = Reader(
+                on.storage, Fetches(outside, fetchers, budget or FetchBudget()), fetchers
+            )
             # Pictures in these tests are tiny, and meet each other while they are decoded.
             return Stages(on, reader, decoders, pictures, films, videos, batcher, flight, depth)
 

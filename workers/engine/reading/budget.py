@@ -9,7 +9,8 @@ for more when the server says a length, or sends more:
 Who waits holds nothing: neither a request to a host, nor bytes. Only what has come is held while
 other URLs of its chunk are waited for. So that no two chunks wait for each other's memory, the
 oldest that is being fetched waits only for such as are all there: these will be decoded and let go
-whatever it does. Beyond them it has one file at a time.
+whatever it does, and what its own shard keeps of them to be drawn on is let go while it waits
+(workers.engine.images). Beyond them it has one file at a time.
 
 What may be under way at one host is limited, for its sake and for that of the others: in requests
 and in bytes. Tenants who wait for the same host take turns. And large files leave a part of the

@@ -72,11 +72,16 @@ class Fetches:
             for wanted in pending:
                 self._ask(wanted, min(GUESS_BYTES, max_bytes))
             pending.reverse()
-            while pending:
-                # Popped: one that stayed would hold on to its bytes.
-                content = self._awaited(pending.pop())
-                requester.beat()
-                yield content
+            try:
+                while pending:
+                    # Popped: one that stayed would hold on to its bytes.
+                    content = self._awaited(pending.pop())
+                    requester.beat()
+                    yield content
+            finally:
+                # Of a shard that failed meanwhile: nobody wants the others any more.
+                for wanted in pending:
+                    self._give_up(wanted)
 
     def stream(
         self, url: str, max_bytes: int, timeout_s: float, requester: Requester
@@ -109,12 +114,15 @@ class Fetches:
         requester = wanted.requester
         while not wait([wanted.answer], 0 if requester.stopped.is_set() else _BEAT_S).done:
             if requester.stopped.is_set():
-                # One that is under way ends by itself, and gives back what it holds.
-                if wanted.visit is not None:
-                    self._budget.give_up(wanted.visit)
+                self._give_up(wanted)
                 return _STOPPED
             requester.beat()
         return wanted.answer.result()
+
+    def _give_up(self, wanted: _Wanted) -> None:
+        """Take a URL out of the line; one under way ends by itself and gives back its bytes."""
+        if wanted.visit is not None:
+            self._budget.give_up(wanted.visit)
 
     def _fetch(self, wanted: _Wanted, visit: Visit) -> None:
         """See one URL through to its answer, or back into the line."""
