@@ -30,17 +30,17 @@ def test_digits_are_trained_from_scratch_within_a_minute_and_the_version_answers
     params = {"epochs": 5, "learning_rate": 3e-3}
     began_at = time.monotonic()
     with stack.client() as client:
-        training = client.trainings.create(classes, name="my/digits", params=params)
+        training = client.trainings.create(classes, name="my/trained-digits", params=params)
         training = client.trainings.wait(training, timeout=2 * MOST_S)
         lasted_s = time.monotonic() - began_at
         assert (training.status, training.outcome) == ("completed", "succeeded")
-        assert str(training.model) == "my/digits@1"
+        assert str(training.model) == "my/trained-digits@1"
         accuracy = training.progress["history"][training.progress["best_epoch"] - 1]
         print(f"validation accuracy {accuracy['validation_accuracy']:.4f} in {lasted_s:.0f} s")
         assert accuracy["validation_accuracy"] >= 0.95
         assert lasted_s < MOST_S
         job = client.wait(client.submit(digits_folder, model=str(training.model)), timeout=60)
-        assert str(job.model) == "my/digits@1"
+        assert str(job.model) == "my/trained-digits@1"
         found = [row["predictions"][0]["class"] for row in results_of(client, job.id)]
     _, truth = heldout_digits()
     assert np.mean([name == str(label) for name, label in zip(found, truth, strict=True)]) >= 0.95
@@ -52,7 +52,7 @@ def test_a_killed_worker_goes_on_at_the_last_turn_and_small_jobs_do_not_wait(
     # Turns of a second, and a training that would go on for minutes.
     params = {"epochs": 200, "patience": 200}
     with running_stack(tmp_path, PIXELMILL_TRAINING_TURN_S="1") as stack, stack.client() as client:
-        training = client.trainings.create(classes, name="my/digits", params=params)
+        training = client.trainings.create(classes, name="my/trained-digits", params=params)
 
         def steps() -> int:
             return steps_of(client.trainings.get(training))

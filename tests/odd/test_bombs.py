@@ -17,6 +17,7 @@ from jobs.archives import ArchiveError, Member, expand, sniff_file, walk
 from jobs.archives import Limits as ArchiveLimits
 from models.media.sampling import Sampling
 from models.records.record import VIDEO_LIMITS, Limits
+from tests.e2e.stacks import wait_for
 from tests.odd.bombs import ANSWER, FAMILIES, Bomb, bombs_of
 from workers.walls.films import FilmDecoders, FilmError, spooled_film
 from workers.walls.pictures import Asked, Packed, PictureDecoders
@@ -152,6 +153,8 @@ def test_a_bomb_ends_soon_in_little_memory_and_clearly(server: ForkServer, famil
 
 def fault(server: ForkServer, family: str, odd: Bomb) -> str | None:
     """Set a bomb off; gives what it did that it may not."""
+    # The decoder of the one before may take a moment to end, and is none of this one's.
+    wait_for(lambda: not any(map(peak_of, children_of(server.pid))), 60, "decoders to end")
     rest, watch, began = forget_peak(), Watch(server), time.monotonic()
     with watch.looking():
         code = CODES[family](server, odd.data)
