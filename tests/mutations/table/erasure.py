@@ -86,7 +86,7 @@ ERASURE = (
     ),
     Mutation(
         "jobs/aftercare/tidying.py",
-        "return results | {job.manifest} | Manifest(ground.storage, job.manifest).blobs()",
+        "return results | {job.manifest} | items",
         "return results | {job.manifest}",
         red=("tests/integration/jobs/test_tidying.py::"
              "test_the_segment_of_an_attempt_that_died_before_its_commit_is_deleted",),

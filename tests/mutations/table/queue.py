@@ -81,8 +81,8 @@ QUEUE = (
     ),
     Mutation(
         "jobs/queue/completion.py",
-        "if was_broken_off or unprepared else None",
-        "if unprepared else None",
+        "is_untidy = was_broken_off or unprepared or",
+        "is_untidy = unprepared or",
         red=("tests/integration/jobs/test_tidying.py::"
              "test_the_segment_of_an_attempt_that_died_before_its_commit_is_deleted",),
         why="What a dead attempt wrote stays in the store for ever.",
