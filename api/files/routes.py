@@ -41,7 +41,7 @@ _LONGEST_FIELD = 1024
     query=UploadQuery,
 )
 def upload_file() -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Upload an image, an archive (zip, tar, tar.gz, .bz2, .xz, .zst, 7z), or a JSONL file.
+    """Upload an image, an archive (zip, tar, tar.gz, .bz2, .xz, .zst, .lz4, 7z), or a JSONL file.
 
     Send multipart/form-data with a part `file` (and `purpose`), or the bytes themselves as the body
     with their name as `?filename=`. The body is streamed to storage; there is no need to know its

@@ -27,8 +27,8 @@ def words_of(wanted: Wanted) -> dict[str, str]:
     said = {
         "of": wanted.status.value if wanted.status is not None else "",
         "class": wanted.label or "",
-        "least": f"{wanted.at_least:g}" if wanted.at_least > 0 else "",
-        "most": f"{wanted.at_most:g}" if wanted.at_most < 1 else "",
+        "least": f"{wanted.at_least:.12g}" if wanted.at_least > 0 else "",
+        "most": f"{wanted.at_most:.12g}" if wanted.at_most < 1 else "",
     }
     return {name: value for name, value in said.items() if value}
 
