@@ -173,8 +173,8 @@ class JobCreate(JobOptions):
 
     input_file_id: FileId | None = Field(
         None,
-        description="An uploaded image, archive (zip, tar, tar.gz, .bz2, .xz, .zst, 7z) or JSONL "
-        "file.",
+        description="An uploaded image, archive (zip, tar, tar.gz, .bz2, .xz, .zst, .lz4, 7z) or "
+        "JSONL file.",
     )
     requests: list[dict[str, Any]] | None = Field(
         None, description="Items: `{custom_id, input: {url | file_id | data}}`."

@@ -287,7 +287,7 @@ class Stack:
             if told["pids"] and len(told["at_work"]) == len(told["pids"]):
                 return
             if time.monotonic() > deadline:
-                say("stack", "not all workers run jobs yet; what they say is above")
+                say("stack", "not all workers run jobs yet: they still begin, or say above why not")
                 return
             time.sleep(0.05)
 
