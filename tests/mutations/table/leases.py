@@ -11,15 +11,14 @@ LEASES = (
         "jobs/leases/leased.py",
         "return and_(self.is_one(key), self.fence == fence, self.is_open)",
         "return and_(self.is_one(key), self.is_open)",
-        red=(f"{_LIFECYCLE}::test_a_late_commit_is_discarded",),
+        red=(f"{_LEASES}::test_a_heart_beats_until_the_lease_is_lost",),
         why="The fence is not compared: a worker thought dead commits over another's work.",
     ),
     Mutation(
         "jobs/leases/leased.py",
         "return and_(self.is_open, self.until > db_now())",
         "return self.is_open",
-        red=("tests/integration/workers/errands/test_comparing.py::"
-             "test_the_changes_of_a_turn_that_died_are_tidied_and_those_that_count_stay",),
+        red=(f"{_LEASES}::test_who_was_late_holds_nothing_any_more",),
         why="A lease that ran out counts as taken: what its holder left is never tidied.",
     ),
     Mutation(
