@@ -102,8 +102,8 @@ TENANTS = (
         "jobs/aftercare/evaluation.py",
         "            Evaluation.tenant_id == tenant_id,\n",
         "",
-        red=("tests/integration/workers/errands/test_evaluating.py::"
-             "test_a_tenant_finds_its_own_newest_evaluations_of_one_version_alone",),
+        red=("tests/integration/api/jobs/test_evaluations.py::"
+             "test_a_versions_card_has_the_newest_evaluations_of_its_own_tenant",),
         why="A shared model's card shows what others' data made of it.",
     ),
     Mutation(
