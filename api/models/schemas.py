@@ -262,10 +262,14 @@ class AliasPut(Strict):
     canary: CanaryBody | None = None
 
 
+# Shown in the document; who reads it says more of what is wrong (jobs.versions.lists).
+_CURSOR: dict[str, Any] = {"pattern": "^.+@[0-9]{1,9}$"}
+
+
 class ModelListQuery(Strict):
     """Which models or versions to list. A page of large records may hold fewer than `limit`."""
 
-    after: Annotated[str, Field(max_length=512, pattern="^.+@[0-9]{1,9}$")] | None = Field(
+    after: Annotated[str, Field(max_length=512, json_schema_extra=_CURSOR)] | None = Field(
         None, description="`last_id` of the page before, such as `digits@3`."
     )
     limit: int = Field(20, ge=1, le=100)
