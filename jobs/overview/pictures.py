@@ -90,8 +90,7 @@ def picture_of(ground: Ground, buckets: Buckets, job: Job, index: int) -> Pictur
     kind = media_type_of(content)
     if kind is None:
         raise NotFound(
-            "Browsers do not show files of this kind. Submit with `gallery`, and workers keep a "
-            "small picture of each item."
+            "Browsers do not show files of this kind."
         )
     return Picture(content, kind)
 
@@ -103,12 +102,19 @@ def unseen(job: Job) -> str | None:
     return None
 
 
-def unshowable(item: Item) -> str | None:
-    """Say why an item's bytes are not fetched for a page; None where they are."""
+def unopened(item: Item) -> str | None:
+    """Say why nobody fetches an item's bytes to show it; None where somebody may."""
     if item.encoding == "url":
         return "The picture lies at an address, which is not called again to show it."
     if item.encoding == "refused":
         return item.error_message
+    return None
+
+
+def unshowable(item: Item) -> str | None:
+    """Say why an item's bytes are not sent to a browser as they are; None where they may be."""
+    if (reason := unopened(item)) is not None:
+        return reason
     if max(item.size, item.length) > LARGEST:
         return f"The file has {item.size:,} bytes: pages show pictures of up to {LARGEST:,}."
     return None

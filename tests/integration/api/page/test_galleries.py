@@ -8,7 +8,7 @@ import pytest
 
 from jobs.base.bootstrap import Ground
 from jobs.base.states import ItemStatus
-from jobs.base.storage import segment_name
+from jobs.base.storage import segment_name, thumbnails_name
 from jobs.queue.commits import Tally, commit
 from jobs.results.segments import Row, to_json, write_segment
 from jobs.results.summaries import summarize, write_summary
@@ -40,7 +40,7 @@ def run_gallery(ground: Ground, predictions: Any) -> None:
     name = segment_name(lease.job_id, lease.first, lease.fence)
     places = {n: ((n - 1) * len(SMALL), len(SMALL)) for n in range(1, lease.count)}
     file = io.BytesIO(SMALL * lease.count)
-    write_thumbnails(ground.storage, name, lease.count, places, file)
+    write_thumbnails(ground.storage, thumbnails_name(name), lease.count, places, file)
     write_segment(ground.storage, name, rows)
     tally = Tally(succeeded=len(rows), summary=write_summary(summarize(rows)))
     assert commit(ground.database, lease, name, tally, 0.1)
