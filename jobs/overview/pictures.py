@@ -35,6 +35,10 @@ _KINDS = (
 )
 
 
+class OnlySmall(NotFound):
+    """A picture is not for a browser as it is: of another kind, or too large for a page."""
+
+
 class Picture(NamedTuple):
     """A file that a browser shows, and its media type."""
 
@@ -75,12 +79,17 @@ def read_result(ground: Ground, job: Job, index: int) -> Row | None:
 
 
 def picture_of(ground: Ground, buckets: Buckets, job: Job, index: int) -> Picture:
-    """Give an item's picture; raises NotFound, saying why there is none to be shown."""
+    """Give an item's picture; raises NotFound, saying why there is none to be shown.
+
+    Raises OnlySmall where a small one may be (jobs.results.opened).
+    """
     if (reason := unseen(job)) is not None:
         raise NotFound(reason)
     item = read_item(ground, job, index)
-    if (reason := unshowable(item)) is not None:
+    if (reason := unopened(item)) is not None:
         raise NotFound(reason)
+    if (reason := unshowable(item)) is not None:
+        raise OnlySmall(reason)
     try:
         content = b"".join(_parts(ground, buckets, item))
     except BlobMissing as err:
@@ -89,9 +98,7 @@ def picture_of(ground: Ground, buckets: Buckets, job: Job, index: int) -> Pictur
         raise NotFound(f"The picture cannot be read: {err}") from err
     kind = media_type_of(content)
     if kind is None:
-        raise NotFound(
-            "Browsers do not show files of this kind."
-        )
+        raise OnlySmall("Browsers do not show files of this kind.")
     return Picture(content, kind)
 
 

@@ -12,7 +12,16 @@ from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotFound
 from jobs.buckets.sources import Buckets
 from jobs.inputs.manifests import Item
-from jobs.overview.pictures import Picture, picture_of, read_item, read_result, unopened, unseen, unshowable
+from jobs.overview.pictures import (
+    OnlySmall,
+    Picture,
+    picture_of,
+    read_item,
+    read_result,
+    unopened,
+    unseen,
+    unshowable,
+)
 from jobs.results.opened import small_picture
 from jobs.tables import Job
 
@@ -81,8 +90,8 @@ def _picture(ground: Ground, buckets: Buckets, job: Job, index: int) -> Picture:
     """Give an item's picture, or a small one where browsers show no files of its kind."""
     try:
         return picture_of(ground, buckets, job, index)
-    except NotFound:
-        if not job.gallery and unopened(read_item(ground, job, index)) is not None:
+    except NotFound as err:
+        if not (job.gallery or isinstance(err, OnlySmall)):
             raise
         return Picture(small_picture(ground, job, index), "image/jpeg")
 
