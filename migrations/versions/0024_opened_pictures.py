@@ -1,4 +1,4 @@
-"""Small pictures that are made when somebody opens a gallery, of jobs that keep none."""
+"""Small pictures that are made when somebody opens one; when a job was first claimed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,7 +29,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("made_at IS NULL"),
         sqlite_where=sa.text("made_at IS NULL"),
     )
+    op.add_column("jobs", sa.Column("claimed_at", sa.Float(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("jobs", "claimed_at")
     op.drop_table("opened_pictures")

@@ -69,7 +69,7 @@ def test_an_address_says_what_is_wanted(wanted: Wanted) -> None:
     assert read_wanted(words_of(wanted)) == wanted
 
 
-@pytest.mark.parametrize("asked", [{"least": "2"}, {"most": "nan"}, {"least": "x"}, {"of": "x"}])
+@pytest.mark.parametrize("asked", [{"least": "2"}, {"below": "nan"}, {"least": "x"}, {"of": "x"}])
 def test_what_cannot_be_wanted_is_refused(asked: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest):
         read_wanted(asked)

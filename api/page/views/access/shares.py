@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from api.current import actor, buckets, ground
 from api.jobs.shares import ShareCreate, share_view
 from api.page.blueprint import page_blueprint
-from api.page.drawing import SMALL, shown
+from api.page.drawing import WORDS_ALONE, shown
 from api.page.forms import read_form, takes_form
 from api.page.linked import linked
 from api.page.rows import job_row
@@ -144,7 +144,7 @@ def _results_of(job: Job) -> dict[str, object]:
     if job.outputs_erased_at is None:
         page = read_page(ground(), job, parse_cursor(after) if after else Cursor(), _ROWS, None)
     return {
-        "items": [shown(linked(row), SMALL) for row in page.rows],
+        "items": [shown(linked(row), WORDS_ALONE) for row in page.rows],
         # Of what lies at an address, or could not be decoded, there is none.
         "pictured": {row.index for row in page.rows if _has_picture(job, row)},
         "after": after,

@@ -143,8 +143,10 @@ def test_results_are_chosen_by_class_and_confidence(
     job = caller.submit(8)["id"]
     run_gallery(ground, lambda index: [one("cat" if index % 2 else HOSTILE, index / 10)])
     for view in ("", "&view=pictures"):
-        chosen = visitor.get(f"/jobs/{job}?class=cat&least=0.3&most=0.5{view}").text
-        assert [n for n in range(8) if f"item-{n}<" in chosen] == [3, 5]
+        chosen = visitor.get(f"/jobs/{job}?class=cat&least=0.3&below=0.5{view}").text
+        assert [n for n in range(8) if f"item-{n}<" in chosen] == [3]
+        chosen = visitor.get(f"/jobs/{job}?class=cat&least=0.3&below=1{view}").text
+        assert [n for n in range(8) if f"item-{n}<" in chosen] == [3, 5, 7]
     by_label = visitor.get(f"/jobs/{job}", query_string={"class": HOSTILE}).text
     assert [n for n in range(8) if f"item-{n}<" in by_label] == [0, 2, 4, 6]
     assert "<script>alert" not in by_label
