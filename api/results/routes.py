@@ -19,11 +19,11 @@ from api.web.parsing import read_query
 from jobs.base.errors import NotFound
 from jobs.forms.export import Export, begun, task_and_labels
 from jobs.queue.reading import get_job
+from jobs.results.opened import small_picture
 from jobs.results.overlays import read_overlay
 from jobs.results.rows import Cursor, extent_of, parse_cursor, read_page, read_rows
 from jobs.results.segments import Row
 from jobs.results.summaries import summary_of
-from jobs.results.opened import small_picture
 from jobs.tables import Job
 from models.catalog import prediction_of
 

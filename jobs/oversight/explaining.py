@@ -71,10 +71,10 @@ def _while_waiting(facts: Facts) -> str:
     if not facts.workers:
         return f"No worker of pool {facts.pool} lives; {_START.get(facts.pool, 'start one')}."
     if facts.silent_s > LATE_S:
-        who = "The only worker" if facts.workers == 1 else f"Each of {facts.workers} workers"
+        who = "The only worker" if facts.workers == 1 else "The latest of the workers"
         return (
-            f"{who} of pool {facts.pool} was last heard of {facts.silent_s:.0f} s ago or more: it "
-            "may be gone, or cannot reach the database."
+            f"{who} of pool {facts.pool} was last heard of {facts.silent_s:.0f} s ago: it may be "
+            "gone, or cannot reach the database."
         )
     if facts.drained == facts.workers:
         drained = "The only worker" if facts.workers == 1 else f"All {facts.workers} workers"

@@ -16,7 +16,6 @@ from jobs.queue.forecast import forecast
 from jobs.tables import Job, Shard, Tenant, WorkerProcess
 
 
-
 @dataclass(frozen=True, slots=True)
 class OpenJob:
     """A job that is not over; `held` are its shards that each worker has."""
@@ -66,9 +65,7 @@ def silent_holders(session: Session, job: Job) -> list[tuple[str, float]]:
     holders = select(Shard.owner).where(Shard.job_id == job.id, Shard.state == ShardState.LEASED)
     query = (
         select(WorkerProcess.node, quiet_s)
-        .where(
-            WorkerProcess.node.in_(holders), WorkerProcess.seen_at > 0, quiet_s > LATE_S
-        )
+        .where(WorkerProcess.node.in_(holders), WorkerProcess.seen_at > 0, quiet_s > LATE_S)
         .order_by(WorkerProcess.node)
     )
     return [(node, seconds) for node, seconds in session.execute(query)]

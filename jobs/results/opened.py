@@ -4,9 +4,9 @@
                                ▲                  │
                                └── lapse, fail ───┘ it died, or the store was away
 
-Who asks for one gets those of its neighbours made as well, for they are looked at next. An inference
-worker makes them (workers.engine.galleries): it has the decoders, behind their walls. They lie in
-one blob, in the form of those of a shard (jobs.results.thumbnails), and go when those would.
+Who asks for one gets those of its neighbours made as well, for they are looked at next. An
+inference worker makes them (workers.engine.galleries), for it has the decoders. They lie in one
+blob, in the form of those of a shard (jobs.results.thumbnails), and go when those would.
 
 None are made of jobs that have their inputs erased, which may happen at any moment, nor of
 addresses, which are not called again to show something.

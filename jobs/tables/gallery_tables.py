@@ -27,7 +27,5 @@ class OpenedPictures(Table):
     blob: Mapped[str | None] = mapped_column(String)
 
     __table_args__ = (
-        Index(
-            "ix_opened_pictures_asked", "asked_at", postgresql_where=_OPEN, sqlite_where=_OPEN
-        ),
+        Index("ix_opened_pictures_asked", "asked_at", postgresql_where=_OPEN, sqlite_where=_OPEN),
     )

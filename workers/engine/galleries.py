@@ -26,7 +26,6 @@ from models.answers.thumbnails import LONGEST_SIDE, thumbnail
 from models.media.sampling import Sampling
 from models.records.record import Limits
 from workers.engine.decoding.decoder import Pictures, packed
-from workers.engine.decoding.walled import WalledDecoders
 from workers.engine.holding.requester import Requester
 from workers.engine.reading.reader import Reader
 from workers.engine.thumbnails import Thumbnails

@@ -18,8 +18,8 @@ from api.page.timeline import timeline_of
 from api.page.views.job_list import cancel_one, delete_one, retry_one
 from api.results.forms.table import FORMS
 from api.web.parsing import validated
-from jobs.base.states import TERMINAL
 from jobs.aftercare.output_files import results_kept_until
+from jobs.base.states import TERMINAL
 from jobs.forms.export import task_and_labels
 from jobs.intake.submission import submit
 from jobs.oversight.open_jobs import silent_holders, why_not_running

@@ -1,4 +1,4 @@
-"""Small pictures of a job that keeps none are made when somebody opens one, and go when inputs go."""
+"""Small pictures of a job that keeps none are made for who opens one, and go when inputs go."""
 
 import io
 
