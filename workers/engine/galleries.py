@@ -60,7 +60,7 @@ class Galleries:
 
     def make_all(self, stops: Callable[[], bool]) -> None:
         """Make all that was asked for, until `stops` says so."""
-        while not stops() and self.make_next():
+        while self.has_work() and not stops() and self.make_next():
             pass
 
     def make_next(self) -> bool:

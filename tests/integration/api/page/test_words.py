@@ -36,11 +36,11 @@ def heard_of(ground: Ground, seconds_ago: float) -> None:
 def test_a_worker_that_gives_no_sign_is_named_before_anybody_calls_it_dead(
     visitor: Visitor, ground: Ground, running: str
 ) -> None:
-    heard_of(ground, 9)
+    heard_of(ground, 5)
     assert "last heard of" not in visitor.get(f"/jobs/{running}/live").text
-    heard_of(ground, 14)
+    heard_of(ground, 8)
     text = visitor.get(f"/jobs/{running}/live").text
-    assert f"The worker {WORKER}, which runs a part of it, was last heard of 14 s ago." in text
+    assert f"The worker {WORKER}, which runs a part of it, was last heard of 8 s ago." in text
     assert "Nothing is lost by it" in text
 
 
