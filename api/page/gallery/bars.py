@@ -13,7 +13,7 @@ _STAGES = {
     "read": "Read",
     "fetch": "Fetched",
     "decode": "Decoded",
-    "batch_wait": "Waited for a batch",
+    "batch_wait": "Batched",
     "infer": "Inferred",
     "write": "Written",
 }
