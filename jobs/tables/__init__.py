@@ -5,18 +5,16 @@ model_tables.py       versions, aliases, the log of changes
 comparison_tables.py  comparisons, shadows
 evaluation_tables.py  evaluations; training_tables.py: trainings
 bucket_tables.py      allowances of buckets, connections, outputs; watch_tables.py: watches
-gallery_tables.py     small pictures that somebody opened
 upload_tables.py      uploads that resume; worker_tables.py: worker processes
 webhook_tables.py     endpoints of webhooks, deliveries
-access_tables.py      ended sessions, links that show a job
+access_tables.py      ended sessions, links that show a job, pictures that somebody opened
 """
 
-from jobs.tables.access_tables import EndedSession, Share
+from jobs.tables.access_tables import EndedSession, OpenedPictures, Share
 from jobs.tables.bases import Table
 from jobs.tables.bucket_tables import BucketAllowance, Connection, JobOutput
 from jobs.tables.comparison_tables import Comparison, ModelShadow
 from jobs.tables.evaluation_tables import Evaluation
-from jobs.tables.gallery_tables import OpenedPictures
 from jobs.tables.job_tables import ApiKey, File, IdempotencyKey, Job, Shard, Tenant
 from jobs.tables.model_tables import AuditEntry, ModelAlias, ModelVersion
 from jobs.tables.training_tables import Training
