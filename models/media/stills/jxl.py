@@ -152,8 +152,10 @@ def _decode(data: bytes, depth: int, channels: int, _least: int | None) -> Pixel
 
 
 def _of_8_bits(samples: NDArray[np.unsignedinteger[Any]], depth: int) -> Pixels:
+    if depth == 8:
+        return np.asarray(samples, np.uint8)
     if depth > 8:
         return np.right_shift(samples, depth - 8).astype(np.uint8)
     most = 2**depth - 1
     scale = np.array([(255 * each + most // 2) // most for each in range(most + 1)], np.uint8)
-    return samples.astype(np.uint8) if depth == 8 else np.take(scale, samples, mode="clip")
+    return scale[np.minimum(samples, most)]

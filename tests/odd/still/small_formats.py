@@ -152,7 +152,7 @@ def bmp(
     """Put rows behind the headers; a negative height is top-down."""
     start = 54 + len(table)
     header = struct.pack("<2sIHHI", b"BM", start + len(rows), 0, 0, start)
-    colors = 0 if compression == 3 else len(table) // 4
+    colors = 0 if compression in (3, 6) else len(table) // 4
     information = struct.pack(
         "<IiiHHIIiiII", 40, WIDTH, height, 1, bits, compression, len(rows), 2835, 2835, colors, 0
     )
@@ -194,13 +194,35 @@ def bmps() -> Iterator[OddPicture]:
         rows = np.packbits(spread.reshape(HEIGHT, -1).astype(np.uint8), axis=1).tobytes()
         shown = rgb(values[luma >> (8 - bits)])
         yield OddPicture(f"{bits}.bmp", bmp(rows, bits, table=ramp), (shown,))
+    yield from _masked()
     small = struct.pack("<2sIHHI", b"BM", 26 + up.nbytes, 0, 0, 26)
     small += struct.pack("<IHHHH", 12, WIDTH, HEIGHT, 1, 24) + up.tobytes()
     yield OddPicture("os2.bmp", small, (SCENE,))
     yield OddPicture("bytes-after.bmp", bmp(up.tobytes(), 24) + bytes(99), (SCENE,))
+    inside = bytearray(bmp(up.tobytes(), 24))
+    struct.pack_into("<I", inside, 10, 0)
+    yield OddPicture("pixels-inside-header.bmp", bytes(inside), error=FAILED)
     yield OddPicture("cut.bmp", bmp(up.tobytes(), 24)[: up.nbytes // 2], error=FAILED)
     half = bmp(runs[: len(runs) // 2], 8, compression=1, table=table)
     yield OddPicture("run-lengths-cut.bmp", half, error=FAILED)
+
+
+def _masked() -> Iterator[OddPicture]:
+    """32 bits a pixel, in orders that only the masks tell."""
+    for name, masks in {
+        "red-first": (0xFF, 0xFF00, 0xFF0000), "high": (0xFF000000, 0xFF0000, 0xFF00),
+        "10-bit": (0x3FF00000, 0xFFC00, 0x3FF), "mixed": (0xFF00, 0xFF, 0xFF0000),
+    }.items():  # fmt: skip
+        words = np.zeros((HEIGHT, WIDTH), np.uint32)
+        for channel, mask in enumerate(masks):
+            shift = (mask & -mask).bit_length() - 1
+            most = mask >> shift
+            words |= (SCENE[::-1, :, channel].astype(np.uint32) * most // 255) << shift
+        table = struct.pack("<3I", *masks)
+        rows = words.astype("<u4").tobytes()
+        yield OddPicture(f"32-{name}.bmp", bmp(rows, 32, compression=3, table=table), (SCENE,), 1)
+        alpha = bmp(rows, 32, compression=6, table=table + bytes(4))
+        yield OddPicture(f"32-{name}-alpha.bmp", alpha, (SCENE,), 1, may_refuse=True)
 
 
 def _run_lengths(row: NDArray[np.uint8]) -> bytes:
