@@ -155,7 +155,7 @@ def _of_8_bits(samples: NDArray[np.unsignedinteger[Any]], depth: int) -> Pixels:
     if depth == 8:
         return np.asarray(samples, np.uint8)
     if depth > 8:
-        return np.right_shift(samples, depth - 8).astype(np.uint8)
+        return np.asarray(np.right_shift(samples, depth - 8), np.uint8)
     most = 2**depth - 1
-    scale = np.array([(255 * each + most // 2) // most for each in range(most + 1)], np.uint8)
-    return scale[np.minimum(samples, most)]
+    spread = (np.minimum(samples, most).astype(np.uint16) * 255 + most // 2) // most
+    return np.asarray(spread, np.uint8)
