@@ -34,6 +34,8 @@ def _heics() -> Iterator[OddPicture]:
     yield OddPicture("odd-size.heic", data, (small,), LOSSY_STEPS)
     whole = (SAMPLES / "scene.heic").read_bytes()
     yield OddPicture("cut.heic", whole[: len(whole) // 2], error=FAILED)
+    larger = (SAMPLES / "crop-larger.heic").read_bytes()
+    yield OddPicture("crop-larger-than-picture.heic", larger, error=FAILED)
     yield OddPicture("brand-mif1.heic", whole[:8] + b"mif1" + whole[12:], (SCENE,), LOSSY_STEPS)
 
 

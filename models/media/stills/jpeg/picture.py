@@ -66,7 +66,9 @@ def _decode(clean: bytes, frame: JpegFrame, channels: int, least: int | None) ->
         return as_channels(
             rgb_of_cmyk(_pixels(clean, frame, "CMYK", least), is_inverted=True), channels
         )
-    return _pixels(clean, frame, "GRAY" if channels == 1 else "RGB", least)
+    # libjpeg makes no grey of the colours of a lossless picture.
+    is_grey = channels == 1 and (frame.can_be_scaled or len(frame.components) == 1)
+    return as_channels(_pixels(clean, frame, "GRAY" if is_grey else "RGB", least), channels)
 
 
 def _pixels(clean: bytes, frame: JpegFrame, space: str, least: int | None) -> Pixels:
