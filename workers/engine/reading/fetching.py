@@ -38,7 +38,7 @@ PATIENCE_S = 2.0
 # And a shard sets aside so many at most.
 MOST_ASIDE = 2 * FETCHES
 
-LATE = ItemError("late", "This item is still being fetched.", retryable=True)
+LATE = ItemError("stopped", "This item is still being fetched.")
 """In place of a URL's bytes that were set aside; never an item's result."""
 
 # What has no bytes because its shard was told to stop; no row says so.
