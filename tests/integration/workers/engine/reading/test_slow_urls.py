@@ -67,7 +67,9 @@ def run_urls(
 
     def run(outside: Stranger, files: int = 1000, *, stops: bool = False) -> tuple[Job, ShardRun]:
         requests = tuple(
-            Request(f"n{number}", url=f"https://example.com/{number}") for number in range(ITEMS)
+            # Of two hosts: one alone has no more requests than may be aside.
+            Request(f"n{number}", url=f"https://{number % 2}.example.com/{number}")
+            for number in range(ITEMS)
         )
         job = submit_items(ground, tenant, digits_model, requests=requests)
         stages = new_stages(ground, outside=outside, budget=FetchBudget(files * LARGEST))
