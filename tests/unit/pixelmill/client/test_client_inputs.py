@@ -326,7 +326,6 @@ def test_a_file_object_must_have_a_name_and_be_binary(client):
         ("file:///srv/photos/", "prefix"),
         ("s3://photos/path/a.tar", "archive"),
         ("s3://photos/path/A.TAR.GZ", "archive"),
-        ("s3://photos/path/a.tar.lz4", "archive"),
         ("s3://photos/a.tar/", "prefix"),
         ("s3://photos/list.csv", "manifest"),
         ("s3://photos/list.JSONL", "manifest"),
