@@ -168,7 +168,7 @@ Glob = Annotated[str, Field(min_length=1, max_length=LONGEST_GLOB)]
 
 
 class JobCreate(JobOptions):
-    """A job: its model, and its items in exactly one of five forms."""
+    """A job: its model, and its items in exactly one of six forms."""
 
     input_file_id: FileId | None = Field(
         None,
@@ -190,14 +190,21 @@ class JobCreate(JobOptions):
         description="A .jsonl, .csv or .parquet file in a bucket, with a column `path`: keys of "
         "its bucket, or addresses in full; and `custom_id`, if you like.",
     )
+    archive: str | None = Field(
+        None,
+        max_length=LONGEST_ADDRESS,
+        description="An archive in a bucket, `s3://bucket/photos.tar`, of any kind that can be "
+        "uploaded; or, with a slash behind it, a folder whose every archive is read: "
+        "`s3://bucket/shards/`. Its members are read where they lie.",
+    )
     include: list[Glob] | None = Field(
         None,
         max_length=MOST_GLOBS,
-        description="With `prefix`: globs, one of which a key has to match, such as `*.jpg` or "
+        description="With a folder: globs, one of which a key has to match, such as `*.jpg` or "
         "`2026/**/*.png`; relative to the prefix.",
     )
     exclude: list[Glob] | None = Field(
-        None, max_length=MOST_GLOBS, description="With `prefix`: globs that no key may match."
+        None, max_length=MOST_GLOBS, description="With a folder: globs that no key may match."
     )
     connection: str | None = Field(
         None,

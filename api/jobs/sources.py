@@ -7,8 +7,9 @@ from api.jobs.schemas import JobCreate
 from jobs.base.errors import InvalidRequest
 from jobs.intake.bucket_items import check_source
 
-_WITH_PREFIX = ("include", "exclude")
-_WITH_BUCKET = (*_WITH_PREFIX, "connection")
+_IN_BUCKETS = ("prefix", "manifest", "archive")
+_OF_FOLDERS = ("include", "exclude")
+_WITH_BUCKET = (*_OF_FOLDERS, "connection")
 
 
 def source_of(body: JobCreate) -> dict[str, Any] | None:
@@ -16,11 +17,14 @@ def source_of(body: JobCreate) -> dict[str, Any] | None:
 
     Raises InvalidRequest for what does not go with it, or may not be named.
     """
-    is_bucket = body.prefix is not None or body.manifest is not None
-    for name in _WITH_BUCKET if not is_bucket else _WITH_PREFIX if body.prefix is None else ():
+    is_bucket = any(getattr(body, name) is not None for name in _IN_BUCKETS)
+    is_folder = body.prefix is not None or (body.archive or "").endswith("/")
+    for name in () if is_folder else _OF_FOLDERS if is_bucket else _WITH_BUCKET:
         if getattr(body, name) is not None:
             raise InvalidRequest(
-                f"`{name}` goes with `prefix`, and `connection` with `manifest` too.", param=name
+                f"`{name}` goes with `prefix`, or an `archive` that is a folder and ends in /; "
+                "`connection` with any bucket.",
+                param=name,
             )
     if not is_bucket:
         return None
@@ -31,7 +35,7 @@ def source_of(body: JobCreate) -> dict[str, Any] | None:
         )
     said = {
         name: getattr(body, name)
-        for name in ("prefix", "manifest", *_WITH_BUCKET)
+        for name in (*_IN_BUCKETS, *_WITH_BUCKET)
         if getattr(body, name) is not None
     }
     check_source(ground(), buckets(), tenant_id(), said)

@@ -1,7 +1,7 @@
 """From a body that was read to a job that is stored.
 
     JSON: input_file_id, requests, urls ─┐
-          prefix, manifest (of a bucket) ┤
+          prefix, manifest, archive      ┤
     multipart: one archive or JSONL ─────┼─► model, params, webhook checked ─► jobs.intake
                images ───────────────────┘
 
@@ -51,7 +51,7 @@ DRAWN_TASKS = (
     "video-classification",
     "zero-shot-classification",
 )
-_INPUTS = ("input_file_id", "requests", "urls", "prefix", "manifest")
+_INPUTS = ("input_file_id", "requests", "urls", "prefix", "manifest", "archive")
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ class SourceView(BaseModel):
 
     prefix: str | None = None
     manifest: str | None = None
+    archive: str | None = None
     include: list[str] | None = None
     exclude: list[str] | None = None
     connection: str | None = Field(None, description="The id of the connection, if there is one.")

@@ -75,6 +75,13 @@ def item_of(owner: str, location: Location, found: Found, custom_id: str) -> Ite
     )
 
 
+def object_of(item: Item) -> tuple[Location, Found]:
+    """Give the object that an item is, or whose member it is, as it was listed."""
+    location = read_location(item.url)
+    size = item.size if item.encoding == "object" else item.object_size
+    return location, Found(location.key, size, item.etag)
+
+
 def input_of(err: BucketError, param: str) -> InvalidInput:
     """Make of a bucket's error the reason why a job's items cannot be listed."""
     return InvalidInput(str(err), code=err.code, param=param)

@@ -6,12 +6,13 @@ it was when it was listed; or why nobody can read it (`refused`): such an item i
 look at its bytes. Written and read as a stream: ten
 million items fit where ten do.
 
-A manifest that was written before there were faults, metadata and ETags has no such columns and is
-read all the same.
+A manifest that was written before there were faults, metadata, ETags and archives in buckets has no
+such columns and is read all the same.
 """
 
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, islice
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -47,6 +48,9 @@ _SCHEMA = pa.schema(
         ("etag", pa.string()),
     ]
 )
+# Where items may be members of archives in buckets. All other manifests are read by workers of the
+# version before, too.
+_SCHEMA_OF_ARCHIVES = _SCHEMA.append(pa.field("object_size", pa.int64()))
 
 
 class Item(NamedTuple):
@@ -54,22 +58,30 @@ class Item(NamedTuple):
 
     custom_id: str
     encoding: Encoding
-    # Of an object, instead of a blob: for whom and by which connection it is read
+    # Of what lies in a bucket, instead of a blob: for whom and by which connection it is read
     # (jobs.buckets.sources.Owner).
     blob: str = ""
     offset: int = 0
     # Bytes to read at `offset`, and bytes that they become.
     length: int = 0
     size: int = 0
-    # Of an object its address, such as s3://bucket/key.
+    # Of an object its address, such as s3://bucket/key; of a member of an archive in a bucket that
+    # of the archive.
     url: str = ""
     # Of a refused item: why it is errored.
     error_code: str = ""
     error_message: str = ""
     # JSON text of an object: what came beside the item and belongs to it.
     metadata: str | None = None
-    # Of an object: what its store called it when it was listed.
+    # Of an object, or the archive: what its store called it when it was listed.
     etag: str = ""
+    # Of a member of an archive in a bucket: the archive's bytes.
+    object_size: int = 0
+
+    @property
+    def lies_in_bucket(self) -> bool:
+        """Whether its bytes are read from somebody's bucket, and not from the storage."""
+        return bool(self.url) and self.encoding != "url"
 
     @property
     def shown_url(self) -> str | None:
@@ -85,6 +97,7 @@ def write_manifest(
     max_items: int,
     max_errors: int,
     repeats: Repeats = "refused",
+    in_archives_of_buckets: bool = False,
 ) -> int:
     """Write the items in order and give their number.
 
@@ -92,8 +105,9 @@ def write_manifest(
     that the caller gave; then no manifest is left behind.
     """
     names = Names()
+    schema = _SCHEMA_OF_ARCHIVES if in_archives_of_buckets else _SCHEMA
     with storage.create(name) as sink:
-        _write(sink, _counted(items, names, max_items))
+        _write(sink, schema, _counted(items, names, max_items))
         if names.count == 0:
             raise InvalidInput(
                 "The input has no items: send at least one image.", code="empty_input"
@@ -101,7 +115,7 @@ def write_manifest(
     if repeats == "refused":
         _refuse_repeats(storage, name, names, max_errors)
     else:
-        _tell_apart(storage, name, names)
+        _tell_apart(storage, name, schema, names)
     return names.count
 
 
@@ -117,14 +131,14 @@ def _counted(items: Iterable[Item], names: Names, max_items: int) -> Iterator[It
         yield item
 
 
-def _write(sink: BinaryIO, items: Iterable[Item]) -> None:
+def _write(sink: BinaryIO, schema: pa.Schema, items: Iterable[Item]) -> None:
     rows = iter(items)
     groups = iter(lambda: list(islice(rows, ROW_GROUP)), [])
     # Before the first is written, how large it is says how it is compressed.
-    first = _table(next(groups, []))
+    first = _table(schema, next(groups, []))
     codec = codec_for(first)
-    with pq.ParquetWriter(sink, _SCHEMA, compression=codec, write_statistics=False) as writer:
-        for table in chain([first], map(_table, groups)):
+    with pq.ParquetWriter(sink, schema, compression=codec, write_statistics=False) as writer:
+        for table in chain([first], map(partial(_table, schema), groups)):
             writer.write_table(table)
 
 
@@ -161,10 +175,8 @@ class Manifest:
         groups = range(self._file.metadata.num_row_groups)
         found: set[str] = set()
         for group in groups:
-            table = self._file.read_row_group(group, columns=["blob", "encoding"])
-            stored = table.filter(
-                pc.not_equal(table.column("encoding").cast(pa.string()), "object")
-            )
+            table = self._file.read_row_group(group, columns=["blob", "url"])
+            stored = table.filter(pc.equal(table.column("url"), ""))
             found.update(stored.column("blob").unique().to_pylist())
         return found - {""}
 
@@ -200,7 +212,7 @@ def _fault(line: int, first: int, custom_id: str) -> LineError:
     }
 
 
-def _tell_apart(storage: Storage, name: str, names: Names) -> None:
+def _tell_apart(storage: Storage, name: str, schema: pa.Schema, names: Names) -> None:
     """Write the manifest once more, with numbers behind the names that repeat, if any does."""
     numbering = Numbering(names)
     if not numbering.is_needed:
@@ -208,7 +220,7 @@ def _tell_apart(storage: Storage, name: str, names: Names) -> None:
     first = Manifest(storage, name)
     # The first one is read to its end before the second takes its place, which happens at once.
     with storage.create(name) as sink:
-        _write(sink, _numbered(first, numbering))
+        _write(sink, schema, _numbered(first, numbering))
 
 
 def _numbered(manifest: Manifest, numbering: Numbering) -> Iterator[Item]:
@@ -225,8 +237,8 @@ def _custom_ids(storage: Storage, name: str) -> Iterator[str]:
         yield from batch.column(0).to_pylist()
 
 
-def _table(rows: list[Item]) -> pa.Table:
+def _table(schema: pa.Schema, rows: list[Item]) -> pa.Table:
     columns = [
-        pa.array([getattr(row, field.name) for row in rows], type=field.type) for field in _SCHEMA
+        pa.array([getattr(row, field.name) for row in rows], type=field.type) for field in schema
     ]
-    return pa.Table.from_arrays(columns, schema=_SCHEMA)
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -17,8 +17,10 @@ from jobs.buckets.listing import input_of, items_of_prefix
 from jobs.buckets.lists import SUFFIXES, items_of_list, names_its_items
 from jobs.buckets.locations import LocationError, read_location
 from jobs.buckets.sources import Buckets, NoTables, Owner
+from jobs.inputs.archive_items import Walk
 from jobs.inputs.manifests import Item, Repeats
 from jobs.inputs.skipping import Skips
+from jobs.intake.bucket_archives import items_of_archives
 from jobs.tables import Job
 
 # How long a caller of `dry_run` waits for a count.
@@ -47,6 +49,10 @@ def check_source(ground: Ground, buckets: Buckets, tenant_id: str, source: dict[
         location = read_location(source[param])
         if param == "manifest" and not str(location).lower().endswith(SUFFIXES):
             raise LocationError(f"{location} is no list: its name ends in {', '.join(SUFFIXES)}.")
+        if param == "archive" and not location.parts:
+            raise LocationError(
+                f"{location} is a whole bucket; name an archive, or a folder/ in it."
+            )
         buckets.bucket(_owner(tenant_id, source), location)
     except LocationError as err:
         raise InvalidRequest(str(err), param=param) from err
@@ -55,14 +61,16 @@ def check_source(ground: Ground, buckets: Buckets, tenant_id: str, source: dict[
 
 
 def items_of_source(
-    ground: Ground, buckets: Buckets | None, job: Job, skips: Skips, beat: Callable[[], None]
+    buckets: Buckets | None, job: Job, walk: Walk
 ) -> tuple[Iterator[Item], Repeats]:
     """Give a job's items and what becomes of names that repeat.
 
     The items raise InvalidInput, whose cause is a BucketError where a store is to blame.
     """
-    source = dict(job.source or {})
-    items = list_source(ground, buckets, job.tenant_id, source, skips, beat)
+    source, ground = dict(job.source or {}), walk.ground
+    if "archive" in source:
+        return _walk_archives(buckets, job.tenant_id, source, walk), "told_apart"
+    items = list_source(ground, buckets, job.tenant_id, source, walk.skips, walk.beat)
     if "manifest" not in source:
         return items, "told_apart"
     with _opened(ground, buckets) as opened, _told("manifest"):
@@ -73,7 +81,12 @@ def items_of_source(
 def count_source(
     ground: Ground, buckets: Buckets, tenant_id: str, source: dict[str, Any]
 ) -> Counted:
-    """List a source without keeping it; raises InvalidInput as its job would."""
+    """List a source without keeping it; raises InvalidInput as its job would.
+
+    What is in archives, and in lists that are Parquet files, is known to io workers alone.
+    """
+    if "archive" in source:
+        return Counted(None, None)
     skips, until = Skips(), time.monotonic() + _COUNTED_S
 
     def beat() -> None:
@@ -99,7 +112,7 @@ def list_source(
     skips: Skips,
     beat: Callable[[], None],
 ) -> Iterator[Item]:
-    """Give the items of a source as they are found; raises InvalidInput as `items_of_source`."""
+    """Give the items of a folder or list as they are found; raises as `items_of_source`."""
     owner, param = _owner(tenant_id, source), _param_of(source)
     with _opened(ground, buckets) as opened, _told(param):
         if param == "prefix":
@@ -107,6 +120,13 @@ def list_source(
         else:
             most_faults = ground.settings.max_line_errors
             yield from items_of_list(opened, owner, source, most_faults, beat)
+
+
+def _walk_archives(
+    buckets: Buckets | None, tenant_id: str, source: dict[str, Any], walk: Walk
+) -> Iterator[Item]:
+    with _opened(walk.ground, buckets) as opened, _told("archive"):
+        yield from items_of_archives(walk, opened, _owner(tenant_id, source), source)
 
 
 @contextmanager
@@ -137,4 +157,4 @@ def _owner(tenant_id: str, source: dict[str, Any]) -> Owner:
 
 
 def _param_of(source: dict[str, Any]) -> str:
-    return "prefix" if "prefix" in source else "manifest"
+    return next(name for name in ("prefix", "manifest", "archive") if name in source)

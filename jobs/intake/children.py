@@ -85,7 +85,7 @@ def items_of_parent(ground: Ground, job: Job, beat: Callable[[], None]) -> Itera
     kind = kind_of(job)
     try:
         for item in _chosen(ground, parent, kind.wanted(ground, job, parent, version, beat)):
-            if item.encoding in ("url", "object") and not kind.may_fetch:
+            if item.url and not kind.may_fetch:
                 raise InvalidInput(f"A {kind.word} fetches nothing: owners of URLs would see it.")
             yield item
     except BlobMissing as err:

@@ -22,7 +22,7 @@ from jobs.base.traces.spans import Said
 from jobs.buckets.errors import BucketError
 from jobs.buckets.sources import Buckets
 from jobs.events.numbering import Moment, number_events
-from jobs.inputs.archive_items import IN_PROCESS, Archives
+from jobs.inputs.archive_items import IN_PROCESS, Archives, Walk
 from jobs.inputs.files import get_file
 from jobs.inputs.items import Agreed, items_of_file, names_its_items
 from jobs.inputs.manifests import Item, Repeats, write_manifest
@@ -189,6 +189,7 @@ def _write(
                     max_items=kind.most_items(settings),
                     max_errors=settings.max_line_errors,
                     repeats=repeats,
+                    in_archives_of_buckets="archive" in (job.source or {}),
                 )
     except (InvalidInput, StorageError, LeaseLost):
         # A tar.gz was unpacked into a blob of its own, which nobody would ask for any more.
@@ -210,7 +211,8 @@ def _items_of(
     if job.parent_id is not None:
         return items_of_parent(ground, job, beat), "refused"
     if job.source is not None:
-        return items_of_source(ground, buckets, job, turn.found.skips, beat)
+        walk = Walk(ground, pack, turn.found.skips, beat, archives)
+        return items_of_source(buckets, job, walk)
     with ground.database.read() as session:
         file = get_file(session, job.tenant_id, job.input_file_id or "")
     agreed = Agreed(**job.requested)

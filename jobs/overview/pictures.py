@@ -1,7 +1,7 @@
 """An item's own picture, for a browser to show: read as a worker reads it, but never decoded.
 
-raw, zip, sparse   from the blob of the input
-object             from its bucket, under the ETag that it was listed with
+raw, zip, sparse   from the blob of the input, or from an archive in a bucket
+object             from its bucket; both under the ETag that was listed
 url                not at all: whoever looks at a page calls no stranger
 """
 
@@ -16,8 +16,8 @@ from jobs.base.errors import Conflict, NotFound
 from jobs.base.states import ItemStatus, ShardState
 from jobs.base.storage import CHUNK, BlobMissing
 from jobs.buckets.errors import BucketError
-from jobs.buckets.locations import read_location
-from jobs.buckets.remote import Found
+from jobs.buckets.listing import object_of
+from jobs.buckets.remote import ranges
 from jobs.buckets.sources import Buckets, read_owner
 from jobs.inputs.manifests import Item, Manifest
 from jobs.results.segments import Row, read_segment
@@ -145,19 +145,21 @@ def is_drawable(row: Row) -> bool:
 
 
 def _parts(ground: Ground, buckets: Buckets, item: Item) -> Iterator[bytes | memoryview]:
-    if item.encoding == "object":
-        location = read_location(item.url)
-        bucket = buckets.bucket(read_owner(item.blob), location)
-        known = Found(location.key, item.size, item.etag)
-        return iter([bucket.read(location, known, 0, item.size)] if item.size else [])
-    stored = _stored(ground, item)
-    if item.encoding == "raw":
+    stored = _in_bucket(buckets, item) if item.lies_in_bucket else _stored(ground, item)
+    if item.encoding == "raw" or item.encoding == "object":
         return stored
     assert item.encoding in ("zip", "sparse")
     return extract_stream(stored, item.size, item.encoding)
 
 
-def _stored(ground: Ground, item: Item) -> Iterator[memoryview]:
+def _in_bucket(buckets: Buckets, item: Item) -> Iterator[bytes]:
+    location, known = object_of(item)
+    bucket = buckets.bucket(read_owner(item.blob), location)
+    for start, length in ranges(item.length):
+        yield bucket.read(location, known, item.offset + start, length)
+
+
+def _stored(ground: Ground, item: Item) -> Iterator[bytes | memoryview]:
     end = item.offset + item.length
     for start in range(item.offset, end, CHUNK):
         yield from ground.storage.ranges(item.blob, [start], [min(CHUNK, end - start)])

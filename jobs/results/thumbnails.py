@@ -84,7 +84,7 @@ def check_input(storage: Storage, job: Job, index: int) -> None:
     """
     try:
         item = Manifest(storage, job.manifest or "").items(index, 1)[0]
-        if item.blob and item.encoding not in ("url", "object"):
+        if item.blob and not item.lies_in_bucket:
             storage.ranges(item.blob, [item.offset], [min(1, item.length)])
     except BlobMissing as err:
         raise NotFound("The input was deleted, and its pictures with it.") from err

@@ -96,8 +96,8 @@ def submit(
         list[str],
         typer.Argument(
             metavar="PATH",
-            help="Files and folders, one archive or JSONL file, URLs, or a folder of a bucket: "
-            "s3://bucket/path/, gs://…, az://…, or file:///… on the server.",
+            help="Files and folders, one archive or JSONL file, URLs, or a folder, list or archive "
+            "in a bucket: s3://bucket/path/, gs://…, az://…, or file:///… on the server.",
             show_default=False,
         ),
     ],

@@ -15,6 +15,7 @@ from pixelmill import ApiError, Job
 from tests.documents import examples
 from tests.e2e.stacks import RunningStack, results_of, running_stack
 from tests.integration.buckets.servers import KEY_ID, LOOPBACK, S3, SECRET, s3_server
+from tests.integration.buckets.test_archives import packed
 
 WAIT_S = 120
 COUNT = 40
@@ -113,11 +114,18 @@ def test_what_no_operator_allowed_is_refused_and_no_secret_is_told(
     assert KEY_ID not in told
 
 
-def test_what_the_document_says_works_as_it_stands(house: RunningStack, s3: S3) -> None:
+def test_what_the_document_says_works_as_it_stands(
+    house: RunningStack, s3: S3, digits_folder: Path
+) -> None:
     text = (Path(__file__).parents[2] / "docs" / "buckets.md").read_text()
     s3.put(
         "digits/list.csv", next(each for each in examples(text) if not each.language).text.encode()
     )
+    pictures = [path.read_bytes() for path in sorted(digits_folder.iterdir())[:COUNT]]
+    contents = {f"{number}.png": picture for number, picture in enumerate(pictures)}
+    for name in ("photos.tar", "train-0.tar", "train-1.tar"):
+        s3.put(f"sets/{name}", packed("tar", contents))
+    operate(house, "allow", "s3://photos/sets/", "--tenant", "local", s3=s3)
     programs = str(Path(sys.executable).parent)
     environ = {
         **os.environ,
@@ -129,7 +137,9 @@ def test_what_the_document_says_works_as_it_stands(house: RunningStack, s3: S3) 
         "PIXELMILL_API_KEY": house.info["api_key"],
     }
     # The fixture has allowed the folder already.
-    operate(house, "withdraw", operate(house, "list", s3=s3).split()[0], s3=s3)
+    allowed = operate(house, "list", s3=s3).splitlines()
+    (line,) = (line for line in allowed if "s3://photos/digits/" in line)
+    operate(house, "withdraw", line.split()[0], s3=s3)
     ran = 0
     for example in examples(text):
         if not example.language:
@@ -140,10 +150,13 @@ def test_what_the_document_says_works_as_it_stands(house: RunningStack, s3: S3) 
         done = subprocess.run([*shell, code], env=environ, capture_output=True, text=True)
         assert done.returncode == 0, f"{example.place}: {done.stdout}{done.stderr}"
         ran += 1
-    assert ran == 10
+    assert ran == 12
     with house.client() as client:
-        outcomes = [job.outcome for job in client.jobs()]
-    assert outcomes[:6] == ["succeeded"] * 6
+        over = [client.wait(job, WAIT_S) for job in list(client.jobs())[:8]]
+    assert [job.outcome for job in over] == ["succeeded"] * 8
+    archives = {job.raw["source"]["archive"]: job for job in over if job.raw["source"]}
+    assert archives["s3://photos/sets/photos.tar"].request_counts.total == COUNT
+    assert archives["s3://photos/sets/"].request_counts.total == 2 * COUNT
     named = next(job for job in client_jobs(house) if job.raw["source"]["manifest"])
     with house.client() as client:
         rows = results_of(client, named.id)

@@ -22,7 +22,7 @@ from workers.engine.holding.hold import Hold
 from workers.engine.overlays import Overlays
 from workers.engine.reading.ahead import ReadAhead
 from workers.engine.reading.chunk import ImageChunk, reading_stage
-from workers.engine.reading.fetching import FETCHES
+from workers.engine.reading.fetching import FETCHES, LATE, Aside
 from workers.engine.reading.postponed import Postponed
 from workers.engine.rows import row_of, rows_not_run
 from workers.engine.stages import Stages
@@ -60,6 +60,9 @@ class ImageRun:
         self._stages, self._hold, self._lease = stages, hold, hold.lease
         self._decoders, self._overlays, self._thumbnails = decoders, overlays, thumbnails
         self._postponed = Postponed(stages.ground.settings.url_retry_delays_s)
+        # URLs of slow servers, and the items that wait for them.
+        self._aside = Aside(hold.lease.tenant_id)
+        self._late: list[int] = []
         # Between reading and post-processing, in order.
         self._pending: deque[Future[ImageChunk]] = deque()
 
@@ -72,8 +75,12 @@ class ImageRun:
             return
         finally:
             self.device_s += reader.device_s
-        self._ahead = ReadAhead(self._stages.ground.storage, items)
-        self._run_chunks(self._chunks(network, items, texts))
+        self._ahead = ReadAhead(self._stages.reader.ranges, items)
+        try:
+            self._run_chunks(self._chunks(network, items, texts))
+            self._run_late(network, items, texts)
+        finally:
+            self._stages.reader.forget(self._aside)
         while due := self._postponed.wait(self._hold):
             # Alone, in place of the rows that they have so far.
             again = (
@@ -82,6 +89,20 @@ class ImageRun:
                 if not self._postponed.is_spent
             )
             self._run_chunks(self._chunk(network, texts, *each) for each in again)
+
+    def _run_late(
+        self, network: ImageNetwork, items: list[Item], texts: torch.Tensor | None
+    ) -> None:
+        """Run what was set aside, each alone: they have gone on being fetched side by side."""
+        self._aside.is_open = False
+        late = [(index, [items[index - self._lease.first]]) for index in sorted(self._late)]
+        self._run_chunks(
+            self._chunk(network, texts, *each) for each in late if not self._hold.stopped.is_set()
+        )
+        for index, run in late:
+            place = index - self._lease.first
+            if self.rows[place].error is LATE:
+                self.rows[place : place + 1] = rows_not_run(self._hold, run, index)
 
     def _run_chunks(self, chunks: Iterable[ImageChunk]) -> None:
         for chunk in chunks:
@@ -126,7 +147,7 @@ class ImageRun:
         reader, requester = self._stages.reader, replace(self._hold.requester, beat=self._wait_on)
         with timed(reading_stage(chunk.items), self._hold.timeline):
             contents = self._hold.surely(
-                lambda: reader.read(chunk.items, limit, requester, self._ahead.ranges)
+                lambda: reader.read(chunk.items, limit, requester, self._ahead.ranges, self._aside)
             )
         network = chunk.network
         asked = Asked(network.channels, network.record.limits, network.least(self._lease.params))
@@ -183,6 +204,8 @@ class ImageRun:
                     size=chunk.sizes[position],
                 )
         for position, error in chunk.errors.items():
+            if error is LATE:
+                self._late.append(chunk.first + position)
             found[position] = row_of(
                 self._lease,
                 chunk.first + position,

@@ -6,7 +6,8 @@ pattern, as in "photos/*.jpg" ──► the same, of the files that it fits (pat
 pictures in memory           ──► uploaded as a tar of PNG files (pictures)
 data frame                   ──► its column of paths or URLs, as if these were listed (frames)
 list of URLs                 ──► `urls`
-address of a bucket's folder ──► `prefix`; of a list in a bucket (.jsonl, .csv, .parquet) `manifest`
+address of a bucket's folder ──► `prefix`; of an archive in a bucket `archive`; of a list there
+                                 (.jsonl, .csv, .parquet) `manifest`
 list of request dicts        ──► `requests`
 File (uploaded before)       ──► `input_file_id`
 """
@@ -217,8 +218,7 @@ def _plan_names(names: list[str], *, are_rows: bool) -> Plan:
     if buckets:
         if len(names) > 1:
             raise InvalidInput(f"{buckets[0]} is a bucket's; submit it alone, as a job of its own.")
-        is_list = buckets[0].lower().endswith(_LIST_SUFFIXES)
-        return Listed("manifest" if is_list else "prefix", buckets[0])
+        return Listed(_bucket_member(buckets[0]), buckets[0])
     urls = [name for name in names if is_url(name)]
     if urls and len(urls) < len(names):
         raise InvalidInput(f"{urls[0]} is a URL but others are paths; submit them as two jobs.")
@@ -240,6 +240,13 @@ def _plan_names(names: list[str], *, are_rows: bool) -> Plan:
             f"{gathered.skips.total()}."
         )
     return gathered
+
+
+def _bucket_member(address: str) -> str:
+    """Say which member of a submission an address in a bucket is, by its name."""
+    if address.lower().endswith(_LIST_SUFFIXES):
+        return "manifest"
+    return "archive" if is_batch(address.lower().removesuffix(".lz4")) else "prefix"
 
 
 def _check_path(path: Path, *, alone: bool) -> None:

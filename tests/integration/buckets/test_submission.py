@@ -43,6 +43,11 @@ def submit(caller: Caller, **members: Any) -> Any:
         ({"urls": ["https://a/b"], "include": ["*"]}, "include", "invalid_request"),
         ({"manifest": f"{PREFIX}a.csv", "exclude": ["*"]}, "exclude", "invalid_request"),
         ({"manifest": f"{PREFIX}a.txt"}, "manifest", "invalid_request"),
+        ({"archive": "s3://photos/a.tar"}, "archive", "bucket_not_allowed"),
+        ({"archive": "s3://photos/"}, "archive", "invalid_request"),
+        ({"archive": f"{PREFIX}a.tar", "include": ["*"]}, "include", "invalid_request"),
+        ({"archive": f"{PREFIX}a.tar", "prefix": PREFIX}, "archive", "invalid_request"),
+        ({"archive": f"{PREFIX}a.tar", "delete_inputs": True}, "delete_inputs", "invalid_request"),
         ({"manifest": "s3://secrets/a.csv"}, "manifest", "bucket_not_allowed"),
     ],
 )
@@ -155,6 +160,7 @@ def test_a_job_tells_its_source_and_no_secret(
         "prefix": PREFIX,
         "include": ["*.png"],
         "manifest": None,
+        "archive": None,
         "exclude": None,
         "connection": None,
     }

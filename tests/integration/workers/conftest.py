@@ -20,7 +20,7 @@ from workers.engine.device.batcher import Batcher
 from workers.engine.engine import Engine
 from workers.engine.holding.flight import FlightRecord
 from workers.engine.reading.budget import FetchBudget
-from workers.engine.reading.fetching import Fetches
+from workers.engine.reading.fetching import FETCHES, MOST_ASIDE, Fetches
 from workers.engine.reading.reader import Reader
 from workers.engine.stages import Stages
 from workers.process import Process
@@ -93,7 +93,7 @@ def new_stages(
         decoders = DecodeThreads(shards=2, each=4)
         stack.callback(decoders.shutdown)
         videos = stack.enter_context(ThreadPoolExecutor(4))
-        fetchers = stack.enter_context(ThreadPoolExecutor(4))
+        fetchers = stack.enter_context(ThreadPoolExecutor(FETCHES + MOST_ASIDE))
         flight = FlightRecord(tmp_path / "stages")
 
         def make(

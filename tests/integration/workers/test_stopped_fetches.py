@@ -20,6 +20,7 @@ from tests.integration.jobs.checks import check_job
 from tests.integration.workers.fakes import FakeNetwork, manifest_of
 from tests.integration.workers.films.fake_videos import PARAMS, FakeVideoNetwork
 from workers.engine.holding.keeper import Keeper
+from workers.engine.reading.fetching import FETCHES
 from workers.engine.shard import ShardRun
 from workers.engine.stages import Stages
 
@@ -71,6 +72,6 @@ def test_a_cancelled_job_of_urls_asks_for_nothing_more_and_waits_for_nobody(
         ended = check_job(ground, job.id)
         assert ended.status is JobStatus.CANCELLED
         assert ended.cancelled == ITEMS
-        # Four threads fetch in these stages.
-        assert len(server.requests) <= 4
+        # Those of its first chunk.
+        assert len(server.requests) <= FETCHES
         assert took_s < STALL_S, "the slow server is not waited for"

@@ -10,7 +10,8 @@ Who waits holds nothing: neither a request to a host, nor bytes. Only what has c
 other URLs of its chunk are waited for. So that no two chunks wait for each other's memory, the
 oldest that is being fetched waits only for such as are all there: these will be decoded and let go
 whatever it does, and what its own shard keeps of them to be drawn on is let go while it waits
-(workers.engine.images). Beyond them it has one file at a time.
+(workers.engine.images). Beyond them it has one file at a time. What a shard has set aside until its
+end, because its server is slow, waits for nobody else and is waited for by nobody.
 
 What may be under way at one host is limited, for its sake and for that of the others: in requests
 and in bytes. Tenants who wait for the same host take turns. And large files leave a part of the
@@ -37,24 +38,30 @@ _LARGE_PART = 0.75
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """One chunk that is fetched for a tenant: the bytes that it holds, and its requests."""
+    """One chunk that is fetched for a tenant: the bytes that it holds, and its requests.
+
+    Or what a shard has set aside, `is_aside`: nobody lets go of it before the shard's end.
+    """
 
     tenant: str = ""
     held: int = 0
     under_way: int = 0
+    is_aside: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Visit:
-    """One request to a host, while it waits and while it is under way.
+    """One request to a host, while it waits and while it is under way; then what it brought.
 
-    `reserved` are the bytes that it may bring.
+    `reserved` are the bytes that it may bring, `held` those that its turn holds of it.
     """
 
     turn: Turn
     host: str
     reserved: int
     number: int
+    held: int = 0
+    is_under_way: bool = False
 
 
 # Called with a visit that may begin, by whoever made room: it must not wait for anything.
@@ -89,6 +96,7 @@ class FetchBudget:
         self._total = total
         self._requests_per_host, self._bytes_per_host = requests_per_host, bytes_per_host
         self._held = 0
+        self._aside = 0
         # In the order of their beginning.
         self._open: list[Turn] = []
         # Those at which something is under way, or waited for: a job may name millions.
@@ -150,12 +158,24 @@ class FetchBudget:
             visit.reserved = size
             return True
 
+    def move(self, visit: Visit, turn: Turn) -> None:
+        """Have another turn of its tenant hold a visit, whether it waits, is under way or over."""
+        with self._lock:
+            held, under_way = visit.held, visit.is_under_way
+            self._hold(visit, -held)
+            visit.turn.under_way -= under_way
+            visit.turn = turn
+            visit.turn.under_way += under_way
+            self._hold(visit, held)
+            self._admit()
+
     def leave(self, visit: Visit) -> None:
         """End a visit that brought nothing."""
         with self._lock:
             at = self._hosts[visit.host]
             at.requests[visit.turn.tenant] -= 1
             visit.turn.under_way -= 1
+            visit.is_under_way = False
             self._reserve(visit, at, -visit.reserved)
             self._forget(visit.host)
             self._admit()
@@ -163,10 +183,10 @@ class FetchBudget:
     def hold(self, visit: Visit, content: bytes) -> memoryview:
         """End a visit; gives a view of what came, whose bytes are held until it is let go."""
         with self._lock:
-            self._give_back(visit.turn, -len(content))
+            self._hold(visit, len(content))
             self.leave(visit)
         view = memoryview(content)
-        weakref.finalize(view, self._give_back, visit.turn, len(content)).atexit = False
+        weakref.finalize(view, self._give_back, visit, len(content)).atexit = False
         return view
 
     def _admit(self) -> None:
@@ -179,6 +199,7 @@ class FetchBudget:
                     continue
                 at.requests[visit.turn.tenant] += 1
                 visit.turn.under_way += 1
+                visit.is_under_way = True
                 self._reserve(visit, at, visit.reserved)
                 begin(visit)
 
@@ -201,23 +222,27 @@ class FetchBudget:
         return self._held + more <= self._total * part
 
     def _waits_in_vain(self, turn: Turn) -> bool:
-        """Say whether all that is held belongs to chunks that wait themselves, this one first."""
+        """Say whether all that is held is aside, or of chunks that wait, this one first."""
         if turn.under_way or not self._open or turn is not self._open[0]:
             return False
-        return self._held == sum(each.held for each in self._open)
+        return self._held == self._aside + sum(each.held for each in self._open)
 
     def _reserve(self, visit: Visit, at: _Host, more: int) -> None:
         at.bytes += more
-        self._held += more
-        visit.turn.held += more
+        self._hold(visit, more)
 
-    def _give_back(self, turn: Turn, size: int) -> None:
-        """Let others have so many bytes of a turn's; a negative size takes more."""
+    def _hold(self, visit: Visit, more: int) -> None:
+        self._held += more
+        visit.held += more
+        visit.turn.held += more
+        if visit.turn.is_aside:
+            self._aside += more
+
+    def _give_back(self, visit: Visit, size: int) -> None:
+        """Let others have what a visit brought."""
         with self._lock:
-            self._held -= size
-            turn.held -= size
-            if size > 0:
-                self._admit()
+            self._hold(visit, -size)
+            self._admit()
 
     def _forget(self, host: str) -> None:
         at = self._hosts[host]

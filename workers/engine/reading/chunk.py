@@ -89,7 +89,7 @@ class ImageChunk(Chunk):
 
 def reading_stage(items: Sequence[Item]) -> str:
     """Name the stage in which the bytes of items come: from the storage, or from strangers."""
-    return "fetch" if any(item.encoding in ("url", "object") for item in items) else "read"
+    return "fetch" if any(item.url for item in items) else "read"
 
 
 def note_batch(batch: Sequence[Chunk], computed_s: float) -> None:

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from functools import partial
+from typing import TypeVar
 
 from jobs.buckets.errors import BucketError
-from jobs.buckets.locations import read_location
-from jobs.buckets.remote import Found, ranges
+from jobs.buckets.listing import object_of
+from jobs.buckets.remote import ranges
 from jobs.buckets.sources import Buckets, read_owner
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
@@ -20,8 +21,10 @@ from workers.engine.holding.requester import Requester
 # How often who waits says that it is no stall, and looks whether to go on.
 _BEAT_S = 0.5
 
+T = TypeVar("T")
+
 # What has no bytes because its shard was told to stop; no row says so.
-_STOPPED = ItemError("stopped", "This item was not read: its shard was told to stop.")
+STOPPED = ItemError("stopped", "This item was not read: its shard was told to stop.")
 
 
 def read_objects(
@@ -38,20 +41,21 @@ def read_objects(
     pending.reverse()
     while pending:
         # Popped: a future that stayed would hold on to its bytes.
-        yield _awaited(pending.pop(), requester.beat)
+        yield awaited(pending.pop(), requester.beat)
         requester.beat()
 
 
 def read_run(buckets: Buckets | None, item: Item, start: int, length: int) -> bytes:
-    """Read a run of an object's bytes; raises BucketError."""
+    """Read a run of the bytes of the object that an item is, or lies in; raises BucketError."""
     if buckets is None:
         raise BucketError("bucket_not_allowed", "This worker reads no buckets.")
-    location = read_location(item.url)
+    location, known = object_of(item)
     bucket = buckets.bucket(read_owner(item.blob), location)
-    return bucket.read(location, Found(location.key, item.size, item.etag), start, length)
+    return bucket.read(location, known, start, length)
 
 
-def _awaited(read: "Future[bytes | ItemError]", beat: Callable[[], None]) -> bytes | ItemError:
+def awaited(read: "Future[T]", beat: Callable[[], None]) -> T:
+    """Wait for what a thread reads; gives it, or raises what the thread did."""
     while not wait([read], _BEAT_S).done:
         beat()
     return read.result()
@@ -59,7 +63,7 @@ def _awaited(read: "Future[bytes | ItemError]", beat: Callable[[], None]) -> byt
 
 def _read(buckets: Buckets | None, item: Item, stopped: threading.Event) -> bytes | ItemError:
     if stopped.is_set():
-        return _STOPPED
+        return STOPPED
     try:
         run = partial(read_run, buckets, item)
         if not item.size:

@@ -14,21 +14,21 @@ from typing import Protocol, TypeVar
 
 from jobs.archives import ArchiveError, extract_stream
 from jobs.base.storage import CHUNK, BlobMissing, Storage
+from jobs.buckets.errors import BucketError
 from jobs.buckets.remote import ranges
 from jobs.buckets.sources import Buckets
 from jobs.inputs.manifests import Item
 from jobs.results.segments import ItemError
 from workers.egress import GivenUp
 from workers.engine.holding.requester import Requester
+from workers.engine.reading.ahead import Ranges
 from workers.engine.reading.chunk import Content
-from workers.engine.reading.fetching import Fetches
-from workers.engine.reading.objects import read_objects, read_run
+from workers.engine.reading.fetching import Aside, Fetches
+from workers.engine.reading.objects import STOPPED, read_objects, read_run
+from workers.engine.reading.places import Place, Places, place_of
 from workers.engine.reading.spool import too_large
 
 T = TypeVar("T")
-
-# Reads ranges of one blob: its name, their beginnings, their lengths.
-Ranges = Callable[[str, Sequence[int], Sequence[int]], Sequence[memoryview]]
 
 # Room for a zip member's local header, name and descriptor around its data.
 _PACKING = 256 * 1024
@@ -60,6 +60,8 @@ class Reader:
     ) -> None:
         self._storage, self._fetches = storage, fetches
         self._buckets, self._threads = buckets, bucket_readers
+        # Reads ranges of blobs, and of archives in buckets.
+        self.ranges: Ranges = Places(storage, buckets, bucket_readers).ranges
 
     def read(
         self,
@@ -67,17 +69,19 @@ class Reader:
         max_bytes: int,
         requester: Requester | None = None,
         ranges: Ranges | None = None,
+        aside: Aside | None = None,
     ) -> list[Content]:
         """Give each item's stored bytes, or why there are none; order and length are kept.
 
-        `ranges` reads ranges of blobs; by default the store does, for these items alone.
+        `ranges` reads ranges of blobs and archives; by default it is those of these items alone.
+        `aside` is for URLs of slow servers (`Fetches.fetch`), whose items are LATE.
         Once the requester is stopped no URL is asked for any more, and the items have no bytes.
 
         Raises StorageError when the store does not answer: that is no item's fault.
         """
         requester = requester or Requester()
         contents: list[Content] = list(repeat(NOT_READ, len(items)))
-        by_blob: dict[str, list[int]] = defaultdict(list)
+        by_place: dict[Place, list[int]] = defaultdict(list)
         for position, item in enumerate(items):
             if item.encoding == "refused":
                 contents[position] = ItemError(item.error_code, item.error_message)
@@ -85,18 +89,22 @@ class Reader:
             elif max(item.size, item.length - _PACKING) > max_bytes:
                 contents[position] = _too_large(max(item.size, item.length), max_bytes)
             elif item.encoding not in ("url", "object"):
-                by_blob[item.blob].append(position)
-        for blob, positions in by_blob.items():
-            found = _read_blob(ranges or self._storage.ranges, blob, items, positions)
-            for position, content in found:
+                by_place[place_of(item)].append(position)
+        read = partial(_read_place, ranges or self.ranges, requester)
+        for place, positions in by_place.items():
+            for position, content in read(place, items, positions):
                 contents[position] = content
         self._read_objects(items, contents, requester)
         places = [position for position, item in enumerate(items) if item.encoding == "url"]
         urls = [items[position].url for position in places]
-        fetched = self._fetches.fetch(urls, max_bytes, requester)
+        fetched = self._fetches.fetch(urls, max_bytes, requester, aside)
         for position, content in zip(places, fetched, strict=True):
             contents[position] = content
         return contents
+
+    def forget(self, aside: Aside) -> None:
+        """Give up the URLs that a shard has left aside."""
+        self._fetches.forget(aside)
 
     def parts(
         self,
@@ -120,25 +128,27 @@ class Reader:
             raise too_large(max(item.size, item.length), max_bytes)
         if item.encoding == "url":
             return self._fetches.stream(item.url, max_bytes, timeout_s, requester)
-        if item.encoding == "object":
-            return self._object_parts(item, requester)
-        stored = self._stored_parts(item, surely)
-        return (
-            stored if item.encoding == "raw" else extract_stream(stored, item.size, item.encoding)
+        stored = (
+            self._parts_in_bucket(item, requester)
+            if item.lies_in_bucket
+            else self._stored_parts(item, surely)
         )
+        if item.encoding == "raw" or item.encoding == "object":
+            return stored
+        return extract_stream(stored, item.size, item.encoding)
 
-    def _stored_parts(self, item: Item, surely: Surely) -> Iterator[memoryview]:
+    def _stored_parts(self, item: Item, surely: Surely) -> Iterator[bytes | memoryview]:
         end = item.offset + item.length
         for start in range(item.offset, end, CHUNK):
             length = min(CHUNK, end - start)
             (part,) = surely(partial(self._storage.ranges, item.blob, [start], [length]))
             yield part
 
-    def _object_parts(self, item: Item, requester: Requester) -> Iterator[bytes]:
+    def _parts_in_bucket(self, item: Item, requester: Requester) -> Iterator[bytes]:
         for start, length in ranges(item.length):
             if requester.stopped.is_set():
                 raise GivenUp
-            yield read_run(self._buckets, item, start, length)
+            yield read_run(self._buckets, item, item.offset + start, length)
 
     def _read_objects(
         self,
@@ -158,17 +168,28 @@ class Reader:
             contents[position] = content
 
 
-def _read_blob(
-    ranges: Ranges, blob: str, items: Sequence[Item], positions: list[int]
+def _read_place(
+    ranges: Ranges,
+    requester: Requester,
+    place: Place,
+    items: Sequence[Item],
+    positions: list[int],
 ) -> Iterator[tuple[int, Content]]:
     chosen = [items[position] for position in positions]
     try:
         parts: Sequence[Content] = ranges(
-            blob, [item.offset for item in chosen], [item.length for item in chosen]
+            place,
+            [item.offset for item in chosen],
+            [item.length for item in chosen],
+            requester,
         )
     except BlobMissing:
         gone = ItemError("input_missing", "The input file was deleted before this item ran.")
         parts = [gone] * len(positions)
+    except BucketError as err:
+        parts = [ItemError(err.code, str(err), err.retryable)] * len(positions)
+    except GivenUp:
+        parts = [STOPPED] * len(positions)
     return zip(positions, parts, strict=True)
 
 

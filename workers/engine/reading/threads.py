@@ -6,7 +6,7 @@ from jobs.base.bootstrap import Ground
 from jobs.buckets.sources import Buckets
 from workers.egress import Egress
 from workers.engine.reading.budget import budget_of
-from workers.engine.reading.fetching import FETCHES, Fetches
+from workers.engine.reading.fetching import FETCHES, MOST_ASIDE, Fetches
 from workers.engine.reading.reader import Reader
 
 # Objects of buckets that are read at a time.
@@ -18,7 +18,7 @@ class ReadThreads:
 
     def __init__(self, shards: int) -> None:
         # As many as may wait at a time: no shard's slow servers keep another's URLs.
-        self._fetchers = ThreadPoolExecutor(shards * FETCHES, "fetch")
+        self._fetchers = ThreadPoolExecutor(shards * (FETCHES + MOST_ASIDE), "fetch")
         self._bucket_readers = ThreadPoolExecutor(_BUCKET_THREADS, "bucket")
 
     def reader(self, ground: Ground, egress: Egress, buckets: Buckets) -> Reader:

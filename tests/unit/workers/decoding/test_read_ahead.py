@@ -7,7 +7,9 @@ import pytest
 
 from jobs.base.storage import BlobMissing
 from jobs.inputs.manifests import Item
+from workers.engine.holding.requester import Requester
 from workers.engine.reading.ahead import ReadAhead
+from workers.engine.reading.places import Place
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -19,7 +21,8 @@ class Blobs:
         self.blobs = blobs
         self.asked: list[tuple[str, list[int], list[int]]] = []
 
-    def ranges(self, name, starts, lengths) -> list[memoryview]:
+    def ranges(self, place, starts, lengths, requester) -> list[memoryview]:
+        name = place.blob
         if starts:
             self.asked.append((name, list(starts), list(lengths)))
             if name not in self.blobs:
@@ -37,9 +40,13 @@ def items_at(*places: tuple[str, int, int], encoding: str = "raw") -> list[Item]
     ]
 
 
+def ranges(ahead: ReadAhead, blob: str, starts: list[int], lengths: list[int]) -> list[memoryview]:
+    return ahead.ranges(Place(blob), starts, lengths, Requester())
+
+
 def read_all(store: Blobs, items: Sequence[Item], at_once: int = 8) -> list[bytes]:
     """Read items as chunks of a shard do."""
-    ahead = ReadAhead(store, items)
+    ahead = ReadAhead(store.ranges, items)
     found: list[bytes] = []
     for first in range(0, len(items), at_once):
         run = items[first : first + at_once]
@@ -47,8 +54,11 @@ def read_all(store: Blobs, items: Sequence[Item], at_once: int = 8) -> list[byte
             of_blob = [item for item in run if item.blob == blob]
             found += map(
                 bytes,
-                ahead.ranges(
-                    blob, [item.offset for item in of_blob], [item.length for item in of_blob]
+                ranges(
+                    ahead,
+                    blob,
+                    [item.offset for item in of_blob],
+                    [item.length for item in of_blob],
                 ),
             )
     return found
@@ -99,25 +109,25 @@ def test_members_in_any_order_have_their_own_bytes(order: str) -> None:
     else:
         places = [("a", 700 * number, KIB) for number in range(200)]
     items = items_at(*places)
-    ahead = ReadAhead(store, items)
+    ahead = ReadAhead(store.ranges, items)
     for item in items:
-        (found,) = ahead.ranges(item.blob, [item.offset], [item.length])
+        (found,) = ranges(ahead, item.blob, [item.offset], [item.length])
         assert bytes(found) == store.blobs[item.blob][item.offset : item.offset + item.length]
 
 
 def test_a_range_that_is_no_items_is_read_all_the_same() -> None:
     store = Blobs(a=b"0123456789")
-    ahead = ReadAhead(store, items_at(("a", 2, 2), ("a", 4, 2)))
-    assert [bytes(part) for part in ahead.ranges("a", [0, 4, 5], [3, 2, 5])] == [
+    ahead = ReadAhead(store.ranges, items_at(("a", 2, 2), ("a", 4, 2)))
+    assert [bytes(part) for part in ranges(ahead, "a", [0, 4, 5], [3, 2, 5])] == [
         b"012", b"45", b"56789",
     ]  # fmt: skip
 
 
 def test_a_blob_that_is_gone_is_told_to_every_chunk() -> None:
-    ahead = ReadAhead(Blobs(), items_at(("a", 0, 2), ("a", 2, 2)))
+    ahead = ReadAhead(Blobs().ranges, items_at(("a", 0, 2), ("a", 2, 2)))
     for place in (0, 2):
         with pytest.raises(BlobMissing):
-            ahead.ranges("a", [place], [2])
+            ranges(ahead, "a", [place], [2])
 
 
 def test_urls_and_objects_are_no_ranges_of_blobs() -> None:
