@@ -190,9 +190,8 @@ class JobCreate(JobOptions):
         description="A .jsonl, .csv or .parquet file in a bucket, with a column `path`: keys of "
         "its bucket, or addresses in full; and `custom_id`, if you like.",
     )
-    archive: str | None = Field(
+    archive: BucketAddress | None = Field(
         None,
-        max_length=LONGEST_ADDRESS,
         description="An archive in a bucket, `s3://bucket/photos.tar`, of any kind that can be "
         "uploaded; or, with a slash behind it, a folder whose every archive is read: "
         "`s3://bucket/shards/`. Its members are read where they lie.",
