@@ -27,6 +27,7 @@ def main() -> int:
     chosen = [each for each in MUTATIONS if each.is_about(asked.words)]
     if asked.missing:
         chosen = [each for each in chosen if not _was_noticed(known[each])]
+        chosen.sort(key=lambda each: known[each] is not None)
     chosen = chosen[: asked.most]
     print(f"{len(chosen)} of {len(MUTATIONS)} mutations", flush=True)
     preload()
@@ -58,7 +59,11 @@ def _try(tree: Path, mutation: Mutation) -> Result:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.mutations", description=__doc__)
     parser.add_argument("words", nargs="*", help="words of those to try; without one, all")
-    parser.add_argument("--missing", action="store_true", help="those that were not noticed yet")
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help="those that were not noticed yet, first those never tried",
+    )
     parser.add_argument("--most", type=int, metavar="N", help="no more than N of them")
     parser.add_argument(
         "--unchecked", action="store_true", help="do not first see that all tests are green"
