@@ -11,7 +11,7 @@ from api.bodies.kept_files import body_parts, keep_as_file
 from api.bodies.parts import Part, Parts
 from api.current import ground, tenant_id
 from api.jobs.schemas import JobOptions
-from api.jobs.submitting import checked, idempotency_key, idempotency_of, wanted_by
+from api.jobs.submitting import checked, idempotency_key, idempotency_of, requested_by
 from api.web.parsing import parse_json, validated
 from jobs.aftercare.uploaded_files import delete_file
 from jobs.archives import sniff_file
@@ -47,7 +47,7 @@ def read_form() -> Form:
 
 def submission_of_form(form: Form) -> Submission:
     """Turn a form into a job to be stored, all but a batch file; raises what is wrong with it."""
-    submission = checked(form.options, wanted_by(form.options, None))
+    submission = checked(form.options, requested_by(form.options, None))
     return submission if form.batch else replace(submission, uploads=form.images)
 
 
@@ -57,7 +57,7 @@ def submit_form(form: Form) -> tuple[Job, bool]:
         return submit(ground(), submission_of_form(form), form.idempotency)
     if form.options.model is not None:
         # Refused before gigabytes move; without a model only the file can tell.
-        checked(form.options, wanted_by(form.options, None))
+        checked(form.options, requested_by(form.options, None))
     return _submit_batch(form, form.batch)
 
 
@@ -66,7 +66,7 @@ def _submit_batch(form: Form, batch: Part) -> tuple[Job, bool]:
     file = keep_as_file(batch, name, "batch")
     is_kept = False
     try:
-        submission = checked(form.options, wanted_by(form.options, file))
+        submission = checked(form.options, requested_by(form.options, file))
         submission = replace(submission, input_file_id=file.id)
         job, is_kept = submit(ground(), submission, form.idempotency)
         return job, is_kept

@@ -12,7 +12,7 @@ from api.current import ground, link
 from api.jobs.answers import accepted
 from api.jobs.inline_items import read_input
 from api.jobs.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
-from api.jobs.submitting import checked, idempotency_of, wanted_by
+from api.jobs.submitting import checked, idempotency_of, requested_by
 from api.jobs.views import JobView
 from api.results.rows import PredictionView, prediction_json
 from api.web.openapi import describe
@@ -84,4 +84,4 @@ def _submit_form() -> tuple[Job, bool]:
 def _checked(model: str, params: dict[str, Any] | None) -> Submission:
     # Somebody waits for this one: it goes before the same tenant's batches.
     options = JobOptions(model=model, params=params, priority="high")
-    return checked(options, wanted_by(options, None))
+    return checked(options, requested_by(options, None))

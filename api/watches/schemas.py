@@ -11,7 +11,7 @@ from jobs.base.states import WatchState
 from jobs.buckets.globs import MOST_GLOBS
 from jobs.buckets.locations import LONGEST_ADDRESS
 from jobs.inputs.skipping import NOTHING
-from jobs.tables import Watch
+from jobs.tables import Requested, Watch
 
 Interval = Annotated[StrictInt, Field(ge=1, le=86_400)]
 
@@ -109,14 +109,15 @@ class WatchList(BaseModel):
 def watch_view(row: Watch, open_items: int) -> WatchView:
     """Show a watch; `open_items` of its jobs have no result yet."""
     options, is_paused = row.options, row.state is WatchState.PAUSED
+    requested = Requested.read(row.requested)
     listed_at = row.last_listed_at
     return WatchView(
         id=row.id,
         state=row.state,
         last_error=row.last_error,
         source=SourceView(**row.source),
-        model=row.requested["model"],
-        params=row.requested["params"],
+        model=requested.model,
+        params=requested.params,
         priority=options["priority"],
         metadata=options["metadata"] or {},
         webhook=WebhookView(**options["webhook"]) if options["webhook"] else None,

@@ -11,7 +11,7 @@ access_tables.py      ended sessions, links that show a job
 """
 
 from jobs.tables.access_tables import EndedSession, Share
-from jobs.tables.bases import Table
+from jobs.tables.bases import Requested, Table
 from jobs.tables.bucket_tables import BucketAllowance, Connection, JobOutput
 from jobs.tables.comparison_tables import Comparison, ModelShadow
 from jobs.tables.evaluation_tables import Evaluation
@@ -39,6 +39,7 @@ __all__ = [
     "ModelAlias",
     "ModelShadow",
     "ModelVersion",
+    "Requested",
     "Shard",
     "Share",
     "Table",

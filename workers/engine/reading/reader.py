@@ -37,8 +37,8 @@ _PACKING = 256 * 1024
 NOT_READ = ItemError("internal_error", "not read")
 
 
-class Surely(Protocol):
-    """Does a call of the store as often as it takes (`Hold.surely`)."""
+class RetryStorage(Protocol):
+    """Does a call of the store as often as it takes (`Hold.retry_storage`)."""
 
     def __call__(self, work: Callable[[], T], /) -> T:
         """Give what the call gives."""
@@ -103,12 +103,12 @@ class Reader:
         item: Item,
         max_bytes: int,
         timeout_s: float,
-        surely: Surely,
+        retry_storage: RetryStorage,
         requester: Requester | None = None,
     ) -> Iterator[bytes | memoryview]:
         """Give one item's bytes piece by piece, in bounded memory; for videos.
 
-        `timeout_s` is for a URL's whole answer; `surely` does what the store must not fail at.
+        `timeout_s` is for a URL's whole answer; `retry_storage` calls the store.
 
         Raises VideoTooLarge, ArchiveError, EgressError, BucketError or BlobMissing: the item is at
         fault; and GivenUp when the requester was stopped while a URL was fetched.
@@ -122,16 +122,16 @@ class Reader:
             return self._fetches.stream(item.url, max_bytes, timeout_s, requester)
         if item.encoding == "object":
             return self._object_parts(item, requester)
-        stored = self._stored_parts(item, surely)
+        stored = self._stored_parts(item, retry_storage)
         return (
             stored if item.encoding == "raw" else extract_stream(stored, item.size, item.encoding)
         )
 
-    def _stored_parts(self, item: Item, surely: Surely) -> Iterator[memoryview]:
+    def _stored_parts(self, item: Item, retry_storage: RetryStorage) -> Iterator[memoryview]:
         end = item.offset + item.length
         for start in range(item.offset, end, CHUNK):
             length = min(CHUNK, end - start)
-            (part,) = surely(partial(self._storage.ranges, item.blob, [start], [length]))
+            (part,) = retry_storage(partial(self._storage.ranges, item.blob, [start], [length]))
             yield part
 
     def _object_parts(self, item: Item, requester: Requester) -> Iterator[bytes]:
