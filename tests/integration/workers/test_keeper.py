@@ -89,7 +89,7 @@ def test_a_held_lease_is_renewed_until_it_is_released(
     wait_for(lambda: lease_until(ground, lease) > before)
     assert run.told == []
     keeper.release(run)
-    wait_for(lambda: not keeper._runs)
+    wait_for(lambda: not keeper.tenants())
 
 
 def test_a_process_in_which_nothing_moves_is_ended(
@@ -138,7 +138,7 @@ def test_the_time_in_which_the_process_stood_still_is_no_stall(
     monkeypatch.undo()
     run = Run(lease, is_waiting=waits)
     keeper.hold(run)
-    wait_for(lambda: lease.shard_id not in keeper._runs or run.looked_at >= 4)
+    wait_for(lambda: not keeper.tenants() or run.looked_at >= 4)
     assert codes == []
     assert run._is_waiting == waits
 
