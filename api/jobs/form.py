@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from api.bodies.kept_files import body_parts, keep_as_file
 from api.bodies.parts import Part, Parts
 from api.current import ground, tenant_id
+from api.jobs.answers import once
 from api.jobs.schemas import JobOptions
 from api.jobs.submitting import checked, idempotency_key, idempotency_of, requested_by
 from api.web.parsing import parse_json, validated
@@ -53,6 +54,10 @@ def submission_of_form(form: Form) -> Submission:
 
 def submit_form(form: Form) -> tuple[Job, bool]:
     """Store the job of a form; gives it, and False when it is that of an earlier request."""
+    return once(form.idempotency, lambda: _submit_new(form))
+
+
+def _submit_new(form: Form) -> tuple[Job, bool]:
     if form.batch is None:
         return submit(ground(), submission_of_form(form), form.idempotency)
     if form.options.model is not None:
