@@ -1,4 +1,4 @@
-"""The way of hints through Redis: what is no hint is dropped, and the next one is read.
+"""The way of hints through Redis: taken once, and what is no hint is dropped.
 
 A message that is not even JSON is an error in the middle of kombu's loop, which ends the consumer:
 one that anybody put into a queue would keep every worker from its hints.
@@ -11,12 +11,25 @@ import structlog
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.transport.redis import Channel, Transport
+from kombu.transport.virtual import QoS
 
 log = structlog.get_logger(__name__)
 
 
+class HintQoS(QoS):
+    """Knows in memory alone which hints were taken: one that is lost is sent again by the sweeper.
+
+    Kombu's own notes each message in Redis until it is acknowledged, two round trips for every
+    hint, and gives back what was not.
+    """
+
+    restore_at_shutdown = False
+
+
 class HintChannel(Channel):
     """Reads queues; the message at fault is out of its queue before it is looked at."""
+
+    QoS = HintQoS
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

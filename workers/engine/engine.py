@@ -198,7 +198,7 @@ class Engine:
         # Results are put together in this thread, beside those of the other places.
         self._process.use_one_core()
         try:
-            count, tried_out = 0, True
+            count = 0
             while True:
                 # Whoever was called has heard of work. What comes next is looked for: a read
                 # disturbs nobody.
@@ -207,9 +207,8 @@ class Engine:
                 if lease is not None:
                     self._run(lease)
                     count += 1
-                elif not tried_out:
+                if not self._try_out_version() and lease is None:
                     return count
-                tried_out = self._try_out_version()
         finally:
             self._places.leave(place)
 
