@@ -7,9 +7,7 @@ users=${USERS_FILE:-/run/redis/users.acl}
 # The queues by Celery's names, and the channel on which it is told what has moved on.
 send="resetchannels &pixelmill.moves ~cpu* ~gpu* ~io* ~_kombu.binding* \
 +@connection +@transaction +llen +lpush +sadd +smembers +publish"
-# Celery keeps beside a queue what is on its way to a worker, behind a lock of redis-py's.
-take="$send ~unacked* +brpop +rpop +rpush +zadd +zrem +zrange +zrevrangebyscore +hset +hget +hdel \
-+srem +set +get +del +exists +expire +pexpire +evalsha +eval +script|load"
+take="$send +brpop"
 # The counts of the rate limit, which are scripts of the library `limits`.
 count="~LIMITS:* +incrby +expire +get +ttl +evalsha +eval +script|load"
 cat > "$users" <<END

@@ -2,13 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import ConfigDict, Field
 
 from api.web.schemas import AnyFileId, Binary, LeftOut, Order, Strict
 
 
-class UploadForm(BaseModel):
+class UploadForm(Strict):
     """The parts of a multipart upload."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {"expires_after[anchor]": ["expires_after[seconds]"]}
+        }
+    )
 
     file: Binary
     purpose: str = "batch"

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from api.web.schemas import (
     Binary,
+    BucketAddress,
     FileId,
     JobId,
     LeftOut,
@@ -22,7 +23,6 @@ from api.web.schemas import (
 )
 from jobs.base.states import JobStatus
 from jobs.buckets.globs import LONGEST_GLOB, MOST_GLOBS
-from jobs.buckets.locations import LONGEST_ADDRESS
 from jobs.tenants.signing import is_secret
 
 # Spelled out for the type checker and the OpenAPI document; a test holds it against EVENTS.
@@ -61,8 +61,7 @@ class OutputExpiry(Strict):
 class Output(Strict):
     """Where the results are to be written when the job is over, and how."""
 
-    url: str = Field(
-        max_length=LONGEST_ADDRESS,
+    url: BucketAddress = Field(
         description="A folder of a bucket, `s3://bucket/path/`, also gs://, az://account/container/"
         " and file:// of the server; in it the job makes one of its own, named by its id. An "
         "operator allows each tenant the folders that it may write to.",
@@ -92,7 +91,7 @@ class CommonOptions(Strict):
     priority: Literal["high", "normal", "low"] = "normal"
     metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16)
     webhook: Webhook | None = None
-    output: Annotated[str, Field(max_length=LONGEST_ADDRESS)] | Output | None = Field(
+    output: BucketAddress | Output | None = Field(
         None,
         description="Where the results are to be written when the job is over: a folder's address, "
         "or an object with more to say. What was written stays when the job is deleted.",
@@ -180,16 +179,14 @@ class JobCreate(JobOptions):
         None, description="Items: `{custom_id, input: {url | file_id | data}}`."
     )
     urls: list[str] | None = Field(None, description="Items that are URLs and nothing else.")
-    prefix: str | None = Field(
+    prefix: BucketAddress | None = Field(
         None,
-        max_length=LONGEST_ADDRESS,
         description="A folder of a bucket, `s3://bucket/path/`, also gs://, az://account/container/"
         " and file:// of the server: every object below it that may be media. An operator allows "
         "each tenant the folders that it may name.",
     )
-    manifest: str | None = Field(
+    manifest: BucketAddress | None = Field(
         None,
-        max_length=LONGEST_ADDRESS,
         description="A .jsonl, .csv or .parquet file in a bucket, with a column `path`: keys of "
         "its bucket, or addresses in full; and `custom_id`, if you like.",
     )
@@ -210,10 +207,10 @@ class JobCreate(JobOptions):
     )
 
 
-class JobForm(BaseModel):
+class JobForm(Strict):
     """The parts of a multipart submission: images, or one archive or JSONL file."""
 
-    files: list[Binary]
+    files: list[Binary] = Field(min_length=1)
     job: JobOptions
 
 
@@ -257,13 +254,9 @@ class PredictionCreate(PredictionFields):
     input: dict[str, Any] = Field(description="`{url}`, `{file_id}` or `{data}` (base64).")
 
 
-class PredictionForm(BaseModel):
+class PredictionForm(Strict):
     """The parts of a multipart prediction."""
 
     file: Binary
     model: ModelName
-    params: Annotated[str | None, LeftOut] = Field(
-        None,
-        description="A JSON object.",
-        json_schema_extra={"contentMediaType": "application/json"},
-    )
+    params: Annotated[dict[str, Any] | None, LeftOut] = Field(None, description="As JSON.")

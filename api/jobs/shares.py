@@ -1,16 +1,16 @@
 """Links that show one job to whoever has them: made, listed, taken back."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify
-from pydantic import BaseModel, Field, StrictInt
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.current import actor, ground, link, tenant_id
 from api.web.openapi import describe
 from api.web.parsing import read_body
-from api.web.schemas import Strict
+from api.web.schemas import Strict, Whole
 from api.web.views import Page, listed
 from jobs.queue.reading import get_job
 from jobs.tables import Share
@@ -31,8 +31,8 @@ _WEEK_S = 7 * 86_400
 class ShareCreate(Strict):
     """For how long a link is to show a job."""
 
-    expires_in: StrictInt = Field(
-        _WEEK_S, ge=SHORTEST_S, le=LONGEST_S, description="Seconds from now on."
+    expires_in: Annotated[int, Whole(SHORTEST_S, LONGEST_S)] = Field(
+        _WEEK_S, description="Seconds from now on."
     )
 
 

@@ -21,7 +21,7 @@ _MOST_DIGITS = 18
 @job_events.get("/<job_id>/events")
 @describe(
     job_events,
-    {200: {MEDIA_TYPE: "event-stream"}, 204: None},
+    {200: {MEDIA_TYPE: None}, 204: None},
     problems=(404, 422),
     headers=("Last-Event-ID",),
 )
@@ -44,7 +44,7 @@ def get_job_events(job_id: str) -> Response:
 @events.get("")
 @describe(
     events,
-    {200: {MEDIA_TYPE: "event-stream"}},
+    {200: {MEDIA_TYPE: None}},
     problems=(422,),
     headers=("Last-Event-ID",),
 )

@@ -13,11 +13,10 @@ from pydantic import (
     Field,
     FiniteFloat,
     StrictBool,
-    StrictInt,
     Tag,
 )
 
-from api.web.schemas import Binary, FileId, LeftOut, Strict
+from api.web.schemas import Binary, FileId, LeftOut, Strict, Whole
 from models.catalog import VIDEO_LIMITS, Limits
 from models.proving.check import Check
 from models.records.options import NetworkOptions, OnnxOptions
@@ -25,12 +24,12 @@ from models.records.windows import MAX_WINDOW
 
 _DEFAULTS = Limits()
 
-Side = Annotated[StrictInt, Field(ge=1, le=4096)]
+Side = Annotated[int, Whole(1, 4096)]
 CropRounding = Annotated[
     Literal["even", "down"],
     Field(description="Where a centre begins that is not in the middle: torchvision's, or below."),
 ]
-WindowLength = Annotated[StrictInt, Field(ge=1, le=MAX_WINDOW)]
+WindowLength = Annotated[int, Whole(1, MAX_WINDOW)]
 Sides = Annotated[list[Side], Field(min_length=2, max_length=2)]
 # One number for both sides, or one for each.
 OneOrBoth = Annotated[
@@ -38,7 +37,7 @@ OneOrBoth = Annotated[
     Discriminator(lambda given: "(both)" if isinstance(given, list) else "(one)"),
 ]
 Scale = Annotated[list[FiniteFloat], Field(min_length=1, max_length=3)]
-VersionNumber = Annotated[StrictInt, Field(ge=1, le=99_999_999)]
+VersionNumber = Annotated[int, Whole(1, 99_999_999)]
 
 
 class PreprocessBody(Strict):
@@ -68,7 +67,7 @@ class PreprocessBody(Strict):
     sizes: Literal["torchvision", "detr"] | None = Field(
         None, description="Of whole pictures: whose rounding, where the longer side counts too."
     )
-    divisor: Annotated[StrictInt, Field(ge=1, le=256)] | None = Field(
+    divisor: Annotated[int, Whole(1, 256)] | None = Field(
         None, description="Of whole pictures: what sides are brought to a multiple of."
     )
     divide: Literal["down", "up"] | None = Field(None, description="How they are.")
@@ -79,7 +78,7 @@ class PreprocessBody(Strict):
         None,
         description="Of whole pictures: height and width of a frame that they are fitted into.",
     )
-    fill: Annotated[StrictInt, Field(ge=0, le=255)] | None = Field(
+    fill: Annotated[int, Whole(0, 255)] | None = Field(
         None, description="Of letterboxes: the grey beside the picture, 114 unless said otherwise."
     )
     align: Literal["center", "corner"] | None = Field(
@@ -139,7 +138,7 @@ class HuggingFaceOptions(Strict):
 class TimmOptions(Strict):
     """What a network of timm is built with that is not its usual."""
 
-    num_classes: StrictInt | None = Field(None, ge=0, le=32_768)
+    num_classes: Annotated[int, Whole(0, 32_768)] | None = None
     global_pool: str | None = Field(None, pattern="^[a-z]{1,16}$", description="Such as `max`.")
     img_size: Sides | None = Field(None, description="Height and width, of those with one size.")
 
@@ -182,8 +181,8 @@ class Provenance(Strict):
 class LimitsBody(Strict):
     """What one item may be at most."""
 
-    max_pixels: StrictInt = Field(_DEFAULTS.max_pixels, ge=1, le=_DEFAULTS.max_pixels)
-    max_bytes: StrictInt = Field(_DEFAULTS.max_bytes, ge=1, le=VIDEO_LIMITS.max_bytes)
+    max_pixels: Annotated[int, Whole(1, _DEFAULTS.max_pixels)] = _DEFAULTS.max_pixels
+    max_bytes: Annotated[int, Whole(1, VIDEO_LIMITS.max_bytes)] = _DEFAULTS.max_bytes
 
 
 class RecordBody(Strict):
@@ -216,8 +215,8 @@ class RecordBody(Strict):
     )
     provenance: Provenance | None = Field(None, description="Where the weights come from.")
     limits: LimitsBody | None = None
-    max_batch: StrictInt | None = Field(None, ge=1, le=256)
-    shard_items: StrictInt | None = Field(None, ge=1, le=10_000)
+    max_batch: Annotated[int, Whole(1, 256)] | None = None
+    shard_items: Annotated[int, Whole(1, 10_000)] | None = None
     metrics: dict[Annotated[str, Field(max_length=64)], FiniteFloat] = Field({}, max_length=64)
     description: str = Field("", max_length=2000)
 
@@ -230,7 +229,7 @@ class VersionCreate(Strict):
     check: Check | None = Field(None, description="What its author's own code answers.")
 
 
-class VersionForm(BaseModel):
+class VersionForm(Strict):
     """The parts of a multipart registration."""
 
     weights: Binary
@@ -251,7 +250,9 @@ class CanaryBody(Strict):
     max_latency_ratio: float = Field(
         2.0, gt=0, le=1000, description="Device time an item, over the stable version's."
     )
-    min_items: StrictInt = Field(100, ge=1, description="Run by a version before it is judged.")
+    min_items: Annotated[int, Whole(1)] = Field(
+        100, description="Run by a version before it is judged."
+    )
 
 
 class AliasPut(Strict):
@@ -261,10 +262,16 @@ class AliasPut(Strict):
     canary: CanaryBody | None = None
 
 
+# Shown in the document; who reads it says more of what is wrong (jobs.versions.lists).
+_CURSOR: dict[str, Any] = {"pattern": "^.+@[0-9]{1,9}$"}
+
+
 class ModelListQuery(Strict):
     """Which models or versions to list. A page of large records may hold fewer than `limit`."""
 
-    after: str | None = Field(None, max_length=512, description="`last_id` of the page before.")
+    after: Annotated[str, Field(max_length=512, json_schema_extra=_CURSOR)] | None = Field(
+        None, description="`last_id` of the page before, such as `digits@3`."
+    )
     limit: int = Field(20, ge=1, le=100)
 
 
@@ -283,5 +290,5 @@ def plain(body: BaseModel) -> dict[str, Any]:
 class ShadowPut(Strict):
     """Which version to try on how many of the shards."""
 
-    version: StrictInt = Field(ge=1)
-    percent: StrictInt = Field(10, ge=1, le=100, description="Of the shards, at random.")
+    version: VersionNumber
+    percent: Annotated[int, Whole(1, 100)] = Field(10, description="Of the shards, at random.")

@@ -2,26 +2,24 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StrictBool, StrictInt
+from pydantic import BaseModel, Field, StrictBool
 
 from api.jobs.schemas import CommonOptions, Glob
 from api.jobs.views import Skipped, SourceView, WebhookView
-from api.web.schemas import ModelName
+from api.web.schemas import BucketAddress, ModelName, Whole
 from jobs.base.states import WatchState
 from jobs.buckets.globs import MOST_GLOBS
-from jobs.buckets.locations import LONGEST_ADDRESS
 from jobs.inputs.skipping import NOTHING
 from jobs.tables import Requested, Watch
 
-Interval = Annotated[StrictInt, Field(ge=1, le=86_400)]
+Interval = Annotated[int, Whole(1, 86_400)]
 
 
 class WatchCreate(CommonOptions):
     """A folder to watch, and what each job that comes of it says of itself."""
 
     model: ModelName
-    prefix: str = Field(
-        max_length=LONGEST_ADDRESS,
+    prefix: BucketAddress = Field(
         description="A folder of a bucket, as in a job: every object below it that may be media.",
     )
     include: list[Glob] | None = Field(

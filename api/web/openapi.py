@@ -20,15 +20,18 @@ from api.web.document.defaults import tell_defaults
 from api.web.document.examples import add_examples
 from api.web.document.headers import header
 from api.web.document.naming import operation_id
+from api.web.document.paths import tell_paths
 from api.web.problems import MEDIA_TYPE
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = type[BaseModel]
-# By media type: a schema, or the text of a string format such as "binary".
-Content = Mapping[str, Schema | str]
+# By media type: a schema, the text of a string format such as "binary", or None for a stream.
+Content = Mapping[str, Schema | str | None]
 
 _REF = "#/components/schemas/{model}"
-_ALL_PROBLEMS = (401, 429, 500, 503)
+# 400 and 414 are for what is no address: it has a NUL, or is too long.
+_OPEN_PROBLEMS = (400, 414, 500, 503)
+_ALL_PROBLEMS = (401, 429, *_OPEN_PROBLEMS)
 # Of protocols that have a status of their own.
 _PHRASES = {460: "Checksum Mismatch"}
 
@@ -98,7 +101,7 @@ def describe(
     The bodies that are described are those that are let in (api.bodies.admission);
     `blob_name` names what a long part of one is stored as, `begin` makes an intake of its own.
     """
-    everywhere = (500, 503) if is_open else _ALL_PROBLEMS
+    everywhere = _ALL_PROBLEMS if not is_open else _OPEN_PROBLEMS
     responses: dict[int | str, Any] = {}
     for status, answer in answers.items():
         responses[status] = _answer(status, answer)
@@ -139,6 +142,7 @@ def complete(
         components = spec.setdefault("components", {})
         components["schemas"] = definitions["$defs"]
         _name_operations(app, spec)
+        tell_paths(spec)
         tell_defaults(spec)
         add_examples(spec)
         spec["webhooks"] = webhooks_of(webhook_events, _reference(webhook_body))
@@ -175,12 +179,16 @@ def _response(status: int, content: Content) -> dict[str, Any]:
 
 
 def _content(content: Content) -> dict[str, Any]:
-    return {kind: {"schema": _reference(schema)} for kind, schema in content.items()}
+    return {
+        kind: {} if schema is None else {"schema": _reference(schema)}
+        for kind, schema in content.items()
+    }
 
 
 def _reference(schema: Schema | str) -> dict[str, Any]:
     if isinstance(schema, str):
-        return {"type": "string", "format": schema}
+        at_least = {"minLength": 1} if schema == "binary" else {}
+        return {"type": "string", "format": schema, **at_least}
     show(schema)
     return {"$ref": _REF.format(model=schema.__name__)}
 

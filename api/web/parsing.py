@@ -131,8 +131,10 @@ def _names(schema: type[BaseModel]) -> list[str]:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    # One of several forms (api.models.schemas.Preprocess) is told apart by a tag in parentheses.
-    return ".".join(str(part) for part in location if not str(part).startswith("("))
+    # One of several forms (api.models.schemas.Preprocess) is told apart by a tag in parentheses,
+    # and a number among them by how it is checked (api.web.schemas.Whole).
+    hidden = ("(", "function-before")
+    return ".".join(str(part) for part in location if not str(part).startswith(hidden))
 
 
 def _refuse_unstorable(value: object) -> None:

@@ -1,19 +1,43 @@
 """Members that callers send in many places, each with its bounds."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StrictInt
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from jobs.buckets.locations import LONGEST_ADDRESS
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400}
 _SHORTEST_WINDOW_S, _LONGEST_WINDOW_S = 60, 30 * 86400
 _WINDOW_FORM = "^[1-9][0-9]{0,5}[mhd]$"
 _WINDOW = re.compile(r"([1-9]\d{0,5})([mhd])", re.ASCII)
 
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number within bounds, as JSON's schemas have it: 60.0 is one, "60" and true are not.
+
+    pydantic's StrictInt takes no 60.0, and a validator before it would hide its bounds.
+    """
+
+    ge: int
+    le: int | None = None
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Have it checked."""
+        bounded = core_schema.int_schema(strict=True, ge=self.ge, le=self.le)
+        return core_schema.no_info_before_validator_function(_whole, bounded)
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 # Only shown in the OpenAPI document; the bytes themselves never pass through a schema.
-Binary = Annotated[str, Field(json_schema_extra={"format": "binary"})]
-Lifetime = Annotated[StrictInt, Field(ge=60, le=3650 * 86400)]
+Binary = Annotated[str, Field(json_schema_extra={"format": "binary", "minLength": 1})]
+Lifetime = Annotated[int, Whole(60, 3650 * 86400)]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, Field(max_length=512)]
 ModelName = Annotated[
@@ -27,9 +51,19 @@ ModelName = Annotated[
 FileId = Annotated[str, Field(pattern=r"^file_[0-9a-z]{26}$")]
 # Also those that a finished job has (jobs.aftercare.output_files).
 AnyFileId = Annotated[str, Field(pattern=r"^file_[0-9a-z]{26}(_output|_error)?$")]
+# A folder of a bucket; whether it may be opened shows when it is read.
+BucketAddress = Annotated[
+    str,
+    Field(
+        max_length=LONGEST_ADDRESS,
+        json_schema_extra={"pattern": "^(s3|gs|az|file)://.+$"},
+    ),
+]
 JobId = Annotated[str, Field(pattern=r"^job_[0-9a-z]{26}$")]
-# What an address of the internet begins with; whether it may be called shows when it is read.
-WebAddress = Annotated[str, Field(json_schema_extra={"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})]
+# What an address of the internet looks like; whether it may be called shows when it is read.
+WebAddress = Annotated[
+    str, Field(json_schema_extra={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9_\[][^\s\\]*$"})
+]
 # In the document of secrets that callers choose: 24 to 64 bytes in base64.
 Secret = Annotated[str, Field(json_schema_extra={"pattern": "^whsec_[A-Za-z0-9+/]{32,87}={0,2}$"})]
 Window = Annotated[str, Field(json_schema_extra={"pattern": _WINDOW_FORM})]

@@ -3,11 +3,11 @@
 import json
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field, StrictBool, StrictInt, field_validator
+from pydantic import BaseModel, Field, StrictBool, field_validator
 
 from api.jobs.schemas import Event
 from api.live.schemas import EventCounts
-from api.web.schemas import JobId, LeftOut, Strict, WebAddress
+from api.web.schemas import JobId, LeftOut, Strict, WebAddress, Whole
 from jobs.base.states import JobStatus, Outcome
 from jobs.tables import Delivery, WebhookEndpoint
 
@@ -49,10 +49,8 @@ class WebhookEndpointChange(Strict):
 class SecretRotation(Strict):
     """How long the secret before signs as well."""
 
-    overlap_s: StrictInt = Field(
+    overlap_s: Annotated[int, Whole(0, _LONGEST_OVERLAP_S)] = Field(
         _DAY_S,
-        ge=0,
-        le=_LONGEST_OVERLAP_S,
         description="Seconds, a day if left out; 0 ends the secret before at once.",
     )
 
@@ -64,7 +62,7 @@ class WebhookJob(BaseModel):
     status: JobStatus | None = None
     outcome: Outcome | None = None
     request_counts: EventCounts | None = None
-    sequence: StrictInt | None = Field(
+    sequence: int | None = Field(
         None, description="The event's number among those of its job, from 1."
     )
     output: dict[str, Any] | None = Field(

@@ -21,6 +21,8 @@ MOST_SAMPLES = 16
 MOST_BYTES = 32 * 2**20
 MOST_PREDICTIONS = 1000
 _MOST_FLOATS = 16_384
+# Shown in the document; `content` decodes it.
+_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 
 class Expected(BaseModel):
@@ -50,7 +52,11 @@ class Sample(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200, description="How it is called in the answer.")
-    data: str = Field(min_length=1, description="The picture's file, in base64.")
+    data: str = Field(
+        min_length=1,
+        description="The picture's file, in base64.",
+        json_schema_extra={"pattern": _BASE64},
+    )
     predictions: list[Expected] = Field(max_length=MOST_PREDICTIONS)
 
     @model_validator(mode="after")

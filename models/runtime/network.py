@@ -107,6 +107,12 @@ class Network(ABC):
     def _blank(self) -> Any:
         """Give an input that costs what a real one costs."""
 
+    @property
+    def own_cores(self) -> int | None:
+        """With how many cores it computes, where its module chooses that itself, as `cores`."""
+        cores: int | None = getattr(self.module, "cores", None)
+        return cores
+
     @cached_property
     def size_bytes(self) -> int:
         """Bytes of parameters and buffers on the device (activations come on top).

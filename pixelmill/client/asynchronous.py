@@ -9,6 +9,7 @@ Each call runs in a thread, so that there is one client to be right and not two.
 over by the page, and who waits for a job holds a thread for one question at a time only.
 """
 
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial, wraps
@@ -23,6 +24,7 @@ from pixelmill.client.client import Client
 from pixelmill.client.records import Job, Result
 from pixelmill.client.results.results import Results
 from pixelmill.client.waiting import Progress, next_hold
+from pixelmill.wire.abandoning import abandonable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,8 +51,9 @@ class AsyncClient:
     """`Client`, awaited: takes the same arguments, and runs under asyncio and trio.
 
     What has no name here is done by `call`: `await client.call(lambda c: c.trainings.get(name))`.
-    A call that is cancelled is no longer waited for; whether the server got it, nobody knows, so
-    repeat a `submit` under its `idempotency_key`.
+    A call that is cancelled sends nothing more: an upload breaks off, and no job follows it. What
+    was on its way at that moment the server may have got, so repeat a `submit` under its
+    `idempotency_key`.
     """
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -129,7 +132,16 @@ class AsyncClient:
                 yield job
 
     async def _in_thread(self, work: Callable[[], T], limiter: anyio.CapacityLimiter) -> T:
-        return await anyio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
+        abandoned = threading.Event()
+
+        def run() -> T:
+            with abandonable(abandoned):
+                return work()
+
+        try:
+            return await anyio.to_thread.run_sync(run, limiter=limiter, abandon_on_cancel=True)
+        finally:
+            abandoned.set()
 
 
 def _some_of(jobs: Iterator[Job]) -> list[Job]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from pixelmill.wire.abandoning import check_wanted, while_wanted
 from pixelmill.wire.connection import Connection
 from pixelmill.wire.errors import (
     ApiError,
@@ -153,6 +154,7 @@ class Transport:
         return self._policy.delay(attempt, retry_after, self._rand)
 
     def _try_once(self, call: Call, *, stream: bool) -> httpx.Response:
+        check_wanted()
         try:
             response = self._http.send(self._request(call), stream=stream)
             if response.status_code < 400 and not response.has_redirect_location:
@@ -173,7 +175,7 @@ class Transport:
             call.path,
             params={name: value for name, value in call.params.items() if value is not None},
             json=call.json,
-            content=call.body() if call.body else None,
+            content=while_wanted(call.body()) if call.body else None,
             headers=headers,
             timeout=httpx.Timeout(self._timeout_s, read=call.silent_s or self._timeout_s + hold_s),
         )

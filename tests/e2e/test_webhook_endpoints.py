@@ -1,7 +1,6 @@
 """Endpoints of a tenant on a real stack, and docs/webhooks.md as its reader types it."""
 
 import ast
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from standardwebhooks import Webhook
+from svix.webhooks import Webhook as Svix
 from werkzeug.serving import make_server
 
 from pixelmill import Client
@@ -57,10 +57,8 @@ def ended(client: Client, delivery: WebhookDelivery | str) -> WebhookDelivery:
 def verified(secret: str | None, received: tuple[dict[str, str], bytes]) -> dict[str, Any]:
     headers, body = received
     event: dict[str, Any] = Webhook(secret or "").verify(body, headers)
-    if importlib.util.find_spec("svix") is not None:
-        from svix.webhooks import Webhook as Svix  # type: ignore[import-not-found,unused-ignore]
-
-        assert Svix(secret).verify(body, headers) == event
+    # It gives nothing back, and raises.
+    Svix(secret or "").verify(body, headers)
     return event
 
 

@@ -64,8 +64,8 @@ def session_options(count: int) -> Any:
     return options
 
 
-def open_session(data: bytes, device: str = "cpu") -> Any:
-    """Make an InferenceSession of a file's bytes, which it does not keep.
+def open_session(data: bytes, device: str = "cpu", cores: int = 0) -> Any:
+    """Make an InferenceSession of a file's bytes, which it does not keep; `cores`: 0 is all.
 
     Raises whatever onnxruntime does: see `models.onnx_models.examination.trial`.
     """
@@ -74,7 +74,7 @@ def open_session(data: bytes, device: str = "cpu") -> Any:
     wanted = _PROVIDERS["cuda" if device.startswith("cuda") else "cpu"]
     session = runtime.InferenceSession(
         data,
-        session_options(threads()),
+        session_options(cores or threads()),
         providers=[each for each in wanted if each in offered],
         enable_fallback=0,
     )

@@ -6,6 +6,8 @@ A file of float16 is given float16, and one of uint8 whole numbers from 0 to 255
 in any case.
 """
 
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,9 +16,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models.onnx_models.examination.opening import open_session, raise_if_out_of_memory
+from models.onnx_models.examination.opening import (
+    open_session,
+    raise_if_out_of_memory,
+    threads,
+)
 from models.onnx_models.examination.trial import NUMBERS
 from models.onnx_models.examination.wording import reason, shown
+from models.records.cores import HEAVY_S
 from models.records.errors import WeightsError
 from models.records.record import ModelRecord
 
@@ -45,7 +52,12 @@ def load_module(record: ModelRecord, weights: bytes, device: str = "cpu") -> nn.
 
 
 class OnnxModule(nn.Module):
-    """An ONNX file that takes a batch; may be called by several threads at a time."""
+    """An ONNX file that takes a batch; may be called by several threads at a time.
+
+    A session computes with as many threads as it was opened with. It is opened with one, and anew
+    with all once the first picture has shown that the network is heavy: the threads of a light one
+    would wait for each other on cores that are busy decoding.
+    """
 
     def __init__(
         self, weights: bytes, decode: Decode, device: str = "cpu", *, one_at_a_time: bool = False
@@ -57,8 +69,12 @@ class OnnxModule(nn.Module):
         super().__init__()
         self.size_bytes = len(weights)
         self._decode = decode
+        self.cores: int | None = 1 if device == "cpu" else None
+        # What it is opened with anew, until the first picture has shown whether it must be.
+        self._unproven = weights if device == "cpu" and threads() > 1 else None
+        self._proving = threading.Lock()
         try:
-            self._session = open_session(weights, device)
+            self._session = open_session(weights, device, 1 if device == "cpu" else 0)
         except WeightsError:
             raise
         except Exception as err:
@@ -89,12 +105,33 @@ class OnnxModule(nn.Module):
         pictures = self._given(batch.detach().cpu().contiguous().numpy())
         count = len(pictures)
         runs = [pictures[at : at + 1] for at in range(count)] if self._takes_one else [pictures]
+        if not self._takes_batch:
+            runs = [run[0] for run in runs]
+        if self._unproven is not None:
+            self._prove(runs[0])
         decoded = []
         for run in runs:
-            outputs = self._run(run if self._takes_batch else run[0])
+            outputs = self._run(run)
             tensors = [_read(each).to(batch.device) for each in outputs]
             decoded.append(self._decode(tensors, (height, width)))
         return decoded[0] if len(decoded) == 1 else _joined(decoded)
+
+    def _prove(self, run: npt.NDArray[Any]) -> None:
+        """See with one core what a picture takes, and open the file anew if that is much."""
+        with self._proving:
+            if self._unproven is None:
+                return
+            # The first run pays for its set-up.
+            self._run(run)
+            start = time.thread_time()
+            self._run(run)
+            seconds = time.thread_time() - start
+            if seconds >= HEAVY_S * (len(run) if self._takes_batch else 1):
+                # Two sessions would hold the weights twice.
+                del self._session
+                self._session = open_session(self._unproven)
+                self.cores = threads()
+            self._unproven = None
 
     def _given(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         """Give pictures in the numbers of the file."""

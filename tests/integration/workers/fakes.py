@@ -50,6 +50,7 @@ class FakeNetwork:
     """Stands for an ImageNetwork: an item's bytes are a number, and so is its result."""
 
     size_bytes = 100
+    own_cores: int | None = None
 
     def __init__(
         self,

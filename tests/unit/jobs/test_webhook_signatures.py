@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
+from svix.webhooks import Webhook as Svix
+from svix.webhooks import WebhookVerificationError as SvixVerificationError
 
 from jobs.leases.leases import Lease
 from jobs.queue.webhooks import DELIVERIES, Outgoing
@@ -35,12 +37,12 @@ def test_a_receivers_library_accepts_what_is_sent():
 
 
 def test_the_library_of_svix_accepts_it_too():
-    svix = pytest.importorskip("svix.webhooks", reason="needs svix")
     secret = new_secret()
     headers = headers_of(outgoing(secret))
-    assert svix.Webhook(secret).verify(BODY, headers) == json.loads(BODY)
-    with pytest.raises(svix.WebhookVerificationError):
-        svix.Webhook(new_secret()).verify(BODY, headers)
+    # It gives nothing back, and raises.
+    Svix(secret).verify(BODY, headers)
+    with pytest.raises(SvixVerificationError):
+        Svix(new_secret()).verify(BODY, headers)
 
 
 def test_the_signature_is_that_of_the_library():

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from models.records.cores import HEAVY_S
 from models.runtime.network import Network
 from models.tasks.task import Outputs
 from workers.engine.device.networks import OUT_OF_MEMORY, infer
@@ -33,9 +34,6 @@ Given = TypeVar("Given")
 # Stands for a batch where a lane warms networks up or tries them, which it does alone.
 _ASIDE: Key = ("", "")
 
-# Seconds of a core for one sample from which on a network is heavy: ten times what it takes to
-# decode a photo.
-_HEAVY_S = 0.02
 # Parameters are a caller's, and may be others with every job.
 _REMEMBERED_KEYS = 1000
 # Between two looks of who waits for an answer whether batches come to their end at all.
@@ -223,7 +221,7 @@ class Batcher:
         """Say whether nothing may be computed beside it: it is heavy or large, or may be."""
         if key == _ASIDE or key in self._large:
             return True
-        return self._cores > 1 and self._core_s.get(key, _HEAVY_S) >= _HEAVY_S
+        return self._cores > 1 and self._core_s.get(key, HEAVY_S) >= HEAVY_S
 
     def _run_aside(self) -> None:
         with self._changed:
@@ -254,15 +252,20 @@ class Batcher:
     def _run_batch(self, batch: list[Chunk]) -> None:
         key = batch[0].key
         samples = [sample for chunk in batch for sample in chunk.samples]
-        cores = self._cores if self._core_s.get(key, 0.0) >= _HEAVY_S else 1
+        network = batch[0].network
+        is_heavy = self._core_s.get(key, 0.0) >= HEAVY_S
+        cores = network.own_cores or (self._cores if is_heavy else 1)
         self._use_cores(cores)
         start, computing = time.perf_counter(), time.thread_time()
-        pieces = infer(batch[0].network, samples)
+        pieces = infer(network, samples)
         seconds = time.perf_counter() - start
-        self._tell(batch[0].network, len(samples), batch[0].waited_s, seconds)
+        self._tell(network, len(samples), batch[0].waited_s, seconds)
         note_batch(batch, seconds)
-        # Nothing but computing counts, however busy the cores are.
-        self._learn(key, (time.thread_time() - computing) * cores / len(samples))
+        if network.own_cores is None:
+            # Nothing but computing counts, however busy the cores are.
+            self._learn(key, (time.thread_time() - computing) * cores / len(samples))
+        else:
+            self._learn(key, 0.0 if network.own_cores == 1 else HEAVY_S)
         again: list[Chunk] = []
         for chunk in batch:
             mine, pieces = _split(pieces, len(chunk.samples))

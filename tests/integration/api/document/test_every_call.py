@@ -18,6 +18,7 @@ from tests.integration.api.fronts import running_front
 
 EXAMPLES = os.environ.get("PIXELMILL_SCHEMATHESIS_EXAMPLES", "20")
 LEAST_CASES = 3_000
+HERE = Path(__file__).parent
 
 
 @pytest.mark.deep
@@ -29,11 +30,9 @@ def test_every_call_answers_as_its_document_says(
     key = create_key(ground.database, "ops", admin=True)
     with running_front(ground, key, tmp_path) as front:
         command = [
-            *(
-                str(Path(sys.executable).with_name("schemathesis")),
-                "run",
-                f"{front.url}/openapi.json",
-            ),
+            str(Path(sys.executable).with_name("schemathesis")),
+            *("--config-file", str(HERE / "schemathesis.toml")),
+            *("run", f"{front.url}/openapi.json"),
             *("-H", f"Authorization: Bearer {front.key}", "--checks", "all"),
             *("--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES),
             *("--generation-database", "none", "--continue-on-failure", "--no-color"),
@@ -43,7 +42,11 @@ def test_every_call_answers_as_its_document_says(
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            env={**os.environ, "NO_PROXY": "*"},
+            env={
+                **os.environ,
+                "NO_PROXY": "*",
+                "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
+            },
         )
     print(run.stdout[-4000:])
     assert run.returncode == 0, run.stdout

@@ -1,16 +1,11 @@
-"""Generators of clients read the document with their default flags, and their output is usable.
+"""Generators of clients read the document with their default flags, and their output is usable."""
 
-They are other programs, looked for on the path: `pip install openapi-python-client`, and
-`npm install openapi-typescript typescript` with its `node_modules/.bin`. Where there is none, its
-proof is left out.
-"""
-
-import shutil
-import subprocess
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.environments import node_with, python_with, run
 from tests.integration.api.callers import Caller
 
 pytestmark = [
@@ -41,26 +36,20 @@ def document(caller: Caller, tmp_path: Path) -> Path:
     return path
 
 
-def run(*command: str, folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.mark.skipif(shutil.which("openapi-typescript") is None, reason="needs openapi-typescript")
 def test_a_minimal_body_type_checks_in_typescript(document: Path, tmp_path: Path) -> None:
-    run("openapi-typescript", document.name, "-o", "api.d.ts", folder=tmp_path)
+    commands = node_with("openapi-typescript@7.13.0", "typescript@5.9.3")
+    run(commands / "openapi-typescript", document.name, "-o", "api.d.ts", folder=tmp_path)
     (tmp_path / "body.ts").write_text(_BODY)
-    run("tsc", "--noEmit", "--strict", "--skipLibCheck", "body.ts", folder=tmp_path)
+    run(commands / "tsc", "--noEmit", "--strict", "--skipLibCheck", "body.ts", folder=tmp_path)
 
 
-@pytest.mark.skipif(
-    shutil.which("openapi-python-client") is None, reason="needs openapi-python-client"
-)
 def test_a_minimal_body_is_made_by_a_generated_client(document: Path, tmp_path: Path) -> None:
-    tool = shutil.which("openapi-python-client")
-    assert tool is not None
-    run(tool, "generate", "--path", document.name, "--meta", "none", folder=tmp_path)
     # With what the generator itself stands on: attrs, httpx, dateutil.
-    python = str(Path(tool).with_name("python"))
+    python = python_with("openapi-python-client==0.29.1")
+    tool = python.with_name("openapi-python-client")
+    command = f"{tool} generate --path {document.name} --meta none 2>&1"
+    told = run("sh", "-c", command, folder=tmp_path)
+    # Bodies of the tus protocol have a type of their own, which the generator does not know.
+    left_out = re.findall(r"parsing (.+) within .+ Endpoint will not be generated", told)
+    assert left_out == ["POST /v1/uploads", "PATCH /v1/uploads/{upload_id}"], told
     assert "https://e.org/a" in run(python, "-c", _CALL, folder=tmp_path)

@@ -79,7 +79,12 @@ def test_every_operation_has_a_name_of_its_own_that_reads_as_one(document: dict[
 
 
 # What is sent or comes as bytes, or not at all, has nothing to show.
-BYTES = ("multipart/form-data", "application/octet-stream", "application/offset+octet-stream")
+BYTES = (
+    "multipart/form-data",
+    "application/octet-stream",
+    "application/offset+octet-stream",
+    "text/event-stream",
+)
 
 
 def test_every_operation_shows_an_example_that_its_schema_allows(document: dict[str, Any]) -> None:

@@ -59,6 +59,33 @@ def test_a_batch_is_answered_to_the_bit_as_onnxruntime_answers_it():
     assert np.array_equal(OnnxModule(GOOD, first)(batch()).numpy(), directly(GOOD, batch()))
 
 
+@pytest.mark.parametrize(("heavy_s", "expected"), [(0.0, 4), (3600.0, 1)])
+def test_a_heavy_network_is_opened_anew_with_all_cores_and_a_light_one_keeps_one(
+    monkeypatch: pytest.MonkeyPatch, heavy_s: float, expected: int
+) -> None:
+    opened: list[int] = []
+
+    def open_session(data: bytes, device: str = "cpu", cores: int = 0) -> Any:
+        opened.append(cores or session.threads())
+        return opening.open_session(data, device, cores)
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.setattr(session, "HEAVY_S", heavy_s)
+    monkeypatch.setattr(session, "open_session", open_session)
+    module = OnnxModule(GOOD, first)
+    answers = [module(batch()).numpy() for _ in range(2)]
+    assert all(np.array_equal(each, directly(GOOD, batch())) for each in answers)
+    assert (module.cores, opened) == (expected, [1] if expected == 1 else [1, expected])
+
+
+def test_with_one_core_there_is_nothing_to_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(session, "HEAVY_S", 0.0)
+    module = OnnxModule(GOOD, first)
+    module(batch())
+    assert module.cores == 1
+
+
 def test_a_batch_with_channels_last_is_answered_the_same():
     module = OnnxModule(GOOD, first)
     turned = batch().contiguous(memory_format=torch.channels_last)

@@ -101,6 +101,35 @@ def test_many_who_wait_keep_no_call_from_being_made(server, awaiting, say):
     assert {job.status for job in waited} == {"completed"}
 
 
+def test_a_submission_that_is_cancelled_sends_nothing_more(server, awaiting, say, tmp_path):
+    (tmp_path / "0.png").write_bytes(b"picture")
+    begun, cancelled, over = threading.Event(), threading.Event(), threading.Event()
+    server.on("POST", "/v1/files", say.answer(201, {"id": "file_1"}))
+    server.on("POST", "/v1/jobs", say.job())
+
+    def hold(_):
+        begun.set()
+        assert cancelled.wait(10)
+
+    def submit(other):
+        try:
+            return other.submit(tmp_path, model="digits", on_upload=hold)
+        finally:
+            over.set()
+
+    async def work(client):
+        submitting = asyncio.create_task(client.call(submit))
+        assert await asyncio.to_thread(begun.wait, 10)
+        submitting.cancel()
+        await asyncio.wait([submitting])
+        cancelled.set()
+        assert await asyncio.to_thread(over.wait, 10)
+        return submitting.cancelled()
+
+    assert awaiting(work)
+    assert not server.to("POST", "/v1/jobs")
+
+
 def test_errors_are_those_of_the_other_client(server, awaiting, say):
     server.on("GET", JOB, say.job())
 

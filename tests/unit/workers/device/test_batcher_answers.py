@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.records.cores import HEAVY_S
 from tests.unit.workers.device.test_batcher_lanes import (
     DEADLINE_S,
     HEAVY,
@@ -15,7 +16,7 @@ from tests.unit.workers.device.test_batcher_lanes import (
     put,
 )
 from workers.engine.device import batcher as batchers
-from workers.engine.device.batcher import _HEAVY_S, Batcher
+from workers.engine.device.batcher import Batcher
 from workers.engine.holding.flight import FlightRecord
 from workers.engine.reading.chunk import Chunk
 
@@ -24,7 +25,7 @@ from workers.engine.reading.chunk import Chunk
 def batcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Batcher:
     monkeypatch.setattr(batchers, "_LOOK_S", 0.01)
     made = Batcher(0.0, FlightRecord(tmp_path / "flight"), cores=2)
-    made._core_s |= {LIGHT: _HEAVY_S, HEAVY: _HEAVY_S}
+    made._core_s |= {LIGHT: HEAVY_S, HEAVY: HEAVY_S}
     yield made
     made.close()
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from models.records.cores import HEAVY_S
 from models.tasks.task import Sample
 from tests.e2e.stacks import wait_for
-from workers.engine.device.batcher import _ASIDE, _HEAVY_S, Batcher
+from workers.engine.device.batcher import _ASIDE, Batcher
 from workers.engine.holding.flight import FlightRecord
 from workers.engine.reading.chunk import Chunk
 
@@ -28,8 +29,9 @@ Looks = Callable[[], list[tuple[str, str]]]
 class Network:
     """Computes a batch until it is told that it may end."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_cores: int | None = None) -> None:
         self.record: Any = SimpleNamespace(name="held", max_batch=MOST)
+        self.own_cores = own_cores
         self.begun: list[int] = []
         self._may_end = threading.Semaphore(0)
 
@@ -59,7 +61,7 @@ def new_batcher(tmp_path: Path) -> Iterator[Callable[..., Batcher]]:
     ) -> Batcher:
         flight = FlightRecord(tmp_path / "flight")
         batcher = Batcher(wait_s, flight, cores=2, lanes=2, begin_lane=begin_lane)
-        batcher._core_s |= {LIGHT: 0.0, OTHER: 0.0, HEAVY: _HEAVY_S}
+        batcher._core_s |= {LIGHT: 0.0, OTHER: 0.0, HEAVY: HEAVY_S}
         opened.append(batcher)
         return batcher
 
@@ -116,6 +118,25 @@ def test_two_full_batches_are_computed_at_a_time(new_batcher: Callable[..., Batc
     for chunk in chunks:
         (piece,) = chunk.pieces.result(DEADLINE_S)
         assert piece.count == MOST
+
+
+@pytest.mark.parametrize(("own_cores", "together"), [(1, 2), (2, 1)])
+def test_what_has_one_core_of_its_own_shares_the_lanes_and_what_has_all_does_not(
+    new_batcher: Callable[..., Batcher], own_cores: int, together: int
+) -> None:
+    batcher, network, key = new_batcher(), Network(own_cores), ("own@1", "{}")
+    announce(batcher, 4)
+    first = put(batcher, network, MOST, key)
+    # Of its first batch nobody knows yet.
+    network.has_begun(MOST)
+    network.end_one()
+    first.pieces.result(DEADLINE_S)
+    chunks = [put(batcher, network, MOST, key) for _ in range(3)]
+    network.has_begun(*[MOST] * (1 + together))
+    for _ in chunks:
+        network.end_one()
+    for chunk in chunks:
+        chunk.pieces.result(DEADLINE_S)
 
 
 def test_while_a_lane_computes_a_batch_of_the_same_key_grows_until_it_is_full(

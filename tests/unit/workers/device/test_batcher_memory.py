@@ -37,6 +37,7 @@ class Network:
 
     def __init__(self, memory: Memory, *, waits: bool = False) -> None:
         self.record: Any = SimpleNamespace(name="large", max_batch=4)
+        self.own_cores = None
         self.computes, self.may_end = threading.Event(), threading.Event()
         self._memory = memory
         if not waits:
