@@ -110,22 +110,18 @@ class VideoRun:
     def _answer(self) -> tuple[Predictions, str | None]:
         """Give the predictions, and what of the video was missing."""
         limits, settings = self._network.record.limits, self._stages.ground.settings
-        reader, retry_storage = self._stages.reader, self._hold.retry_storage
+        hold, longest_s = self._hold, settings.video_timeout_s
         # Parameters that this network cannot take are told before anything is read.
-        self._network.windows(self._hold.lease.params)
-        parts = reader.parts(
-            self._item,
-            limits.max_bytes,
-            settings.video_timeout_s,
-            retry_storage,
-            self._hold.requester,
+        self._network.windows(hold.lease.params)
+        parts = self._stages.reader.parts(
+            self._item, limits.max_bytes, longest_s, hold.retry_storage, hold.requester
         )
         with ExitStack() as stack:
             with timed(reading_stage([self._item]), self._hold.timeline):
                 spool = stack.enter_context(spooled(self._watched(parts), limits.max_bytes))
             self._sha256 = spool.sha256
             checkpoints = self._checkpoints = self._checkpoints_of(spool)
-            progress = retry_storage(checkpoints.newest)
+            progress = hold.retry_storage(checkpoints.newest)
             if progress.clips:
                 log.info("video_resumed", index=self._index, windows=len(progress.clips))
             if not progress.is_over:
