@@ -54,6 +54,8 @@ GRANTS: Mapping[str, tuple[str, str, str]] = {
     "model_aliases": (ALL, WRITE, WRITE),
     "model_shadows": (ALL, CHANGE, READ),
     "model_versions": (WRITE, CHANGE, WRITE),
+    # Asked for where they are shown, made by inference workers, which have the decoders.
+    "opened_pictures": (ALL, ALL, CHANGE),
     "shards": (ALL, ALL, WRITE),
     "shares": (WRITE, NONE, NONE),
     "tenants": (SERVE, DELIVER, CHARGE),

@@ -7,6 +7,7 @@ from pixelmill.client.events.stream import Event
 from pixelmill.client.inputs.skipping import Skipped
 from pixelmill.client.records import Alias, Comparison, File, Job, Model, Result
 from pixelmill.client.results.results import Results
+from pixelmill.client.results.sharing import Share
 from pixelmill.client.trainings import Training
 from pixelmill.client.watches import Watch
 from pixelmill.wire.errors import (
@@ -55,6 +56,7 @@ __all__ = [
     "Results",
     "RetryPolicy",
     "ServerError",
+    "Share",
     "Skipped",
     "TooLarge",
     "Training",

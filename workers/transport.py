@@ -29,7 +29,7 @@ class HintQoS(QoS):
 class HintChannel(Channel):
     """Reads queues; the message at fault is out of its queue before it is looked at."""
 
-    QoS = HintQoS  # type: ignore[assignment]  # kombu asks no more of it than this
+    QoS = HintQoS  # type: ignore[assignment]  # kombu's own is one of Redis
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

@@ -13,7 +13,7 @@ from api.page.assets import address_of
 from api.web.auth import PAGE_PREFIX
 from api.web.problems import refused_by_flask
 from jobs.base.database import is_outage
-from jobs.base.errors import PixelmillError, Unauthenticated
+from jobs.base.errors import BeingMade, PixelmillError, Unauthenticated
 from jobs.base.storage import StorageError
 from jobs.presence.version import installed_version
 
@@ -78,7 +78,11 @@ def _said() -> dict[str, object]:
 def _told(err: PixelmillError) -> ResponseReturnValue:
     if isinstance(err, Unauthenticated):
         return _to_sign_in()
-    return _shown(err.status, err.code, err.message)
+    response = make_response(_shown(err.status, err.code, err.message))
+    if isinstance(err, BeingMade):
+        # Scripts look again by the one, people without them by the other.
+        response.headers["Retry-After"] = response.headers["Refresh"] = "1"
+    return response
 
 
 def _to_sign_in() -> ResponseReturnValue:

@@ -54,11 +54,13 @@ class Shown(NamedTuple):
     masks: list[MaskShape]
     film: Lanes | None
     more: int
+    # How many stretches of a film have a class of their own; null for what is no film.
+    stretches: int | None
 
     @property
     def first(self) -> list[Answer]:
-        """The answers that a line has room for."""
-        return self.answers[:_MOST_LABELS]
+        """The answers that a line has room for: of a film what it shows as a whole."""
+        return self.answers[: _MOST_LABELS if self.stretches is None else 1]
 
 
 def shown(row: Row, detail: Detail = WORDS_ALONE) -> Shown:
@@ -69,8 +71,13 @@ def shown(row: Row, detail: Detail = WORDS_ALONE) -> Shown:
     masked = [each for each in predictions if isinstance(each.get("mask"), dict)][: detail.masks]
     masks = [mask for each in masked if (mask := _mask(each, detail)) is not None]
     film = lanes_of(predictions[0], row.duration_ms, _COLOURS) if predictions else None
-    more = max(0, len(answers) - _MOST_LABELS)
-    return Shown(row, answers, shapes[:_MOST_SHAPES], masks, film, more)
+    stretches = len(predictions[0]["segments"]) if _is_film(predictions) else None
+    more = max(0, len(answers) - _MOST_LABELS) if stretches is None else 0
+    return Shown(row, answers, shapes[:_MOST_SHAPES], masks, film, more, stretches)
+
+
+def _is_film(predictions: list[dict[str, Any]]) -> bool:
+    return bool(predictions) and isinstance(predictions[0].get("segments"), list)
 
 
 def _mask(prediction: dict[str, Any], detail: Detail) -> MaskShape | None:

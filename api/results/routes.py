@@ -19,11 +19,11 @@ from api.web.parsing import read_query
 from jobs.base.errors import NotFound
 from jobs.forms.export import Export, begun, task_and_labels
 from jobs.queue.reading import get_job
+from jobs.results.opened import small_picture
 from jobs.results.overlays import read_overlay
 from jobs.results.rows import Cursor, extent_of, parse_cursor, read_page, read_rows
 from jobs.results.segments import Row
 from jobs.results.summaries import summary_of
-from jobs.results.thumbnails import read_thumbnail
 from jobs.tables import Job
 from models.catalog import prediction_of
 
@@ -87,13 +87,15 @@ def get_overlay(job_id: str, index: str) -> Response:
 @results.get("/<job_id>/results/<index>/thumbnail")
 @describe(results, {200: {"image/jpeg": "binary"}}, problems=(404, 409))
 def get_thumbnail(job_id: str, index: str) -> Response:
-    """Show an item's small picture, of a job submitted with `gallery`: at most 256 pixels a side.
+    """Show an item's small picture: at most 256 pixels a side.
 
-    Of a video it is a strip of twelve frames along its whole length, 72 pixels high. 409 while the
-    item has not run, 404 when it was not decoded, has no gallery, or the inputs were erased.
+    Of a video it is a strip of twelve frames along its whole length, 72 pixels high. A job that was
+    submitted with `gallery` has them as its items run, 409 before that. Of any other they are made
+    when they are asked for: 409 `being_made`, with `Retry-After`, until they are. 404 when the item
+    was not decoded, or the inputs were erased.
     """
     job, number = _find(job_id), _number(job_id, index)
-    response = Response(read_thumbnail(ground(), job, number), content_type="image/jpeg")
+    response = Response(small_picture(ground(), job, number), content_type="image/jpeg")
     # It may be erased with the inputs at any time; and who signs in next may be somebody else.
     response.headers["Cache-Control"] = "private, max-age=60"
     response.headers["Vary"] = "Authorization, Cookie"

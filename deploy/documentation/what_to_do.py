@@ -9,6 +9,7 @@ OF_ANSWERS = {
     "method_not_allowed": "The path has other methods: `/docs` lists them.",
     "conflict": "Look at the state of the thing; the sentence says which states allow the call.",
     "model_not_ready": "Wait until the version is `ready`; of a refused one the reason says more.",
+    "being_made": "Ask again in a second or two: a worker is at it.",
     "gone": "Its time is over: begin again.",
     "precondition_failed": "Speak the version of the protocol that the sentence names.",
     "body_too_large": "Send less at once: upload files and name them, or cut the input in parts.",

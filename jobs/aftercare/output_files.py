@@ -62,9 +62,14 @@ class OutputFile:
 
     def expires_at(self, settings: Settings) -> float:
         """When the job's results are erased, and the file with them; in seconds since 1970."""
-        lifetime_s = self.job.output_expires_after
-        default_s = settings.output_days * _DAY_S
-        return (self.job.ended_at or 0.0) + (default_s if lifetime_s is None else lifetime_s)
+        return results_kept_until(self.job, settings)
+
+
+def results_kept_until(job: Job, settings: Settings) -> float:
+    """Say when the results of a job that is over are erased; in seconds since 1970."""
+    lifetime_s = job.output_expires_after
+    default_s = settings.output_days * _DAY_S
+    return (job.ended_at or 0.0) + (default_s if lifetime_s is None else lifetime_s)
 
 
 def output_files_of(job: Job) -> dict[Part, OutputFile]:

@@ -23,7 +23,17 @@ from jobs.base.states import TERMINAL
 from jobs.base.storage import StorageError
 from jobs.kinds.table import kind_of, words_of
 from jobs.queue.completion import TIDY_AFTER_S, discard
-from jobs.tables import Comparison, Delivery, Evaluation, File, Job, JobOutput, Shard, Training
+from jobs.tables import (
+    Comparison,
+    Delivery,
+    Evaluation,
+    File,
+    Job,
+    JobOutput,
+    OpenedPictures,
+    Shard,
+    Training,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +75,7 @@ def erase_deleted(ground: Ground, job: Job) -> None:
         session.execute(delete(Comparison).where(_is_of(job)))
         session.execute(delete(Evaluation).where(Evaluation.job_id == job.id))
         session.execute(delete(JobOutput).where(JobOutput.job_id == job.id))
+        session.execute(delete(OpenedPictures).where(OpenedPictures.job_id == job.id))
         session.execute(delete(Shard).where(Shard.job_id == job.id))
         session.execute(delete(Delivery).where(Delivery.job_id == job.id))
         session.execute(delete(Training).where(Training.job_id == job.id))
@@ -113,7 +124,11 @@ def _erase_outputs(ground: Ground, job: Job) -> None:
     ground.storage.delete(list(ground.storage.list(f"jobs/{job.id}/")))
     with ground.database.write() as session:
         session.execute(update(Shard).where(Shard.job_id == job.id).values(summary=None))
-        erased = {"outputs_erased_at": db_now(), "summary": None}
+        erased: dict[str, Any] = {"outputs_erased_at": db_now(), "summary": None}
+        opened = delete(OpenedPictures).where(OpenedPictures.job_id == job.id)
+        if session.scalars(opened.returning(OpenedPictures.first)).first() is not None:
+            # A worker that was at some may still write them.
+            erased["tidy_at"] = db_now() + TIDY_AFTER_S
         session.execute(update(Job).where(Job.id == job.id).values(**erased))
 
 

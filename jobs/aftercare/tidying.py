@@ -32,6 +32,7 @@ from jobs.base.storage import (
 from jobs.inputs.manifests import Manifest
 from jobs.leases.leases import is_taken
 from jobs.queue.completion import TIDY_AFTER_S
+from jobs.results.opened import opened_blobs
 from jobs.tables import (
     Comparison,
     Evaluation,
@@ -153,11 +154,14 @@ def _results_of(ground: Ground, job: Job) -> set[str]:
         segments = {segment for segment in session.scalars(found) if segment is not None}
         comparison = session.get(Comparison, job.id)
         evaluation = session.get(Evaluation, job.id)
+        opened = opened_blobs(session, job)
     names = (overlays_name, earlier_overlays_name) if job.overlays else ()
     overlays = {name(segment) for segment in segments for name in names}
     # Copies of inputs, which go when these are erased.
-    has_thumbnails = job.gallery and job.inputs_erased_at is None
-    thumbnails = {thumbnails_name(segment) for segment in segments if has_thumbnails}
+    thumbnails = set[str]()
+    if job.inputs_erased_at is None:
+        beside = {thumbnails_name(segment) for segment in segments if job.gallery}
+        thumbnails = beside | opened
     changes = {comparison.changes} if comparison and comparison.changes else set()
     truth = {evaluation.truth} if evaluation and evaluation.truth else set()
     return segments | overlays | thumbnails | changes | truth

@@ -125,6 +125,15 @@ def check_ratio(unpacked: int, packed: int, limits: Limits) -> None:
         )
 
 
+def joined(kind: str) -> NoReturn:
+    """Refuse archives that were put behind each other, of which a reader sees but one."""
+    raise ArchiveError(
+        "unsupported_archive",
+        f"The file is several {kind} archives, one behind the other. Upload each by itself, or "
+        "pack all of their files into one.",
+    )
+
+
 def corrupt(fault: str) -> NoReturn:
     """Refuse the archive as broken; `fault` says what and where, without a full stop."""
     raise ArchiveError("corrupt_archive", f"{fault}. Pack the archive again and upload it anew.")

@@ -6,7 +6,8 @@
     ├── NotFound                       not_found               404     no
     │   └── UnknownModel               model_not_found         404     no
     ├── Conflict                       conflict                409     no
-    │   └── ModelNotReady              model_not_ready         409     no
+    │   ├── ModelNotReady              model_not_ready         409     no
+    │   └── BeingMade                  being_made              409     yes
     ├── Gone                           gone                    410     no
     ├── PreconditionFailed             precondition_failed     412     no
     ├── TooLarge                       body_too_large          413     no
@@ -87,6 +88,13 @@ class ModelNotReady(Conflict):
     """The version is there but cannot be run: it is still being tried out, or was refused."""
 
     code = "model_not_ready"
+
+
+class BeingMade(Conflict):
+    """It is made because somebody has just asked for it, and will be there in a moment."""
+
+    code = "being_made"
+    retryable = True
 
 
 class Gone(PixelmillError):

@@ -270,6 +270,11 @@ def thumbnails_name(segment: str) -> str:
     return segment.removesuffix(".parquet").replace("/segments/", "/thumbnails/", 1)
 
 
+def opened_name(job_id: str, first: int, fence: int) -> str:
+    """Name the blob of small pictures that somebody opened; each lease writes its own."""
+    return f"jobs/{job_id}/thumbnails/opened-{first:09d}-{fence}-{new_token()}"
+
+
 def earlier_overlays_name(segment: str) -> str:
     """Give the name that the blob of a segment's overlays had up to version 0.3."""
     return segment.removesuffix(".parquet") + ".overlays"

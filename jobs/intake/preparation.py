@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from jobs.archives import ReaderLost
@@ -156,7 +156,7 @@ def _prepare(
         shards = _begin_through_outages(ground, turn, written)
     except (InvalidInput, NotFound) as err:
         if _may_pass(err.__cause__) and lease.attempts < _MOST_READERS:
-            fail(ground, lease)
+            _put_off(ground, lease, err.message)
             bound.warning("preparation_put_off", reason=err.message)
             return
         _refuse(ground, turn, err)
@@ -249,7 +249,7 @@ def _begin(ground: Ground, turn: _Turn, written: _Written) -> bool:
         check_job_move(job.status, JobStatus.IN_PROGRESS)
         job.status = JobStatus.IN_PROGRESS
         job.manifest, job.total = written.manifest, sum(shard["count"] for shard in shards)
-        job.skipped = turn.found.skips.to_json()
+        job.status_reason, job.skipped = None, turn.found.skips.to_json()
         job.has_item_metadata = turn.found.has_metadata
         job.in_progress_at = session.scalar(select(db_now()))
         number_events(session, job, Moment.BEGUN)
@@ -267,6 +267,14 @@ def _preferred(session: Session, job: Job) -> int:
     """Give the number of items that a job's version does best with in a shard."""
     version = session.get(ModelVersion, (job.model_name, job.model_version))
     return 1 if version is None else version.shard_items
+
+
+def _put_off(ground: Ground, lease: Lease[Job], reason: str) -> None:
+    """Have the job prepared again after a pause, and say meanwhile what it waits for."""
+    with ground.database.write() as session:
+        said = update(Job).where(lease.is_held)
+        session.execute(said.values(status_reason=f"{reason} Its items are listed again soon."))
+    fail(ground, lease)
 
 
 def _refuse(ground: Ground, turn: _Turn, err: InvalidInput | NotFound) -> None:

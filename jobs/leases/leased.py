@@ -16,6 +16,7 @@ or lapses keeps it.
     preparations    jobs.intake.preparation      comparisons    jobs.aftercare.comparison
     validations     jobs.versions.validation     evaluations    jobs.aftercare.evaluation
     watches         jobs.watches.looks           outputs        jobs.outputs.leasing
+    opened pictures jobs.results.opened
 """
 
 from collections.abc import Callable

@@ -3,12 +3,17 @@
 from dataclasses import dataclass, field
 
 from jobs.base.states import JobStatus
+from jobs.presence.workers import SIGN_S
 
 _START = {
     "cpu": "start one: `python -m workers.launcher --workers 1`",
     "gpu": "start one: `python -m workers.launcher --gpus 0`",
     "io": "start one: `python -m workers.launcher --io`",
 }
+
+
+# A sign of life may come so late without anybody wondering.
+LATE_S = SIGN_S + 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,8 @@ class Facts:
     rests_s: float | None = None
     # Live workers of its pool, those of them that are drained, and live io workers.
     workers: int = 0
+    # Seconds since any of them was last heard of.
+    silent_s: float = 0.0
     drained: int = 0
     io_workers: int = 0
     # Jobs that are served before it; None when it does not wait.
@@ -63,6 +70,12 @@ def _while_validating(facts: Facts) -> str:
 def _while_waiting(facts: Facts) -> str:
     if not facts.workers:
         return f"No worker of pool {facts.pool} lives; {_START.get(facts.pool, 'start one')}."
+    if facts.silent_s > LATE_S:
+        who = "The only worker" if facts.workers == 1 else "The latest of the workers"
+        return (
+            f"{who} of pool {facts.pool} was last heard of {facts.silent_s:.0f} s ago: it may be "
+            "gone, or cannot reach the database."
+        )
     if facts.drained == facts.workers:
         drained = "The only worker" if facts.workers == 1 else f"All {facts.workers} workers"
         verb = "is" if facts.workers == 1 else "are"

@@ -10,13 +10,10 @@ from sqlalchemy.orm import Session
 from jobs.base.database import db_now
 from jobs.base.hints import IO
 from jobs.base.states import JobStatus, ShardState
-from jobs.oversight.explaining import Facts, explain
-from jobs.presence.workers import SIGN_S, living
+from jobs.oversight.explaining import LATE_S, Facts, explain
+from jobs.presence.workers import living
 from jobs.queue.forecast import forecast
 from jobs.tables import Job, Shard, Tenant, WorkerProcess
-
-# A sign of life may be so late without anybody wondering.
-_LATE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +65,7 @@ def silent_holders(session: Session, job: Job) -> list[tuple[str, float]]:
     holders = select(Shard.owner).where(Shard.job_id == job.id, Shard.state == ShardState.LEASED)
     query = (
         select(WorkerProcess.node, quiet_s)
-        .where(
-            WorkerProcess.node.in_(holders), WorkerProcess.seen_at > 0, quiet_s > SIGN_S + _LATE_S
-        )
+        .where(WorkerProcess.node.in_(holders), WorkerProcess.seen_at > 0, quiet_s > LATE_S)
         .order_by(WorkerProcess.node)
     )
     return [(node, seconds) for node, seconds in session.execute(query)]
@@ -107,6 +102,7 @@ def _facts(
         held=held,
         rests_s=_rests_s(session, job.id, now) if waits else None,
         workers=len(pool),
+        silent_s=min((now - worker.seen_at for worker in pool), default=0.0),
         drained=sum(worker.drained_at is not None for worker in pool),
         io_workers=sum(worker.pool == IO for worker in workers),
         before=forecast(session, job).position if waits else None,

@@ -35,6 +35,10 @@ _KINDS = (
 )
 
 
+class OnlySmall(NotFound):
+    """A picture is not for a browser as it is: of another kind, or too large for a page."""
+
+
 class Picture(NamedTuple):
     """A file that a browser shows, and its media type."""
 
@@ -75,12 +79,17 @@ def read_result(ground: Ground, job: Job, index: int) -> Row | None:
 
 
 def picture_of(ground: Ground, buckets: Buckets, job: Job, index: int) -> Picture:
-    """Give an item's picture; raises NotFound, saying why there is none to be shown."""
+    """Give an item's picture; raises NotFound, saying why there is none to be shown.
+
+    Raises OnlySmall where a small one may be (jobs.results.opened).
+    """
     if (reason := unseen(job)) is not None:
         raise NotFound(reason)
     item = read_item(ground, job, index)
-    if (reason := unshowable(item)) is not None:
+    if (reason := unopened(item)) is not None:
         raise NotFound(reason)
+    if (reason := unshowable(item)) is not None:
+        raise OnlySmall(reason)
     try:
         content = b"".join(_parts(ground, buckets, item))
     except BlobMissing as err:
@@ -89,10 +98,7 @@ def picture_of(ground: Ground, buckets: Buckets, job: Job, index: int) -> Pictur
         raise NotFound(f"The picture cannot be read: {err}") from err
     kind = media_type_of(content)
     if kind is None:
-        raise NotFound(
-            "Browsers do not show files of this kind. Submit with `gallery`, and workers keep a "
-            "small picture of each item."
-        )
+        raise OnlySmall("Browsers do not show files of this kind.")
     return Picture(content, kind)
 
 
@@ -103,12 +109,19 @@ def unseen(job: Job) -> str | None:
     return None
 
 
-def unshowable(item: Item) -> str | None:
-    """Say why an item's bytes are not fetched for a page; None where they are."""
+def unopened(item: Item) -> str | None:
+    """Say why nobody fetches an item's bytes to show it; None where somebody may."""
     if item.encoding == "url":
         return "The picture lies at an address, which is not called again to show it."
     if item.encoding == "refused":
         return item.error_message
+    return None
+
+
+def unshowable(item: Item) -> str | None:
+    """Say why an item's bytes are not sent to a browser as they are; None where they may be."""
+    if (reason := unopened(item)) is not None:
+        return reason
     if max(item.size, item.length) > LARGEST:
         return f"The file has {item.size:,} bytes: pages show pictures of up to {LARGEST:,}."
     return None

@@ -6,8 +6,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from jobs.base.database import db_now
-from jobs.base.states import ShardState
-from jobs.tables import Job, Shard
+from jobs.base.states import OutputState, ShardState
+from jobs.queue.webhooks import DELIVERED
+from jobs.tables import Delivery, Job, JobOutput, Shard
 
 _MOST_WORKERS = 200
 
@@ -54,6 +55,21 @@ def standing_of(session: Session, job: Job) -> Standing:
         )
     ).one()
     return Standing(running, job.pending_shards, int(tries))
+
+
+def handed_over(session: Session, job: Job) -> list[tuple[str, float]]:
+    """Say where the results of a job went when it was over, and when, in order."""
+    if job.ended_at is None:
+        return []
+    written = select(func.max(JobOutput.ended_at)).where(
+        JobOutput.job_id == job.id, JobOutput.state == OutputState.WRITTEN
+    )
+    delivered = select(func.max(Delivery.ended_at)).where(
+        Delivery.job_id == job.id, Delivery.state == DELIVERED
+    )
+    told = (("Written to the bucket", written), ("Webhook delivered", delivered))
+    found = [(name, session.scalar(query)) for name, query in told]
+    return sorted(((name, at) for name, at in found if at is not None), key=lambda each: each[1])
 
 
 def working(session: Session, tenant_id: str | None) -> list[Working]:

@@ -19,9 +19,9 @@ from jobs.base.errors import NotFound
 from jobs.base.hints import IO
 from jobs.tables import WorkerProcess
 
-# Between two signs of life, and after how long a process that gives none is no longer alive. Three
-# are missed before anybody calls it dead.
-SIGN_S, SILENT_S = 10.0, 35.0
+# Between two signs of life; a page that waits for one that is late says so within ten seconds. And
+# after how long a process that gives none is no longer alive: many are missed before that.
+SIGN_S, SILENT_S = 4.0, 35.0
 # When a row is of no use any more: names of io processes and containers do not come back.
 _FORGOTTEN_S = 86_400.0
 

@@ -106,6 +106,7 @@ _CHARGE_JOB = (
     .where(_jobs.c.id == bindparam("of_job"))
     .values(
         pending_shards=_jobs.c.pending_shards - 1,
+        claimed_at=func.coalesce(_jobs.c.claimed_at, db_now()),
         share=_jobs.c.share + bindparam("part_s", type_=Float()),
     )
     .returning(

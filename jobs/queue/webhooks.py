@@ -48,6 +48,8 @@ EVENTS = (
 # becomes of its output is known once.
 _SEQUENCE_OF_END, _SEQUENCE_OF_OUTPUT = 1, 2
 
+# How a delivery stands that a receiver took.
+DELIVERED = "delivered"
 # What is kept of an answer, in bytes.
 _ANSWER_KEPT = 1024
 _DISABLED = "The endpoint was disabled or deleted."
@@ -227,7 +229,7 @@ def record_answer(
     lease, settings = outgoing.lease, ground.settings
     delivered = status is not None and 200 <= status < 300
     hopeless = status == 410 or lease.is_last(settings)
-    state = "delivered" if delivered else "failed" if hopeless else "pending"
+    state = DELIVERED if delivered else "failed" if hopeless else "pending"
     due_at = db_now() + 0.0
     if state == "pending":
         delay_s = settings.webhook_delays_s[lease.attempts - 1]

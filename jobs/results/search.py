@@ -30,7 +30,8 @@ class Wanted(NamedTuple):
     status: ItemStatus | None = None
     label: str | None = None
     at_least: float = 0.0
-    at_most: float = 1.0
+    # Below it, as the bars are drawn; 1 itself is in where it is 1.
+    below: float = 1.0
 
     @property
     def is_anything(self) -> bool:
@@ -52,8 +53,8 @@ class Wanted(NamedTuple):
 
     def _is_within(self, confidence: float | None) -> bool:
         if confidence is None:
-            return (self.at_least, self.at_most) == (0.0, 1.0)
-        return self.at_least <= confidence <= self.at_most
+            return (self.at_least, self.below) == (0.0, 1.0)
+        return self.at_least <= confidence and (confidence < self.below or self.below == 1.0)
 
 
 def find_rows(

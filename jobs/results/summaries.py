@@ -49,6 +49,8 @@ class Summary:
     others: int = 0
     # How many findings have a confidence in each bin.
     confidences: list[int] = field(default_factory=lambda: [0] * BINS)
+    # For how many seconds each stage was at work on them: those of several threads add up.
+    seconds: Counter[str] = field(default_factory=Counter)
 
     @property
     def items(self) -> int:
@@ -70,6 +72,7 @@ class Summary:
         """Count what another one has counted."""
         self.statuses.update(other.statuses)
         self.others += other.others
+        self.seconds.update(other.seconds)
         for label, count in other.classes.items():
             self._count(label, count)
         pairs = zip(self.confidences, other.confidences, strict=True)
@@ -126,14 +129,17 @@ def write_summary(summary: Summary) -> bytes:
         summary.classes,
         summary.others,
         summary.confidences,
+        {stage: round(seconds, 4) for stage, seconds in summary.seconds.items()},
     ]
     return zlib.compress(orjson.dumps(told), _FAST)
 
 
 def read_summary(kept: bytes) -> Summary:
     """Read what `write_summary` wrote."""
-    until, statuses, classes, others, confidences = orjson.loads(zlib.decompress(kept))
-    return Summary(until, Counter(statuses), Counter(classes), others, confidences)
+    # What an earlier version wrote has no seconds.
+    until, statuses, classes, others, confidences, *more = orjson.loads(zlib.decompress(kept))
+    seconds = Counter(more[0] if more else {})
+    return Summary(until, Counter(statuses), Counter(classes), others, confidences, seconds)
 
 
 def summary_of(ground: Ground, job: Job, seconds: float) -> tuple[Summary, bool]:

@@ -11,7 +11,7 @@ and erased when these are (jobs.aftercare.uploaded_files).
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from sqlalchemy import select
@@ -29,15 +29,15 @@ Place = tuple[int, int]
 
 
 def write_thumbnails(
-    storage: Storage, segment: str, count: int, places: Mapping[int, Place], file: BinaryIO
+    storage: Storage, name: str, count: int, places: Mapping[int, Place], file: BinaryIO
 ) -> None:
-    """Write the blob beside a segment of `count` items.
+    """Write the blob of that name, for `count` consecutive items.
 
-    `places` says where in `file` the pictures lie, by the place of their items in the shard.
+    `places` says where in `file` the pictures lie, by the place of their items among these.
     """
     table = b"".join(_PLACE.pack(*places.get(number, (0, 0))) for number in range(count))
     file.seek(0)
-    storage.put(thumbnails_name(segment), _chunks(table, file))
+    storage.put(name, _chunks(table, file))
 
 
 def read_thumbnail(ground: Ground, job: Job, index: int) -> bytes:
@@ -46,17 +46,15 @@ def read_thumbnail(ground: Ground, job: Job, index: int) -> bytes:
     Raises NotFound when it has none, and Conflict when it has not run yet.
     """
     check_kept(job)
-    if not job.gallery:
-        raise NotFound(f"Job {job.id} has no small pictures: submit it with `gallery` set to true.")
     first, count, segment = _shard_of(ground, job, index)
-    _check_input(ground.storage, job, index)
+    check_input(ground.storage, job, index)
     try:
-        (found,) = read_places(ground.storage, segment, [index - first])
-        if not found[1]:
-            raise NotFound(f"Item {index} of job {job.id} was not decoded: it has no picture.")
-        return read_at(ground.storage, segment, count, found)
+        found = read_one(ground.storage, thumbnails_name(segment), count, index - first)
     except BlobMissing as err:
         raise NotFound(f"Item {index} of job {job.id} has no small picture.") from err
+    if found is None:
+        raise NotFound(f"Item {index} of job {job.id} was not decoded: it has no picture.")
+    return found
 
 
 def check_kept(job: Job) -> None:
@@ -65,21 +63,20 @@ def check_kept(job: Job) -> None:
         raise NotFound(f"The inputs of job {job.id} were erased, and their pictures with them.")
 
 
-def read_places(storage: Storage, segment: str, numbers: Sequence[int]) -> list[Place]:
-    """Say where the pictures of some items of a shard lie."""
-    starts = [number * _PLACE.size for number in numbers]
-    parts = storage.ranges(thumbnails_name(segment), starts, [_PLACE.size] * len(starts))
-    return [_PLACE.unpack(part) for part in parts]
+def read_one(storage: Storage, name: str, count: int, number: int) -> bytes | None:
+    """Read a picture of a blob of `count` items; None where this one has none.
+
+    Raises BlobMissing.
+    """
+    (part,) = storage.ranges(name, [number * _PLACE.size], [_PLACE.size])
+    offset, length = _PLACE.unpack(part)
+    if not length:
+        return None
+    (picture,) = storage.ranges(name, [count * _PLACE.size + offset], [length])
+    return bytes(picture)
 
 
-def read_at(storage: Storage, segment: str, count: int, place: Place) -> bytes:
-    """Read a picture of a shard of `count` items."""
-    start = count * _PLACE.size + place[0]
-    (part,) = storage.ranges(thumbnails_name(segment), [start], [place[1]])
-    return bytes(part)
-
-
-def _check_input(storage: Storage, job: Job, index: int) -> None:
+def check_input(storage: Storage, job: Job, index: int) -> None:
     """Raise NotFound where the bytes that an item was made of are gone from here.
 
     An item may name a file of its own, or lie in the request of the job that this one is a rerun

@@ -7,10 +7,10 @@ evaluation_tables.py  evaluations; training_tables.py: trainings
 bucket_tables.py      allowances of buckets, connections, outputs; watch_tables.py: watches
 upload_tables.py      uploads that resume; worker_tables.py: worker processes
 webhook_tables.py     endpoints of webhooks, deliveries
-access_tables.py      ended sessions, links that show a job
+access_tables.py      ended sessions, links that show a job, pictures that somebody opened
 """
 
-from jobs.tables.access_tables import EndedSession, Share
+from jobs.tables.access_tables import EndedSession, OpenedPictures, Share
 from jobs.tables.bases import Requested, Table
 from jobs.tables.bucket_tables import BucketAllowance, Connection, JobOutput
 from jobs.tables.comparison_tables import Comparison, ModelShadow
@@ -39,6 +39,7 @@ __all__ = [
     "ModelAlias",
     "ModelShadow",
     "ModelVersion",
+    "OpenedPictures",
     "Requested",
     "Shard",
     "Share",

@@ -1,9 +1,11 @@
-"""Tables of who may look: sessions that are over before their time, and links that show a job."""
+"""Tables of who looks: sessions that were ended, links to jobs, pictures that were opened."""
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.tables.bases import Table
+
+_OPEN = text("made_at IS NULL")
 
 
 class EndedSession(Table):
@@ -27,3 +29,26 @@ class Share(Table):
     created_at: Mapped[float]
     expires_at: Mapped[float]
     revoked_at: Mapped[float | None]
+
+
+class OpenedPictures(Table):
+    """Small pictures of some consecutive items, made because somebody opened one of them."""
+
+    __tablename__ = "opened_pictures"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    first: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    asked_at: Mapped[float]
+    # The lease on making them (jobs.results.opened).
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[float | None]
+    # Null while they are still to be made.
+    made_at: Mapped[float | None]
+    # Where they lie; null where none could be made.
+    blob: Mapped[str | None]
+
+    __table_args__ = (
+        Index("ix_opened_pictures_asked", "asked_at", postgresql_where=_OPEN, sqlite_where=_OPEN),
+    )

@@ -171,6 +171,8 @@ class Job(Table):
 
     created_at: Mapped[float]
     in_progress_at: Mapped[float | None]
+    # When a worker first claimed a shard of it: until then it was queued.
+    claimed_at: Mapped[float | None]
     last_progress_at: Mapped[float | None]
     cancelling_at: Mapped[float | None]
     ended_at: Mapped[float | None]

@@ -23,6 +23,8 @@ from models.media.stills.still import Still, undecodable
 from models.records.errors import ImageDecodeFailed
 from models.records.record import Limits
 
+# By what a decoder may divide both sides.
+_PARTS = (1, 2, 4, 8)
 # The orientations of EXIF that swap width and height.
 _SIDEWAYS = (5, 6, 7, 8)
 
@@ -63,8 +65,8 @@ def decode(data: bytes, channels: int, limits: Limits, least: int | None = None)
 def _check_shape(pixels: Pixels, kind: str, still: Still, channels: int, least: int | None) -> None:
     """Hold what the decoder gave against what the header said; raises ImageDecodeFailed."""
     height, width = pixels.shape[:2]
-    is_whole = (width, height) == (still.width, still.height)
-    is_enough = is_whole or (least is not None and min(width, height) >= least)
+    parts = (1,) if least is None else _PARTS
+    is_enough = (still.width, still.height) in [(width * each, height * each) for each in parts]
     if pixels.dtype != np.uint8 or pixels.shape[2:] != (channels,) or not is_enough:
         raise ImageDecodeFailed(
             f"The {kind} image states a size of {still.width} x {still.height} pixels and decodes "

@@ -1,4 +1,4 @@
-"""How much of everybody's memory one record may ask for. Needs no torch.
+"""How much of everybody's memory one record may ask for, and of the cores. Needs no torch.
 
 A record comes from a stranger, or is read from a stranger's file, and is run by a worker that
 others share.
@@ -10,6 +10,9 @@ from typing import Any
 from models.records.errors import RecordError
 from models.records.record import Limits, ModelRecord
 
+# Seconds of a core for one sample from which on a network is heavy, and computes alone with all
+# cores; light ones compute beside others with one. Ten times what it takes to decode a photo.
+HEAVY_S = 0.02
 # A batch of larger pictures would take gigabytes of everybody's memory.
 _MOST_BATCH_PIXELS = 16_000_000
 # Of tasks that give a score for every class at every place.

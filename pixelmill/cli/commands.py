@@ -11,6 +11,7 @@ from pixelmill.cli import (
     child_commands,
     event_commands,
     operator_commands,
+    sharing_commands,
     training_commands,
     watch_commands,
     webhook_commands,
@@ -310,6 +311,7 @@ def show_version() -> None:
 
 
 child_commands.add_to(app)
+sharing_commands.add_to(app)
 event_commands.add_to(app)
 model_commands.add_to(app)
 hub_commands.add_to(app)

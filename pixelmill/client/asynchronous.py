@@ -83,6 +83,8 @@ class AsyncClient:
     rerun = _awaited(Client.rerun)
     retry = _awaited(Client.retry)
     overlay = _awaited(Client.overlay)
+    summary = _awaited(Client.summary)
+    share = _awaited(Client.share)
 
     async def call(self, work: Callable[[Client], T]) -> T:
         """Do in a thread whatever the client that does not await can do, and give its result."""

@@ -37,6 +37,7 @@ from pixelmill.client.records import File, Job, Result
 from pixelmill.client.results.forms import FORMS
 from pixelmill.client.results.reader import Reader
 from pixelmill.client.results.results import Results
+from pixelmill.client.results.sharing import SharingCalls
 from pixelmill.client.trainings import Trainings
 from pixelmill.client.waiting import WATCHED_HOLD_S, wait_until_written
 from pixelmill.client.watches import Watch, Watches, watch_id
@@ -54,7 +55,7 @@ from pixelmill.wire.uploads import OnUpload
 PAGE = 1000
 
 
-class Client(ChildCalls, EvaluationCalls, FollowingCalls):
+class Client(ChildCalls, EvaluationCalls, FollowingCalls, SharingCalls):
     """Speaks to one Pixelmill server; safe to share between threads; close it after use.
 
     Server and key are looked for in the arguments, then in PIXELMILL_URL and PIXELMILL_API_KEY,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 
@@ -92,6 +93,10 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def address_of(self, path: str) -> str:
+        """Give the whole address of what the server names by its path."""
+        return urljoin(self._connection.url, path)
 
     def send(self, call: Call) -> httpx.Response:
         """Send a call and read the whole answer; raises ApiError or ConnectionFailed."""

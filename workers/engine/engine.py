@@ -36,6 +36,7 @@ from workers.engine.device.batcher import Batcher
 from workers.engine.device.loading import Validator, load_version
 from workers.engine.device.networks import MakeRoom, Networks, trim
 from workers.engine.figures import batches_of, note_memory
+from workers.engine.galleries import Galleries
 from workers.engine.holding.aftermath import reclaim_leases_of_dead_process
 from workers.engine.holding.flight import FlightRecord, read_suspects
 from workers.engine.holding.hold import Abandoned
@@ -137,6 +138,8 @@ class Engine:
             depth=2 * (process.decode_threads + 1) + _CHUNKS_A_BATCH * process.lanes,
         )
 
+        self._galleries = Galleries(ground, self._stages.reader, self._pictures, films)
+
     def take_back(self) -> None:
         """End what a dead process of this name still holds; call once, before the first claim."""
         process = self._process
@@ -149,9 +152,9 @@ class Engine:
 
     def has_work(self) -> bool:
         """Say whether a claim might find something, or the validator."""
-        found = self._may_claim() and (
-            has_work(self._ground.database, self._process.pool) or self._validator.has_work()
-        )
+        asked = (self._validator.has_work, self._galleries.has_work)
+        is_asked = has_work(self._ground.database, self._process.pool) or any(f() for f in asked)
+        found = self._may_claim() and is_asked
         self._rest.note(has_work=found)
         return found
 
@@ -168,6 +171,8 @@ class Engine:
 
     def drain(self) -> int:
         """Run one shard after the other until there is none; gives how many."""
+        # Whether or not there is a place for a shard: somebody looks at them this moment.
+        self._galleries.make_all(self._begins_nothing)
         tried = list[Place]()
         while (place := self._places.take(*tried)) is not None:
             count = self._drain_at(place)

@@ -19,13 +19,13 @@ TRACED_ITEMS = 10_000
 
 
 @contextmanager
-def seen(ground: Ground, lease: ShardLease) -> Iterator[Timeline | None]:
-    """Tell of a shard that was claimed just now; gives where its stages are noted, if anywhere."""
+def seen(ground: Ground, lease: ShardLease) -> Iterator[Timeline]:
+    """Tell of a shard that was claimed just now; gives where its stages are noted."""
     claimed_at = time.time()
     if lease.is_first_of_job:
         metrics.STAGE_SECONDS.labels("queue").observe(lease.ready_s)
     if lease.traceparent is None or (lease.first >= TRACED_ITEMS and lease.attempts == 1):
-        yield None
+        yield Timeline()
         return
     if lease.is_first_of_job:
         waited = ground.traces.begin(
@@ -34,7 +34,7 @@ def seen(ground: Ground, lease: ShardLease) -> Iterator[Timeline | None]:
         waited.end(at=claimed_at)
     with ground.traces.begin("shard", lease.traceparent, _said_of(lease)) as span:
         if span.context is None:
-            yield None
+            yield Timeline()
             return
         timeline = Timeline(span.context)
         try:

@@ -108,13 +108,15 @@ class ShardRun(Hold):
                 self.retry_storage(partial(self._thumbnails.store, ground.storage, name))
             self.retry_storage(lambda: write_segment(ground.storage, name, rows))
         counted = Counter(row.status for row in rows)
+        summary = summarize(rows)
+        summary.seconds.update(self._seconds())
         tally = Tally(
             succeeded=counted[ItemStatus.SUCCEEDED],
             errored=counted[ItemStatus.ERRORED],
             faults=sum(row.error is not None and row.error.is_fault for row in rows),
             cancelled=counted[ItemStatus.CANCELLED],
             expired=counted[ItemStatus.EXPIRED],
-            summary=write_summary(summarize(rows)),
+            summary=write_summary(summary),
         )
         held_s = time.monotonic() - self._began_at
         with self.extended_stall_limit(), timed("commit", self.timeline):
@@ -127,6 +129,13 @@ class ShardRun(Hold):
             log.info("late_result_discarded", shard=lease.shard_id, job=lease.job_id)
             ground.storage.delete([name, overlays_name(name), thumbnails_name(name)])
         return won
+
+    def _seconds(self) -> dict[str, float]:
+        """Say what the time went to: of batches that others were in as well, this shard's part."""
+        seconds = self.timeline.seconds() if self.timeline is not None else {}
+        if self._device_s:
+            seconds["infer"] = self._device_s
+        return seconds
 
     def _run_images(self, network: ImageNetwork, items: list[Item]) -> None:
         images = ImageRun(self._stages, self, self._decoders, self._overlays, self._thumbnails)

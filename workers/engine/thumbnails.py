@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import structlog
 
-from jobs.base.storage import Storage
+from jobs.base.storage import Storage, thumbnails_name
 from jobs.results.thumbnails import Place, write_thumbnails
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,11 @@ class Thumbnails:
     def store(self, storage: Storage, segment: str) -> None:
         """Write the blob beside a segment, if there is any picture."""
         if self._places:
-            write_thumbnails(storage, segment, self._count, self._places, self._opened())
+            self.write(storage, thumbnails_name(segment))
+
+    def write(self, storage: Storage, name: str) -> None:
+        """Write the blob under a name."""
+        write_thumbnails(storage, name, self._count, self._places, self._opened())
 
     def close(self) -> None:
         """Let the file go."""

@@ -1,4 +1,4 @@
-"""When each stage of a shard was at work: one part of its trace each, whatever went through it."""
+"""When each stage of a shard was at work: for its summary, and as a part of its trace each."""
 
 import threading
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ class _Stage:
 
 
 class Timeline:
-    """The stages of one shard, for its span; safe to share between threads."""
+    """The stages of one shard; safe to share between threads."""
 
-    def __init__(self, context: str) -> None:
-        """Begin one for the shard whose span has this `context`."""
+    def __init__(self, context: str | None = None) -> None:
+        """Begin one for a shard, whose span has this `context` if it is in a trace."""
         self.context = context
         self._stages: dict[str, _Stage] = {}
         self._lock = threading.Lock()
@@ -44,6 +44,11 @@ class Timeline:
             for context in beside:
                 if len(stage.beside) < _MOST_LINKS:
                     stage.beside[context] = None
+
+    def seconds(self) -> dict[str, float]:
+        """Give for how many seconds each stage was at work by now."""
+        with self._lock:
+            return {name: stage.busy_s for name, stage in self._stages.items()}
 
     def tell(self, span: Span) -> None:
         """Add each stage as a part of the shard's span."""

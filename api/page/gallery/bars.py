@@ -1,4 +1,4 @@
-"""A job's summary as bars: how often each class was found, and how surely."""
+"""A job's summary as bars: how often each class was found, how surely, where the time went."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,16 @@ from jobs.results.summaries import BINS, Summary
 _MOST_CLASSES = 100
 # What is shown at once; the rest is folded up.
 _FIRST_CLASSES = 10
+
+# The stages of workers (workers.engine.figures), as people say them.
+_STAGES = {
+    "read": "Read",
+    "fetch": "Fetched",
+    "decode": "Decoded",
+    "batch_wait": "Batched",
+    "infer": "Inferred",
+    "write": "Written",
+}
 
 
 class ClassBar(NamedTuple):
@@ -37,6 +47,23 @@ class Distribution(NamedTuple):
     others: int
     confidences: list[ConfidenceBar]
     is_whole: bool
+
+
+class StageBar(NamedTuple):
+    """For how long a stage of the way was at work, and its part of the longest in percent."""
+
+    name: str
+    seconds: float
+    percent: float
+
+
+def stages_of(summary: Summary) -> list[StageBar]:
+    """Give the stages of a job's shards, in their order; none where no worker has told of any."""
+    told = [(text, summary.seconds[name]) for name, text in _STAGES.items()]
+    longest = max(seconds for _, seconds in told)
+    if not longest:
+        return []
+    return [StageBar(text, s, 100 * s / longest) for text, s in told if s]
 
 
 def distribution_of(summary: Summary, is_whole: bool) -> Distribution:

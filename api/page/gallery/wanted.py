@@ -1,4 +1,4 @@
-"""Which results an address asks for: a status, a class, how sure a finding is at least and most."""
+"""Which results an address asks for: a status, a class, from which confidence to below which."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def read_wanted(asked: Mapping[str, str]) -> Wanted:
         _status(asked.get("of", "")),
         label or None,
         _confidence(asked, "least", 0.0),
-        _confidence(asked, "most", 1.0),
+        _confidence(asked, "below", 1.0),
     )
 
 
@@ -28,7 +28,7 @@ def words_of(wanted: Wanted) -> dict[str, str]:
         "of": wanted.status.value if wanted.status is not None else "",
         "class": wanted.label or "",
         "least": f"{wanted.at_least:.12g}" if wanted.at_least > 0 else "",
-        "most": f"{wanted.at_most:.12g}" if wanted.at_most < 1 else "",
+        "below": f"{wanted.below:.12g}" if wanted.below < 1 else "",
     }
     return {name: value for name, value in said.items() if value}
 

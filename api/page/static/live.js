@@ -5,7 +5,7 @@
   const address = document.querySelector("meta[name=events]")?.content;
   const TYPES = ["created", "in_progress", "progress", "completed", "failed", "cancelled", "expired", "deleted"];
   // Beside an open stream the clock tells what no event does, such as that a worker is gone.
-  const CALM_MS = 5000, LEAST_MS = 1000, AGAIN_MS = 30000;
+  const CALM_MS = 3000, LEAST_MS = 1000, AGAIN_MS = 30000;
 
   let stream = null, isTold = false, refusedAt = -Infinity;
   // When each job was last told to have moved, `*` any; and when each part was last asked for.

@@ -44,3 +44,58 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const field of document.querySelectorAll("input[data-address]"))
     field.value = new URL(field.value, location.href).href;
 });
+
+// Small pictures are made when somebody looks: asked for one after the other until they are there.
+{
+  const NEXT_MS = 1000, MOST = 120;
+  const waiting = [];
+  let isAsking = false;
+
+  function say(picture, text) {
+    const told = picture.parentElement.querySelector("[data-said]") ?? document.createElement("span");
+    told.dataset.said = "";
+    told.className = "soft said";
+    told.textContent = text;
+    picture.hidden = Boolean(text);
+    if (text) picture.before(told);
+    else told.remove();
+  }
+
+  async function ask(picture) {
+    const answer = await fetch(picture.src).catch(() => null);
+    picture.dataset.picture = Number(picture.dataset.picture) + 1;
+    const isEnough = Number(picture.dataset.picture) > MOST;
+    if (answer?.ok && !picture.dataset.shown) {
+      picture.dataset.shown = "once";
+      say(picture, "");
+      picture.src = picture.src;
+      return false;
+    }
+    const isLater = !isEnough && (!answer || answer.headers.has("Retry-After"));
+    say(picture, isLater ? "The picture is being made …" : "There is no picture to show.");
+    if (isLater) waiting.push(picture);
+    return isLater;
+  }
+
+  async function askAll() {
+    if (isAsking) return;
+    isAsking = true;
+    while (waiting.length) {
+      const picture = waiting.shift();
+      if (picture.isConnected && await ask(picture))
+        await new Promise((go) => { setTimeout(go, NEXT_MS / Math.min(waiting.length, 4)); });
+    }
+    isAsking = false;
+  }
+
+  function miss(picture) {
+    if (!waiting.includes(picture)) waiting.push(picture);
+    askAll();
+  }
+
+  document.addEventListener("error", (event) => {
+    if (event.target.matches?.("img[data-picture]")) miss(event.target);
+  }, true);
+  for (const picture of document.querySelectorAll("img[data-picture]"))
+    if (picture.complete && picture.src && !picture.naturalWidth && picture.loading !== "lazy") miss(picture);
+}

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from api.current import ground
 from api.page.blueprint import page_blueprint
-from api.page.gallery.bars import distribution_of
+from api.page.gallery.bars import distribution_of, stages_of
 from api.page.views.job import find
 from jobs.base.states import TERMINAL
 from jobs.results.summaries import Summary, summary_of
@@ -25,4 +25,6 @@ def show_summary(job_id: str) -> ResponseReturnValue:
         summary, is_whole = summary_of(ground(), job, _SUMMARY_S)
     shown = distribution_of(summary, is_whole)
     is_over = job.status in TERMINAL
-    return render_template("gallery/summary.html", job=job, shown=shown, is_over=is_over)
+    return render_template(
+        "gallery/summary.html", job=job, shown=shown, stages=stages_of(summary), is_over=is_over
+    )

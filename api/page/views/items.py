@@ -11,13 +11,25 @@ from api.page.views.job import find
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import NotFound
 from jobs.buckets.sources import Buckets
-from jobs.overview.pictures import Picture, picture_of, read_item, read_result, unseen, unshowable
-from jobs.results.thumbnails import read_thumbnail
+from jobs.inputs.manifests import Item
+from jobs.overview.pictures import (
+    OnlySmall,
+    Picture,
+    picture_of,
+    read_item,
+    read_result,
+    unopened,
+    unseen,
+    unshowable,
+)
+from jobs.results.opened import small_picture
 from jobs.tables import Job
 
 items = page_blueprint("items")
 
 _MOST_DIGITS = 9
+# A file of so many bytes is sent as it is where a small picture is wanted.
+_SMALL_BYTES = 256 * 1024
 
 
 @items.get("/jobs/<job_id>/items/<index>")
@@ -35,7 +47,7 @@ def show_item(job_id: str, index: str) -> ResponseReturnValue:
         address=item.url,
         item=None if row is None else shown(row, LARGE),
         why_unseen=unseen(job) or unshowable(item),
-        thumbnail=_thumbnail(job, number),
+        thumbnail=_thumbnail(job, number, item),
         has_overlay=row is not None and row.overlay is not None,
         remedy=remedy,
     )
@@ -47,9 +59,23 @@ def show_picture(job_id: str, index: str) -> Response:
     return send_picture(ground(), buckets(), find(job_id), index)
 
 
+@items.get("/jobs/<job_id>/items/<index>/small")
+def show_small(job_id: str, index: str) -> Response:
+    """Send a small picture of an item: its own, where that is small enough for a page of many."""
+    job, number = find(job_id), _number(job_id, index)
+    if not job.gallery and unseen(job) is None:
+        item = read_item(ground(), job, number)
+        if max(item.size, item.length) <= _SMALL_BYTES or unopened(item) is not None:
+            return _sent(_picture(ground(), buckets(), job, number))
+    return _sent(Picture(small_picture(ground(), job, number), "image/jpeg"))
+
+
 def send_picture(ground: Ground, buckets: Buckets, job: Job, index: str) -> Response:
     """Send the picture of a job's item, as one and nothing else."""
-    picture = _picture(ground, buckets, job, _number(job.id, index))
+    return _sent(_picture(ground, buckets, job, _number(job.id, index)))
+
+
+def _sent(picture: Picture) -> Response:
     response = Response(picture.content, content_type=picture.kind)
     # Bytes of strangers: whatever they are, they are shown as a picture and run nothing.
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -64,15 +90,16 @@ def _picture(ground: Ground, buckets: Buckets, job: Job, index: int) -> Picture:
     """Give an item's picture, or a small one where browsers show no files of its kind."""
     try:
         return picture_of(ground, buckets, job, index)
-    except NotFound:
-        if not job.gallery:
+    except NotFound as err:
+        if not (job.gallery or isinstance(err, OnlySmall)):
             raise
-        return Picture(read_thumbnail(ground, job, index), "image/jpeg")
+        return Picture(small_picture(ground, job, index), "image/jpeg")
 
 
-def _thumbnail(job: Job, index: int) -> str | None:
-    """Give the address of an item's small picture, of a job that keeps them."""
-    if not job.gallery or job.inputs_erased_at is not None:
+def _thumbnail(job: Job, index: int, item: Item) -> str | None:
+    """Give the address of an item's small picture; None where there cannot be one."""
+    is_made = job.gallery or (not job.delete_inputs and unopened(item) is None)
+    if job.inputs_erased_at is not None or not is_made:
         return None
     return url_for("jobs_results.get_thumbnail", job_id=job.id, index=index)
 

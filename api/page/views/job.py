@@ -18,13 +18,14 @@ from api.page.timeline import timeline_of
 from api.page.views.job_list import cancel_one, delete_one, retry_one
 from api.results.forms.table import FORMS
 from api.web.parsing import validated
+from jobs.aftercare.output_files import results_kept_until
 from jobs.base.states import TERMINAL
 from jobs.forms.export import task_and_labels
 from jobs.intake.submission import submit
 from jobs.oversight.open_jobs import silent_holders, why_not_running
 from jobs.overview.failures import failures_of
 from jobs.overview.pictures import unseen
-from jobs.overview.standing import standing_of
+from jobs.overview.standing import handed_over, standing_of
 from jobs.queue.reading import get_job
 from jobs.results.rows import Cursor, Page, counted, parse_cursor, read_page
 from jobs.results.search import Wanted, find_rows
@@ -60,6 +61,7 @@ def show_job(job_id: str) -> ResponseReturnValue:
         job=job,
         task=task,
         comparison=comparison,
+        results_until=_results_until(job),
         forms=[name for name, form in FORMS.items() if not form.tasks or task in form.tasks],
         **_live_of(job, row),
         **_results_of(job),
@@ -141,12 +143,21 @@ def delete_job(job_id: str) -> ResponseReturnValue:
     return redirect(url_for("page_jobs.show_jobs", done="deleted"), 303)
 
 
+def _results_until(job: Job) -> float | None:
+    """Say until when results are kept; None while there is no saying, or where they are gone."""
+    if job.ended_at is None or job.outputs_erased_at is not None:
+        return None
+    return results_kept_until(job, ground().settings)
+
+
 def _to(job_id: str, **said: Any) -> Response:
     return make_response(redirect(url_for("page_job.show_job", job_id=job_id, **said), 303))
 
 
 def _live_of(job: Job, row: JobRow) -> dict[str, Any]:
     standing = why = setback = None
+    with ground().database.read() as session:
+        later = handed_over(session, job)
     if not row.is_over:
         with ground().database.read() as session:
             standing = standing_of(session, job)
@@ -157,7 +168,7 @@ def _live_of(job: Job, row: JobRow) -> dict[str, Any]:
         "standing": standing,
         "why": why,
         "setback": setback,
-        "timeline": timeline_of(job),
+        "timeline": timeline_of(job, later),
     }
 
 

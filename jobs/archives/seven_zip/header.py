@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple
 
-from jobs.archives.members import MIB, ArchiveError, Limits, check_count, corrupt
+from jobs.archives.members import MIB, ArchiveError, Limits, check_count, corrupt, joined
 from jobs.archives.seven_zip.folders import FolderReader, opened
 from jobs.archives.seven_zip.streams import (
     Folder,
@@ -71,6 +71,8 @@ def read_header(file: BinaryIO, limits: Limits, beat: Callable[[], None]) -> Hea
     data = file.read(size)
     if zlib.crc32(data) != header_crc:
         corrupt("The 7z is broken: the checksum of its header is wrong")
+    if file.read(len(_MAGIC)) == _MAGIC:
+        joined("7z")
     return _unpacked(file, data, limits, beat)
 
 

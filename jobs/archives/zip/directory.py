@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
-from jobs.archives.members import MIB, ArchiveError, corrupt
+from jobs.archives.members import MIB, ArchiveError, corrupt, joined
 
 # Fields that nothing here needs are padding (x).
 # disk, entries, directory's size and offset, comment length
@@ -72,6 +72,7 @@ def find_directory(file: BinaryIO) -> Directory:
     while (at := tail.rfind(b"PK\x05\x06", 0, at)) >= 0:
         directory = _directory_of(file, tail[at : at + _END.size], base + at, end)
         if directory is not None:
+            _check_is_one(file, directory)
             return directory
     return corrupt("The file has no zip directory at its end: it was cut short or is no zip")
 
@@ -96,6 +97,17 @@ def _directory_of(file: BinaryIO, record: bytes, position: int, end: int) -> Dir
             f"The zip is part {disk + 1} of a split archive. Join the parts (`zip -s 0`) first.",
         )
     return Directory(start, size, entries, start - offset)
+
+
+def _check_is_one(file: BinaryIO, directory: Directory) -> None:
+    """Refuse a zip before which another one ends; a program that unpacks it may stand there."""
+    base = max(directory.shift - _END.size - _MAX_COMMENT, 0)
+    before = _read_at(file, base, max(directory.shift - base, 0))
+    at = before.rfind(b"PK\x05\x06")
+    if 0 <= at <= len(before) - _END.size:
+        *_, comment = _END.unpack_from(before, at)
+        if at + _END.size + comment == len(before):
+            joined("zip")
 
 
 def _read_end64(file: BinaryIO, position: int) -> tuple[int, ...] | None:

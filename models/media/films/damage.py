@@ -23,7 +23,8 @@ class Damage:
         if not (self.is_cut or self.is_short or self.unread or self.failed or self.patched):
             return None
         of_how_many = f" of {stated:,}" if stated > decoded else ""
-        patched = f"; {self.patched:,} of them are damaged" if self.patched else ""
+        verb = "is" if self.patched == 1 else "are"
+        patched = f"; {self.patched:,} of them {verb} damaged" if self.patched else ""
         return (
             f"The video is truncated or damaged: {decoded:,} frames{of_how_many} could be decoded, "
             f"up to {until_ms / 1000:.1f} s{patched}."

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from models.media.containers import Claims
 from models.media.films.choosing import choose_stream
 from models.media.films.clock import Clock
-from models.media.films.complaints import heard
+from models.media.films.complaints import Log
 from models.media.films.conversion import Converter, Form, form_of
 from models.media.films.damage import Damage
 from models.media.films.deinterlacing import Deinterlacer
@@ -74,7 +74,12 @@ class Reel:
         """Open it and choose its stream; raises as `open_video` does."""
         self.kind, self._limits = kind, limits
         self.damage = Damage(is_cut=claims.is_cut)
-        self._container = open_container(file, kind, limits)
+        self._log = Log(kind)
+        try:
+            self._container = open_container(file, kind, limits)
+        except BaseException:
+            self._log.close()
+            raise
         try:
             self._stream = choose_stream(self._container, kind)
             check_size(self._stream.width, self._stream.height, kind, limits)
@@ -82,7 +87,7 @@ class Reel:
             context.thread_count = threads
             context.options = decoder_options(limits)
         except BaseException:
-            self._container.close()
+            self.close()
             raise
         self.clock = Clock(self._start_ms(), self._usual_ms(), may_jump=kind in _MAY_JUMP)
         self.decoded = self._read = self._left_out = 0
@@ -143,6 +148,7 @@ class Reel:
     def close(self) -> None:
         """Let go of the file and the decoder's memory."""
         self._container.close()
+        self._log.close()
 
     def _note(self, frame: VideoFrame) -> _Note:
         self.damage.patched += frame.is_corrupt
@@ -165,20 +171,25 @@ class Reel:
         return frame.dts - self._held_back
 
     def _frames(self) -> Iterator[VideoFrame]:
-        with heard(self.kind) as complaints:
-            for packet in self._packets():
-                self._read += packet.size > 0
-                if self._first_packet is None:
-                    self._first_packet = packet.dts
-                self._left_out += packet.is_discard
-                self.damage.unread += packet.is_corrupt
-                try:
-                    yield from self._stream.decode(packet)
-                except av.FFmpegError:
-                    self._questions.ask(packet)
-                    self.damage.failed += 1
-        self.damage.unread += len(complaints)
+        for packet in self._packets():
+            self._read += packet.size > 0
+            if self._first_packet is None:
+                self._first_packet = packet.dts
+            self._left_out += packet.is_discard
+            self.damage.unread += packet.is_corrupt
+            try:
+                yield from self._stream.decode(packet)
+            except av.FFmpegError:
+                self._questions.ask(packet)
+                self.damage.failed += 1
+            self._note_complaints()
+        self._note_complaints()
         self._compare_with_stated()
+
+    def _note_complaints(self) -> None:
+        reader, decoder = self._log.take(self._stream.codec_context.name)
+        self.damage.unread += reader
+        self.damage.patched += decoder > 0
 
     def _packets(self) -> "Iterator[Packet[VideoStream]]":
         """Read packet after packet, over what cannot be read, to the end of the film."""
@@ -202,7 +213,8 @@ class Reel:
         index = packet.stream_index
         if index not in self._units:
             self._units[index] = float(packet.time_base * 1000)
-        self._latest_ms = max(self._latest_ms, packet.pts * self._units[index])
+        end = packet.pts + (packet.duration or 0)
+        self._latest_ms = max(self._latest_ms, end * self._units[index])
 
     def _compare_with_stated(self) -> None:
         damage, stated = self.damage, self.stated

@@ -41,7 +41,9 @@ class _Reading:
             return -errno.EINVAL
 
 
-def open_container(file: BinaryIO, kind: str, limits: Limits) -> InputContainer:
+def open_container(
+    file: BinaryIO, kind: str, limits: Limits, most_streams: int = _MAX_STREAMS
+) -> InputContainer:
     """Open a container of a kind that `film_formats` names; raises VideoDecodeFailed."""
     file.seek(0, os.SEEK_SET)
     try:
@@ -53,7 +55,7 @@ def open_container(file: BinaryIO, kind: str, limits: Limits) -> InputContainer:
             container_options={
                 "protocol_whitelist": "none",
                 "format_whitelist": DEMUXERS[kind],
-                "max_streams": str(_MAX_STREAMS),
+                "max_streams": str(most_streams),
             },
             metadata_errors="replace",
             buffer_size=_BUFFER,

@@ -1,5 +1,6 @@
-"""BMP, by OpenCV's own reader; of 16 bits a pixel by ours, which spreads them over the whole range.
+"""BMP, by OpenCV's own reader; where masks say which bits are which colour, by ours.
 
+OpenCV leaves out the masks behind a short header, and does not spread 5 bits over the whole range.
 BMP has no checksum.
 
 Source: Microsoft's BITMAPINFOHEADER and BITMAPV4HEADER.
@@ -7,9 +8,10 @@ Source: Microsoft's BITMAPINFOHEADER and BITMAPV4HEADER.
 
 import struct
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.media.memory import Pixels
 from models.media.stills.by_opencv import decode_with_opencv
@@ -17,14 +19,19 @@ from models.media.stills.still import Still, as_channels, undecodable, unsupport
 
 _OS2_HEADER = 12
 _RUN_LENGTHS = (1, 2)  # of 8 and of 4 bits
-_BIT_FIELDS = 3
+_BIT_FIELDS = (3, 6)  # of three colours, and of alpha too
+_FILE_HEADER = 14
 _MASKS = 54  # where they stand, whatever the header's version
 _MASKS_OF_555 = (0x7C00, 0x03E0, 0x001F)
 
 
 class _Header(NamedTuple):
-    """What stands before the pixels. height: negative when rows go from top to bottom."""
+    """What stands before the pixels; size and offset in bytes.
 
+    height: negative when rows go from top to bottom.
+    """
+
+    size: int
     offset: int
     width: int
     height: int
@@ -50,7 +57,7 @@ def read(data: bytes) -> Still:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
     else:
         width, height, _, bits, packing = struct.unpack_from("<iiHHI", data, 18)
-    header = _Header(offset, width, height, bits, packing)
+    header = _Header(header_bytes, offset, width, height, bits, packing)
     return Still(width, abs(height), partial(_decode, data, header))
 
 
@@ -58,36 +65,40 @@ def _decode(data: bytes, header: _Header, channels: int, _least: int | None) -> 
     least_bytes = header.offset + header.row_bytes * abs(header.height)
     if header.packing not in _RUN_LENGTHS and len(data) < least_bytes:
         raise undecodable("BMP", "it has fewer bytes than its header states")
-    if header.bits == 16:
-        return as_channels(_of_16_bits(data, header), channels)
+    if header.offset < _FILE_HEADER + header.size:
+        raise undecodable("BMP", "its pixels begin inside its header")
+    if header.bits == 16 or (header.bits == 32 and header.packing in _BIT_FIELDS):
+        return as_channels(_by_masks(data, header), channels)
     return as_channels(decode_with_opencv(data, "BMP"), channels)
 
 
-def _of_16_bits(data: bytes, header: _Header) -> Pixels:
-    """Read pixels that are packed into two bytes."""
+def _by_masks(data: bytes, header: _Header) -> Pixels:
+    """Read pixels of two or four bytes, each colour in bits of its own."""
     masks = _MASKS_OF_555
-    if header.packing == _BIT_FIELDS:
+    if header.packing in _BIT_FIELDS:
         masks = struct.unpack_from("<III", data, _MASKS)
     elif header.packing != 0:
         raise unsupported("BMP", f"it is compressed with method {header.packing}")
-    height, width = abs(header.height), header.width
-    count = height * header.row_bytes // 2
-    rows = np.frombuffer(data, "<u2", count, header.offset).reshape(height, -1)[:, :width]
+    height, width, pixel_bytes = abs(header.height), header.width, header.bits // 8
+    count = height * header.row_bytes // pixel_bytes
+    words = np.frombuffer(data, f"<u{pixel_bytes}", count, header.offset)
+    rows = words.reshape(height, -1)[:, :width]
     if header.height > 0:
         rows = rows[::-1]
     pixels = np.empty((height, width, 3), np.uint8)
     for channel, mask in enumerate(masks):
-        pixels[:, :, channel] = _scale_of(mask)[(rows & mask) >> _shift_of(mask)]
+        pixels[:, :, channel] = _of_8_bits(rows, mask, header.bits)
     return pixels
 
 
-def _shift_of(mask: int) -> int:
-    if not 0 < mask < 1 << 16:
+def _of_8_bits(rows: NDArray[np.unsignedinteger[Any]], mask: int, bits: int) -> Pixels:
+    """Take the bits that a mask lets through, and spread them over the whole range."""
+    if not 0 < mask < 1 << bits:
         raise undecodable("BMP", "its colour masks are none")
-    return (mask & -mask).bit_length() - 1
-
-
-def _scale_of(mask: int) -> Pixels:
-    """Give the 8 bits for each value that a mask lets through."""
-    most = mask >> _shift_of(mask)
-    return ((np.arange(most + 1) * 255 + most // 2) // most).astype(np.uint8)
+    shift = (mask & -mask).bit_length() - 1
+    most = mask >> shift
+    values = (rows & mask) >> shift
+    if most > 255:
+        return (values >> (most.bit_length() - 8)).astype(np.uint8)
+    scale = ((np.arange(most + 1) * 255 + most // 2) // most).astype(np.uint8)
+    return np.asarray(scale[values], np.uint8)

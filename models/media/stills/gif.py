@@ -1,8 +1,9 @@
 """GIF: the first frame on its canvas, its indices unpacked by Pillow, its colours looked up here.
 
 A transparent pixel keeps the colour of its palette, as in PNG; where the frame does not reach, the
-canvas has the background colour that the file names. A missing trailer is no harm: the frame has
-an end of its own. GIF has no checksum.
+canvas has the background colour that the file names. Where the canvas does not hold the frame, the
+frame is the picture, as browsers have it. A missing trailer is no harm: the frame has an end of its
+own. GIF has no checksum.
 
 Source: GIF89a specification.
 """
@@ -19,6 +20,7 @@ from models.media.stills.still import Still, as_channels, undecodable, unsupport
 
 _EXTENSION, _FRAME, _TRAILER = b"!", b",", b";"
 _HEADER = 13
+_MAX_CODE_BITS = 8
 _MAX_BLOCKS = 1_000_000
 
 
@@ -41,24 +43,25 @@ def matches(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Still:
-    """Read the logical screen, which holds every frame; raises struct.error."""
+    """Read the logical screen and the first frame's place; ImageDecodeFailed or struct.error."""
     width, height, flags, background = struct.unpack_from("<HHBB", data, 6)
-    return Still(width, height, partial(_decode, data, (height, width), flags, background))
+    shared = data[_HEADER : _HEADER + _palette_bytes(flags)]
+    frame = _first_frame(data, _HEADER + len(shared), shared)
+    if frame.left + frame.width > width or frame.top + frame.height > height:
+        width, height = frame.width, frame.height
+        frame = frame._replace(left=0, top=0)
+    ground = _colours(shared)[background]
+    return Still(width, height, partial(_decode, data, frame, (height, width), ground))
 
 
 def _decode(
     data: bytes,
+    frame: _Frame,
     canvas: tuple[int, int],
-    flags: int,
-    background: int,
+    ground: Pixels,
     channels: int,
     _least: int | None,
 ) -> Pixels:
-    shared = data[_HEADER : _HEADER + _palette_bytes(flags)]
-    frame = _first_frame(data, _HEADER + len(shared), shared)
-    height, width = canvas
-    if frame.left + frame.width > width or frame.top + frame.height > height:
-        raise undecodable("GIF", "its first frame is larger than its canvas")
     indices = _indices(data, frame)
     if not frame.palette:
         raise unsupported("GIF", "it has no palette")
@@ -66,7 +69,7 @@ def _decode(
     pixels = palette[indices]
     if (frame.height, frame.width) != canvas:
         whole = np.empty((*canvas, 3), np.uint8)
-        whole[:] = _colours(shared)[background]
+        whole[:] = ground
         bottom, right = frame.top + frame.height, frame.left + frame.width
         whole[frame.top : bottom, frame.left : right] = pixels
         pixels = whole
@@ -81,6 +84,8 @@ def _first_frame(data: bytes, position: int, shared: bytes) -> _Frame:
             left, top, width, height, flags = struct.unpack_from("<HHHHB", data, position + 1)
             own = data[position + 10 : position + 10 + _palette_bytes(flags)]
             start = position + 10 + len(own)
+            if not data[start : start + 1] or not 1 <= data[start] <= _MAX_CODE_BITS:
+                raise undecodable("GIF", "its codes have no size")
             end = _end_of_blocks(data, start + 1)
             return _Frame(left, top, width, height, flags, own or shared, start, end)
         if kind != _EXTENSION:

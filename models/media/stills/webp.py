@@ -1,8 +1,8 @@
 """WebP, by libwebp (OpenCV), from the picture's own chunk alone.
 
 Profiles, transparency and animation never reach the decoder. Of an animation the first frame
-counts, on its canvas: black where the frame does not reach. WebP has no checksum; damage to a
-lossless picture shows in that it ends too soon, or too late.
+counts, on its canvas: black where the frame does not reach. WebP has no checksum; damage shows in
+that the picture ends too soon, or too late.
 
 Source: RFC 9649.
 """
@@ -22,8 +22,11 @@ from models.records.errors import ImageDecodeFailed
 
 _MAX_CHUNKS = 10_000
 _FRAME_HEADER = 16
-# A lossless picture needs all of its bytes but for some that fill up words.
+_EXIF_FLAG = 0x08
+# A picture needs all of its bytes but for some that fill up words.
 _UNUSED_BYTES = 8
+# A few bytes are read at once, so that pictures of next to nothing do not miss them.
+_LEAST_CHECKED = 64
 
 
 class _Canvas(NamedTuple):
@@ -56,7 +59,9 @@ def read(data: bytes) -> Still:
     chunks = list(_chunks(data, 12, stated))
     if not chunks or chunks[0].kind not in (b"VP8X", b"VP8L", b"VP8 "):
         raise undecodable("WebP", "its first chunk is none of WebP's")
-    exif = next((each for each in chunks if each.kind == b"EXIF"), None)
+    # Without its flag in the first chunk, EXIF is a chunk that nobody knows.
+    says_exif = chunks[0].kind == b"VP8X" and data[chunks[0].start] & _EXIF_FLAG
+    exif = next((each for each in chunks if says_exif and each.kind == b"EXIF"), None)
     orientation = orientation_of(data[exif.start : exif.end]) if exif is not None else 1
     picture, canvas = _first_picture(data, chunks)
     decode = partial(_decode, data, picture, canvas)
@@ -74,7 +79,10 @@ def _first_picture(data: bytes, chunks: list[_Chunk]) -> tuple[_Chunk, _Canvas]:
             canvas = canvas._replace(left=2 * (left - 1), top=2 * (top - 1))
             return _first_picture_within(data, chunk), canvas
         if chunk.kind in (b"VP8L", b"VP8 "):
-            return chunk, canvas or _Canvas(*_size(data, chunk))
+            size = _size(data, chunk)
+            if canvas is not None and size != (canvas.width, canvas.height):
+                raise undecodable("WebP", "its picture has another size than its canvas")
+            return chunk, _Canvas(*size)
     # A canvas without a picture: its size is told first, so that it can be found too large.
     return _Chunk(b"", 0, 0), canvas or _Canvas(0, 0)
 
@@ -120,10 +128,10 @@ def _file_of(kind: bytes, body: bytes) -> bytes:
     return struct.pack("<4sI4s", b"RIFF", 4 + len(chunk), b"WEBP") + chunk
 
 
-def _check_all_is_used(body: bytes) -> None:
-    """Refuse a lossless picture that needs less than its data: somewhere they went astray."""
+def _check_all_is_used(kind: bytes, body: bytes) -> None:
+    """Refuse a picture that needs less than its data: somewhere they went astray."""
     try:
-        decode_with_opencv(_file_of(b"VP8L", body[:-_UNUSED_BYTES]), "WebP")
+        decode_with_opencv(_file_of(kind, body[:-_UNUSED_BYTES]), "WebP")
     except ImageDecodeFailed:
         return
     raise undecodable("WebP", "it ends before its data do")
@@ -138,8 +146,8 @@ def _decode(
     if canvas.left + width > canvas.width or canvas.top + height > canvas.height:
         raise undecodable("WebP", "its picture is larger than its canvas")
     body = data[picture.start : picture.end]
-    if picture.kind == b"VP8L":
-        _check_all_is_used(body)
+    if picture.kind == b"VP8L" or len(body) >= _LEAST_CHECKED:
+        _check_all_is_used(picture.kind, body)
     pixels = decode_with_opencv(_file_of(picture.kind, body), "WebP")
     if (width, height) != (canvas.width, canvas.height):
         whole = np.zeros((canvas.height, canvas.width, 3), np.uint8)

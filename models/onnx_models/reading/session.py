@@ -23,7 +23,7 @@ from models.onnx_models.examination.opening import (
 )
 from models.onnx_models.examination.trial import NUMBERS
 from models.onnx_models.examination.wording import reason, shown
-from models.records.cores import HEAVY_S
+from models.records.bounds import HEAVY_S
 from models.records.errors import WeightsError
 from models.records.record import ModelRecord
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.stacks import RunningStack
@@ -41,6 +42,21 @@ def test_pictures_are_dropped_watched_looked_at_downloaded_and_retried(
     page.get_by_role("button", name="Retry failed").click()
     expect(page.locator("#live")).to_contain_text("All failed")
     assert complaints == [] or all("404" in each for each in complaints), complaints
+
+
+def test_a_picture_that_no_browser_shows_is_made_when_somebody_looks(
+    page: Page, tmp_path: Path
+) -> None:
+    Image.new("RGB", (300, 200), "red").save(tmp_path / "a.tif")
+    (tmp_path / "b.tif").write_bytes(b"a note and no picture")
+    job = submit(page, sorted(tmp_path.iterdir()), "Of a scanner")
+    expect(page.locator("#live")).to_contain_text("Completed in part")
+    page.goto(f"{job}?view=pictures")
+    expect(page.locator(".gallery img").first).to_have_js_property("naturalWidth", 256)
+    expect(page.locator(".gallery")).to_contain_text("There is no picture to show.")
+    page.goto(f"{job}/items/1")
+    expect(page.locator(".picture")).to_contain_text("There is no picture to show.")
+    expect(page.locator(".picture img")).to_be_hidden()
 
 
 def test_a_picture_is_tried_and_the_request_is_there_as_code(

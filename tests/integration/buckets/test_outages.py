@@ -72,6 +72,19 @@ def buckets(lonely: Ground) -> Iterator[Buckets]:
     opened.close()
 
 
+def test_a_listing_that_was_put_off_leaves_no_word_of_it_when_it_is_done(
+    ground: Ground, s3: S3, tenant: NewKey, digits_model: ModelVersion
+) -> None:
+    s3.put("path/a.png", b"x")
+    with house_of(ground, s3) as (house, buckets):
+        job = submit_prefix(house, tenant, digits_model)
+        with house.database.write() as session:
+            session.execute(update(Job).values(status_reason="It did not answer."))
+        assert prepare_next(house, buckets=buckets) == job.id
+    found = read_job(ground, job.id)
+    assert (found.status, found.status_reason) == (JobStatus.IN_PROGRESS, None)
+
+
 def test_listing_is_put_off_and_at_last_given_up(
     lonely: Ground, tenant: NewKey, digits_model: ModelVersion, buckets: Buckets
 ) -> None:
@@ -80,6 +93,8 @@ def test_listing_is_put_off_and_at_last_given_up(
         assert prepare_next(lonely, buckets=buckets) == job.id
         found = read_job(lonely, job.id)
         assert (found.status, found.prepare_fence) == (JobStatus.VALIDATING, attempt)
+        assert found.status_reason is not None
+        assert found.status_reason.endswith("Its items are listed again soon.")
         assert prepare_next(lonely, buckets=buckets) is None, "not again at once"
         with lonely.database.write() as session:
             session.execute(update(Job).values(prepare_until=0.0))

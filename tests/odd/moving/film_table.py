@@ -161,6 +161,9 @@ def _timed() -> Mapping[str, Recipe]:
         slack = 0.5 / _fraction(rate)
         film = ran("-r", rate, "-i", "master.mkv", *_X264, "-bf", "2")
         films[f"{name}.mp4"] = Recipe(film, times, slack_s=slack)
+    # As a slide show is: each picture for longer than a hundredth of the whole.
+    slides = ran("-r", "1/20", "-i", "master.mkv", *_X264, "-bf", "2")
+    films["slides.mkv"] = Recipe(slides, tuple((20.0 * number, number) for number in range(30)))
     for suffix in ("mp4", "mkv", "mov"):
         both = ("-itsoffset", "0.5", "-i", "master.mp4", "-i", "sound.wav", "-c:v", "copy", *_SOUND)
         films[f"picture-later.{suffix}"] = Recipe(ran(*both), late)
@@ -241,12 +244,15 @@ def _damaged() -> Mapping[str, Recipe]:
     x264 = (*_X264, "-bf", "2", *grain)
     mpeg2 = ("-c:v", "mpeg2video", "-bf", "2", "-b:v", "2M", *grain)
     mpeg4 = ("-c:v", "mpeg4", "-q:v", "2", *grain)
+    mjpeg = ("-c:v", "mjpeg", "-q:v", "3", *grain)
     vp8 = ("-c:v", "libvpx", "-b:v", "2M", *grain)
     fast = (*x264, "-movflags", "+faststart")
     late = encoded(*x264)
     damaged = {
         "noise.mp4": (encoded(*fast), _noise), "noise.mkv": (encoded(*x264), _noise),
         "noise.ts": (encoded(*x264), _noise), "noise.mpg": (encoded(*mpeg2), _noise),
+        "noise.flv": (encoded(*x264), _noise), "few.avi": (encoded(*mjpeg), _few),
+        "few.mkv": (encoded("-c:v", "ffv1", *grain), _few),
         "noise.webm": (encoded(*vp8), _noise), "noise.avi": (encoded(*mpeg4), _noise),
         "cut.mp4": (encoded(*fast), _cut), "cut.mkv": (encoded(*x264), _cut),
         "cut.ts": (encoded(*x264), _cut), "cut.mpg": (encoded(*mpeg2), _cut),
@@ -272,6 +278,13 @@ def _noise(data: bytes) -> bytes:
     middle, length = len(data) // 2, len(data) // 12
     noise = np.random.default_rng(5).bytes(length)
     return data[:middle] + noise + data[middle + length :]
+
+
+def _few(data: bytes) -> bytes:
+    """Damage one frame of those that stand for themselves."""
+    middle = len(data) // 2
+    noise = np.random.default_rng(8).bytes(300)
+    return data[:middle] + noise + data[middle + 300 :]
 
 
 def _cut(data: bytes) -> bytes:

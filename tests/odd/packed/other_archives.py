@@ -48,6 +48,9 @@ def other_archives() -> Iterator[OddArchive]:
     yield OddArchive("three.tar.lz4", lz4, three, may_refuse=True)
     whole = seven_zipped(THREE)
     yield OddArchive("three.7z", whole, three)
+    both = whole + seven_zipped(more)
+    yield OddArchive("joined.7z", both, error=REFUSED)
+    yield OddArchive("padded.7z", whole + bytes(512), three)
     yield OddArchive("cut.7z", whole[: len(whole) // 2], error=CORRUPT)
     for name, kind in (("bzip2", py7zr.FILTER_BZIP2), ("deflate", py7zr.FILTER_DEFLATE),
                        ("copy", py7zr.FILTER_COPY), ("zstd", py7zr.FILTER_ZSTD)):  # fmt: skip

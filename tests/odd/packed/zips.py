@@ -117,6 +117,9 @@ def _layouts() -> Iterator[OddArchive]:
     entries = [Entry(name.encode(), data) for name, data in THREE.items()]
     yield OddArchive("split-mark.zip", by_hand(entries, mark=b"PK00"), three)
     yield OddArchive("spanned-mark.zip", by_hand(entries, mark=b"PK\7\x08"), three)
+    more = zipped(files("four.png"), comment=b"the second")
+    yield OddArchive("joined.zip", whole + more, error="unsupported_archive")
+    yield OddArchive("joined-three.zip", whole + more + whole, error="unsupported_archive")
     yield OddArchive("bytes-after.zip", whole + bytes(300), three, may_refuse=True)
     yield OddArchive("empty.zip", zipped({}))
     link = Entry(b"soft.png", b"one.png", attributes=0o120777 << 16)

@@ -131,8 +131,21 @@ def _coloured() -> Iterator[OddPicture]:
         inverted, 95, colorspace="CMYK", outcolorspace="YCCK", subsampling="444"
     )
     yield OddPicture("ycck-adobe.jpg", ycck, (seen_by_pillow(ycck),), 6)
+    bare = without_application_segments(buffer.getvalue())
+    yield OddPicture("cmyk-unmarked.jpg", bare, (seen_by_pillow(bare),), 6)
+    yield OddPicture(
+        "uncommon-sampling.jpg", (SAMPLES / "sampled-3x1.jpg").read_bytes(),
+        error="image_decode_failed", says="not supported",
+    )  # fmt: skip
     profile = b"ICC_PROFILE\0\x01\x01" + bytes(128)
     yield _as_pillow("icc-nonsense.jpg", with_segment(jpeg(), 0xE2, profile))
+
+
+def without_application_segments(data: bytes) -> bytes:
+    """Leave out every APPn of a JPEG."""
+    for marker in range(0xE0, 0xF0):
+        data = _without(data, bytes((0xFF, marker)))
+    return data
 
 
 def with_segment(data: bytes, marker: int, body: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """AVIF, HEIC and JPEG XL. The HEICs in samples/ were made once, with libheif and x265."""
 
 import io
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,8 @@ def _heics() -> Iterator[OddPicture]:
     yield OddPicture("odd-size.heic", data, (small,), LOSSY_STEPS)
     whole = (SAMPLES / "scene.heic").read_bytes()
     yield OddPicture("cut.heic", whole[: len(whole) // 2], error=FAILED)
+    larger = (SAMPLES / "crop-larger.heic").read_bytes()
+    yield OddPicture("crop-larger-than-picture.heic", larger, error=FAILED)
     yield OddPicture("brand-mif1.heic", whole[:8] + b"mif1" + whole[12:], (SCENE,), LOSSY_STEPS)
 
 
@@ -59,6 +62,13 @@ def _avifs() -> Iterator[OddPicture]:
     yield OddPicture("10-bit.avif", deep, (SCENE,), LOSSY_STEPS)
 
 
+_JXL = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl "
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
 def _jxls() -> Iterator[OddPicture]:
     """A refusal that names JPEG XL is right too: not every house has a decoder for it."""
     container = imagecodecs.jpegxl_encode(SCENE, lossless=True, usecontainer=True)
@@ -71,4 +81,18 @@ def _jxls() -> Iterator[OddPicture]:
     luma = grey(SCENE)
     data = imagecodecs.jpegxl_encode(luma, lossless=True)
     yield OddPicture("grey.jxl", data, (rgb(luma),), says="jpeg xl", may_refuse=True)
+    for bits in (1, 2, 4, 10, 12, 14, 16):
+        samples = SCENE.astype(np.uint16) << (bits - 8) if bits > 8 else SCENE >> (8 - bits)
+        shown = (
+            SCENE if bits > 8 else ((samples.astype(int) * 255) // (2**bits - 1)).astype(np.uint8)
+        )
+        data = imagecodecs.jpegxl_encode(samples, lossless=True, bitspersample=bits)
+        yield OddPicture(f"{bits}-bit.jxl", data, (shown,), 1, says="jpeg xl", may_refuse=True)
+    deep = imagecodecs.jpegxl_encode(SCENE.astype(np.uint16) << 2, distance=0.5, bitspersample=10)
+    yield OddPicture("10-bit-lossy.jxl", deep, (SCENE,), LOSSY_STEPS)
+    parts = enumerate((deep[:5], deep[5:9], deep[9:]))
+    split = [
+        _box(b"jxlp", struct.pack(">I", place | (place == 2) << 31) + part) for place, part in parts
+    ]
+    yield OddPicture("header-in-parts.jxl", _JXL + b"".join(split), (SCENE,), LOSSY_STEPS)
     yield OddPicture("cut.jxl", container[: len(container) // 2], error="")

@@ -97,6 +97,15 @@ def gifs() -> Iterator[OddPicture]:
     Image.fromarray(SCENE).quantize(256).save(buffer, "GIF")
     seen = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
     yield OddPicture("by-pillow.gif", buffer.getvalue(), (seen,))
+    empty_canvas = gif(whole, width=0, height=0) + b";"
+    yield OddPicture("no-canvas.gif", empty_canvas, shown)
+    yield OddPicture("canvas-smaller.gif", gif(whole, width=100, height=90) + b";", shown)
+    beyond = gif(gif_frame(INDICES, left=10)) + b";"
+    yield OddPicture("beyond-canvas.gif", beyond, shown, may_refuse=True)
+    for bits in (0, 9, 12):
+        at = whole.index(b"\x2c") + 10
+        odd = gif(whole[:at] + bytes([bits]) + whole[at + 1 :]) + b";"
+        yield OddPicture(f"code-bits-{bits}.gif", odd, error=FAILED)
     yield OddPicture("cut.gif", gif(whole)[: len(gif(whole)) // 2], error=FAILED)
     packed = gif(whole[: len(whole) // 2]) + b"\0;"
     yield OddPicture("cut-plus-end.gif", packed, error=FAILED)
@@ -139,11 +148,48 @@ def webps() -> Iterator[OddPicture]:
     yield OddPicture("bytes-after.webp", lossless + b"more" * 30, (SCENE,))
     icc = webp(SCENE, lossless=True, icc_profile=bytes(200))
     yield OddPicture("icc-nonsense.webp", icc, (SCENE,))
+    yield from _chunked()
     yield OddPicture("cut.webp", lossless[: len(lossless) // 2], error=FAILED)
     short = bytearray(lossless[: len(lossless) // 2 & ~1])
     short[4:8] = struct.pack("<I", len(short) - 8)
     short[16:20] = struct.pack("<I", len(short) - 20)
     yield OddPicture("cut-and-relabelled.webp", bytes(short), error=FAILED)
+
+
+def _chunked() -> Iterator[OddPicture]:
+    """WebPs put together of chunks, and what damage makes of lossy ones."""
+    plain, turned = (_picture_in(webp(each, lossless=True)) for each in (SCENE, stored(SCENE, 6)))
+    said = exif(6).tobytes().removeprefix(b"Exif\0\0")
+    unturned = (np.ascontiguousarray(stored(SCENE, 6)),)
+    for name, flags, right in (("flagged", 8, (SCENE,)), ("unflagged", 0, unturned)):
+        first = bytes([flags, 0, 0, 0]) + _less_one(HEIGHT) + _less_one(WIDTH)
+        data = riff((b"VP8X", first), (b"VP8L", turned), (b"EXIF", said))
+        yield OddPicture(f"exif-{name}.webp", data, right)
+    yield OddPicture("exif-alone.webp", riff((b"VP8L", turned), (b"EXIF", said)), unturned)
+    canvas = bytes(4) + _less_one(WIDTH + 12) + _less_one(HEIGHT + 8)
+    data = riff((b"VP8X", canvas), (b"VP8L", plain))
+    yield OddPicture("canvas-larger.webp", data, error=FAILED)
+    lossy = _picture_in(webp(SCENE, quality=90))
+    yield OddPicture("zeros-at-end.webp", riff((b"VP8 ", lossy[:-900] + bytes(900))), error=FAILED)
+    yield OddPicture("cut-lossy.webp", riff((b"VP8 ", lossy[:-40])), error=FAILED)
+
+
+def _picture_in(file: bytes) -> bytes:
+    """Give what the first chunk holds."""
+    return file[20 : 20 + struct.unpack_from("<I", file, 16)[0]]
+
+
+def _less_one(side: int) -> bytes:
+    return (side - 1).to_bytes(3, "little")
+
+
+def riff(*chunks: tuple[bytes, bytes]) -> bytes:
+    """Put chunks into a WebP."""
+    body = b"".join(
+        kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+        for kind, data in chunks
+    )
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
 def bmp(
@@ -152,7 +198,7 @@ def bmp(
     """Put rows behind the headers; a negative height is top-down."""
     start = 54 + len(table)
     header = struct.pack("<2sIHHI", b"BM", start + len(rows), 0, 0, start)
-    colors = 0 if compression == 3 else len(table) // 4
+    colors = 0 if compression in (3, 6) else len(table) // 4
     information = struct.pack(
         "<IiiHHIIiiII", 40, WIDTH, height, 1, bits, compression, len(rows), 2835, 2835, colors, 0
     )
@@ -194,13 +240,35 @@ def bmps() -> Iterator[OddPicture]:
         rows = np.packbits(spread.reshape(HEIGHT, -1).astype(np.uint8), axis=1).tobytes()
         shown = rgb(values[luma >> (8 - bits)])
         yield OddPicture(f"{bits}.bmp", bmp(rows, bits, table=ramp), (shown,))
+    yield from _masked()
     small = struct.pack("<2sIHHI", b"BM", 26 + up.nbytes, 0, 0, 26)
     small += struct.pack("<IHHHH", 12, WIDTH, HEIGHT, 1, 24) + up.tobytes()
     yield OddPicture("os2.bmp", small, (SCENE,))
     yield OddPicture("bytes-after.bmp", bmp(up.tobytes(), 24) + bytes(99), (SCENE,))
+    inside = bytearray(bmp(up.tobytes(), 24))
+    struct.pack_into("<I", inside, 10, 0)
+    yield OddPicture("pixels-inside-header.bmp", bytes(inside), error=FAILED)
     yield OddPicture("cut.bmp", bmp(up.tobytes(), 24)[: up.nbytes // 2], error=FAILED)
     half = bmp(runs[: len(runs) // 2], 8, compression=1, table=table)
     yield OddPicture("run-lengths-cut.bmp", half, error=FAILED)
+
+
+def _masked() -> Iterator[OddPicture]:
+    """32 bits a pixel, in orders that only the masks tell."""
+    for name, masks in {
+        "red-first": (0xFF, 0xFF00, 0xFF0000), "high": (0xFF000000, 0xFF0000, 0xFF00),
+        "10-bit": (0x3FF00000, 0xFFC00, 0x3FF), "mixed": (0xFF00, 0xFF, 0xFF0000),
+    }.items():  # fmt: skip
+        words = np.zeros((HEIGHT, WIDTH), np.uint32)
+        for channel, mask in enumerate(masks):
+            shift = (mask & -mask).bit_length() - 1
+            most = mask >> shift
+            words |= (SCENE[::-1, :, channel].astype(np.uint32) * most // 255) << shift
+        table = struct.pack("<3I", *masks)
+        rows = words.astype("<u4").tobytes()
+        yield OddPicture(f"32-{name}.bmp", bmp(rows, 32, compression=3, table=table), (SCENE,), 1)
+        alpha = bmp(rows, 32, compression=6, table=table + bytes(4))
+        yield OddPicture(f"32-{name}-alpha.bmp", alpha, (SCENE,), 1, may_refuse=True)
 
 
 def _run_lengths(row: NDArray[np.uint8]) -> bytes:

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from tests.odd.still.tiff_by_hand import (
     MAKE,
     ORIENTATION,
     PHOTOMETRIC,
+    PREDICTOR,
     ROWS,
     SAMPLES,
     SHORT,
@@ -107,6 +109,13 @@ def _compressed() -> Iterator[OddPicture]:
     for name in ("lzw", "zlib", "zstd"):
         data = by_tifffile(SCENE, photometric="rgb", compression=name, predictor=True)
         yield OddPicture(f"{name}-predictor-2.tif", data, (SCENE,))
+    # LibTIFF heeds a predictor only where the way of packing knows one.
+    for name, code, packed in (
+        ("stored", 1, SCENE.tobytes()),
+        ("packbits", 32773, imagecodecs.packbits_encode(SCENE.tobytes())),
+    ):
+        idle = directory(bytes(packed), 8, 3, 2, more={COMPRESSION: [code], PREDICTOR: [2]})
+        yield OddPicture(f"{name}-predictor-2.tif", tiff(idle), (SCENE,))
     sixteen = SCENE.astype(np.uint16) * 257
     for order in "<>":
         data = by_tifffile(
@@ -131,6 +140,9 @@ def _compressed() -> Iterator[OddPicture]:
     yield OddPicture("jpeg.tif", data, (seen_by_pillow(data),), SUBSAMPLED_STEPS)
     data = by_pillow(SCENE, "L", compression="jpeg", quality=92)
     yield OddPicture("jpeg-grey.tif", data, (seen_by_pillow(data),), STEPS)
+    hinted = directory(jpeg(), 8, 3, 2, more={COMPRESSION: [7]})
+    raw = np.asarray(Image.open(io.BytesIO(jpeg())).convert("YCbCr"))
+    yield OddPicture("jpeg-hints-otherwise.tif", tiff(hinted), (raw,), 3, may_refuse=True)
     bilevel = rgb(np.where(grey(SCENE) > 127, 255, 0))
     for name in ("group3", "group4", "tiff_ccitt", "tiff_lzw", "packbits", "tiff_deflate"):
         data = by_pillow(bilevel, "1", compression=name)
@@ -199,6 +211,11 @@ def _coloured() -> Iterator[OddPicture]:
     shown = np.asarray(image.convert("RGB"))
     one = directory(full.tobytes(), 8, 3, 6, more={SUBSAMPLING: [1, 1]})
     yield OddPicture("ycbcr-444.tif", tiff(one), (shown,), 2, may_refuse=True)
+    unnamed = directory(SCENE.tobytes(), 8, 3, 2)
+    unnamed.tags.pop(PHOTOMETRIC)
+    yield OddPicture("colours-unnamed.tif", tiff(unnamed), (SCENE,), may_refuse=True)
+    bands = directory(SCENE.tobytes(), 8, 3, 1)
+    yield OddPicture("three-bands-of-grey.tif", tiff(bands), error="image_decode_failed")
     lab = directory(SCENE.tobytes(), 8, 3, 8)
     yield OddPicture("cielab.tif", tiff(lab), error="", may_refuse=True)
 

@@ -5,13 +5,15 @@ import re
 import numpy as np
 import pytest
 
-from api.page.gallery.bars import distribution_of
+from api.page.drawing import shown
+from api.page.gallery.bars import distribution_of, stages_of
 from api.page.gallery.lanes import lanes_of
 from api.page.gallery.masks import mask_shape
 from api.page.gallery.wanted import read_wanted, words_of
 from jobs.base.errors import InvalidRequest
 from jobs.base.states import ItemStatus
 from jobs.results.search import Wanted
+from jobs.results.segments import Row, to_json
 from jobs.results.summaries import Summary
 from models.answers import rle
 
@@ -69,7 +71,7 @@ def test_an_address_says_what_is_wanted(wanted: Wanted) -> None:
     assert read_wanted(words_of(wanted)) == wanted
 
 
-@pytest.mark.parametrize("asked", [{"least": "2"}, {"most": "nan"}, {"least": "x"}, {"of": "x"}])
+@pytest.mark.parametrize("asked", [{"least": "2"}, {"below": "nan"}, {"least": "x"}, {"of": "x"}])
 def test_what_cannot_be_wanted_is_refused(asked: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest):
         read_wanted(asked)
@@ -85,3 +87,31 @@ def test_bars_are_parts_of_the_highest_and_the_rest_is_counted() -> None:
     assert shown.first[0].percent == 100
     assert shown.others == sum(300 - number for number in range(100, 150))
     assert (shown.confidences[19].percent, shown.confidences[0].percent) == (100, 0)
+
+
+def test_stages_stand_in_their_order_as_parts_of_the_longest() -> None:
+    summary = Summary()
+    assert stages_of(summary) == []
+    summary.seconds.update({"infer": 4.0, "decode": 1.0, "commit": 9.0})
+    assert [each[1:] for each in stages_of(summary)] == [(1.0, 25.0), (4.0, 100.0)]
+
+
+def test_a_line_says_of_a_film_what_it_shows_and_how_many_stretches_it_has() -> None:
+    segments = [
+        {"class": "a", "start_ms": 0, "end_ms": 9},
+        {"class": "b", "start_ms": 9, "end_ms": 12},
+    ]
+    row = Row(
+        0,
+        "f",
+        ItemStatus.SUCCEEDED,
+        predictions_json=to_json([{"class": "a", "segments": segments}]),
+    )
+    film = shown(row)
+    assert ([each.label for each in film.first], film.more, film.stretches) == (["a"], 0, 2)
+    picture = Row(0, "p", ItemStatus.SUCCEEDED, predictions_json=to_json([{"class": "a"}] * 5))
+    assert (len(shown(picture).first), shown(picture).more, shown(picture).stretches) == (
+        3,
+        2,
+        None,
+    )

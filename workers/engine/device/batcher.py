@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from models.records.cores import HEAVY_S
+from models.records.bounds import HEAVY_S
 from models.runtime.network import Network
 from models.tasks.task import Outputs
 from workers.engine.device.networks import OUT_OF_MEMORY, infer

@@ -104,5 +104,6 @@ def note_batch(batch: Sequence[Chunk], computed_s: float) -> None:
         put_at = min(chunk.put_at for chunk in batch if chunk.timeline is timeline)
         waited_s = max(0.0, now - computed_s - put_at)
         timeline.note("batch_wait", began_at - waited_s, waited_s)
-        others = [each.context for each in timelines.values() if each is not timeline]
+        beside = (each.context for each in timelines.values() if each is not timeline)
+        others = [context for context in beside if context is not None]
         timeline.note("infer", began_at, computed_s, others)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from api.current import actor, buckets, ground
 from api.jobs.shares import ShareCreate, share_view
 from api.page.blueprint import page_blueprint
-from api.page.drawing import SMALL, shown
+from api.page.drawing import WORDS_ALONE, shown
 from api.page.forms import read_form, takes_form
 from api.page.linked import linked
 from api.page.rows import job_row
@@ -19,11 +19,13 @@ from api.page.views.job import find
 from api.results.forms.table import FORMS
 from api.results.routes import send_results
 from api.web.parsing import validated
-from jobs.base.errors import Conflict, InvalidRequest, NotFound
+from jobs.base.errors import BeingMade, Conflict, InvalidRequest, NotFound
+from jobs.base.states import ItemStatus
 from jobs.forms.export import task_and_labels
 from jobs.overview.failures import failures_of
 from jobs.overview.pictures import unseen
 from jobs.results.rows import Cursor, Page, parse_cursor, read_page
+from jobs.results.segments import Row
 from jobs.tables import Job
 from jobs.tenants.shares import create_share, list_shares, revoke_share
 
@@ -124,6 +126,8 @@ def show_shared_picture(token: str, index: str) -> Response:
     job = _opened()
     try:
         return send_picture(ground(), buckets(), job, index)
+    except BeingMade:
+        raise
     except (Conflict, NotFound) as err:
         # The reason would name the bucket, the key or the connection.
         raise NotFound("This picture cannot be shown.") from err
@@ -140,10 +144,17 @@ def _results_of(job: Job) -> dict[str, object]:
     if job.outputs_erased_at is None:
         page = read_page(ground(), job, parse_cursor(after) if after else Cursor(), _ROWS, None)
     return {
-        "items": [shown(linked(row), SMALL) for row in page.rows],
+        "items": [shown(linked(row), WORDS_ALONE) for row in page.rows],
+        # Of what lies at an address, or could not be decoded, there is none.
+        "pictured": {row.index for row in page.rows if _has_picture(job, row)},
         "after": after,
         "next_cursor": str(page.last) if page.has_more else None,
     }
+
+
+def _has_picture(job: Job, row: Row) -> bool:
+    is_opened = row.input_url is None and not job.delete_inputs
+    return row.status is ItemStatus.SUCCEEDED and (job.gallery or is_opened)
 
 
 def _to(job_id: str, done: str) -> Response:

@@ -4,7 +4,8 @@ Held by tests: bytes between segments, blanks before the start and bytes behind 
 over as viewers do; a picture cut short is an error whatever stands behind the cut. Inside a scan a
 changed byte may decode to other pixels without any sign: JPEG has no checksum.
 
-CMYK is read as Adobe writes it (inverted) where Adobe's marker stands, else as it stands.
+CMYK is read as Adobe writes it, inverted, with or without Adobe's marker, as browsers, Pillow and
+OpenCV do.
 """
 
 import re
@@ -15,12 +16,13 @@ import numpy as np
 
 from models.media.memory import Pixels, check_written, unwritten
 from models.media.stills.jpeg.frame import JpegFrame, check_scans, read_frame
-from models.media.stills.jpeg.segments import EOI, SOI, join, take_apart
-from models.media.stills.still import Still, as_channels, check_memory, undecodable
+from models.media.stills.jpeg.segments import COLOUR_HINTS, EOI, SOI, join, take_apart
+from models.media.stills.still import Still, as_channels, check_memory, undecodable, unsupported
 
 _BLANKS = b"\0\t\n\r "
 _MOST_BLANKS = 1024
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+_UNCOMMON_SAMPLING = "determine subsampling"
 # Bytes that a decoder has taken into its bit buffer when it finds the last block complete.
 _READ_AHEAD = 12
 _ROWS_AT_A_TIME = 256
@@ -36,19 +38,20 @@ def read(data: bytes) -> Still:
     kept, orientation = take_apart(data)
     frame = read_frame(data, kept)
     check_scans(data, frame, kept)
-    is_adobe = any(each.marker == 0xEE for each in kept)
-    clean = join(data, kept)
-    decode = partial(_decode, clean, frame, is_adobe)
+    decode = partial(_decode, join(data, kept), frame)
     return Still(frame.width, frame.height, decode, orientation)
 
 
 def samples_of_stream(stream: bytes, size: tuple[int, int], most_rows: int, count: int) -> Pixels:
     """Decode a strip of a TIFF to uint8 (h, w, count): grey, RGB or CMYK as stored.
 
+    Its first hint at how colours are coded is the TIFF's, and the only one that counts.
     size: the (width, height) that it must have; it may have up to `most_rows` rows. Raises
     ImageDecodeFailed.
     """
     kept, _ = take_apart(stream)
+    hints = [each for each in kept if each.marker in COLOUR_HINTS]
+    kept = tuple(each for each in kept if each not in hints[1:])
     frame = read_frame(stream, kept)
     check_scans(stream, frame, kept)
     is_right = frame.width == size[0] and size[1] <= frame.height <= most_rows
@@ -58,12 +61,14 @@ def samples_of_stream(stream: bytes, size: tuple[int, int], most_rows: int, coun
     return _pixels(join(stream, kept), frame, space, None)
 
 
-def _decode(
-    clean: bytes, frame: JpegFrame, is_adobe: bool, channels: int, least: int | None
-) -> Pixels:
+def _decode(clean: bytes, frame: JpegFrame, channels: int, least: int | None) -> Pixels:
     if len(frame.components) == 4:
-        return as_channels(rgb_of_cmyk(_pixels(clean, frame, "CMYK", least), is_adobe), channels)
-    return _pixels(clean, frame, "GRAY" if channels == 1 else "RGB", least)
+        return as_channels(
+            rgb_of_cmyk(_pixels(clean, frame, "CMYK", least), is_inverted=True), channels
+        )
+    # libjpeg makes no grey of the colours of a lossless picture.
+    is_grey = channels == 1 and (frame.can_be_scaled or len(frame.components) == 1)
+    return as_channels(_pixels(clean, frame, "GRAY" if is_grey else "RGB", least), channels)
 
 
 def _pixels(clean: bytes, frame: JpegFrame, space: str, least: int | None) -> Pixels:
@@ -79,6 +84,8 @@ def _pixels(clean: bytes, frame: JpegFrame, space: str, least: int | None) -> Pi
     except ValueError as err:
         check_memory(err)
         shorter = _without_padding(clean, str(err))
+        if _UNCOMMON_SAMPLING in str(err):
+            raise unsupported("JPEG", "its colours are sampled in an uncommon way") from err
         if shorter is None:
             raise undecodable("JPEG", str(err).removeprefix("Corrupt JPEG data: ")) from err
         return _pixels(shorter, frame, space, least)

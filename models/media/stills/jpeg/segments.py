@@ -25,7 +25,7 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _TABLES = frozenset({DHT, DAC, DQT, DRI})
 _PASSED_OVER = frozenset({*range(0xE0, 0xF0), _COM, DNL})
 # Those that tell libjpeg how colours are coded.
-_COLOUR_HINTS = {_APP0: b"JFIF\0", _APP14: b"Adobe"}
+COLOUR_HINTS = {_APP0: b"JFIF\0", _APP14: b"Adobe"}
 
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -65,7 +65,7 @@ def take_apart(data: bytes) -> Segments:
         marker, start = segment.marker, segment.start
         if marker == _APP1 and orientation is None and data.startswith(b"Exif\0\0", start + 2):
             orientation = orientation_of(data[start + 2 : segment.end])
-        hint = _COLOUR_HINTS.get(marker)
+        hint = COLOUR_HINTS.get(marker)
         is_hint = hint is not None and data.startswith(hint, start + 2)
         if is_hint or marker in FRAMES or marker in _TABLES or marker == SOS:
             kept.append(segment)

@@ -17,9 +17,16 @@ _PLANAR, _T4_OPTIONS, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT = 284, 292, 317, 322
 _TILE_OFFSETS, _TILE_BYTES, _SAMPLE_FORMAT = 324, 325, 339
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
+_GREYS = (WHITE_IS_ZERO, BLACK_IS_ZERO)
 # Colours that make the picture; what a page has beyond them is alpha, and dropped.
 _COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
 JPEG_PACKING = 7
+# What a page's colours are that does not say it, by its samples.
+_USUAL, _UNNAMED = {1: BLACK_IS_ZERO, 3: RGB}, -1
+# Ways of packing that know a predictor: LZW, deflate, LZMA and Zstandard; others leave it alone.
+_PREDICTED = frozenset({5, 8, 32946, 34925, 34926, 50000})
+# Grey and its alpha; a third sample is another colour, and which is which nobody says.
+_MAX_GREY_SAMPLES = 2
 
 _MAX_SAMPLES = 16
 # Unpacked at a time: 110 megapixels of 16-bit RGBA in one strip.
@@ -79,13 +86,14 @@ def layout_of(page: Directory) -> Layout:
     else:
         segment = width, min(page.first(_ROWS_PER_STRIP, height), height)
     samples = page.first(_SAMPLES, 1)
-    photometric = page.first(_PHOTOMETRIC, BLACK_IS_ZERO)
+    photometric = page.first(_PHOTOMETRIC, _USUAL.get(samples, _UNNAMED))
+    packing = page.first(_PACKING, 1)
     return Layout(
         width,
         height,
         photometric,
-        page.first(_PACKING, 1),
-        page.first(_PREDICTOR, 1),
+        packing,
+        page.first(_PREDICTOR, 1) if packing in _PREDICTED else 1,
         page.first(_BITS, 1),
         samples,
         _COLOURS.get(photometric, 0),
@@ -102,9 +110,14 @@ def check_layout(page: Directory, layout: Layout) -> None:
     if layout.segment_width < 1 or layout.segment_height < 1:
         raise undecodable("TIFF", "its strips or tiles have no size")
     if layout.colours == 0:
-        raise unsupported("TIFF", f"its colours are of the kind {layout.photometric}")
+        what = (
+            "not named" if layout.photometric == _UNNAMED else f"of the kind {layout.photometric}"
+        )
+        raise unsupported("TIFF", f"its colours are {what}")
     if not layout.colours <= layout.samples <= _MAX_SAMPLES:
         raise unsupported("TIFF", f"its pixels have {layout.samples} samples")
+    if layout.photometric in _GREYS and layout.samples > _MAX_GREY_SAMPLES:
+        raise unsupported("TIFF", f"it has {layout.samples} bands, and none of them is named red")
     bits = page.numbers(_BITS, layout.samples) or (1,)
     if len(set(bits)) > 1 or not (1 <= bits[0] <= 16 or bits[0] == 32):
         raise unsupported("TIFF", f"its samples have {', '.join(map(str, bits))} bits")

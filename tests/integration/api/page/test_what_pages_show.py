@@ -32,6 +32,7 @@ OF_A_JOB = (
     "/versions",
     "/items/0",
     "/items/0/picture",
+    "/items/0/small",
 )
 DONE_TO_A_JOB = ("/cancel", "/retry", "/rerun", "/delete")
 
@@ -152,8 +153,8 @@ def test_a_picture_is_shown_as_one_and_nothing_else_is(
     assert "sandbox" in shown.headers["Content-Security-Policy"]
     assert shown.headers["X-Content-Type-Options"] == "nosniff"
     refused = visitor.get(f"/jobs/{job}/items/1/picture")
-    assert refused.status_code == 404
-    assert "Browsers do not show files of this kind" in refused.text
+    assert refused.status_code == 409
+    assert "onload" not in refused.text, "a worker is asked for pixels of it"
     for index in ("2", "-1", "1e3", "9" * 30):
         assert visitor.get(f"/jobs/{job}/items/{index}").status_code == 404
 

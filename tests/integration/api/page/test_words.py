@@ -11,6 +11,7 @@ from jobs.queue.deliveries import list_deliveries
 from jobs.queue.scheduling import claim
 from jobs.queue.shard_leases import take_back
 from jobs.queue.turns import Line
+from jobs.queue.webhooks import DELIVERED
 from jobs.tables import Delivery, Job, Tenant, WorkerProcess
 from tests.integration.api.callers import Caller
 from tests.integration.api.page.visitors import Visitor
@@ -36,11 +37,11 @@ def heard_of(ground: Ground, seconds_ago: float) -> None:
 def test_a_worker_that_gives_no_sign_is_named_before_anybody_calls_it_dead(
     visitor: Visitor, ground: Ground, running: str
 ) -> None:
-    heard_of(ground, 9)
+    heard_of(ground, 5)
     assert "last heard of" not in visitor.get(f"/jobs/{running}/live").text
-    heard_of(ground, 14)
+    heard_of(ground, 8)
     text = visitor.get(f"/jobs/{running}/live").text
-    assert f"The worker {WORKER}, which runs a part of it, was last heard of 14 s ago." in text
+    assert f"The worker {WORKER}, which runs a part of it, was last heard of 8 s ago." in text
     assert "Nothing is lost by it" in text
 
 
@@ -95,3 +96,32 @@ def test_a_receiver_that_does_not_answer_is_told_beside_the_job(
     assert "The receiver answered 500. No more tries follow" in text
     assert "data-every" not in text
     assert row.job_id == job
+
+
+def test_who_waits_is_told_that_the_only_worker_has_gone_silent(
+    visitor: Visitor, caller: Caller, ground: Ground
+) -> None:
+    announce(ground.database, WORKER, "cpu", "1")
+    job = caller.submit(1)["id"]
+    assert "among the next in line" in visitor.get(f"/jobs/{job}/live").text
+    heard_of(ground, 8)
+    text = visitor.get(f"/jobs/{job}/live").text
+    assert "The only worker of pool cpu was last heard of 8 s ago" in text
+
+
+def test_a_jobs_times_go_from_its_submission_to_its_delivery(
+    visitor: Visitor, caller: Caller, ground: Ground
+) -> None:
+    job = caller.submit(2, webhook={"url": "https://93.184.216.34/hook"})["id"]
+    told = ("Submitted", "Items listed", "First shard begun", "Completed", "Webhook delivered")
+    begun = visitor.get(f"/jobs/{job}/live").text
+    assert [f"<b>{each}</b>" in begun for each in told] == [True, True, True, False, False]
+    run_rows(ground)
+    with ground.database.write() as session:
+        session.execute(update(Delivery).values(state=DELIVERED, ended_at=db_now() + 60))
+    text = visitor.get(f"/jobs/{job}/live").text
+    places = [text.find(f"<b>{each}</b>") for each in told]
+    assert places == sorted(places)
+    assert places[0] >= 0
+    link = caller.post(f"/v1/jobs/{job}/shares", json={}).json["url"]
+    assert "Webhook delivered" not in visitor.get(link).text

@@ -9,6 +9,7 @@ from sqlalchemy import update
 from jobs.aftercare.comparison import COMPARISONS
 from jobs.aftercare.evaluation import EVALUATIONS
 from jobs.base.bootstrap import Ground
+from jobs.base.errors import BeingMade
 from jobs.base.states import VersionState
 from jobs.intake.preparation import PREPARATIONS
 from jobs.intake.submission import Submission, submit
@@ -28,6 +29,7 @@ from jobs.leases.renewing import Heart
 from jobs.leases.working import work_on_next
 from jobs.queue.completion import cancel
 from jobs.queue.webhooks import DELIVERIES
+from jobs.results.opened import OPENED, small_picture
 from jobs.tables import Comparison, Evaluation, Job, ModelVersion, Table
 from jobs.tenants.keys import NewKey
 from jobs.versions.validation import VALIDATIONS
@@ -69,12 +71,18 @@ def waits_to_be_validated(ground: Ground, tenant: NewKey, model: ModelVersion) -
         session.execute(update(ModelVersion).values(state=VersionState.VALIDATING))
 
 
+def waits_to_be_opened(ground: Ground, tenant: NewKey, model: ModelVersion) -> None:
+    with pytest.raises(BeingMade):
+        small_picture(ground, submit_items(ground, tenant, model), 0)
+
+
 CASES: list[tuple[Leased[Any], Make]] = [
     (PREPARATIONS, waits_to_be_prepared),
     (DELIVERIES, waits_to_be_delivered),
     (COMPARISONS, waits_to_be_compared),
     (EVALUATIONS, waits_to_be_evaluated),
     (VALIDATIONS, waits_to_be_validated),
+    (OPENED, waits_to_be_opened),
 ]
 
 

@@ -1,7 +1,10 @@
 """Summaries count what every shard's answers come to, once, whoever asks and however often."""
 
+import zlib
+from collections import Counter
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import select, update
 
@@ -148,7 +151,7 @@ def test_a_deleted_job_leaves_no_summary(ground: Ground, job: Job) -> None:
         (Wanted(ItemStatus.ERRORED), list(range(0, 100, 10))),
         (Wanted(label="cat"), [77]),
         (Wanted(label="odd", at_least=0.95), [95, 97, 99]),
-        (Wanted(at_most=0.03), [1, 2, 3]),
+        (Wanted(below=0.03), [1, 2]),
         (Wanted(ItemStatus.ERRORED, "cat"), []),
         (Wanted(label="second thought"), []),
     ],
@@ -204,3 +207,11 @@ def test_items_that_never_ran_are_found_by_their_status(
     assert len(page.rows) == 5
     assert find_rows(ground, job, Wanted(ItemStatus.ERRORED), Cursor(), 9, LONG).rows == []
     assert summary_of(ground, job, LONG)[0] == Summary()
+
+
+def test_seconds_of_stages_add_up_and_what_an_earlier_version_wrote_has_none() -> None:
+    summary = Summary(seconds=Counter(infer=0.5))
+    summary.add(read_summary(write_summary(Summary(seconds=Counter(infer=0.25, read=1.0)))))
+    assert summary.seconds == {"infer": 0.75, "read": 1.0}
+    earlier = zlib.compress(orjson.dumps([7, {"succeeded": 2}, {"a": 2}, 0, [0] * 20]))
+    assert read_summary(earlier) == Summary(7, Counter(succeeded=2), Counter(a=2))

@@ -287,7 +287,7 @@ def test_of_a_large_job_the_first_shards_are_traced_and_those_that_are_tried_aga
         (dataclasses.replace(lease, traceparent=None), False),
     ):  # fmt: skip
         with seen(here, each) as timeline:
-            assert (timeline is not None) == is_traced
+            assert (timeline.context is not None) == is_traced
 
 
 def test_without_a_caller_who_samples_nothing_is_recorded(

@@ -94,7 +94,7 @@ def test_a_job_without_a_gallery_has_none(
     job = submit(ground, tenant, digits_model, count=2, overlays=False)
     run_with(new_stages(), claim_one(ground), Labeller())
     assert blobs(ground, job) == []
-    with pytest.raises(NotFound, match="`gallery` set to true"):
+    with pytest.raises(NotFound, match="has no small picture"):
         thumbnail(ground, job, 0)
 
 

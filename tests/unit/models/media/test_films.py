@@ -182,7 +182,7 @@ def test_a_truncated_video_gives_what_it_has_and_says_so(tmp_path: Path) -> None
     assert 50 < count < 65
     assert damage == (
         f"The video is truncated or damaged: {count} frames of 100 could be decoded, up to "
-        f"{(count - 1) * 0.04:.1f} s."
+        f"{(count - 1) * 0.04:.1f} s; 1 of them is damaged."
     )
     pictures = [np.full((48, 64, 3), level, np.uint8) for level in levels(100)]
     for name, fourcc in (("v.webm", "VP80"), ("v.avi", "MJPG"), ("v.ts", "mpg2")):

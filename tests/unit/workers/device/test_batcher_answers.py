@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.records.cores import HEAVY_S
+from models.records.bounds import HEAVY_S
 from tests.unit.workers.device.test_batcher_lanes import (
     DEADLINE_S,
     HEAVY,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.records.cores import HEAVY_S
+from models.records.bounds import HEAVY_S
 from models.tasks.task import Sample
 from workers.engine.device.batcher import _REMEMBERED_KEYS, Batcher
 from workers.engine.holding.flight import FlightRecord

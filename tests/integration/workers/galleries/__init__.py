@@ -1,0 +1,1 @@
+"""Small pictures that workers make because somebody opens one."""
