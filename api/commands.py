@@ -1,7 +1,7 @@
 """Keys and buckets, for the operator.
 
 flask --app api.wsgi keys create|list|revoke
-flask --app api.wsgi buckets allow|list|withdraw
+flask --app api.wsgi buckets allow|list|withdraw|reseal
 """
 
 import json
@@ -18,6 +18,7 @@ from api.current import ground
 from jobs.base.database import unusable
 from jobs.base.errors import PixelmillError
 from jobs.buckets.allowances import allow, list_allowances, withdraw
+from jobs.buckets.connections import reseal
 from jobs.tenants.keys import LEAST_WEIGHT, MOST_WEIGHT, create_key, list_keys, revoke_key
 
 
@@ -119,6 +120,18 @@ def withdraw_bucket(allowance_id: str) -> None:
     with _told():
         withdraw(ground().database, allowance_id)
     click.echo(f"{allowance_id} is withdrawn.")
+
+
+@buckets.command("reseal")
+def reseal_connections() -> None:
+    """Seal tenants' credentials anew with the newest key; then the older ones may go."""
+    with _told():
+        count, lost = reseal(ground())
+    click.echo(f"{count} sealed with the newest key.")
+    for row in lost:
+        click.echo(f"{row.id} of {row.tenant_id} is opened by none of the keys.", err=True)
+    if lost:
+        raise click.exceptions.Exit(1)
 
 
 @contextmanager

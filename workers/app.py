@@ -81,6 +81,7 @@ class Crew:
     def stop(self) -> None:
         """Begin nothing new."""
         self.work.stop()
+        self._presence.stop()
         self._closed.set()
 
     def close(self) -> None:

@@ -47,19 +47,26 @@ class Presence:
         self._look()
         self._thread.start()
 
-    def close(self) -> None:
-        """End the thread, and say that the process ends."""
+    def stop(self) -> None:
+        """Have it told that the process ends: it takes nothing new while it finishes what it holds.
+
+        Not only when it has ended: a supervisor may give it less time than that takes.
+        """
         self._closed.set()
+
+    def close(self) -> None:
+        """Say that the process ends, and end the thread."""
+        self.stop()
         self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.wait(self._look_s):
+            self._look()
         try:
             leave(self._database, self._process.node)
         except SQLAlchemyError as err:
             # Whoever looks finds out in half a minute.
             log.warning("leaving_not_told", error=type(err).__name__)
-
-    def _run(self) -> None:
-        while not self._closed.wait(self._look_s):
-            self._look()
 
     def _look(self) -> None:
         # Without this thread the process would seem dead, and could not be drained. Nothing ends

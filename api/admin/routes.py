@@ -122,7 +122,8 @@ def list_admin_storage() -> dict[str, Any]:
 def drain_worker(name: str) -> dict[str, Any]:
     """Have an inference worker claim nothing from now on; what is in flight is finished.
 
-    A launcher's name stands for all of its processes. It holds over restarts, until `resume`.
+    A launcher's name stands for all of its processes, and a host's for all of its launchers'. It
+    holds over restarts, until `resume`.
     """
     with ground().database.write() as session:
         workers = drain(session, name)

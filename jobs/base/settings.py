@@ -154,8 +154,10 @@ class Settings(BaseSettings):
     )
 
     # Buckets that jobs read from (jobs.buckets).
-    connection_key: str = Field(
-        "", repr=False, description="Fernet keys, newest first, for credentials of tenants"
+    connection_key: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        repr=False,
+        description="Fernet keys, newest first: for credentials of tenants, sessions and links",
     )
     bucket_credentials: str = Field(
         "", repr=False, description='the server\'s own, as JSON: {"s3": {"access_key_id": …}}'
@@ -205,6 +207,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "egress_allow",
+        "connection_key",
         "bucket_networks",
         "url_retry_delays_s",
         "webhook_delays_s",
@@ -220,10 +223,10 @@ class Settings(BaseSettings):
 
     @field_validator("connection_key")
     @classmethod
-    def _check_keys(cls, value: str) -> str:
-        for key in filter(None, value.split(",")):
+    def _check_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for key in value:
             try:
-                size = len(base64.urlsafe_b64decode(key.strip()))
+                size = len(base64.urlsafe_b64decode(key))
             except ValueError:
                 size = 0
             if size != _KEY_BYTES:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -108,6 +108,28 @@ def open_connection(settings: Settings, row: Connection) -> Credentials:
     return Credentials(cast("Kind", row.kind), row.endpoint, said)
 
 
+def reseal(ground: Ground) -> tuple[int, list[Connection]]:
+    """Seal every connection anew with the newest of the operator's keys; repeating it is harmless.
+
+    Gives how many were, and those that none of the keys opens, which stay as they are. Raises
+    Conflict without a key.
+    """
+    from cryptography.fernet import InvalidToken
+
+    fernet, count, lost = _fernet(ground.settings), 0, []
+    with ground.database.write() as session:
+        for row in session.scalars(select(Connection).order_by(Connection.id)):
+            try:
+                sealed = fernet.rotate(row.sealed.encode()).decode()
+            except InvalidToken:
+                lost.append(row)
+                continue
+            moved = update(Connection).where(Connection.id == row.id).values(sealed=sealed)
+            session.execute(moved, execution_options={"synchronize_session": False})
+            count += 1
+    return count, lost
+
+
 def _seal(settings: Settings, tenant_id: str, secret: Mapping[str, str]) -> str:
     text = json.dumps({**secret, "tenant_id": tenant_id})
     return str(_fernet(settings).encrypt(text.encode()).decode())
@@ -116,7 +138,7 @@ def _seal(settings: Settings, tenant_id: str, secret: Mapping[str, str]) -> str:
 def _fernet(settings: Settings) -> Any:
     from cryptography.fernet import Fernet, MultiFernet
 
-    keys = [key.strip() for key in settings.connection_key.split(",") if key.strip()]
+    keys = settings.connection_key
     if not keys:
         raise Conflict(
             "Connections are not set up here: an operator sets PIXELMILL_CONNECTION_KEY first."

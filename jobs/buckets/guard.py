@@ -38,10 +38,14 @@ class _Refused(Exception):
 
 
 class Guard:
-    """A proxy for this process's own stores, in a thread of its own; `close` ends it."""
+    """A proxy for this process's own stores, in a thread of its own; `close` ends it.
 
-    def __init__(self, networks: tuple[Network, ...]) -> None:
+    A store that neither takes nor sends a byte for `idle_s` is given up.
+    """
+
+    def __init__(self, networks: tuple[Network, ...], idle_s: float = _IDLE_S) -> None:
         self._networks = networks
+        self._idle_s = idle_s
         self._hosts: dict[str, frozenset[Host]] = {}
         self._refused: set[str] = set()
         # The tokens of those who may write.
@@ -153,7 +157,7 @@ class Guard:
         if method == "CONNECT":
             host, _, port = target.rpartition(":")
             out = await self._dial((host.strip("[]").lower(), int(port)), hosts, is_plain=False)
-            await _tunnel(out, reader, writer)
+            await _tunnel(out, reader, writer, self._idle_s)
             return
         if method not in methods:
             raise _Refused
@@ -168,7 +172,7 @@ class Guard:
         request = f"{method} {url.target} HTTP/1.1".encode()
         kept = [each for each in fields if not each.lower().startswith(_DROPPED)]
         asked = b"\r\n".join((request, *kept, b"connection: close", b"", b""))
-        await _exchange(out, asked, (reader, length), writer)
+        await _exchange(out, asked, (reader, length), writer, self._idle_s)
 
     async def _dial(
         self, host: Host, hosts: frozenset[Host], *, is_plain: bool
@@ -228,13 +232,14 @@ async def _tunnel(
     out: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
+    idle_s: float,
 ) -> None:
     try:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         # Who downloads has nothing to say meanwhile.
-        await _first_of(_copy(reader, out[1], None), _copy(out[0], writer, _IDLE_S))
+        await _first_of(_upload(reader, out[1], idle_s), _download(out[0], writer, idle_s))
     finally:
-        out[1].close()
+        _hang_up(out[1])
 
 
 async def _exchange(
@@ -242,40 +247,57 @@ async def _exchange(
     request: bytes,
     body: tuple[asyncio.StreamReader, int],
     writer: asyncio.StreamWriter,
+    idle_s: float,
 ) -> None:
     """Send one request, and give back the one answer to it, with the end of its connection."""
     try:
         out[1].write(request)
-        await _send(*body, out[1])
-        head = await asyncio.wait_for(out[0].readuntil(b"\r\n\r\n"), _IDLE_S)
+        await _send(*body, out[1], idle_s)
+        head = await asyncio.wait_for(out[0].readuntil(b"\r\n\r\n"), idle_s)
         kept = [each for each in head[:-4].split(b"\r\n") if not each.lower().startswith(_DROPPED)]
         writer.write(b"\r\n".join((*kept, b"connection: close", b"", b"")))
-        await _copy(out[0], writer, _IDLE_S)
+        await _download(out[0], writer, idle_s)
     finally:
-        out[1].close()
+        _hang_up(out[1])
 
 
-async def _send(reader: asyncio.StreamReader, length: int, writer: asyncio.StreamWriter) -> None:
+async def _send(
+    reader: asyncio.StreamReader, length: int, writer: asyncio.StreamWriter, idle_s: float
+) -> None:
     while length:
-        piece = await asyncio.wait_for(reader.read(min(length, _PIECE)), _IDLE_S)
+        piece = await asyncio.wait_for(reader.read(min(length, _PIECE)), idle_s)
         if not piece:
             raise EOFError
         length -= len(piece)
         try:
             writer.write(piece)
-            await writer.drain()
+            await asyncio.wait_for(writer.drain(), idle_s)
         except ConnectionError:
             # Whoever refuses a body may say so before all of it is there.
             return
-    await writer.drain()
+    await asyncio.wait_for(writer.drain(), idle_s)
 
 
-async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float | None
+async def _upload(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float
+) -> None:
+    while piece := await reader.read(_PIECE):
+        writer.write(piece)
+        await asyncio.wait_for(writer.drain(), idle_s)
+
+
+async def _download(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float
 ) -> None:
     while piece := await asyncio.wait_for(reader.read(_PIECE), idle_s):
         writer.write(piece)
+        # Our own process reads, as fast as it can use what comes; it hangs up when it is done.
         await writer.drain()
+
+
+def _hang_up(writer: asyncio.StreamWriter) -> None:
+    """End a connection to a store, with whatever it would not take."""
+    writer.transport.abort()
 
 
 async def _first_of(*works: Awaitable[None]) -> None:

@@ -9,6 +9,7 @@ A drain is kept under the process's name, so it outlasts a restart. A process th
 reached by a drain (it is gone, or has another name now) is answered with NotFound.
 """
 
+import re
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
@@ -24,6 +25,9 @@ from jobs.tables import WorkerProcess
 SIGN_S, SILENT_S = 4.0, 35.0
 # When a row is of no use any more: names of io processes and containers do not come back.
 _FORGOTTEN_S = 86_400.0
+
+# Of the half of a launcher's name that is drawn for it (workers.names).
+_DRAWN_LENGTH = 8
 
 _NO_SESSION = {"synchronize_session": False}
 
@@ -99,9 +103,14 @@ def forget_silent(database: Database) -> int:
 
 
 def _set(session: Session, name: str, drained_at: object) -> list[str]:
-    """Change processes by name: one (`host-1f0c/cpu0`), or all of a launcher's (`host-1f0c`)."""
+    """Change one process (`host-1f0c9a2e/cpu0`), a launcher's (`host-1f0c9a2e`), or a `host`'s."""
     node = WorkerProcess.node
-    which = or_(node == name, node.startswith(f"{name}/", autoescape=True))
+    host = re.sub(r"([\\%_])", r"\\\1", name)
+    which = or_(
+        node == name,
+        node.startswith(f"{name}/", autoescape=True),
+        node.like(f"{host}-{'_' * _DRAWN_LENGTH}/%", escape="\\"),
+    )
     moved = (
         update(WorkerProcess)
         # io processes do errands, which drain by themselves when the process is stopped.
@@ -113,6 +122,6 @@ def _set(session: Session, name: str, drained_at: object) -> list[str]:
     if not found:
         raise NotFound(
             f"There is no inference worker {name!r}. `pixelmill admin workers` lists them; a "
-            "launcher's name stands for all of its processes."
+            "launcher's name, or a host's, stands for all of its processes."
         )
     return sorted(found)

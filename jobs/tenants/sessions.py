@@ -8,7 +8,6 @@ restart ends none. It is good while the key is: whoever revokes the key ends its
 is stored, so that it is over for whoever has a copy of the token, and for streams that it opened.
 """
 
-import hmac
 import secrets
 from collections.abc import Collection
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from sqlalchemy.orm import Session
 from jobs.base.database import Database
 from jobs.base.errors import Unauthenticated
 from jobs.tables import EndedSession
-from jobs.tenants.derived_keys import derive, signature
+from jobs.tenants.derived_keys import derive, key_that_signed, signature
 from jobs.tenants.keys import Caller, find_key, read_key
 
 # Long enough for a day's work, short enough for a browser that was left open.
@@ -43,15 +42,17 @@ class SignedIn(NamedTuple):
     visit: Visit
 
 
-def begin_session(session: Session, key: str, now: float, operators_key: str) -> str:
+def begin_session(session: Session, key: str, now: float, operators_keys: tuple[str, ...]) -> str:
     """Give the token of a new session; raises Unauthenticated when the key is not good."""
     key_id = read_key(session, key).key_id
     head = f"{key_id}.{int(now) + LASTS_S}.{secrets.token_hex(16)}"
-    signing_key = derive(find_key(session, key_id), "session", operators_key)
+    signing_key = derive(find_key(session, key_id), "session", operators_keys)[0]
     return f"{head}.{signature(signing_key, head)}"
 
 
-def read_session(session: Session, token: str, now: float, operators_key: str) -> SignedIn:
+def read_session(
+    session: Session, token: str, now: float, operators_keys: tuple[str, ...]
+) -> SignedIn:
     """Say whose session it is; raises Unauthenticated when it has ended, or never was one."""
     head, _, given = token.rpartition(".")
     key_id, _, rest = head.partition(".")
@@ -59,8 +60,8 @@ def read_session(session: Session, token: str, now: float, operators_key: str) -
     if len(token) > _LONGEST or not token.isascii() or not ends_at.isdecimal():
         raise Unauthenticated("This session cannot be read. Sign in again.")
     row = find_key(session, key_id)
-    signing_key = derive(row, "session", operators_key)
-    if not hmac.compare_digest(given, signature(signing_key, head)):
+    signing_key = key_that_signed(derive(row, "session", operators_keys), head, given)
+    if signing_key is None:
         raise Unauthenticated("This session is not known here. Sign in again.")
     if int(ends_at) <= now:
         raise Unauthenticated("This session is over. Sign in again.")

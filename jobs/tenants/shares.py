@@ -8,7 +8,6 @@ it is signed with is kept nowhere, so the links of a job can be shown again to i
 (docs/decisions/0021-a-link-shows-one-job.md).
 """
 
-import hmac
 import time
 
 from sqlalchemy import and_, func, select
@@ -19,7 +18,7 @@ from jobs.base.errors import Conflict, NotFound
 from jobs.base.ids import new_id
 from jobs.tables import Job, Share
 from jobs.tenants.audit import Actor, write_entry
-from jobs.tenants.derived_keys import derive, signature
+from jobs.tenants.derived_keys import derive, key_that_signed, signature
 from jobs.tenants.keys import find_key
 
 SHORTEST_S, LONGEST_S = 60, 30 * 86_400
@@ -77,14 +76,14 @@ def revoke_share(database: Database, actor: Actor, job_id: str, share_id: str) -
     return row
 
 
-def token_of(session: Session, row: Share, operators_key: str) -> str | None:
+def token_of(session: Session, row: Share, operators_keys: tuple[str, ...]) -> str | None:
     """Give what stands in the link; None once it shows nothing any more."""
     if not _is_good(session, row):
         return None
-    return f"{row.id}.{_signed(session, row, operators_key)}"
+    return f"{row.id}.{signature(_keys(session, row, operators_keys)[0], _said(row))}"
 
 
-def open_share(session: Session, token: str, operators_key: str) -> tuple[Share, str]:
+def open_share(session: Session, token: str, operators_keys: tuple[str, ...]) -> tuple[Share, str]:
     """Give the link of a token and the tenant of its job.
 
     Raises NotFound, in the same words whatever is the reason: nobody learns which ids exist.
@@ -92,7 +91,9 @@ def open_share(session: Session, token: str, operators_key: str) -> tuple[Share,
     share_id, _, given = token.partition(".")
     row = session.get(Share, share_id) if len(token) <= _LONGEST and token.isascii() else None
     gone = NotFound("This link shows nothing, or not any more. Ask whoever gave it to you.")
-    if row is None or not hmac.compare_digest(given, _signed(session, row, operators_key)):
+    if row is None:
+        raise gone
+    if key_that_signed(_keys(session, row, operators_keys), _said(row), given) is None:
         raise gone
     tenant_id = session.scalar(select(Job.tenant_id).where(Job.id == row.job_id))
     if tenant_id is None or not _is_good(session, row):
@@ -100,9 +101,12 @@ def open_share(session: Session, token: str, operators_key: str) -> tuple[Share,
     return row, tenant_id
 
 
-def _signed(session: Session, row: Share, operators_key: str) -> str:
-    signing_key = derive(find_key(session, row.key_id), "share", operators_key)
-    return signature(signing_key, f"{row.id}.{row.job_id}.{row.expires_at:.0f}")
+def _keys(session: Session, row: Share, operators_keys: tuple[str, ...]) -> list[bytes]:
+    return derive(find_key(session, row.key_id), "share", operators_keys)
+
+
+def _said(row: Share) -> str:
+    return f"{row.id}.{row.job_id}.{row.expires_at:.0f}"
 
 
 def _is_good(session: Session, row: Share) -> bool:

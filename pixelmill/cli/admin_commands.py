@@ -28,7 +28,8 @@ WorkerName = Annotated[
     str,
     typer.Argument(
         metavar="WORKER",
-        help="As `admin workers` names it; a launcher's name, before the slash, is all of its own.",
+        help="As `admin workers` names it; a launcher's name, before the slash, is all of its "
+        "own, and a host's name, before the last hyphen, all of that machine's.",
         show_default=False,
     ),
 ]
@@ -168,7 +169,8 @@ def _worker_row(row: Row) -> list[str]:
     for shard in row["shards"]:
         jobs[shard["job_id"]] = jobs.get(shard["job_id"], 0) + 1
     at = ", ".join(f"{job} ({count})" for job, count in jobs.items()) or "-"
-    seen = timestamp(row["seen_at"]) if row["seen_at"] else "ended"
+    # Who is told to end says so at once, and finishes what it holds.
+    seen = timestamp(row["seen_at"]) if row["seen_at"] else "ending" if jobs else "ended"
     return [row["id"], row["pool"], row["state"], row["version"], seen, at]
 
 

@@ -135,6 +135,12 @@ def withdraw_bucket(
     raise typer.Exit(_run(*_BUCKETS, "withdraw", "--", allowance_id))
 
 
+@buckets.command("reseal")
+def reseal_connections() -> None:
+    """Seal tenants' credentials anew with the newest of PIXELMILL_CONNECTION_KEY."""
+    raise typer.Exit(_run(*_BUCKETS, "reseal"))
+
+
 def add_to(app: typer.Typer) -> None:
     """Put the operators' commands into the command line."""
     app.command(rich_help_panel=PANEL)(up)

@@ -1,6 +1,7 @@
 """docker-compose.yml gives each service what it needs and no more, as docs/containers.md says."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from jobs.base.settings import Settings
 from jobs.tables import Table
 from migrations.grants import API, GRANTS, IO, ROLES, WORKER
-from tests.compositions import ROOT, compose, make_passwords, services
+from tests.compositions import ROOT, compose, environ_of_service, make_passwords, services
 
 OURS = ("migrate", "api", "io", "beat", "worker-cpu", "worker-gpu-0", "worker-gpu-1")
 WORKERS = ("worker-cpu", "worker-gpu-0", "worker-gpu-1")
@@ -113,11 +114,25 @@ def test_each_service_has_a_role_and_a_password_of_its_own() -> None:
     assert len(set.union(*passwords.values())) == len(passwords)
 
 
+def test_who_writes_no_results_into_buckets_can_have_credentials_that_only_read(
+    tmp_path: Path,
+) -> None:
+    name, passwords = "PIXELMILL_BUCKET_CREDENTIALS", make_passwords(tmp_path / ".env")
+    writing = {name: '{"gs": {}}'}
+    both = {**writing, "READING_BUCKET_CREDENTIALS": '{"s3": {}}'}
+    for environ, read in ((both, '{"s3": {}}'), (writing, '{"gs": {}}')):
+        given = {
+            each: environ_of_service(services()[each], passwords | environ)[name]
+            for each in ("api", "io", *WORKERS)
+        }
+        assert given == {**dict.fromkeys(("api", *WORKERS), read), "io": '{"gs": {}}'}
+
+
 def test_no_service_gets_all_of_the_environment_file() -> None:
     assert not any("env_file" in service for service in services().values())
 
 
-def test_every_password_that_is_asked_for_is_made(tmp_path: Any) -> None:
+def test_every_password_that_is_asked_for_is_made(tmp_path: Path) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     made = make_passwords(tmp_path / ".env")
     assert set(re.findall(r"\$\{(\w+):\?", text)) == set(made)

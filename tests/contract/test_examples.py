@@ -96,7 +96,7 @@ DOCUMENTS: dict[str, Run] = {
     "docs/openai.md": Run("tests/e2e/results/test_openai.py"),
     "docs/operations.md": Run(
         PAGES,
-        ("Drain a worker or a machine 1",),
+        ("Drain a worker or a machine 1", "Drain a worker or a machine 2"),
         {
             "Is it healthy? 1": "faults of several installations; the unit tests of jobs.checkup "
             "make each of them",

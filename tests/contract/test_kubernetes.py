@@ -98,7 +98,7 @@ def test_a_pod_is_given_variables_that_its_service_is_given_and_no_others(name: 
     assert set(variables(name)) <= given
     # What opens a door is a secret's, and never stands in a file.
     for variable in variables(name):
-        if re.search("PASSWORD|_KEY|TOKEN|DATABASE_URL|REDIS_URL", variable):
+        if re.search("PASSWORD|_KEY|TOKEN|CREDENTIALS|DATABASE_URL|REDIS_URL", variable):
             assert "secretKeyRef" in variables(name)[variable], variable
 
 
@@ -119,7 +119,7 @@ def test_each_role_has_a_secret_of_its_own_and_the_document_makes_each() -> None
     }
     for name, secret, _ in named:
         role = re.sub("-(cpu|gpu)$", "", name)
-        assert secret in (role, "pixelmill-storage", "pixelmill-figures")
+        assert secret in (role, "pixelmill-storage", "pixelmill-buckets", "pixelmill-figures")
     text = DOCUMENT.read_text()
     for _, secret, key in named:
         assert f"`{secret}`" in text, secret

@@ -18,6 +18,7 @@ from tests.integration.buckets.servers import KEY_ID, LOOPBACK, S3, SECRET, s3_s
 
 WAIT_S = 120
 COUNT = 40
+CONNECTION_KEY = Fernet.generate_key().decode()
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, s3: S3) -> Iterator[RunningS
         tmp_path_factory.mktemp("house"),
         PIXELMILL_BUCKET_NETWORKS=LOOPBACK,
         PIXELMILL_BUCKET_CREDENTIALS=json.dumps(credentials),
-        PIXELMILL_CONNECTION_KEY=Fernet.generate_key().decode(),
+        PIXELMILL_CONNECTION_KEY=CONNECTION_KEY,
     ) as running:
         operate(running, "allow", "s3://photos/digits/", "--tenant", "local", s3=s3)
         yield running
@@ -123,6 +124,7 @@ def test_what_the_document_says_works_as_it_stands(house: RunningStack, s3: S3) 
         "PATH": f"{programs}:{os.environ['PATH']}",
         "PIXELMILL_DATA": str(house.data),
         "PIXELMILL_BUCKET_NETWORKS": LOOPBACK,
+        "PIXELMILL_CONNECTION_KEY": CONNECTION_KEY,
         "PIXELMILL_URL": house.info["url"],
         "PIXELMILL_API_KEY": house.info["api_key"],
     }
@@ -138,7 +140,7 @@ def test_what_the_document_says_works_as_it_stands(house: RunningStack, s3: S3) 
         done = subprocess.run([*shell, code], env=environ, capture_output=True, text=True)
         assert done.returncode == 0, f"{example.place}: {done.stdout}{done.stderr}"
         ran += 1
-    assert ran == 9
+    assert ran == 10
     with house.client() as client:
         outcomes = [job.outcome for job in client.jobs()]
     assert outcomes[:6] == ["succeeded"] * 6

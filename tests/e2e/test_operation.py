@@ -90,7 +90,11 @@ def test_a_job_under_which_workers_are_drained_one_by_one_loses_and_doubles_noth
     many_digits_zip(tmp_path / "digits.zip", count)
     before = operated.of_workers("pixelmill_items_total", outcome="succeeded")
     job = operated.client.submit(tmp_path / "digits.zip", model="digits")
-    first, second = (row["id"] for row in operated.inference_workers())
+    # The whole machine, then one after the other.
+    drained = operated.command("admin", "drain", socket.gethostname(), "--wait")
+    first, second = drained.stdout.split()
+    assert [row["shards"] for row in operated.inference_workers()] == [[], []], drained.stderr
+    operated.command("admin", "resume", socket.gethostname())
     drained = operated.command("admin", "drain", first, "--wait", "--timeout", "60")
     assert drained.stdout.split() == [first], drained.stderr
     (row,) = (row for row in operated.inference_workers() if row["id"] == first)

@@ -51,11 +51,11 @@ class Admin:
         return self._answer("storage")
 
     def drain(self, worker: str) -> list[str]:
-        """Have a worker, or all of a launcher's, claim nothing from now on; gives their names."""
+        """Have a worker, or a launcher's or a host's, claim nothing more; gives their names."""
         return self._turn(worker, "drain")
 
     def resume(self, worker: str) -> list[str]:
-        """Let a worker, or all of a launcher's, claim again; gives their names."""
+        """Let a worker, or a launcher's or a host's, claim again; gives their names."""
         return self._turn(worker, "resume")
 
     def _turn(self, worker: str, how: str) -> list[str]:

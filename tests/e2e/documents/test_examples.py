@@ -7,6 +7,7 @@ what a real stack says. Why a block is not run, stands in tests/contract/test_ex
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,9 +108,10 @@ def launcher(stack: RunningStack, reader: Path) -> Iterator[str]:
 def test_a_worker_is_drained_and_resumed_as_the_manual_says(
     stack: RunningStack, reader: Path, launcher: str
 ) -> None:
-    (example,) = [each for each in OPERATIONS if each.place.startswith("Drain a worker")]
-    printed = run(stack, reader, example, example.text.replace("host-1f0c9a2e", launcher))
-    assert launcher in printed
+    one, machine = [each for each in OPERATIONS if each.place.startswith("Drain a worker")]
+    assert launcher in run(stack, reader, one, one.text.replace("host-1f0c9a2e", launcher))
+    here = machine.text.replace(" host ", f" {socket.gethostname()} ")
+    assert f"{launcher}/cpu0" in run(stack, reader, machine, here)
 
 
 def test_a_link_shows_the_job_that_it_was_made_for(stack: RunningStack, reader: Path) -> None:

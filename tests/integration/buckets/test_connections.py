@@ -2,11 +2,15 @@
 
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select, update
 
+from api.app import create_app
+from api.current import BUCKETS
+from api.web.listener import LISTENER
 from jobs.base.bootstrap import Ground
 from jobs.buckets.connections import find_connection, open_connection
 from jobs.buckets.errors import BucketError
@@ -133,6 +137,32 @@ def test_keys_are_rotated_by_naming_the_new_one_first(
         with pytest.raises(BucketError) as refused:
             open_connection(with_settings(house, connection_key=lost).settings, row)
         assert refused.value.code == "connection_gone"
+
+
+def test_connections_and_links_outlive_a_turn_of_the_key_and_older_keys_may_then_go(
+    caller: Caller, house: Ground, s3: S3, tenant: Any
+) -> None:
+    connection = store(caller, s3)
+    job = caller.post("/v1/jobs", json={"model": "digits", "urls": ["https://example.org/a"]})
+    made = caller.post(f"/v1/jobs/{job.json['id']}/shares", json={})
+    link = urlsplit(made.json["url"]).path
+    new = Fernet.generate_key().decode()
+    both, newest = f"{new},{KEY}", new
+    for keys, status, answers in ((both, 0, 200), (newest, 0, 404)):
+        turned = create_app(with_settings(house, connection_key=keys))
+        done = turned.test_cli_runner().invoke(args=["buckets", "reseal"])
+        assert (done.exit_code, done.stdout) == (status, "1 sealed with the newest key.\n")
+        # A link lasts for a month at most: the key that signed it may go after that.
+        assert turned.test_client().get(link).status_code == answers
+        turned.extensions[LISTENER].close()
+        turned.extensions[BUCKETS].close()
+    with house.database.read() as session:
+        row = find_connection(session, tenant.tenant_id, connection)
+    settings = with_settings(house, connection_key=newest).settings
+    assert open_connection(settings, row).secret == s3.credentials
+    lost = create_app(house).test_cli_runner().invoke(args=["buckets", "reseal"])
+    assert lost.exit_code == 1
+    assert f"{connection} of {tenant.tenant_id} is opened by none" in lost.stderr
 
 
 @pytest.mark.parametrize(

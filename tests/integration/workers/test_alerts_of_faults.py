@@ -1,13 +1,17 @@
 """Alerts fire on figures that were scraped under a fault, and not on those from before it.
 
 Each fault is made for real, once. What it has moved is then told to Prometheus' rules as if it went
-on, minute after minute, because alerts wait for minutes and tests do not. Alerts whose fault takes
-a machine (memory of a device, decoders or workers that die by the dozen, two versions) or is
-Prometheus' own to see (`up`) fire on figures by hand, in tests/contract/test_alerts.py.
+on, minute after minute, because alerts wait for minutes and tests do not. An alert whose fault
+takes a machine (memory of a device) fires on figures by hand, in tests/contract/test_alerts.py;
+so do those that are Prometheus' own to see (`up`), one of which tests/e2e/test_operation.py has it
+see beside a stack.
 """
 
+import os
 import shutil
 import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,7 +32,8 @@ from jobs.metrics.rendering import render
 from jobs.presence.workers import announce, drain
 from jobs.tables import Delivery, Job, ModelVersion, Shard
 from jobs.tenants.keys import NewKey
-from tests.contract.test_alerts import ALERTS, RULES, name_of
+from models.records.record import Limits
+from tests.contract.test_alerts import ALERTS, ROOT, RULES, name_of
 from tests.integration.api.callers import Caller
 from tests.integration.jobs.builders import claim_one, run_one, submit_items
 from tests.integration.workers.conftest import with_
@@ -40,11 +45,22 @@ from workers.engine.device.networks import MakeRoom, Networks
 from workers.engine.stages import Stages
 from workers.errands.delivery import Lines, deliver_next
 from workers.errands.sweeper import sweep
+from workers.launcher import Launcher, slot_of
+from workers.walls.pictures import Asked, Packed, PictureDecoders
+from workers.walls.processes import ForkServer
 
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on PATH")
 AWAY = "postgresql://nobody@127.0.0.1:1/none"
-BY_HAND = {"ApiDown", "WorkersDown", "WorkersDie", "DecodersDie", "DeviceMemory", "MixedVersions"}
+BY_HAND = {"ApiDown", "WorkersDown", "DeviceMemory"}
+KILLED = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+FIGURES_OF_AN_API = """
+from jobs.metrics import metrics
+from jobs.metrics.rendering import render
+from jobs.presence.version import installed_version
+metrics.VERSION.labels(installed_version()).set(1)
+print(render().decode())
+"""
 
 Scrape = dict[str, tuple[float, bool]]
 
@@ -58,6 +74,8 @@ class House:
         self.ground, self.tenant, self.model, self.stages = ground, tenant, model, stages
         # Which database the figures are asked of.
         self.database = ground.database
+        # What another process told.
+        self.beside = ""
 
     def submit(self, count: int = 1, **more: Any) -> Job:
         return submit_items(self.ground, self.tenant, self.model, count=count, **more)
@@ -69,18 +87,22 @@ class House:
     def scrape(self) -> Scrape:
         """Give every sample as Prometheus reads it, and whether it counts up."""
         text = render(QueueFigures(self.database)).decode()
-        return {
-            _written(sample.name, sample.labels): (
-                sample.value,
-                family.type in ("counter", "histogram"),
-            )
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+        return _samples(self.beside, "other") | _samples(text, "h")
+
+
+def _samples(text: str, instance: str) -> Scrape:
+    return {
+        _written(sample.name, {**sample.labels, "instance": instance}): (
+            sample.value,
+            family.type in ("counter", "histogram"),
+        )
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def _written(name: str, labels: dict[str, str]) -> str:
-    said = ",".join(f'{label}="{value}"' for label, value in {**labels, "instance": "h"}.items())
+    said = ",".join(f'{label}="{value}"' for label, value in labels.items())
     return f"{name}{{{said}}}"
 
 
@@ -196,6 +218,41 @@ def networks_thrash(house: House) -> None:
         networks.give_back(str(number % 2))
 
 
+def workers_die(house: House) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        slot = slot_of("cpu", "a-1/cpu0", 1, {"PIXELMILL_FLIGHT": f"{folder}/0"})
+        # It ends as one does that the kernel kills, and the launcher hears of it.
+        launcher = Launcher([slot], 5, command=lambda _: KILLED, on_death=lambda _: launcher.stop())
+        launcher.run()
+
+
+def decoders_die(house: House) -> None:
+    with ExitStack() as stack:
+        server = ForkServer("tests.integration.workers.walls.hostile")
+        stack.callback(server.close)
+        decoders = PictureDecoders(server, 256 * 2**20, seconds=20)
+        stack.callback(decoders.close)
+        # Two of a minute, as a caller sends who has a folder of them.
+        pictures = [Packed(content, "raw", len(content)) for content in [b"trick:crash"] * 2]
+        asked = Asked(1, Limits(max_pixels=1_000_000))
+        assert all(each.error for each in decoders.decode(pictures, asked))
+
+
+def mixed_versions(house: House) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        older = Path(folder) / "pixelmill-0.0.1.dist-info"
+        older.mkdir()
+        (older / "METADATA").write_text("Metadata-Version: 2.1\nName: pixelmill\nVersion: 0.0.1\n")
+        done = subprocess.run(
+            [sys.executable, "-c", FIGURES_OF_AN_API],
+            env={**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    house.beside = done.stdout
+    app = create_app(house.ground)
+    app.extensions[LISTENER].close()
+
+
 FAULTS: dict[str, Callable[[House], None]] = {
     "DatabaseAway": database_away,
     "NoWorker": no_worker,
@@ -209,6 +266,9 @@ FAULTS: dict[str, Callable[[House], None]] = {
     "ApiErrors": api_errors,
     "ApiSlow": api_slow,
     "NetworksThrash": networks_thrash,
+    "WorkersDie": workers_die,
+    "DecodersDie": decoders_die,
+    "MixedVersions": mixed_versions,
 }
 
 
@@ -230,7 +290,7 @@ def test_an_alert_fires_on_what_is_scraped_under_its_fault(
 
 
 def is_firing(name: str, before: Scrape, after: Scrape, folder: Path) -> bool:
-    """Say whether an alert fires after 45 minutes in which a fault was made once a minute."""
+    """Say whether an alert fires after 90 minutes in which a fault was made once a minute."""
     series = [
         {"series": written, "values": _going_on(before.get(written, (0.0, False))[0], *found)}
         for written, found in after.items()
@@ -239,7 +299,7 @@ def is_firing(name: str, before: Scrape, after: Scrape, folder: Path) -> bool:
     given = {"interval": "1m", "input_series": series}
     for expected in (False, True):
         samples = [{"labels": "{}", "value": 1}] if expected else []
-        test = {"expr": asked, "eval_time": "45m", "exp_samples": samples}
+        test = {"expr": asked, "eval_time": "90m", "exp_samples": samples}
         path = folder / "faults.yml"
         cases = [{**given, "promql_expr_test": [test]}]
         path.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": cases}))
@@ -251,4 +311,4 @@ def is_firing(name: str, before: Scrape, after: Scrape, folder: Path) -> bool:
 
 
 def _going_on(before: float, after: float, counts_up: bool) -> str:
-    return f"{before}+{after - before}x60" if counts_up else f"{after}x60"
+    return f"{before}+{after - before}x100" if counts_up else f"{after}x100"

@@ -10,7 +10,15 @@ from sqlalchemy import delete, select, update
 
 from jobs.base.bootstrap import Ground
 from jobs.metrics import metrics
-from jobs.presence.workers import drain, forget_silent, give_sign, is_drained, living, resume
+from jobs.presence.workers import (
+    announce,
+    drain,
+    forget_silent,
+    give_sign,
+    is_drained,
+    living,
+    resume,
+)
 from jobs.tables import WorkerProcess
 from tests.e2e.stacks import wait_for
 from workers.figures_server import FiguresServer
@@ -42,6 +50,25 @@ def test_it_is_there_while_it_runs_and_not_after(ground: Ground, presence: Prese
     assert names(ground) == [NODE]
     presence.close()
     assert names(ground) == []
+
+
+def test_who_is_told_to_end_is_no_longer_counted_on_while_it_finishes_what_it_holds(
+    ground: Ground, presence: Presence
+) -> None:
+    presence.start()
+    presence.stop()
+    wait_for(lambda: names(ground) == [], 20, "its leaving")
+
+
+def test_a_hosts_name_stands_for_its_launchers_and_for_no_other_hosts(ground: Ground) -> None:
+    mine = ["gpu-11111111/cpu0", "gpu-22222222/cpu0", "gpu-22222222/cpu1"]
+    others = ["gpu-2-11111111/cpu0", "gpus-1111111/cpu0", "g_u-11111111/cpu0", "gpu-3333333/cpu0"]
+    for node in (*mine, *others):
+        announce(ground.database, node, "cpu", "1")
+    with ground.database.write() as session:
+        assert drain(session, "gpu") == mine
+        assert drain(session, "g_u") == ["g_u-11111111/cpu0"]
+        assert resume(session, "gpu") == mine
 
 
 def test_nothing_is_claimed_before_it_is_known_whether_it_is_drained(

@@ -22,12 +22,12 @@ SOON_S = 20
 
 def session_of(ground: Ground, key: NewKey, ends_in_s: float = LASTS_S) -> str:
     with ground.database.read() as session:
-        return begin_session(session, key.key, time.time() + ends_in_s - LASTS_S, "")
+        return begin_session(session, key.key, time.time() + ends_in_s - LASTS_S, ())
 
 
 def visit_of(ground: Ground, token: str) -> Visit:
     with ground.database.read() as session:
-        return read_session(session, token, time.time(), "").visit
+        return read_session(session, token, time.time(), ()).visit
 
 
 @contextmanager

@@ -88,15 +88,30 @@ def test_a_session_is_over_after_its_time_and_cannot_be_lengthened(
     ground: Ground, tenant: NewKey
 ) -> None:
     with ground.database.read() as session:
-        token = begin_session(session, tenant.key, 1000, "")
-        assert read_session(session, token, 1000 + LASTS_S - 1, "").caller.key_id == tenant.key_id
+        token = begin_session(session, tenant.key, 1000, ())
+        assert read_session(session, token, 1000 + LASTS_S - 1, ()).caller.key_id == tenant.key_id
         with pytest.raises(Unauthenticated, match="is over"):
-            read_session(session, token, 1000 + LASTS_S, "")
+            read_session(session, token, 1000 + LASTS_S, ())
         longer = token.replace(str(1000 + LASTS_S), str(9000 + LASTS_S))
         with pytest.raises(Unauthenticated, match="not known"):
-            read_session(session, longer, 1000, "")
+            read_session(session, longer, 1000, ())
         with pytest.raises(Unauthenticated, match="not known"):
-            read_session(session, token, 1000, "another operator's key")
+            read_session(session, token, 1000, ("another operator's key",))
+
+
+def test_a_session_goes_on_while_the_key_that_signed_it_is_one_of_the_operators(
+    ground: Ground, tenant: NewKey
+) -> None:
+    with ground.database.read() as session:
+        token = begin_session(session, tenant.key, 1000, ("old",))
+        before = read_session(session, token, 1000, ("old",))
+        # Forms of pages that were loaded before the turn are still of this session.
+        assert read_session(session, token, 1000, ("new", "old")) == before
+        newer = begin_session(session, tenant.key, 1000, ("new", "old"))
+        assert read_session(session, newer, 1000, ("new",)).caller.key_id == tenant.key_id
+        for keys in (("new",), ("new", "")):
+            with pytest.raises(Unauthenticated, match="not known"):
+                read_session(session, token, 1000, keys)
 
 
 @pytest.mark.parametrize("token", ["", "a", "a.b.c.d", "..." * 200, "é.1.2.3", "x.99999999999.n.s"])

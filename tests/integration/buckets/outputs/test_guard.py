@@ -1,9 +1,12 @@
 """The guard lets whoever writes put objects, and nobody do more than that."""
 
+import base64
 import http.server
+import socket
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -103,3 +106,35 @@ def test_an_address_outside_the_operators_networks_is_not_called() -> None:
     guard.close()
     assert refused.value.code == "bucket_not_allowed"
     assert handler.seen == []
+
+
+@pytest.mark.parametrize("is_tunnel", [False, True], ids=["plain", "tunnel"])
+def test_a_store_that_takes_nothing_is_given_up(is_tunnel: bool) -> None:
+    guard, length = Guard((ip_network("127.0.0.1/32"),), idle_s=0.2), 64 * 1024 * 1024
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        host, port = deaf.getsockname()
+        proxy = urlsplit(guard.admit(frozenset({(host, port)}), writes=True))
+        token = base64.b64encode(f"store:{proxy.password}".encode()).decode()
+        line = f"CONNECT {host}:{port}" if is_tunnel else f"PUT http://{host}:{port}/a"
+        head = f"{line} HTTP/1.1\r\nProxy-Authorization: Basic {token}\r\nContent-Length: {length}"
+        with socket.create_connection((proxy.hostname or "", proxy.port or 0), 30) as sock:
+            sock.sendall(f"{head}\r\n\r\n".encode())
+            # As much as fits on the way; then the guard hangs up.
+            with pytest.raises(ConnectionError):
+                sock.sendall(bytes(length))
+        taken, _ = deaf.accept()
+        with taken:
+            taken.settimeout(30)
+            came = _read_to_the_end(taken)
+    guard.close()
+    assert 0 < came < length
+
+
+def _read_to_the_end(sock: socket.socket) -> int:
+    count = 0
+    try:
+        while piece := sock.recv(1 << 20):
+            count += len(piece)
+    except ConnectionError:
+        pass
+    return count
