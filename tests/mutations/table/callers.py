@@ -47,9 +47,9 @@ CALLERS = (
         why="A key of the tenant of shadows can be made, and reads what others submitted.",
     ),
     Mutation(
-        "jobs/tenants/sessions.py",
-        "if not hmac.compare_digest(given, signature(signing_key, head)):",
-        "if False:",
+        "jobs/tenants/derived_keys.py",
+        "if hmac.compare_digest(given, signature(each, text)):",
+        "if True:",
         red=(_SESSION_ENDS,),
         why="Anybody makes up a session of anybody's key.",
     ),
