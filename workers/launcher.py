@@ -34,7 +34,7 @@ from jobs.base.private_files import keep_files_private
 from jobs.base.settings import Settings, load_settings_or_exit
 from jobs.metrics import metrics
 from jobs.metrics.places import VARIABLE
-from workers.engine.holding.aftermath import bury
+from workers.engine.holding.aftermath import reclaim_leases_of_dead_process
 from workers.engine.holding.flight import read_beat, read_suspects
 from workers.engine.holding.keeper import STALLED_EXIT_CODE
 from workers.engine.holding.places import places
@@ -252,13 +252,15 @@ class Launcher:
                 process.wait()
 
 
-def burial(database: Database) -> Callable[[Slot], None]:
+def lease_reclaimer(database: Database) -> Callable[[Slot], None]:
     """Give what is to be done at a death: others can then run at once what the dead one held."""
 
     def act(slot: Slot) -> None:
         suspects = read_suspects(Path(slot.environ["PIXELMILL_FLIGHT"]))
         try:
-            bury(database, slot.node, suspects, crashed=slot.last == "crash")
+            reclaim_leases_of_dead_process(
+                database, slot.node, suspects, crashed=slot.last == "crash"
+            )
         except SQLAlchemyError as err:
             # Its successor does it, or the leases run out.
             log.warning("leases_not_taken_back", node=slot.node, error=str(err).splitlines()[0])
@@ -316,7 +318,7 @@ def main() -> None:
             settings.grace_s + 5,
             given.pid_file,
             stall_s=settings.stall_s,
-            on_death=burial(database),
+            on_death=lease_reclaimer(database),
         )
         signal.signal(signal.SIGTERM, launcher.stop)
         signal.signal(signal.SIGINT, launcher.stop)

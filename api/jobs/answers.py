@@ -55,15 +55,23 @@ def accepted_after_wait(job: Job, *, is_new: bool) -> Response:
     return hold(job.id, wait, lambda job, wait: accepted(job, wait, is_new=is_new))
 
 
+def once(
+    idempotency: Idempotency | None, submit: Callable[[], tuple[Job, bool]]
+) -> tuple[Job, bool]:
+    """Give the job of an earlier, equal request and False, or else what `submit` gives.
+
+    It is asked before anything is checked or stored: the first answer holds, whatever was changed
+    since. `submit` gives the job, and False when an equal request came first after all.
+    """
+    earlier = find_earlier(ground(), tenant_id(), idempotency)
+    return submit() if earlier is None else (earlier, False)
+
+
 def accepted_once(
     idempotency: Idempotency | None, submit: Callable[[], tuple[Job, bool]]
 ) -> Response:
-    """Answer 202 with the job of an earlier, equal request, or else with what `submit` stores.
-
-    `submit` gives the job, and False when an equal request came first after all.
-    """
-    earlier = find_earlier(ground(), tenant_id(), idempotency)
-    job, is_new = submit() if earlier is None else (earlier, False)
+    """Answer 202 with the job of an earlier, equal request, or else with what `submit` stores."""
+    job, is_new = once(idempotency, submit)
     return accepted_after_wait(job, is_new=is_new)
 
 

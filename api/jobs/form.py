@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from api.bodies.kept_files import body_parts, keep_as_file
 from api.bodies.parts import Part, Parts
 from api.current import ground, tenant_id
+from api.jobs.answers import once
 from api.jobs.schemas import JobOptions
-from api.jobs.submitting import checked, idempotency_key, idempotency_of, wanted_by
+from api.jobs.submitting import checked, idempotency_key, idempotency_of, requested_by
 from api.web.parsing import parse_json, validated
 from jobs.aftercare.uploaded_files import delete_file
 from jobs.archives import sniff_file
@@ -47,17 +48,21 @@ def read_form() -> Form:
 
 def submission_of_form(form: Form) -> Submission:
     """Turn a form into a job to be stored, all but a batch file; raises what is wrong with it."""
-    submission = checked(form.options, wanted_by(form.options, None))
+    submission = checked(form.options, requested_by(form.options, None))
     return submission if form.batch else replace(submission, uploads=form.images)
 
 
 def submit_form(form: Form) -> tuple[Job, bool]:
     """Store the job of a form; gives it, and False when it is that of an earlier request."""
+    return once(form.idempotency, lambda: _submit_new(form))
+
+
+def _submit_new(form: Form) -> tuple[Job, bool]:
     if form.batch is None:
         return submit(ground(), submission_of_form(form), form.idempotency)
     if form.options.model is not None:
         # Refused before gigabytes move; without a model only the file can tell.
-        checked(form.options, wanted_by(form.options, None))
+        checked(form.options, requested_by(form.options, None))
     return _submit_batch(form, form.batch)
 
 
@@ -66,7 +71,7 @@ def _submit_batch(form: Form, batch: Part) -> tuple[Job, bool]:
     file = keep_as_file(batch, name, "batch")
     is_kept = False
     try:
-        submission = checked(form.options, wanted_by(form.options, file))
+        submission = checked(form.options, requested_by(form.options, file))
         submission = replace(submission, input_file_id=file.id)
         job, is_kept = submit(ground(), submission, form.idempotency)
         return job, is_kept

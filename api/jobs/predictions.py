@@ -9,10 +9,10 @@ from flask import Response
 from api.bodies.admission import is_form
 from api.bodies.kept_files import body_parts
 from api.current import ground, link
-from api.jobs.answers import accepted
+from api.jobs.answers import accepted, once
 from api.jobs.inline_items import read_input
 from api.jobs.schemas import JobOptions, PredictionCreate, PredictionFields, PredictionForm
-from api.jobs.submitting import checked, idempotency_of, wanted_by
+from api.jobs.submitting import checked, idempotency_of, requested_by
 from api.jobs.views import JobView
 from api.results.rows import PredictionView, prediction_json
 from api.web.openapi import describe
@@ -61,10 +61,14 @@ def _answer(job: Job, wait: Wait, *, is_new: bool) -> Response:
 
 def _submit_json() -> tuple[Job, bool]:
     body, plain = read_body(PredictionCreate)
-    submission = _checked(body.model, body.params)
-    request = read_input(body.input, ground().settings.max_item_bytes)
-    submission = replace(submission, requests=(request,))
-    return submit(ground(), submission, idempotency_of(plain))
+    idempotency = idempotency_of(plain)
+
+    def submit_new() -> tuple[Job, bool]:
+        submission = _checked(body.model, body.params)
+        request = read_input(body.input, ground().settings.max_item_bytes)
+        return submit(ground(), replace(submission, requests=(request,)), idempotency)
+
+    return once(idempotency, submit_new)
 
 
 def _submit_form() -> tuple[Job, bool]:
@@ -76,12 +80,17 @@ def _submit_form() -> tuple[Job, bool]:
     if "params" in fields:
         fields["params"] = parse_json(fields["params"], "The part `params`")
     body = validated(PredictionFields, fields)
-    upload = Upload(file.filename or "0", file.stream)
-    submission = replace(_checked(body.model, body.params), uploads=(upload,))
-    return submit(ground(), submission, idempotency_of(parts.digests()))
+    idempotency = idempotency_of(parts.digests())
+
+    def submit_new() -> tuple[Job, bool]:
+        upload = Upload(file.filename or "0", file.stream)
+        submission = replace(_checked(body.model, body.params), uploads=(upload,))
+        return submit(ground(), submission, idempotency)
+
+    return once(idempotency, submit_new)
 
 
 def _checked(model: str, params: dict[str, Any] | None) -> Submission:
     # Somebody waits for this one: it goes before the same tenant's batches.
     options = JobOptions(model=model, params=params, priority="high")
-    return checked(options, wanted_by(options, None))
+    return checked(options, requested_by(options, None))

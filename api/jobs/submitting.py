@@ -8,7 +8,7 @@
 Whatever goes wrong on the way, nothing is stored: no answer but 202 leaves anything behind.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from flask import request
@@ -36,7 +36,7 @@ from jobs.intake.submission import Idempotency, Submission, fingerprint
 from jobs.kinds.evaluation import EVALUATION
 from jobs.kinds.rerun import RERUN
 from jobs.outputs.places import check_output
-from jobs.tables import File, Job, ModelVersion
+from jobs.tables import File, Job, ModelVersion, Requested
 from jobs.versions.names import shown_name
 from jobs.versions.registry import Choice, choose, resolve
 from models.catalog import ModelRecord, check_params, evaluated_params, inherited_params
@@ -54,21 +54,6 @@ DRAWN_TASKS = (
 _INPUTS = ("input_file_id", "requests", "urls", "prefix", "manifest", "archive")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A model and parameters in the caller's words."""
-
-    model: str
-    params: dict[str, Any]
-    # Whether the first line of a manifest says both, for all its lines.
-    from_lines: bool = False
-
-    def as_stored(self) -> dict[str, Any]:
-        """Give it as a job keeps it (jobs.inputs.items.Agreed)."""
-        said = {"model": self.model, "params": self.params}
-        return said | {"from_lines": True} if self.from_lines else said
-
-
 def submission_of(body: JobCreate) -> Submission:
     """Turn a JSON body into a job to be stored; raises what is wrong with it."""
     given = [name for name in _INPUTS if getattr(body, name) is not None]
@@ -80,8 +65,8 @@ def submission_of(body: JobCreate) -> Submission:
         )
     if body.input_file_id is not None:
         file = find_file(body.input_file_id)
-        return replace(checked(body, wanted_by(body, file)), input_file_id=file.id)
-    submission = checked(body, wanted_by(body, None))
+        return replace(checked(body, requested_by(body, file)), input_file_id=file.id)
+    submission = checked(body, requested_by(body, None))
     source = source_of(body)
     if source is not None:
         return replace(submission, source=source)
@@ -94,11 +79,11 @@ def submission_of(body: JobCreate) -> Submission:
 
 def rerun_of(parent: Job, body: RerunCreate) -> Submission:
     """Turn a body into a job over the items of another; raises what is wrong with it."""
-    params = parent.requested.get("params", {}) if body.params is None else body.params
-    submission = checked(body, Wanted(body.model, params))
+    params = Requested.read(parent.requested).params if body.params is None else body.params
+    submission = checked(body, Requested(body.model, params))
     with ground().database.read() as session:
         check_rerun(session, parent, submission.model)
-    kept = inherited_params(submission.model.record["task"], parent.params)
+    kept = inherited_params(submission.model.task, parent.params)
     return replace(
         submission,
         params=submission.params | {name: kept[name] for name in kept.keys() - params.keys()},
@@ -116,7 +101,7 @@ def evaluation_of(body: EvaluationCreate) -> Submission:
     """
     with ground().database.read() as session:
         version = resolve(session, body.model, tenant_id())
-    name, task = f"{shown_name(version.name)}@{version.version}", version.record["task"]
+    name, task = f"{shown_name(version.name)}@{version.version}", version.task
     try:
         params = evaluated_params(task, body.params or {})
     except TruthError as err:
@@ -131,18 +116,18 @@ def evaluation_of(body: EvaluationCreate) -> Submission:
             "what is true of each picture, and name it here.",
             param="truth_file_id",
         )
-    submission = checked(body, Wanted(body.model, params), Choice(version))
+    submission = checked(body, Requested(body.model, params), Choice(version))
     file = find_file(body.input_file_id)
     return replace(submission, kind=EVALUATION.word, input_file_id=file.id)
 
 
-def wanted_by(options: JobOptions, file: File | None) -> Wanted:
+def requested_by(options: JobOptions, file: File | None) -> Requested:
     """Say what a job is to run; in OpenAI's form its file says so, in the first line.
 
     Raises InvalidInput when that line, or the file, is at fault.
     """
     if options.model is not None:
-        return Wanted(options.model, options.params or {})
+        return Requested(options.model, options.params or {})
     first = first_request(ground(), file) if file is not None else None
     if first is None or first.model is None:
         where = "" if first is None else ", which the first line of this one does not"
@@ -152,11 +137,13 @@ def wanted_by(options: JobOptions, file: File | None) -> Wanted:
             param="model",
         )
     if options.params is not None:
-        return Wanted(first.model, options.params)
-    return Wanted(first.model, first.params or {}, from_lines=True)
+        return Requested(first.model, options.params)
+    return Requested(first.model, first.params or {}, from_lines=True)
 
 
-def checked(options: CommonOptions, wanted: Wanted, choice: Choice | None = None) -> Submission:
+def checked(
+    options: CommonOptions, requested: Requested, choice: Choice | None = None
+) -> Submission:
     """Check all that a job says of itself; gives it without its items.
 
     It runs the version that its id chooses, unless there is a `choice`.
@@ -164,15 +151,15 @@ def checked(options: CommonOptions, wanted: Wanted, choice: Choice | None = None
     settings, job_id = ground().settings, new_id("job")
     if choice is None:
         with ground().database.read() as session:
-            choice = choose(session, wanted.model, tenant_id(), job_id)
+            choice = choose(session, requested.model, tenant_id(), job_id)
     version, canary_id = choice
     return Submission(
         job_id=job_id,
         tenant_id=tenant_id(),
         model=version,
         canary_id=canary_id,
-        params=_checked_params(version, wanted.params),
-        requested=wanted.as_stored(),
+        params=_checked_params(version, requested.params),
+        requested=requested.as_stored(),
         pool=settings.pool_for_jobs,
         priority=options.priority,
         metadata=options.metadata,

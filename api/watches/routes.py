@@ -6,7 +6,6 @@ from apiflask import APIBlueprint
 from flask import Response, jsonify
 
 from api.current import actor, buckets, ground, link, tenant_id
-from api.jobs.submitting import Wanted as WantedModel
 from api.jobs.submitting import checked, idempotency_of
 from api.watches.schemas import WatchCreate, WatchList, WatchView, watch_view
 from api.web.openapi import describe
@@ -14,7 +13,7 @@ from api.web.parsing import read_body
 from api.web.views import Deleted, listed
 from jobs.intake.bucket_items import check_source
 from jobs.intake.submission import Submission
-from jobs.tables import Watch
+from jobs.tables import Requested, Watch
 from jobs.watches.watches import (
     Wanted,
     create_watch,
@@ -123,8 +122,8 @@ def remove_watch(watch_id: str) -> dict[str, Any]:
 
 def _wanted(body: WatchCreate) -> Wanted:
     """Check a watch as the job that it would make now; raises what is wrong with it."""
-    model = WantedModel(body.model, body.params or {})
-    submission: Submission = checked(body, model)
+    requested = Requested(body.model, body.params or {})
+    submission: Submission = checked(body, requested)
     source = {
         name: said
         for name in ("prefix", "include", "exclude", "connection")
@@ -133,7 +132,7 @@ def _wanted(body: WatchCreate) -> Wanted:
     check_source(ground(), buckets(), tenant_id(), source)
     return Wanted(
         source=source,
-        requested=model.as_stored(),
+        requested=requested.as_stored(),
         options={name: getattr(submission, name) for name in _OPTIONS},
         interval_s=float(body.interval_seconds or ground().settings.watch_s),
         only_new=body.only_new,

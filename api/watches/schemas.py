@@ -10,7 +10,7 @@ from api.web.schemas import BucketAddress, ModelName, Whole
 from jobs.base.states import WatchState
 from jobs.buckets.globs import MOST_GLOBS
 from jobs.inputs.skipping import NOTHING
-from jobs.tables import Watch
+from jobs.tables import Requested, Watch
 
 Interval = Annotated[int, Whole(1, 86_400)]
 
@@ -107,14 +107,15 @@ class WatchList(BaseModel):
 def watch_view(row: Watch, open_items: int) -> WatchView:
     """Show a watch; `open_items` of its jobs have no result yet."""
     options, is_paused = row.options, row.state is WatchState.PAUSED
+    requested = Requested.read(row.requested)
     listed_at = row.last_listed_at
     return WatchView(
         id=row.id,
         state=row.state,
         last_error=row.last_error,
         source=SourceView(**row.source),
-        model=row.requested["model"],
-        params=row.requested["params"],
+        model=requested.model,
+        params=requested.params,
         priority=options["priority"],
         metadata=options["metadata"] or {},
         webhook=WebhookView(**options["webhook"]) if options["webhook"] else None,

@@ -129,7 +129,7 @@ def prove_channels_last(device: torch.device) -> Figures:
     """Weights and inputs lie channels last; prints what it brings."""
     network, samples = network_on(device), pictures(_BATCH)
     last = torch.channels_last
-    weights = [each for each in network._module.parameters() if each.dim() == 4]
+    weights = [each for each in network.module.parameters() if each.dim() == 4]
     assert all(each.is_contiguous(memory_format=last) for each in weights)
     spec = Preprocessing.read(record().preprocess)
     inputs = normalise(stack(samples, device), spec)
@@ -137,10 +137,10 @@ def prove_channels_last(device: torch.device) -> Figures:
 
     def rate(inputs: torch.Tensor) -> float:
         with torch.inference_mode():
-            return _rate(partial(network._module, inputs), samples, device)
+            return _rate(partial(network.module, inputs), samples, device)
 
     figures: dict[str, float | str] = {"channels last, images/s": rate(inputs)}
-    network._module.to(memory_format=torch.contiguous_format)  # to compare
+    network.module.to(memory_format=torch.contiguous_format)  # to compare
     figures["channels first, images/s"] = rate(inputs.contiguous())
     return figures
 

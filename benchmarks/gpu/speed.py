@@ -97,7 +97,7 @@ class Bench:
         self._device, self._network, self._batches = device, network, batches
         self._spec = Preprocessing.read(record.preprocess)
         # What it compiles for is, among others, the number of the thread's cores.
-        self._run = torch.compile(network._module) if compiled else network._module
+        self._run = torch.compile(network.module) if compiled else network.module
         self._pictures = pictures(batch)
         self._files = [_jpeg(sample) for sample in self._pictures]
         self._zero = _mark(device)

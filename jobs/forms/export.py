@@ -62,8 +62,8 @@ def task_and_labels(ground: Ground, job: Job) -> tuple[str | None, Sequence[str]
     if not kind_of(job).has_version:
         return None, ()
     with ground.database.read() as session:
-        record = read_version(session, job.model_name, job.model_version).record
-    return record["task"], job.params.get("labels") or record["labels"]
+        version = read_version(session, job.model_name, job.model_version)
+    return version.task, job.params.get("labels") or version.labels
 
 
 def predictions_of(row: Row) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ learns of all of them at once, and raised together as InvalidInput; then no job 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from sqlalchemy import select
 
@@ -32,7 +32,7 @@ from jobs.inputs.manifests import Item
 from jobs.inputs.packs import Pack
 from jobs.inputs.requests import Request, RequestError, parse_request
 from jobs.inputs.skipping import Skips
-from jobs.tables import File
+from jobs.tables import File, Requested
 
 # Requests whose files are looked up with one query.
 _BATCH = 500
@@ -51,21 +51,11 @@ class Upload:
     stream: BinaryIO
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
-    """What the job says, which no line of a JSONL file may contradict."""
-
-    model: str
-    params: dict[str, Any]
-    # Whether the first line says both for all lines, and not the job itself.
-    from_lines: bool = False
-
-
 def items_of_file(
     ground: Ground,
     file: File,
     pack: Pack,
-    agreed: Agreed,
+    requested: Requested,
     beat: Callable[[], None],
     skips: Skips | None = None,
     archives: Archives = IN_PROCESS,
@@ -82,7 +72,7 @@ def items_of_file(
                 walk = Walk(ground, pack, Skips() if skips is None else skips, beat, archives)
                 yield from walk.items(kind, stream, file.blob, file.bytes)
             elif is_manifest:
-                yield from _items_of_lines(ground, file.tenant_id, stream, pack, agreed)
+                yield from _items_of_lines(ground, file.tenant_id, stream, pack, requested)
             else:
                 name = fit_name(file.filename)
                 yield Item(name, "raw", file.blob, 0, file.bytes, file.bytes)
@@ -111,11 +101,11 @@ def _kind_of(stream: BinaryIO, filename: str) -> tuple[ArchiveKind, bool]:
 
 
 def items_of_requests(
-    ground: Ground, tenant_id: str, requests: Iterable[Request], pack: Pack, agreed: Agreed
+    ground: Ground, tenant_id: str, requests: Iterable[Request], pack: Pack, requested: Requested
 ) -> Iterator[Item]:
     """Give the items of requests that came in one JSON body."""
     faults = Faults(ground.settings.max_line_errors, "Item")
-    numbered = _agreeing(enumerate(requests, start=1), agreed, faults)
+    numbered = _agreeing(enumerate(requests, start=1), requested, faults)
     yield from _located(ground, tenant_id, numbered, pack, faults)
     faults.raise_if_any()
 
@@ -150,16 +140,16 @@ def _longest_line(ground: Ground) -> int:
 
 
 def _items_of_lines(
-    ground: Ground, tenant_id: str, stream: BinaryIO, pack: Pack, agreed: Agreed
+    ground: Ground, tenant_id: str, stream: BinaryIO, pack: Pack, requested: Requested
 ) -> Iterator[Item]:
     faults = Faults(ground.settings.max_line_errors, "Line")
-    requests = _parsed_lines(ground, stream, agreed, faults)
+    requests = _parsed_lines(ground, stream, requested, faults)
     yield from _located(ground, tenant_id, requests, pack, faults)
     faults.raise_if_any()
 
 
 def _parsed_lines(
-    ground: Ground, stream: BinaryIO, agreed: Agreed | None, faults: Faults
+    ground: Ground, stream: BinaryIO, requested: Requested | None, faults: Faults
 ) -> Iterator[tuple[int, Request]]:
     """Read line after line; a faulty one is noted and left out. Lines are numbered from 1."""
     most_data = ground.settings.max_item_bytes
@@ -167,8 +157,8 @@ def _parsed_lines(
     for index, (number, line) in enumerate(lines):
         try:
             request = parse_request(read_json(line, _VALUES_A_LINE), index, most_data)
-            if agreed is not None:
-                _check_agreed(request, agreed)
+            if requested is not None:
+                _check_requested(request, requested)
             yield number, request
         except RequestError as err:
             faults.note(number, "invalid_request", str(err), err.param)
@@ -177,30 +167,30 @@ def _parsed_lines(
 
 
 def _agreeing(
-    numbered: Iterable[tuple[int, Request]], agreed: Agreed, faults: Faults
+    numbered: Iterable[tuple[int, Request]], requested: Requested, faults: Faults
 ) -> Iterator[tuple[int, Request]]:
     for number, request in numbered:
         try:
-            _check_agreed(request, agreed)
+            _check_requested(request, requested)
             yield number, request
         except RequestError as err:
             faults.note(number, "invalid_request", str(err), err.param)
 
 
-def _check_agreed(request: Request, agreed: Agreed) -> None:
-    if request.model is not None and request.model != agreed.model:
+def _check_requested(request: Request, requested: Requested) -> None:
+    if request.model is not None and request.model != requested.model:
         raise RequestError(
-            f"`body.model` is {request.model!r}, but the job runs {agreed.model!r}: "
+            f"`body.model` is {request.model!r}, but the job runs {requested.model!r}: "
             "one model a job.",
             "body.model",
         )
-    if agreed.from_lines and (request.params or {}) != agreed.params:
+    if requested.from_lines and (request.params or {}) != requested.params:
         raise RequestError(
             "`body.params` differ from those of the first line: one set of parameters a job, which "
             "every line repeats or the job itself has.",
             "body.params",
         )
-    if request.params and request.params != agreed.params:
+    if request.params and request.params != requested.params:
         raise RequestError(
             "`body.params` differ from the job's: one set of parameters a job.", "body.params"
         )

@@ -31,10 +31,10 @@ from jobs.versions.registry import read_version
 def check_rerun(session: Session, parent: Job, version: ModelVersion) -> None:
     """Refuse what cannot be run again; raises Conflict, and InvalidRequest for another task."""
     _check_inputs(session, parent)
-    task = read_version(session, parent.model_name, parent.model_version).record["task"]
-    if version.record["task"] != task:
+    task = read_version(session, parent.model_name, parent.model_version).task
+    if version.task != task:
         raise InvalidRequest(
-            f"`model` does {version.record['task']}, but job {parent.id} was {task}: name a "
+            f"`model` does {version.task}, but job {parent.id} was {task}: name a "
             "version for the same task, so that the answers can be compared.",
             param="model",
         )

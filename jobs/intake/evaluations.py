@@ -8,7 +8,7 @@ What is true of an item is read while the items are listed (jobs.kinds.evaluatio
 """
 
 from jobs.base.bootstrap import Ground
-from jobs.intake.submission import Idempotency, Submission, find_earlier, keep, new_job
+from jobs.intake.submission import Idempotency, Submission, find_earlier, new_job, store_job
 from jobs.tables import Evaluation, Job
 
 
@@ -30,4 +30,4 @@ def submit_evaluation(
         model_version=job.model_version,
         truth_file_id=truth_file_id,
     )
-    return keep(ground, job, [], idempotency, submission.completion_window_s, [row])
+    return store_job(ground, job, [], idempotency, submission.completion_window_s, [row])

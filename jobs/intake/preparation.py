@@ -24,7 +24,7 @@ from jobs.buckets.sources import Buckets
 from jobs.events.numbering import Moment, number_events
 from jobs.inputs.archive_items import IN_PROCESS, Archives, Walk
 from jobs.inputs.files import get_file
-from jobs.inputs.items import Agreed, items_of_file, names_its_items
+from jobs.inputs.items import items_of_file, names_its_items
 from jobs.inputs.manifests import Item, Repeats, write_manifest
 from jobs.inputs.packs import Pack
 from jobs.inputs.skipping import Skips
@@ -41,7 +41,7 @@ from jobs.leases.working import work_on_next
 from jobs.queue.commits import through_outages
 from jobs.queue.completion import close
 from jobs.queue.shards import insert_shards
-from jobs.tables import Job, ModelVersion
+from jobs.tables import Job, ModelVersion, Requested
 
 log = structlog.get_logger(__name__)
 
@@ -153,7 +153,7 @@ def _prepare(
         if lease.is_used_up(ground.settings):
             raise InvalidInput(lease.of.used_up, code="preparation_failed")
         written = _write(ground, turn, readers, archives, buckets)
-        shards = _begin_surely(ground, turn, written)
+        shards = _begin_through_outages(ground, turn, written)
     except (InvalidInput, NotFound) as err:
         if _may_pass(err.__cause__) and lease.attempts < _MOST_READERS:
             _put_off(ground, lease, err.message)
@@ -215,8 +215,8 @@ def _items_of(
         return items_of_source(buckets, job, walk)
     with ground.database.read() as session:
         file = get_file(session, job.tenant_id, job.input_file_id or "")
-    agreed = Agreed(**job.requested)
-    items = items_of_file(ground, file, pack, agreed, beat, turn.found.skips, archives)
+    requested = Requested.read(job.requested)
+    items = items_of_file(ground, file, pack, requested, beat, turn.found.skips, archives)
     return items, "refused" if names_its_items(ground, file) else "told_apart"
 
 
@@ -227,7 +227,7 @@ def _renewing(items: Iterable[Item], found: _Found, beat: Callable[[], None]) ->
         beat()
 
 
-def _begin_surely(ground: Ground, turn: _Turn, written: _Written) -> int:
+def _begin_through_outages(ground: Ground, turn: _Turn, written: _Written) -> int:
     """Set the job to run, waiting out the database; gives its shards' number, raises LeaseLost."""
     has_begun = through_outages(
         lambda: _begin(ground, turn, written),
@@ -268,7 +268,7 @@ def _manifest_of(ground: Ground, job: Job) -> str | None:
 def _preferred(session: Session, job: Job) -> int:
     """Give the number of items that a job's version does best with in a shard."""
     version = session.get(ModelVersion, (job.model_name, job.model_version))
-    return 1 if version is None else int(version.record["shard_items"])
+    return 1 if version is None else version.shard_items
 
 
 def _put_off(ground: Ground, lease: Lease[Job], reason: str) -> None:

@@ -23,14 +23,14 @@ from jobs.base.ids import new_id
 from jobs.base.states import JobKind, JobStatus
 from jobs.base.storage import manifest_name
 from jobs.events.numbering import Moment, number_events
-from jobs.inputs.items import Agreed, Upload, items_of_requests, items_of_uploads
+from jobs.inputs.items import Upload, items_of_requests, items_of_uploads
 from jobs.inputs.manifests import Item, write_manifest
 from jobs.inputs.packs import Pack
 from jobs.inputs.requests import Request
 from jobs.kinds.submitted import SUBMITTED
 from jobs.kinds.table import kind_of
 from jobs.queue.shards import insert_shards
-from jobs.tables import IdempotencyKey, Job, ModelVersion, Table
+from jobs.tables import IdempotencyKey, Job, ModelVersion, Requested, Table
 from jobs.versions.registry import hold_version
 
 
@@ -107,10 +107,10 @@ def submit(
         with ground.traces.begin("prepare", job.traceparent) as span:
             shards = _prepare_inline(ground, submission, job)
             span.say({"pixelmill.items": job.total})
-    return keep(ground, job, shards, idempotency, submission.completion_window_s)
+    return store_job(ground, job, shards, idempotency, submission.completion_window_s)
 
 
-def keep(
+def store_job(
     ground: Ground,
     job: Job,
     shards: list[dict[str, Any]],
@@ -227,14 +227,14 @@ def _prepare_inline(ground: Ground, submission: Submission, job: Job) -> list[di
             max_errors=ground.settings.max_line_errors,
             repeats="refused" if submission.uploads is None else "told_apart",
         )
-    return kind_of(job).cut(job, job.total, submission.model.record["shard_items"])
+    return kind_of(job).cut(job, job.total, submission.model.shard_items)
 
 
 def _inline_items(ground: Ground, submission: Submission, pack: Pack) -> Iterator[Item]:
     if submission.requests is not None:
         requests: Iterable[Request] = submission.requests
-        agreed = Agreed(**submission.requested)
-        return items_of_requests(ground, submission.tenant_id, requests, pack, agreed)
+        requested = Requested.read(submission.requested)
+        return items_of_requests(ground, submission.tenant_id, requests, pack, requested)
     return items_of_uploads(submission.uploads or (), pack)
 
 

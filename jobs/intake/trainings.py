@@ -26,7 +26,7 @@ from jobs.base.database import Database, db_now
 from jobs.base.errors import NotFound
 from jobs.base.ids import new_id
 from jobs.base.states import JobStatus, ShardState
-from jobs.intake.submission import Idempotency, find_earlier, keep
+from jobs.intake.submission import Idempotency, find_earlier, store_job
 from jobs.kinds.training import TRAINING
 from jobs.queue.commits import through_outages
 from jobs.queue.completion import close_if_over
@@ -74,7 +74,7 @@ def submit_training(
         return earlier, False
     job = _new_job(submission)
     rows = [Training(job_id=job.id)]
-    return keep(ground, job, [], idempotency, submission.completion_window_s, rows)
+    return store_job(ground, job, [], idempotency, submission.completion_window_s, rows)
 
 
 def get_training(session: Session, tenant_id: str, job_id: str) -> tuple[Job, Training]:
@@ -148,7 +148,7 @@ def end_turn(
         return True
 
 
-def end_turn_surely(
+def end_turn_through_outages(
     database: Database,
     lease: ShardLease,
     turn: Turn,
@@ -156,7 +156,7 @@ def end_turn_surely(
     held_s: float,
     pause: Callable[[float], object],
 ) -> bool:
-    """End a turn through outages of the database (see jobs.queue.commits.commit_surely)."""
+    """End a turn through outages of the database (jobs.queue.commits.commit_through_outages)."""
     return through_outages(
         lambda: end_turn(database, lease, turn, device_s, held_s),
         lambda: _is_kept(database, lease, turn),

@@ -27,7 +27,7 @@ from jobs.base.states import JobKind, JobStatus, VersionState
 from jobs.kinds.cutting import cut_shards
 from jobs.kinds.kind import Kind
 from jobs.kinds.rerun import compared_with_parent
-from jobs.tables import Job, ModelShadow, ModelVersion
+from jobs.tables import Job, ModelShadow, ModelVersion, Requested
 from jobs.tenants.keys import shadow_tenant
 from jobs.versions.registry import DEFAULT_ALIAS
 
@@ -95,7 +95,7 @@ def cast_shadow(session: Session, job: Job) -> None:
 
 def alias_of(job: Job) -> str | None:
     """Give the alias by which a job named its model; None when it named a version."""
-    wanted = str(job.requested.get("model", "")).partition("@")[2] or DEFAULT_ALIAS
+    wanted = Requested.read(job.requested).model.partition("@")[2] or DEFAULT_ALIAS
     return None if wanted.isdecimal() else wanted
 
 
@@ -126,7 +126,7 @@ def _is_any_sampled(job: Job, version: ModelVersion, percent: int) -> bool:
 
 def _sampled_runs(job: Job, version: ModelVersion, percent: int) -> Iterator[range]:
     """Choose among the shards as the job was first cut, whatever became of them later."""
-    for shard in cut_shards(job.id, job.total, version.record["shard_items"]):
+    for shard in cut_shards(job.id, job.total, version.shard_items):
         if is_sampled(job.id, shard["first"], percent):
             yield range(shard["first"], shard["first"] + shard["count"])
 

@@ -112,7 +112,7 @@ def commit(
         return True
 
 
-def commit_surely(
+def commit_through_outages(
     database: Database,
     lease: ShardLease,
     segment: str,

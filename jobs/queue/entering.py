@@ -58,7 +58,7 @@ _AMONG_TENANTS = select(
     .label("least_present"),
     select(func.max(_tenants.c.share)).where(_is_other_tenant).scalar_subquery().label("most"),
 )
-_RAISE_TENANT = (
+_RAISE_SHARE = (
     update(_tenants)
     .where(
         _tenants.c.id == bindparam("of_tenant"),
@@ -71,8 +71,8 @@ _RAISE_TENANT = (
 def enter(session: Session, job: Job) -> float | None:
     """Give a job that becomes runnable a fair start; it need not be stored yet.
 
-    Gives the share that its tenant is to have at least (`raise_tenant`); None unless it was idle
-    among others.
+    Gives the share that its tenant is to have at least (`raise_share_of_tenant`); None unless it
+    was idle among others.
     """
     connection = session.connection()
     given = {"entering": job.id, "of_tenant": job.tenant_id}
@@ -86,9 +86,9 @@ def enter(session: Session, job: Job) -> float | None:
     return others.most if floor is None else floor
 
 
-def raise_tenant(session: Session, tenant_id: str, floor: float) -> None:
+def raise_share_of_tenant(session: Session, tenant_id: str, floor: float) -> None:
     """Let a tenant have had so much at least; its row stays locked until the transaction ends."""
-    session.connection().execute(_RAISE_TENANT, {"of_tenant": tenant_id, "floor": floor})
+    session.connection().execute(_RAISE_SHARE, {"of_tenant": tenant_id, "floor": floor})
 
 
 def _settled_shares(connection: Connection, job: Job) -> tuple[list[float], list[float]]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from jobs.base.database import db_now
 from jobs.base.states import ShardState
 from jobs.leases.leased import Leased
-from jobs.queue.entering import enter, raise_tenant
+from jobs.queue.entering import enter, raise_share_of_tenant
 from jobs.tables import Job, Shard, Table
 
 # Of those of a job, which is chosen first (jobs.queue.scheduling). Its tries are counted apart, by
@@ -36,4 +36,4 @@ def insert_shards(session: Session, job: Job, shards: list[dict[str, Any]]) -> N
     for start in range(0, len(shards), 1000):
         session.connection().execute(_INSERT_SHARD, shards[start : start + 1000])
     if floor is not None:
-        raise_tenant(session, job.tenant_id, floor)
+        raise_share_of_tenant(session, job.tenant_id, floor)

@@ -117,7 +117,7 @@ class Line(NamedTuple):
     passed_over: frozenset[str] = frozenset()
 
     @property
-    def bound(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """The same as parameters of the statements above."""
         tenants = _LOOK_AHEAD + len(self.passed_over)
         return {"in_pool": self.pool, "may_give_turns": self.may_give_turns, "tenants": tenants}
@@ -125,7 +125,7 @@ class Line(NamedTuple):
 
 def in_turn(connection: Connection, line: Line, held: Collection[str]) -> Iterator[Candidate]:
     """Give the jobs that a claim may serve, the fairest first, unless a held model comes before."""
-    found = connection.execute(_TENANTS_IN_TURN, line.bound).all()
+    found = connection.execute(_TENANTS_IN_TURN, line.parameters).all()
     tenants = [tenant for tenant in found if tenant.id not in line.passed_over]
     for place, tenant in enumerate(tenants):
         theirs = _candidates(connection, line, tenant.id)
@@ -157,7 +157,7 @@ def _held_before(
 
 
 def _candidates(connection: Connection, line: Line, tenant_id: str) -> list[Candidate]:
-    rows = connection.execute(_JOBS_IN_TURN, {**line.bound, "of_tenant": tenant_id}).all()
+    rows = connection.execute(_JOBS_IN_TURN, {**line.parameters, "of_tenant": tenant_id}).all()
     return [
         Candidate(job_id, priority, item_s, share, f"{name}@{version}")
         for job_id, priority, item_s, share, name, version in rows

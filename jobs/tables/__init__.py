@@ -11,7 +11,7 @@ access_tables.py      ended sessions, links that show a job, pictures that someb
 """
 
 from jobs.tables.access_tables import EndedSession, OpenedPictures, Share
-from jobs.tables.bases import Table
+from jobs.tables.bases import Requested, Table
 from jobs.tables.bucket_tables import BucketAllowance, Connection, JobOutput
 from jobs.tables.comparison_tables import Comparison, ModelShadow
 from jobs.tables.evaluation_tables import Evaluation
@@ -40,6 +40,7 @@ __all__ = [
     "ModelShadow",
     "ModelVersion",
     "OpenedPictures",
+    "Requested",
     "Shard",
     "Share",
     "Table",

@@ -1,7 +1,8 @@
 """What every table is made of: names of constraints, and how Python's types are stored."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sqlalchemy import JSON, BigInteger, Enum, Integer, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase
@@ -59,3 +60,26 @@ class Table(DeclarativeBase):
         VersionState: _words(VersionState),
         WatchState: _words(WatchState),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What the caller of a job or a watch named, which no line of a JSONL file may contradict.
+
+    It stands in their column `requested`; only a shadow, which nobody asked for, has another there.
+    """
+
+    model: str
+    params: dict[str, Any]
+    # Whether the first line of a manifest says both for all its lines, and not the job itself.
+    from_lines: bool = False
+
+    @classmethod
+    def read(cls, stored: dict[str, Any]) -> Self:
+        """Read the column."""
+        return cls(stored["model"], stored.get("params") or {}, stored.get("from_lines", False))
+
+    def as_stored(self) -> dict[str, Any]:
+        """Give the column."""
+        said = {"model": self.model, "params": self.params}
+        return said | {"from_lines": True} if self.from_lines else said

@@ -110,7 +110,7 @@ class Job(Table):
     # Whether the manifest has metadata of items, for results to show.
     has_item_metadata: Mapped[bool] = mapped_column(default=False, server_default=false())
 
-    # What the caller asked for, in the caller's words: `{"model": …, "params": …}`.
+    # What the caller asked for, in the caller's words (jobs.tables.bases.Requested).
     requested: Mapped[dict[str, Any]]
     # What runs: pinned at submission, so that no job ever mixes versions.
     model_name: Mapped[str]

@@ -41,6 +41,21 @@ class ModelVersion(Table):
     check_blob: Mapped[str | None]
     proof: Mapped[dict[str, Any] | None]
 
+    @property
+    def task(self) -> str:
+        """What it does; empty while a worker has still to find out."""
+        return self.record.get("task") or ""
+
+    @property
+    def labels(self) -> list[str]:
+        """The names that `class_id` counts."""
+        return list(self.record["labels"])
+
+    @property
+    def shard_items(self) -> int:
+        """How many items it does best with in a shard."""
+        return int(self.record["shard_items"])
+
     __table_args__ = (
         # Idle workers look here every few seconds.
         Index(

@@ -159,7 +159,7 @@ def find(session: Session, reference: str, tenant_id: str, job_id: str | None = 
     if wanted.isdecimal() and wanted.isascii() and len(wanted) < 9:
         version = session.get(ModelVersion, (stored, int(wanted)))
     elif alias := session.get(ModelAlias, (stored, wanted or DEFAULT_ALIAS)):
-        number, canary_id = _behind(alias, job_id)
+        number, canary_id = _version_for_job(alias, job_id)
         version = session.get(ModelVersion, (stored, number))
     else:
         version = None if wanted else session.scalar(_NEWEST, {"of_name": stored})
@@ -263,7 +263,7 @@ def other_task(name: str, before: str, task: str) -> str:
     )
 
 
-def _behind(alias: ModelAlias, job_id: str | None) -> tuple[int, str | None]:
+def _version_for_job(alias: ModelAlias, job_id: str | None) -> tuple[int, str | None]:
     """Give the number of the version that an alias stands for, and the trial that the job joins."""
     if alias.canary is None or alias.canary_id is None or job_id is None:
         return alias.version, None

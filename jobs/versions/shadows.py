@@ -64,7 +64,7 @@ def _check_trial(session: Session, name: str, alias: str, version: int) -> None:
         raise NotFound(f"Model {shown_name(name)!r} has no alias {alias!r}; set it first.")
     hold_version(session, name, version)
     both = [read_version(session, name, each) for each in (current.version, version)]
-    if len({each.record["task"] for each in both}) > 1:
+    if len({each.task for each in both}) > 1:
         raise InvalidRequest(
             f"Version {version} of {shown_name(name)!r} does another task than version "
             f"{current.version}, which {alias!r} names.",

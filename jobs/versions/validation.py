@@ -53,7 +53,7 @@ def accept(
         if version is None:
             return False
         version.record, version.proof = record or version.record, proof
-        task, others = version.record["task"], task_of(session, version.name, besides=version)
+        task, others = version.task, task_of(session, version.name, besides=version)
         if others is None or others == task:
             _close(session, version, VersionState.READY, None)
             return True

@@ -186,7 +186,7 @@ def _made(ground: Ground, submission: Submission, watch: Watch, listed: Iterator
         max_errors=ground.settings.max_line_errors,
         repeats="told_apart",
     )
-    shards = kind_of(job).cut(job, total, submission.model.record["shard_items"])
+    shards = kind_of(job).cut(job, total, submission.model.shard_items)
     return Made(submission, manifest, total, shards)
 
 

@@ -109,10 +109,10 @@ def answers_in_batches_as_alone(subject: Subject) -> Faults:
 def forward_writes_nothing(subject: Subject) -> Faults:
     """The module is the same after it was run."""
     network, inputs = subject.load(subject.weights), subject.inputs
-    before = state_of(network._module)
+    before = state_of(network.module)
     for _, each in inputs:
         network.forward([each])
-    for name in changes(before, state_of(network._module)):
+    for name in changes(before, state_of(network.module)):
         yield (
             f"forward writes `{name}`, and several threads run it at a time. Keep it in a local "
             "variable, or run workers with PIXELMILL_LANES=1"

@@ -72,7 +72,7 @@ class Subject:
     @property
     def module(self) -> nn.Module:
         """What the network runs."""
-        return self.network._module
+        return self.network.module
 
     @cached_property
     def prepared(self) -> list[tuple[str, Sample | Step | Exception]]:

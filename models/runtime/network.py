@@ -60,7 +60,7 @@ class Network(ABC):
         self.record = record
         self.device = torch.device(device)
         self.autocast = autocast
-        self._module = in_native_order(module.eval().requires_grad_(False).to(self.device))
+        self.module = in_native_order(module.eval().requires_grad_(False).to(self.device))
         if self.device.type == "cuda":
             # Whoever runs it may do so on another stream than the one that brought it here.
             torch.cuda.synchronize(self.device)
@@ -79,7 +79,7 @@ class Network(ABC):
         """
         task = TASKS.get(record.task) or VIDEO_TASKS[record.task]
         task.check(record)
-        module = self._module if around is None else nn.Sequential(self._module, around())
+        module = self.module if around is None else nn.Sequential(self.module, around())
         return type(self)(record, module, str(self.device))
 
     def warm_up(self) -> None:
@@ -110,7 +110,7 @@ class Network(ABC):
     @property
     def own_cores(self) -> int | None:
         """With how many cores it computes, where its module chooses that itself, as `cores`."""
-        cores: int | None = getattr(self._module, "cores", None)
+        cores: int | None = getattr(self.module, "cores", None)
         return cores
 
     @cached_property
@@ -119,8 +119,8 @@ class Network(ABC):
 
         A module whose numbers another library holds says how many bytes they have, as `size_bytes`.
         """
-        held = [*self._module.parameters(), *self._module.buffers()]
-        elsewhere = int(getattr(self._module, "size_bytes", 0))
+        held = [*self.module.parameters(), *self.module.buffers()]
+        elsewhere = int(getattr(self.module, "size_bytes", 0))
         return elsewhere + sum(each.numel() * each.element_size() for each in held)
 
     @contextmanager
@@ -170,7 +170,7 @@ class ImageNetwork(Network):
         """Turn texts into what `forward` takes; raises ParamsError for one that is too long."""
         steps = self._task.texts
         assert steps is not None
-        return steps.prepare(self._module, texts)
+        return steps.prepare(self.module, texts)
 
     def warm_up(self) -> None:
         """Run a text first, where the network reads texts."""
@@ -210,8 +210,8 @@ class ImageNetwork(Network):
         samples = [each for each in inputs if isinstance(each, Sample)]
         with self._inferring():
             if texts and self._task.texts:
-                return self._task.texts.infer(self._module, texts, self.device)
-            return self._task.infer(self.record, self._module, samples, self.device)
+                return self._task.texts.infer(self.module, texts, self.device)
+            return self._task.infer(self.record, self.module, samples, self.device)
 
     def postprocess(self, outputs: Outputs, params: Mapping[str, Any]) -> list[Predictions]:
         """Turn outputs, or a slice of them, into one list of predictions a sample."""
@@ -243,7 +243,7 @@ class OwnNetwork(ImageNetwork):
     def read_as(self, record: ModelRecord, around: Callable[[], nn.Module] | None = None) -> Self:
         """Give the same weights read by another record, as its module's own functions have it."""
         self._own.check(record)
-        module = self._module if around is None else nn.Sequential(self._module, around())
+        module = self.module if around is None else nn.Sequential(self.module, around())
         return type(self)(self._own, record, module, str(self.device))
 
     def warm_up(self) -> None:
@@ -288,7 +288,7 @@ class VideoNetwork(Network):
     def forward(self, inputs: Sequence[Step]) -> list[Stepped]:
         """Run the network on a batch of steps, each of another video."""
         with self._inferring():
-            return self._task.infer(self.record, self._module, inputs, self.device)
+            return self._task.infer(self.record, self.module, inputs, self.device)
 
     def postprocess(
         self, videos: Sequence[Sequence[Clip]], params: Mapping[str, Any]

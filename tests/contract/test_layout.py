@@ -89,6 +89,11 @@ BAD_IMPORTS = [
     ("models.onnx_models.reading.heads", "import models.onnx_models.reading.recognising"),
 ]
 
+# Columns that hold an object, and the rooms that own its shape: all others ask for what they want
+# by a name of its own (`version.task`, `Requested.read(job.requested).model`).
+SHAPES = {"record", "requested"}
+THEIR_ROOMS = ("jobs/tables/", "jobs/versions/", "jobs/kinds/shadow.py")
+
 # Of the machine that something was written on, or of where its packages came from. The brackets
 # keep this file from finding itself.
 FOREIGN = re.compile(
@@ -220,6 +225,34 @@ def test_the_workers_know_every_task_that_is_sent_and_no_other() -> None:
     assert tasks.split() == sorted([RUN_SHARDS, RUN_IO, SWEEP])
     assert set(queues.split()) <= set(POOLS)
     assert set(timed.split()) <= set(tasks.split())
+
+
+def looks_into_shapes(source: str) -> Iterator[int]:
+    """Give the lines that take a member, by its name, from an object of one of the columns."""
+    for node in ast.walk(ast.parse(source)):
+        held = None
+        if isinstance(node, ast.Subscript):
+            held = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            held = node.func.value if node.func.attr == "get" else None
+        if isinstance(held, ast.Attribute) and held.attr in SHAPES:
+            yield node.lineno
+
+
+@pytest.mark.parametrize("line", ['version.record["task"]', 'job.requested.get("model", "")'])
+def test_a_look_into_a_shape_is_found(line: str) -> None:
+    assert list(looks_into_shapes(line))
+
+
+def test_only_the_rooms_that_own_a_shape_look_into_it() -> None:
+    found = [
+        f"{name}:{line}"
+        for package in ("api", "jobs", "workers")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if not (name := str(path.relative_to(ROOT))).startswith(THEIR_ROOMS)
+        for line in looks_into_shapes(path.read_text())
+    ]
+    assert found == []
 
 
 def test_task_and_queue_names_are_written_down_in_one_file() -> None:

@@ -45,7 +45,7 @@ def failing_without(tree: Path, mutations: Sequence[Mutation]) -> str:
         tests = sorted({test for mutation in on_it for test in mutation.red})
         status, output = _run_tests(tree, tests, database, "--maxfail=20")
         if status != 0:
-            return output
+            return output or f"pytest ended with {status} and said nothing"
     return ""
 
 
@@ -55,15 +55,15 @@ def run(tree: Path, mutation: Mutation) -> Result:
         with _planted(tree, mutation):
             status, output = _run_tests(tree, mutation.red, mutation.database, "-x")
     except DoesNotApply as err:
-        return Result.of(mutation, Verdict.NOT_FOUND, str(err))
+        return Result.of_today(Verdict.NOT_FOUND, str(err))
     failed = _FAILED.search(output)
     if status == _SOME_FAILED and failed:
         late = f" (no end after {_TEST_S} s)" if "Timeout (>" in output else ""
-        return Result.of(mutation, Verdict.RED, failed[1] + late)
+        return Result.of_today(Verdict.RED, failed[1] + late)
     if status == 0:
-        return Result.of(mutation, Verdict.SURVIVED, "no test noticed")
+        return Result.of_today(Verdict.SURVIVED, "no test noticed")
     ended = "did not end" if status is None else f"ended with {status}"
-    return Result.of(mutation, Verdict.UNCLEAR, f"pytest {ended}: {output[-300:]}")
+    return Result.of_today(Verdict.UNCLEAR, f"pytest {ended}: {output[-300:]}")
 
 
 @contextmanager

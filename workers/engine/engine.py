@@ -37,7 +37,7 @@ from workers.engine.device.loading import Validator, load_version
 from workers.engine.device.networks import MakeRoom, Networks, trim
 from workers.engine.figures import batches_of, note_memory
 from workers.engine.galleries import Galleries
-from workers.engine.holding.aftermath import bury
+from workers.engine.holding.aftermath import reclaim_leases_of_dead_process
 from workers.engine.holding.flight import FlightRecord, read_suspects
 from workers.engine.holding.hold import Abandoned
 from workers.engine.holding.keeper import Keeper
@@ -143,7 +143,7 @@ class Engine:
     def take_back(self) -> None:
         """End what a dead process of this name still holds; call once, before the first claim."""
         process = self._process
-        bury(
+        reclaim_leases_of_dead_process(
             self._ground.database,
             process.node,
             self._suspects,
@@ -283,7 +283,7 @@ class Engine:
                 self._place_for_training.release()
 
     def _run_or_refuse(self, run: ShardRun, lease: ShardLease) -> bool:
-        manifest = run.surely(lambda: self._manifest(lease.manifest))
+        manifest = run.retry_storage(lambda: self._manifest(lease.manifest))
         if is_crasher(lease):
             return run.error_all(manifest.items(lease.first, lease.count), _CRASHED)
         # Loading a network and waiting for a turn may take long, and are no stall.
@@ -291,7 +291,7 @@ class Engine:
         if lease.is_turn:
             return self._train(run)
         load = partial(self._load, lease)
-        network = run.surely(lambda: self._networks.borrow(lease.model, load))
+        network = run.retry_storage(lambda: self._networks.borrow(lease.model, load))
         try:
             with self._turn(run, network):
                 run.moved()
@@ -312,7 +312,7 @@ class Engine:
     def _train(self, run: ShardRun) -> bool:
         decoders = WalledDecoders(self._pictures, self._stages.films, run.moved)
         turn = TrainingTurn(self._ground, run, self._process.device, decoders)
-        listing = run.surely(lambda: self._listing(run.lease.manifest))
+        listing = run.retry_storage(lambda: self._listing(run.lease.manifest))
         with self._turn(run):
             run.moves_slowly()
             return turn.take(listing, self._stages.reader, self._flight)
@@ -323,7 +323,7 @@ class Engine:
             fail(self._ground.database, lease)
             return
         try:
-            items = run.surely(
+            items = run.retry_storage(
                 lambda: self._manifest(lease.manifest).items(lease.first, lease.count)
             )
         except BlobMissing:

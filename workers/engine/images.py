@@ -146,7 +146,7 @@ class ImageRun:
         limit = chunk.network.record.limits.max_bytes
         reader, requester = self._stages.reader, replace(self._hold.requester, beat=self._wait_on)
         with timed(reading_stage(chunk.items), self._hold.timeline):
-            contents = self._hold.surely(
+            contents = self._hold.retry_storage(
                 lambda: reader.read(chunk.items, limit, requester, self._ahead.ranges, self._aside)
             )
         network = chunk.network

@@ -11,7 +11,7 @@ import structlog
 from jobs.base.states import ItemStatus
 from jobs.base.storage import StorageError, overlays_name, segment_name, thumbnails_name
 from jobs.inputs.manifests import Item, Manifest
-from jobs.queue.commits import Tally, commit_surely
+from jobs.queue.commits import Tally, commit_through_outages
 from jobs.queue.scheduling import ShardLease
 from jobs.queue.shard_leases import hand_back
 from jobs.results.segments import ItemError, Row, write_segment
@@ -56,7 +56,7 @@ class ShardRun(Hold):
         Raises BlobMissing when the manifest is gone; other failures of the store are waited out.
         """
         self._task = network.record.task
-        items = self.surely(lambda: manifest.items(self.lease.first, self.lease.count))
+        items = self.retry_storage(lambda: manifest.items(self.lease.first, self.lease.count))
         if isinstance(network, VideoNetwork):
             self._run_videos(network, items)
         else:
@@ -103,10 +103,10 @@ class ShardRun(Hold):
         name = segment_name(lease.job_id, lease.first, lease.fence)
         with timed("write", self.timeline):
             if self._overlays is not None:
-                self.surely(partial(self._overlays.store, ground.storage, name, rows))
+                self.retry_storage(partial(self._overlays.store, ground.storage, name, rows))
             if self._thumbnails is not None:
-                self.surely(partial(self._thumbnails.store, ground.storage, name))
-            self.surely(lambda: write_segment(ground.storage, name, rows))
+                self.retry_storage(partial(self._thumbnails.store, ground.storage, name))
+            self.retry_storage(lambda: write_segment(ground.storage, name, rows))
         counted = Counter(row.status for row in rows)
         summary = summarize(rows)
         summary.seconds.update(self._seconds())
@@ -119,8 +119,8 @@ class ShardRun(Hold):
             summary=write_summary(summary),
         )
         held_s = time.monotonic() - self._began_at
-        with self.unhurried(), timed("commit", self.timeline):
-            won = commit_surely(
+        with self.extended_stall_limit(), timed("commit", self.timeline):
+            won = commit_through_outages(
                 ground.database, lease, name, tally, self._device_s, held_s, pause=self.pause
             )
         if won:
@@ -190,7 +190,7 @@ class ShardRun(Hold):
     def _delete_checkpoints(self) -> None:
         """Delete what only another attempt would need; what is left is found with the job's end."""
         try:
-            with self.unhurried():
+            with self.extended_stall_limit():
                 self._stages.ground.storage.delete(self._checkpoints)
         except StorageError as err:
             log.warning("checkpoints_left", shard=self.lease.shard_id, error=str(err))

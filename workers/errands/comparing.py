@@ -131,7 +131,7 @@ def _why_not(ground: Ground, at: Comparing) -> str | None:
 
 
 def _compare(ground: Ground, at: Comparing) -> Tally:
-    measure = measure_of(at.version.record["task"])
+    measure = measure_of(at.version.task)
     can_agree = not measure.by_class or _know_a_class_in_common(ground, at)
     tally = Tally(measure, with_classes=measure.with_first_class, can_agree=can_agree)
     if kind_of(at.after).is_trial:
@@ -156,8 +156,8 @@ def _compare(ground: Ground, at: Comparing) -> Tally:
 def _know_a_class_in_common(ground: Ground, at: Comparing) -> bool:
     job = at.after
     with ground.database.read() as session:
-        after = read_version(session, job.model_name, job.model_version).record["labels"]
-    return not set(at.version.record["labels"]).isdisjoint(after)
+        after = read_version(session, job.model_name, job.model_version).labels
+    return not set(at.version.labels).isdisjoint(after)
 
 
 def _end(

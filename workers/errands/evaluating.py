@@ -116,8 +116,7 @@ _ENDS = {JobStatus.CANCELLED: "was cancelled", JobStatus.EXPIRED: "expired"}
 
 def _evaluate(ground: Ground, at: Evaluating) -> str | None:
     """Compute and end an evaluation; gives the reason where there can be none."""
-    record = at.version.record
-    sheet = Sheet(SCORES[record["task"]](record["labels"]))
+    sheet = Sheet(SCORES[at.version.task](at.version.labels))
     try:
         for row, truth in answers_and_truths(ground, at):
             sheet.add(row, truth)

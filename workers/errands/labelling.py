@@ -25,13 +25,13 @@ def label_items(unlabelled: Unlabelled) -> Iterator[Item]:
     Raises InvalidInput where the truth is wrong, or lacks. A file that lies in no folder is skipped
     where folders are the truth.
     """
-    record = unlabelled.version.record
-    labels = dict.fromkeys(record["labels"])
+    names = unlabelled.version.labels
+    labels = dict.fromkeys(names)
     for item in unlabelled.items:
         if unlabelled.lines is not None:
             truth = _truth_of_line(unlabelled, unlabelled.lines, item, labels)
         else:
-            name = _class_of(unlabelled, item, record["labels"])
+            name = _class_of(unlabelled, item, names)
             if name is None:
                 unlabelled.skip(item.custom_id, "no_class")
                 continue
@@ -48,7 +48,7 @@ def _truth_of_line(
     value, number = lines.take(item.custom_id)
     said = {name: each for name, each in value.items() if name != "custom_id"}
     try:
-        return read_truth(unlabelled.version.record["task"], said, labels)
+        return read_truth(unlabelled.version.task, said, labels)
     except TruthError as err:
         raise _refused(f"Line {number} of the truth: {err}", err.code, "truth_file_id") from err
 

@@ -11,7 +11,7 @@ from jobs.base.errors import InvalidRequest
 from jobs.base.ids import new_id
 from jobs.buckets.sources import Buckets
 from jobs.intake.submission import Submission
-from jobs.tables import ModelVersion, Watch
+from jobs.tables import ModelVersion, Requested, Watch
 from jobs.versions.registry import choose
 from jobs.watches.polling import look_next
 from models.catalog import ModelRecord, check_params
@@ -28,16 +28,16 @@ def watch_next(ground: Ground, buckets: Buckets) -> bool:
 
 def order_of(ground: Ground, watch: Watch) -> Submission:
     """Give a job of a watch without its items; raises PixelmillError when it would be refused."""
-    job_id, wanted = new_id("job"), watch.requested
+    job_id, requested = new_id("job"), Requested.read(watch.requested)
     with ground.database.read() as session:
-        version, canary_id = choose(session, wanted["model"], watch.tenant_id, job_id)
+        version, canary_id = choose(session, requested.model, watch.tenant_id, job_id)
     return Submission(
         job_id=job_id,
         tenant_id=watch.tenant_id,
         model=version,
         canary_id=canary_id,
-        params=_checked_params(version, wanted["params"]),
-        requested=wanted,
+        params=_checked_params(version, requested.params),
+        requested=watch.requested,
         pool=ground.settings.pool_for_jobs,
         source=watch.source,
         watch_id=watch.id,

@@ -103,11 +103,7 @@ def show_versions(job_id: str) -> ResponseReturnValue:
     task, _ = task_and_labels(ground(), find(job_id))
     with ground().database.read() as session:
         found, _ = list_models(session, tenant_id(), after=None, limit=_MOST_MODELS)
-    names = [
-        f"{shown_name(each.name)}@{each.version}"
-        for each in found
-        if each.record.get("task") == task
-    ]
+    names = [f"{shown_name(each.name)}@{each.version}" for each in found if each.task == task]
     return render_template("jobs/versions.html", names=names)
 
 

@@ -8,7 +8,6 @@ from api.page.blueprint import page_blueprint
 from api.page.parameters import parameters_of
 from jobs.buckets.allowances import allowances_of
 from jobs.buckets.connections import list_connections
-from jobs.tables import ModelVersion
 from jobs.versions.lists import list_models
 from jobs.versions.names import shown_name
 from jobs.versions.registry import find
@@ -41,7 +40,7 @@ def show_params() -> ResponseReturnValue:
     """Give the fields of a model's parameters, as somebody has chosen it."""
     with ground().database.read() as session:
         version = find(session, request.args.get("model", "").strip(), tenant_id()).version
-    task = version.record.get("task", "")
+    task = version.task
     return render_template("params.html", task=task, parameters=parameters_of(task))
 
 
@@ -49,8 +48,4 @@ def choices() -> list[tuple[str, str]]:
     """Give the models that the tenant can name, each with its task."""
     with ground().database.read() as session:
         found, _ = list_models(session, tenant_id(), after=None, limit=_MOST_MODELS)
-    return [(shown_name(each.name), _task(each)) for each in found]
-
-
-def _task(version: ModelVersion) -> str:
-    return str(version.record.get("task", ""))
+    return [(shown_name(each.name), each.task) for each in found]

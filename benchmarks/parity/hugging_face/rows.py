@@ -102,7 +102,7 @@ def _fed(network: Any, picture: Pixels) -> Any:
 
 def _watched(network: Any, picture: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
     """Run one picture: what transformers' network was given, and what our head made of it."""
-    head, taken, given = network._module, [], []
+    head, taken, given = network.module, [], []
     hooks = [
         head.network.register_forward_pre_hook(
             lambda _network, _args, named: taken.append(named["pixel_values"]), with_kwargs=True

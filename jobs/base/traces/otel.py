@@ -5,8 +5,6 @@ Sampling and limits are the library's, by its `OTEL_…` variables. Of a caller'
 """
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -76,7 +74,7 @@ class OtelTraces:
         return OtelSpan(self._tracer, began) if began.is_recording() else NO_SPAN
 
 
-class OtelSpan:
+class OtelSpan(Span):
     """A span that is recorded."""
 
     def __init__(self, tracer: trace.Tracer, span: trace.Span) -> None:
@@ -113,18 +111,6 @@ class OtelSpan:
             self._span.set_attribute("error.type", error)
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end(_nanoseconds(at))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        # Its name alone: what an error says may be a caller's.
-        self.end(error=kind.__name__ if kind is not None else None)
 
 
 def _context_of(traceparent: str) -> Context:

@@ -1,4 +1,4 @@
-"""A span as the house sees it, and the one that does nothing.
+"""A span as the house sees it: one that does nothing, until traces are opened.
 
 A span is named by its W3C `traceparent`, which a row can keep and another process goes on from.
 What is said of one are ids of ours, counts, seconds and codes: never a name, an address, a query, a
@@ -18,12 +18,16 @@ Kind = Literal["internal", "server", "client"]
 LONGEST = 55
 
 
-class Span(Protocol):
-    """A piece of work that lasts from its beginning to its `end`; safe to share between threads."""
+class Span:
+    """A piece of work that lasts from its beginning to its `end`; safe to share between threads.
+
+    This one is not recorded: nothing that is said of it goes anywhere.
+    """
 
     @property
     def context(self) -> str | None:
         """Its `traceparent`; None where it is not recorded, and nothing below it would be."""
+        return None
 
     def say(self, said: Said) -> None:
         """Add what is known by now."""
@@ -43,6 +47,7 @@ class Span(Protocol):
 
     def __enter__(self) -> Self:
         """Begin a block that it lasts for."""
+        return self
 
     def __exit__(
         self,
@@ -51,6 +56,11 @@ class Span(Protocol):
         where: TracebackType | None,
     ) -> None:
         """End it with the block."""
+        # The error's name alone: what it says may be a caller's.
+        self.end(error=kind.__name__ if kind is not None else None)
+
+
+NO_SPAN = Span()
 
 
 class Traces(Protocol):
@@ -73,37 +83,6 @@ class Traces(Protocol):
 
     def close(self) -> None:
         """Send what was not sent yet, for a few seconds at most."""
-
-
-class NoSpan:
-    """Nothing is recorded."""
-
-    context = None
-
-    def say(self, said: Said) -> None:
-        """Do nothing."""
-
-    def part(
-        self,
-        name: str,
-        began_at: float,
-        ended_at: float,
-        said: Said | None = None,
-        links: Sequence[str] = (),
-    ) -> None:
-        """Do nothing."""
-
-    def end(self, *, error: str | None = None, at: float | None = None) -> None:
-        """Do nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-
-NO_SPAN = NoSpan()
 
 
 class NoTraces:

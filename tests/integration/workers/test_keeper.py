@@ -1,6 +1,5 @@
 """The keeper: renews, tells, and ends a process in which nothing moves."""
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,20 +26,22 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 class Run:
     """A running shard that only remembers what it is told."""
 
-    def __init__(self, lease: ShardLease, moved_at: float | None = None) -> None:
-        self.lease = lease
-        self._moved_at = time.monotonic() if moved_at is None else moved_at
+    def __init__(
+        self, lease: ShardLease, moved_s_ago: float = 0.0, *, is_waiting: bool = False
+    ) -> None:
+        self.lease, self._is_waiting = lease, is_waiting
+        self.moved_at = time.monotonic() - moved_s_ago
         self.looked_at = 0
         self.told: list[Any] = []
         self.heard = threading.Event()
 
     @property
-    def moved_at(self) -> float:
+    def is_waiting(self) -> bool:
         self.looked_at += 1
-        return self._moved_at
+        return self._is_waiting
 
     def moved(self) -> None:
-        self._moved_at = time.monotonic()
+        self._is_waiting, self.moved_at = False, time.monotonic()
 
     def stop(self, why: Any) -> None:
         self.told.append(why)
@@ -88,7 +89,7 @@ def test_a_held_lease_is_renewed_until_it_is_released(
     wait_for(lambda: lease_until(ground, lease) > before)
     assert run.told == []
     keeper.release(run)
-    wait_for(lambda: not keeper._runs)
+    wait_for(lambda: not keeper.tenants())
 
 
 def test_a_process_in_which_nothing_moves_is_ended(
@@ -96,17 +97,20 @@ def test_a_process_in_which_nothing_moves_is_ended(
 ) -> None:
     codes: list[int] = []
     keeper = new_keeper(ended=codes, stall_s=5)
-    keeper.hold(Run(lease, moved_at=time.monotonic() - 6))
+    keeper.hold(Run(lease, moved_s_ago=6))
     wait_for(lambda: codes)
     assert codes[0] == STALLED_EXIT_CODE
 
 
-@pytest.mark.parametrize("moved_at", [None, math.inf], ids=["moving", "waiting for others"])
+@pytest.mark.parametrize(
+    ("moved_s_ago", "is_waiting"), [(0, False), (90, True)], ids=["moving", "waiting for others"]
+)
 def test_a_process_that_moves_or_waits_for_others_is_not_ended(
-    lease: ShardLease, new_keeper: Callable[..., Keeper], moved_at: float | None
+    lease: ShardLease, new_keeper: Callable[..., Keeper], moved_s_ago: int, is_waiting: bool
 ) -> None:
     codes: list[int] = []
-    keeper, run = new_keeper(ended=codes, stall_s=60), Run(lease, moved_at)
+    keeper = new_keeper(ended=codes, stall_s=60)
+    run = Run(lease, moved_s_ago, is_waiting=is_waiting)
     keeper.hold(run)
     wait_for(lambda: run.looked_at >= 2)
     assert codes == []
@@ -132,11 +136,11 @@ def test_the_time_in_which_the_process_stood_still_is_no_stall(
     codes: list[int] = []
     keeper = new_keeper(ended=codes, stall_s=2)
     monkeypatch.undo()
-    run = Run(lease, math.inf if waits else None)
+    run = Run(lease, is_waiting=waits)
     keeper.hold(run)
-    wait_for(lambda: lease.shard_id not in keeper._runs or run.looked_at >= 4)
+    wait_for(lambda: not keeper.tenants() or run.looked_at >= 4)
     assert codes == []
-    assert (run._moved_at == math.inf) == waits
+    assert run._is_waiting == waits
 
 
 def test_a_run_whose_lease_went_to_another_is_told_so(

@@ -25,7 +25,7 @@ from tests.integration.jobs.builders import claim_one, submit_items
 from tests.integration.jobs.checks import shards_of
 from workers.engine.holding.flight import FlightRecord
 from workers.engine.holding.keeper import STALLED_EXIT_CODE
-from workers.launcher import Launcher, Slot, burial, command_of, has_crashed, slots_for
+from workers.launcher import Launcher, Slot, command_of, has_crashed, lease_reclaimer, slots_for
 
 # Stands in for a worker: says what it sees, and stays until it is ended.
 STUB = """
@@ -193,7 +193,7 @@ def test_what_a_dead_process_held_waits_for_others_at_once_and_a_crash_names_its
     lease = claim_one(ground, owner=slot.node)
     record = FlightRecord(Path(slot.environ["PIXELMILL_FLIGHT"]))
     with record.flying(Suspect(lease.shard_id, 4, 1)):
-        burial(ground.database)(slot)
+        lease_reclaimer(ground.database)(slot)
     record.close()
     waiting = [each for each in shards_of(ground, job.id) if each.state is ShardState.PENDING]
     assert [shard.deaths for shard in waiting] == deaths
@@ -202,7 +202,7 @@ def test_what_a_dead_process_held_waits_for_others_at_once_and_a_crash_names_its
 def test_a_death_while_the_database_is_away_ends_no_launcher(tmp_path: Path) -> None:
     away = Database("postgresql://nobody@127.0.0.1:1/none")
     (slot,) = slots(tmp_path)
-    burial(away)(slot)
+    lease_reclaimer(away)(slot)
     away.close()
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutations.mutation import DoesNotApply, Mutation
-from tests.mutations.report import report
-from tests.mutations.results import Result, Verdict, keep, latest
+from tests.mutations.report import read, report
+from tests.mutations.results import Result, Verdict
 from tests.mutations.running import ROOT, failing_without, run
 from tests.mutations.table import MUTATIONS
 from tests.mutations.warm import preload
@@ -38,7 +38,9 @@ def test_every_mutation_fits_the_code_of_today_and_names_tests_that_are_there(
 
 
 def test_no_mutation_stands_there_twice() -> None:
-    assert len({(each.file, each.was, each.becomes) for each in MUTATIONS}) == len(MUTATIONS)
+    rows = report(dict.fromkeys(MUTATIONS)).splitlines()
+    changes = {tuple(row.split(" | ")[:2]) for row in rows if row.endswith("| *not run* |  |")}
+    assert len(changes) == len(MUTATIONS)
 
 
 def test_a_mutation_whose_text_is_gone_says_so() -> None:
@@ -71,11 +73,16 @@ def test_tests_that_are_red_anyway_are_found_first(tree: Path) -> None:
     assert "and_four" in failing_without(tree, [there_is_none])
 
 
-def test_the_latest_result_of_each_is_told_and_what_was_not_tried_is_said(tmp_path: Path) -> None:
-    noticed, other = of_room("MOST = 2"), of_room("MOST = 9")
-    keep(Result.of(noticed, Verdict.SURVIVED, "no test noticed"), tmp_path)
-    keep(Result.of(noticed, Verdict.RED, "tests/unit/" + TEST), tmp_path)
-    told = report(latest([noticed, other], tmp_path))
-    assert "Of 2: 1 red, 1 not run." in told
-    assert "| `room.py` | `MOST = 3` → `MOST = 2` | No room. | `tests/unit/test_room.py`" in told
-    assert "| *not run* |" in told
+def test_the_page_says_how_each_ended_and_a_run_goes_on_from_it() -> None:
+    day = "2026-11-30"
+    tried = {
+        of_room("MOST = 2"): Result(Verdict.RED, "tests/unit/" + TEST, day),
+        of_room("MOST = 4"): Result(Verdict.RED, f"tests/unit/{TEST} (no end after 300 s)", day),
+        of_room("MOST = 3 | 0"): Result(Verdict.SURVIVED, "", day),
+        of_room("MOST = 9"): None,
+    }
+    page = report(tried)
+    assert "Of 4: 2 red, 1 survived, 1 not run." in page
+    assert "| `room.py` | `MOST = 3` → `MOST = 2` | No room. | `tests/unit/test_room.py`" in page
+    assert read(page, tried) == tried
+    assert read(page, [of_room("MOST = 1")]) == {of_room("MOST = 1"): None}

@@ -16,7 +16,9 @@ from jobs.queue.shard_leases import take_back
 log = structlog.get_logger(__name__)
 
 
-def bury(database: Database, node: str, suspects: Sequence[Suspect], *, crashed: bool) -> int:
+def reclaim_leases_of_dead_process(
+    database: Database, node: str, suspects: Sequence[Suspect], *, crashed: bool
+) -> int:
     """End the leases of a process that is dead; gives their number.
 
     `suspects` are what its flight record names; they count if it `crashed`, died of itself and was

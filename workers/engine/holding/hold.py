@@ -4,7 +4,6 @@ The keeper looks at it from its threads; whoever works on the shard, in one thre
 through it that work goes on.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,7 +37,10 @@ class Hold:
 
     def __init__(self, lease: ShardLease, timeline: Timeline | None = None) -> None:
         self.lease, self.timeline = lease, timeline
+        # When it moved last; later than now while a call may take its time.
         self.moved_at = time.monotonic()
+        # Whether it stands still because others go first.
+        self.is_waiting = False
         self.why: Stop | None = None
         self.stopped = threading.Event()
         self.requester = Requester(lease.tenant_id, self.moved, self.stopped)
@@ -55,23 +57,24 @@ class Hold:
         """Say that this run is not stuck."""
         with self._lock:
             self._calls.pop(threading.get_ident(), None)
+            self.is_waiting = False
             # What another thread waits for may still take its time.
             self.moved_at = max([time.monotonic(), *self._calls.values()])
 
     def moves_slowly(self) -> None:
         """Say that this run is not stuck, though its next step may take minutes."""
         self.moved()
-        self._be_patient()
+        self._extend_stall_limit()
 
     def waits(self) -> None:
         """Say that this run stands still until `moved`, because others go first."""
-        self.moved_at = math.inf
+        self.is_waiting = True
 
     def status_not_run(self) -> ItemStatus:
         """Give the status of items that a cancel or the deadline kept from running."""
         return self.why if isinstance(self.why, ItemStatus) else ItemStatus.CANCELLED
 
-    def surely(self, work: Callable[[], T]) -> T:
+    def retry_storage(self, work: Callable[[], T]) -> T:
         """Do something with the store, waiting it out while it is away.
 
         Raises Abandoned when the shard is lost meanwhile, or to be handed back.
@@ -79,7 +82,7 @@ class Hold:
         delay = 0.2
         while True:
             try:
-                with self.unhurried():
+                with self.extended_stall_limit():
                     return work()
             except BlobMissing:
                 raise
@@ -91,22 +94,22 @@ class Hold:
                 delay = min(delay * 2, _LONGEST_PAUSE_S)
 
     @contextmanager
-    def unhurried(self) -> Iterator[None]:
-        """Wait for the store or the database: no stall of ours for as long as a call may take."""
-        self._be_patient()
+    def extended_stall_limit(self) -> Iterator[None]:
+        """Wait for the store or the database, which is no stall for as long as a call may take."""
+        self._extend_stall_limit()
         try:
             yield
         finally:
-            if self.moved_at < math.inf:
+            if not self.is_waiting:
                 self.moved()
 
     def pause(self, seconds: float) -> None:
         """Let a while pass before the store or the database is asked again."""
         time.sleep(seconds)
-        self._be_patient()
+        self._extend_stall_limit()
 
-    def _be_patient(self) -> None:
-        if self.moved_at < math.inf:
+    def _extend_stall_limit(self) -> None:
+        if not self.is_waiting:
             with self._lock:
                 self.moved_at = time.monotonic() + _LONGEST_CALL_S
                 self._calls[threading.get_ident()] = self.moved_at

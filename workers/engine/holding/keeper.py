@@ -41,7 +41,10 @@ class Kept(Protocol):
     """A running shard, as the keeper sees it."""
 
     lease: ShardLease
+    # When it moved last; later than now while a call may take its time.
     moved_at: float
+    # Whether it stands still because others go first, which is no stall.
+    is_waiting: bool
 
     def stop(self, why: Stop) -> None: ...
     def moved(self) -> None: ...
@@ -127,8 +130,7 @@ class Keeper:
         if time.monotonic() - before > _ASLEEP_S:
             with self._lock:
                 for run in self._runs.values():
-                    # Who waits for others has a later time already.
-                    if run.moved_at < time.monotonic():
+                    if not run.is_waiting and run.moved_at < time.monotonic():
                         run.moved()
         return is_over
 
@@ -149,7 +151,8 @@ class Keeper:
 
     def _check_stall(self, runs: dict[int, Kept]) -> None:
         limit = time.monotonic() - self._settings.stall_s
-        stalled = [run.lease.shard_id for run in runs.values() if run.moved_at < limit]
+        moving = [run for run in runs.values() if not run.is_waiting]
+        stalled = [run.lease.shard_id for run in moving if run.moved_at < limit]
         if stalled:
             log.error("process_stalled", shards=stalled, stall_s=self._settings.stall_s)
             self._end_process(STALLED_EXIT_CODE)

@@ -37,8 +37,8 @@ _PACKING = 256 * 1024
 NOT_READ = ItemError("internal_error", "not read")
 
 
-class Surely(Protocol):
-    """Does a call of the store as often as it takes (`Hold.surely`)."""
+class RetryStorage(Protocol):
+    """Does a call of the store as often as it takes (`Hold.retry_storage`)."""
 
     def __call__(self, work: Callable[[], T], /) -> T:
         """Give what the call gives."""
@@ -111,12 +111,12 @@ class Reader:
         item: Item,
         max_bytes: int,
         timeout_s: float,
-        surely: Surely,
+        retry_storage: RetryStorage,
         requester: Requester | None = None,
     ) -> Iterator[bytes | memoryview]:
         """Give one item's bytes piece by piece, in bounded memory; for videos.
 
-        `timeout_s` is for a URL's whole answer; `surely` does what the store must not fail at.
+        `timeout_s` is for a URL's whole answer; `retry_storage` calls the store.
 
         Raises VideoTooLarge, ArchiveError, EgressError, BucketError or BlobMissing: the item is at
         fault; and GivenUp when the requester was stopped while a URL was fetched.
@@ -131,17 +131,19 @@ class Reader:
         stored = (
             self._parts_in_bucket(item, requester)
             if item.lies_in_bucket
-            else self._stored_parts(item, surely)
+            else self._stored_parts(item, retry_storage)
         )
         if item.encoding == "raw" or item.encoding == "object":
             return stored
         return extract_stream(stored, item.size, item.encoding)
 
-    def _stored_parts(self, item: Item, surely: Surely) -> Iterator[bytes | memoryview]:
+    def _stored_parts(
+        self, item: Item, retry_storage: RetryStorage
+    ) -> Iterator[bytes | memoryview]:
         end = item.offset + item.length
         for start in range(item.offset, end, CHUNK):
             length = min(CHUNK, end - start)
-            (part,) = surely(partial(self._storage.ranges, item.blob, [start], [length]))
+            (part,) = retry_storage(partial(self._storage.ranges, item.blob, [start], [length]))
             yield part
 
     def _parts_in_bucket(self, item: Item, requester: Requester) -> Iterator[bytes]:

@@ -14,7 +14,13 @@ from jobs.base.errors import InvalidRequest
 from jobs.base.states import ItemStatus
 from jobs.base.storage import BlobMissing, StorageError, training_name
 from jobs.inputs.manifests import Item
-from jobs.intake.trainings import Turn, check_wanted, end_turn_surely, note_outcome, read_row
+from jobs.intake.trainings import (
+    Turn,
+    check_wanted,
+    end_turn_through_outages,
+    note_outcome,
+    read_row,
+)
 from jobs.queue.quarantine import Suspect
 from jobs.queue.shard_leases import hand_back
 from jobs.results.segments import ItemError, Row, to_json
@@ -51,7 +57,7 @@ class _StoredImages(ManifestImages):
         super().__init__(listing, self._read_stored)
 
     def _read_stored(self, items: list[Item]) -> list[Content]:
-        contents = self._run.surely(lambda: self._reader.read(items, self._max_bytes))
+        contents = self._run.retry_storage(lambda: self._reader.read(items, self._max_bytes))
         # Only the reading is over; the step that it was for may still take minutes.
         self._run.moves_slowly()
         return contents
@@ -104,7 +110,7 @@ class TrainingTurn:
         if self._training.checkpoint is None:
             return Fit(record, recipe, images, self._device, decoders=self._decoders)
         try:
-            state = self._run.surely(lambda: self._ground.storage.get(self._checkpoint))
+            state = self._run.retry_storage(lambda: self._ground.storage.get(self._checkpoint))
             return Fit(record, recipe, images, self._device, state, self._decoders)
         except (BlobMissing, WeightsError) as err:
             raise TrainingFailed(
@@ -121,10 +127,12 @@ class TrainingTurn:
         if self._run.why == "lost":
             return False
         name = training_name(lease.job_id, lease.fence)
-        self._run.surely(lambda: storage.put(name, [fit.save()]))
+        self._run.retry_storage(lambda: storage.put(name, [fit.save()]))
         turn = Turn(name, _shown(fit, images))
         held_s = time.monotonic() - self._began_at
-        won = end_turn_surely(self._ground.database, lease, turn, device_s, held_s, self._run.pause)
+        won = end_turn_through_outages(
+            self._ground.database, lease, turn, device_s, held_s, self._run.pause
+        )
         self._delete(self._checkpoint if won else name)
         log.info("training_turn", job=lease.job_id, epoch=fit.progress.epoch, won=won)
         return False
@@ -139,7 +147,7 @@ class TrainingTurn:
             hand_back(ground.database, lease)
             return False
         try:
-            version = self._run.surely(lambda: self._register(record, weights))
+            version = self._run.retry_storage(lambda: self._register(record, weights))
         except Unwanted:
             # Of a training that ends nothing may come, and the keeper hears of it seconds later.
             hand_back(ground.database, lease)

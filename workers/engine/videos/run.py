@@ -110,22 +110,22 @@ class VideoRun:
     def _answer(self) -> tuple[Predictions, str | None]:
         """Give the predictions, and what of the video was missing."""
         limits, settings = self._network.record.limits, self._stages.ground.settings
-        reader, surely = self._stages.reader, self._hold.surely
+        hold, longest_s = self._hold, settings.video_timeout_s
         # Parameters that this network cannot take are told before anything is read.
-        self._network.windows(self._hold.lease.params)
-        parts = reader.parts(
-            self._item, limits.max_bytes, settings.video_timeout_s, surely, self._hold.requester
+        self._network.windows(hold.lease.params)
+        parts = self._stages.reader.parts(
+            self._item, limits.max_bytes, longest_s, hold.retry_storage, hold.requester
         )
         with ExitStack() as stack:
             with timed(reading_stage([self._item]), self._hold.timeline):
                 spool = stack.enter_context(spooled(self._watched(parts), limits.max_bytes))
             self._sha256 = spool.sha256
             checkpoints = self._checkpoints = self._checkpoints_of(spool)
-            progress = surely(checkpoints.newest)
+            progress = hold.retry_storage(checkpoints.newest)
             if progress.clips:
                 log.info("video_resumed", index=self._index, windows=len(progress.clips))
             if not progress.is_over:
-                self._see_through_surely(spool, progress, checkpoints)
+                self._see_through_in_two_processes(spool, progress, checkpoints)
             elif self._overlay is not None:
                 self._look_again(spool, self._overlay)
         predictions = self._decode(partial(self._postprocess, progress)).result()
@@ -140,7 +140,7 @@ class VideoRun:
         picture = overlay.draw(predictions) if lease.overlays else None
         return picture, overlay.strip(facts.duration_ms) if lease.gallery and facts else None
 
-    def _see_through_surely(
+    def _see_through_in_two_processes(
         self, spool: Spooled, progress: Progress, checkpoints: Checkpoints
     ) -> None:
         """See the video through, in a second process from where the first one may have died."""
@@ -300,7 +300,7 @@ class VideoRun:
         if not progress.clips:
             return
         try:
-            with self._hold.unhurried():
+            with self._hold.extended_stall_limit():
                 checkpoints.save(progress, self._hold.lease.fence)
         except StorageError as err:
             log.warning("checkpoint_not_kept", index=self._index, error=str(err))

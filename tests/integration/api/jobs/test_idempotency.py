@@ -2,20 +2,24 @@
 
 import io
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
+import pytest
 from apiflask import APIFlask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from jobs.base.bootstrap import Ground
-from jobs.tables import Job
+from jobs.base.states import VersionState
+from jobs.tables import Job, ModelVersion
 from jobs.tenants.keys import NewKey
-from tests.integration.api.callers import Caller, check_problem, job_body, stored
+from tests.integration.api.callers import DATA, Caller, check_problem, job_body, stored
 from tests.integration.api.jobs.test_submission import zip_of
 
 AT_ONCE = 50
+ONCE = {"Idempotency-Key": "once"}
 
 
 def test_a_repeated_request_is_answered_with_the_first_ones_job(
@@ -140,3 +144,59 @@ def test_a_repeated_form_of_an_archive_keeps_one_file(caller: Caller, ground: Gr
     assert first.json["id"] == again.json["id"]
     assert stored(ground) == before
     assert before["files"] == 1
+
+
+def predict_form(caller: Caller, content: bytes) -> Any:
+    data = {"model": "digits", "file": (io.BytesIO(content), "a.png")}
+    return caller.post(
+        "/v1/predictions",
+        data=data,
+        content_type="multipart/form-data",
+        headers={"Idempotency-Key": "form", "Prefer": "wait=0"},
+    )
+
+
+def predict(caller: Caller, **members: Any) -> Any:
+    body = {"model": "digits", "input": {"data": DATA}} | members
+    headers = {"Idempotency-Key": "json", "Prefer": "wait=0"}
+    return caller.post("/v1/predictions", json=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("send", "send_another"),
+    [
+        (
+            lambda caller: caller.post("/v1/jobs", json=job_body(), headers=ONCE),
+            lambda caller: caller.post("/v1/jobs", json=job_body(2), headers=ONCE),
+        ),
+        (
+            lambda caller: send_form(caller, (b"one", "a.png"), (b"two", "b.png")),
+            lambda caller: send_form(caller, (b"one", "a.png"), (b"2", "b.png")),
+        ),
+        (
+            lambda caller: send_form(caller, (zip_of("a.png"), "all.zip")),
+            lambda caller: send_form(caller, (zip_of("b.png"), "all.zip")),
+        ),
+        (predict, lambda caller: predict(caller, params={"top_k": 1})),
+        (
+            lambda caller: predict_form(caller, b"one"),
+            lambda caller: predict_form(caller, b"two"),
+        ),
+    ],
+    ids=["JSON", "form", "form of an archive", "prediction", "form of a prediction"],
+)
+def test_the_first_answer_holds_though_its_version_was_deleted_since(
+    caller: Caller,
+    ground: Ground,
+    send: Callable[[Caller], Any],
+    send_another: Callable[[Caller], Any],
+) -> None:
+    first = send(caller)
+    assert first.status_code == 202
+    with ground.database.write() as session:
+        session.execute(update(ModelVersion).values(state=VersionState.DELETED))
+    before = stored(ground)
+    again = send(caller)
+    assert (again.status_code, again.json["id"]) == (202, first.json["id"])
+    check_problem(send_another(caller), 422, "idempotency_key_reused")
+    assert stored(ground) == before

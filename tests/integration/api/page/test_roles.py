@@ -9,10 +9,7 @@ from jobs.base.bootstrap import Ground
 from jobs.tables import ModelVersion
 from jobs.tenants.keys import create_key
 from migrations.grants import API
-from tests.integration.api.conftest import as_role
 from tests.integration.api.page.visitors import Visitor
-
-__all__ = ["as_role"]
 
 PLACES = ("/jobs", "/new", "/playground", "/models", "/models/digits", "/workers", "/webhooks")
 
@@ -20,7 +17,7 @@ PLACES = ("/jobs", "/new", "/playground", "/models", "/models/digits", "/workers
 @pytest.mark.parametrize("is_admin", [False, True])
 def test_the_apis_role_shows_every_page_and_is_told_that_it_makes_no_keys(
     ground: Ground,
-    as_role: Callable[[str], Ground],  # pytest's way to take a fixture over
+    as_role: Callable[[str], Ground],
     digits_model: ModelVersion,
     is_admin: bool,
 ) -> None:

@@ -18,14 +18,11 @@ from jobs.tables import JobOutput, ModelVersion
 from jobs.tenants.keys import NewKey
 from migrations.grants import API, IO, WORKER
 from models.catalog import prediction_of
-from tests.integration.api.conftest import as_role
 from tests.integration.buckets.outputs.conftest import answer_all, may_write
-
-__all__ = ["as_role"]
 
 
 def test_each_role_does_its_part(
-    as_role: Callable[[str], Ground],  # the fixture
+    as_role: Callable[[str], Ground],
     ground: Ground,
     tenant: NewKey,
     digits_model: ModelVersion,

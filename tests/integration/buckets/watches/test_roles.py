@@ -25,15 +25,12 @@ from jobs.watches.watches import (
     resume_watch,
 )
 from migrations.grants import API, IO, WORKER
-from tests.integration.api.conftest import as_role
 from tests.integration.jobs.builders import claim_one
 from workers.errands.watching import watch_next
 
-__all__ = ["as_role"]
-
 
 def test_each_role_does_its_part_and_sees_no_more(
-    as_role: Callable[[str], Ground],  # the fixture
+    as_role: Callable[[str], Ground],
     ground: Ground,
     tenant: NewKey,
     digits_model: ModelVersion,

@@ -15,15 +15,15 @@ from jobs.archives import extract
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import InvalidInput
 from jobs.inputs.files import get_file, store_file
-from jobs.inputs.items import Agreed, first_request, items_of_file
+from jobs.inputs.items import first_request, items_of_file
 from jobs.inputs.manifests import Item
 from jobs.inputs.packs import Pack
-from jobs.tables import File
+from jobs.tables import File, Requested
 from jobs.tenants.keys import NewKey, create_key
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-AGREED = Agreed("digits", {"top_k": 1})
+REQUESTED = Requested("digits", {"top_k": 1})
 MEMBERS = {"a/1.png": b"first", "a/2.png": b"second" * 500, "b/1.png": b"third"}
 
 
@@ -31,9 +31,9 @@ def upload(ground: Ground, tenant: NewKey, content: bytes, name: str = "upload")
     return store_file(ground, tenant.tenant_id, name, "batch", [content])
 
 
-def walk(ground: Ground, file: File, agreed: Agreed = AGREED) -> list[Item]:
+def walk(ground: Ground, file: File, requested: Requested = REQUESTED) -> list[Item]:
     with Pack(ground.storage, "job_1") as pack:
-        return list(items_of_file(ground, file, pack, agreed, lambda: None))
+        return list(items_of_file(ground, file, pack, requested, lambda: None))
 
 
 def content_of(ground: Ground, item: Item) -> bytes:
@@ -104,7 +104,7 @@ def test_unpacking_a_tar_gz_tells_that_it_goes_on(ground: Ground, tenant: NewKey
         archive.addfile(info, io.BytesIO(bytes(info.size)))
     file = upload(ground, tenant, gzip.compress(buffer.getvalue()))
     with Pack(ground.storage, "job_1") as pack:
-        items = items_of_file(ground, file, pack, AGREED, lambda: beats.append(1))
+        items = items_of_file(ground, file, pack, REQUESTED, lambda: beats.append(1))
         next(items)
         assert len(beats) >= 6, "before the first item, at least once a mebibyte"
         assert len(list(items)) == 0

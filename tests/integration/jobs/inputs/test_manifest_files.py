@@ -8,16 +8,16 @@ import pytest
 from jobs.base.bootstrap import Ground
 from jobs.base.errors import InvalidInput
 from jobs.inputs.files import store_file
-from jobs.inputs.items import Agreed, items_of_file
+from jobs.inputs.items import items_of_file
 from jobs.inputs.manifests import Item
 from jobs.inputs.packs import Pack
-from jobs.tables import File
+from jobs.tables import File, Requested
 from jobs.tenants.keys import NewKey
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 LINE = '{"input": {"url": "http://x/1"}}'
-ONE_BY_ONE = Agreed("digits", {"top_k": 1}, from_lines=True)
+ONE_BY_ONE = Requested("digits", {"top_k": 1}, from_lines=True)
 
 NO_MANIFESTS = {
     "UTF-16 with a mark": (f"{LINE}\n".encode("utf-16"), "UTF-16"),
@@ -36,9 +36,9 @@ def upload(ground: Ground, tenant: NewKey, content: bytes, name: str = "batch") 
     return store_file(ground, tenant.tenant_id, name, "batch", [content])
 
 
-def walk(ground: Ground, file: File, agreed: Agreed = ONE_BY_ONE) -> list[Item]:
+def walk(ground: Ground, file: File, requested: Requested = ONE_BY_ONE) -> list[Item]:
     with Pack(ground.storage, "job_1") as pack:
-        return list(items_of_file(ground, file, pack, agreed, lambda: None))
+        return list(items_of_file(ground, file, pack, requested, lambda: None))
 
 
 @pytest.mark.parametrize(("content", "seems"), NO_MANIFESTS.values(), ids=NO_MANIFESTS.keys())
@@ -67,7 +67,9 @@ def test_nothing_but_blank_lines_is_no_picture(ground: Ground, tenant: NewKey, s
 def test_a_manifest_may_begin_with_more_blank_lines_than_are_looked_at(
     ground: Ground, tenant: NewKey
 ) -> None:
-    (item,) = walk(ground, upload(ground, tenant, b"\n" * 70_000 + LINE.encode()), Agreed("m", {}))
+    (item,) = walk(
+        ground, upload(ground, tenant, b"\n" * 70_000 + LINE.encode()), Requested("m", {})
+    )
     assert item.url == "http://x/1"
 
 
@@ -94,5 +96,5 @@ def test_lines_that_all_say_the_same_params_are_items(ground: Ground, tenant: Ne
     lines = "\n".join(line(name, params={"top_k": 1}) for name in "abc")
     assert len(walk(ground, upload(ground, tenant, lines.encode()))) == 3
     plain = "\n".join([line("a"), line("b", params={}), LINE])
-    agreed = Agreed("digits", {}, from_lines=True)
-    assert len(walk(ground, upload(ground, tenant, plain.encode()), agreed)) == 3
+    requested = Requested("digits", {}, from_lines=True)
+    assert len(walk(ground, upload(ground, tenant, plain.encode()), requested)) == 3

@@ -20,7 +20,7 @@ from jobs.base.storage import segment_name
 from jobs.inputs.manifests import Manifest
 from jobs.intake.preparation import prepare_next
 from jobs.intake.submission import Idempotency, submit
-from jobs.queue.commits import Tally, commit_surely
+from jobs.queue.commits import Tally, commit_through_outages
 from jobs.queue.scheduling import ShardLease
 from jobs.queue.shard_leases import expire
 from jobs.results.segments import write_segment
@@ -63,7 +63,7 @@ def finish(ground: Ground, lease: ShardLease, database: Database, **more: Any) -
     write_segment(ground.storage, name, rows_of(lease))
     more = {"pause": lambda _: None, **more}
     tally = Tally(succeeded=lease.count)
-    return commit_surely(database, lease, name, tally, 0.1, **more), name
+    return commit_through_outages(database, lease, name, tally, 0.1, **more), name
 
 
 @pytest.mark.parametrize("lost", [{"before": 3}, {"after": 1}, {"before": 2, "after": 1}])

@@ -30,7 +30,7 @@ from jobs.base.errors import Conflict
 from jobs.base.settings import load_settings
 from jobs.base.states import TERMINAL, ItemStatus, ShardState
 from jobs.base.storage import segment_name
-from jobs.queue.commits import Tally, commit, commit_surely
+from jobs.queue.commits import Tally, commit, commit_through_outages
 from jobs.queue.completion import cancel, expire_overdue
 from jobs.queue.quarantine import Suspect, is_crasher
 from jobs.queue.scheduling import ShardLease, claim
@@ -129,7 +129,7 @@ class Life(RuleBasedStateMachine):
         name = segment_name(lease.job_id, lease.first, lease.fence)
         write_segment(self.ground.storage, name, rows)
         held = self.holds(lease)
-        do = commit_surely if surely else commit
+        do = commit_through_outages if surely else commit
         won = do(self.database, lease, name, tally, 0.01)
         assert won == held, "a commit counts with its lease, and only with it"
         assert (self.shard_of(lease).segment == name) == won

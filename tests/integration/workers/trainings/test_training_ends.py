@@ -16,7 +16,7 @@ from jobs.aftercare.uploaded_files import delete_file
 from jobs.base.bootstrap import Ground
 from jobs.base.states import JobStatus, Outcome, ShardState
 from jobs.base.storage import Storage, training_name
-from jobs.intake.trainings import Turn, end_turn, end_turn_surely, note_outcome, read_row
+from jobs.intake.trainings import Turn, end_turn, end_turn_through_outages, note_outcome, read_row
 from jobs.queue.completion import cancel
 from jobs.queue.quarantine import Suspect, must_run_alone
 from jobs.queue.shard_leases import expire, take_back
@@ -182,7 +182,7 @@ def test_a_turn_that_ends_after_its_training_was_deleted_counts_for_nothing(
     lease = claim_one(ground)
     delete_job(ground, tenant.tenant_id, job.id)
     late = Turn(training_name(job.id, lease.fence), {"epoch": 1})
-    assert not end_turn_surely(ground.database, lease, late, 1.0, 1.0, lambda _: None)
+    assert not end_turn_through_outages(ground.database, lease, late, 1.0, 1.0, lambda _: None)
 
 
 def test_a_checkpoint_that_a_dead_worker_left_is_tidied_away(

@@ -132,7 +132,7 @@ def test_weights_of_half_precision_are_computed_in_float32(vit):
         metadata={"format": "pt"},
     )
     network = network_of(vit)
-    assert {each.dtype for each in network._module.parameters()} == {torch.float32}
+    assert {each.dtype for each in network.module.parameters()} == {torch.float32}
 
 
 def test_a_backbone_of_timm_is_built_and_not_fetched(tmp_path):
@@ -158,11 +158,11 @@ def test_threads_that_run_a_network_at_once_get_the_same_answers(vit):
     network = network_of(vit)
     batches = [torch.randn(3, 3, 32, 32) for _ in range(8)]
     with torch.inference_mode():
-        alone = [network._module(each) for each in batches]
+        alone = [network.module(each) for each in batches]
 
     def run(batch):
         with torch.inference_mode():
-            return network._module(batch)
+            return network.module(batch)
 
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(run, batches))

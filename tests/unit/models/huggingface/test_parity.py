@@ -47,5 +47,5 @@ def test_channels_that_are_not_flipped_would_show(tmp_path):
     tiny = tiny_of("mobilevit")
     tiny.save(tmp_path)
     network = network_of(tmp_path)
-    network._module.flips = False
+    network.module.flips = False
     assert {"input", "confidence"} <= fallen(rows_of(tiny, network, Theirs(tiny, tmp_path)))

@@ -95,7 +95,7 @@ def test_what_else_is_in_a_batch_changes_no_step(network, frames):
 
 
 def test_the_recurrence_is_the_one_that_is_written_down(network, frames):
-    module = network._module
+    module = network.module
     inputs = torch.randn(1, 5, 3, 32, 32)
     with torch.inference_mode():
         scores, state = module(inputs)

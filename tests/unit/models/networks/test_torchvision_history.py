@@ -45,7 +45,7 @@ def test_a_detector_loads_a_file_with_old_names_to_the_same_answers():
     theirs = tv.get_model(name[12:], weights=None, weights_backbone=None)
     assert theirs.load_state_dict(old, strict=False).unexpected_keys == []
     aged_state, modern_state = (
-        load(record, write(each))._module.state_dict() for each in (old, state)
+        load(record, write(each)).module.state_dict() for each in (old, state)
     )
     assert all(torch.equal(each, modern_state[key]) for key, each in aged_state.items())
 

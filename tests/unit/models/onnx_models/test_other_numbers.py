@@ -105,7 +105,7 @@ def test_a_segmenter_of_bytes_is_given_the_pictures_own_bytes() -> None:
     data = with_edges(segmenter(), BYTES, FLOAT)
     network = ours(data, labels=LABELS, task="segmentation")
     images = pictures()
-    module = network._module
+    module = network.module
     batch = torch.from_numpy(planes(images).astype(np.float32)) * (1 + 1e-7)
     assert np.array_equal(module(batch).numpy(), by_hand(data, planes(images)))
     samples = [network.prepare(png(each)) for each in images]

@@ -68,7 +68,7 @@ def write_turned(folder: Path, sample: dict[str, Any]) -> str:
 def test_a_softmax_taken_twice_is_found(timm_file: tuple[ModelRecord, bytes, Path]) -> None:
     record, weights, path = timm_file
     network = load(record, weights)
-    network._module = torch.nn.Sequential(network._module, torch.nn.Softmax(1))
+    network.module = torch.nn.Sequential(network.module, torch.nn.Softmax(1))
     check = Check.model_validate(ask(of_timm(path)))
     proof = prove(network, check, decode, lambda work: work())
     assert proof.reason is not None
@@ -93,7 +93,7 @@ def test_channels_turned_after_the_mean_was_taken_are_found(
     uneven = {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}
     record = dataclasses.replace(record, preprocess={**record.preprocess, **uneven})
     author = load(record, weights)
-    author._module = Turned(author._module)
+    author.module = Turned(author.module)
     check = answered_by(author, ask(of_timm(path)))
     proof = prove(load(record, weights), check, decode, lambda work: work())
     assert proof.reason is not None

@@ -51,7 +51,7 @@ def test_where_nobody_finds_anything_nothing_is_proven(tmp_path: Path) -> None:
     record = complete({**said, "labels": labels}, weights, no_onnx)
     given = ask({"architecture": record.architecture, "weights": str(path), "classes": 5})
     network = load(record, weights)
-    network._module = Nothing()
+    network.module = Nothing()
     for sample in given["samples"]:
         sample["predictions"] = []
     proof = prove(network, Check.model_validate(given), decode, lambda work: work())

@@ -68,7 +68,7 @@ def test_no_module_is_called_any_more_and_weights_are_not_copied() -> None:
 
 def test_what_is_loaded_is_flat() -> None:
     network = load(SHIPPED["digits"], shipped_weights("digits").read_bytes())
-    assert isinstance(network._module, fx.GraphModule)
+    assert isinstance(network.module, fx.GraphModule)
 
 
 class Counting(nn.Module):

@@ -164,7 +164,7 @@ def test_it_is_built_as_its_options_say(name: str, built: dict[str, Any]) -> Non
     network = ours(f"timm/{name}", packed(theirs), options=built, preprocess=preprocess)
     pixels = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
-        assert torch.allclose(network._module(pixels), theirs(pixels), atol=1e-3)
+        assert torch.allclose(network.module(pixels), theirs(pixels), atol=1e-3)
 
 
 @pytest.mark.parametrize("built", [{"global_pool": "nonesuch"}, {"img_size": [3, 3]}])
