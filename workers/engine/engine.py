@@ -171,10 +171,11 @@ class Engine:
 
     def drain(self) -> int:
         """Run one shard after the other until there is none; gives how many."""
-        # Whether or not there is a place for a shard: somebody looks at them this moment.
-        self._galleries.make_all(self._begins_nothing)
+        # Whether or not there is a place: somebody looks at them this moment.
+        make_pictures = partial(self._galleries.make_all, self._begins_nothing)
+        make_pictures()
         tried = list[Place]()
-        while (place := self._places.take(*tried)) is not None:
+        while (place := self._places.take(*tried, meanwhile=make_pictures)) is not None:
             count = self._drain_at(place)
             if count or place.is_ordinary:
                 return count
@@ -205,8 +206,8 @@ class Engine:
         try:
             count = 0
             while True:
-                # Whoever was called has heard of work. What comes next is looked for: a read
-                # disturbs nobody.
+                # Whoever was called has heard of work. What comes next is looked for by a read.
+                self._places.looks(place)
                 is_there = count == 0 or has_work(self._ground.database, self._process.pool)
                 lease = self._claim(place) if is_there else None
                 if lease is not None:
