@@ -18,6 +18,7 @@ class FakeVideoNetwork(VideoNetwork):
     """A frame is its brightness; an answer is the sum of a window's, a state that of all before."""
 
     size_bytes = 100
+    own_cores = None
 
     def __init__(
         self,
