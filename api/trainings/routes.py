@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 from flask import Response, jsonify, request
 
 from api.current import ground, link, span, tenant_id
+from api.jobs.answers import once
 from api.jobs.submitting import checked_webhook, find_file, idempotency_of
 from api.trainings.schemas import (
     TrainingCreate,
@@ -24,7 +25,6 @@ from api.web.waiting import Wait, hold, wanted_wait
 from jobs.aftercare.deletion import delete_job
 from jobs.base.errors import InvalidRequest, NotAllowed, NotFound
 from jobs.base.states import TERMINAL
-from jobs.intake.submission import find_earlier
 from jobs.intake.trainings import (
     TrainingSubmission,
     get_training,
@@ -70,11 +70,9 @@ def create_training() -> Response:
     """
     body, plain = read_body(TrainingCreate)
     idempotency = idempotency_of(plain)
-    earlier = find_earlier(ground(), tenant_id(), idempotency)
-    if earlier is not None:
-        job, is_new = earlier, False
-    else:
-        job, is_new = submit_training(ground(), _submission_of(body), idempotency)
+    job, is_new = once(
+        idempotency, lambda: submit_training(ground(), _submission_of(body), idempotency)
+    )
     headers = {"Location": link(f"/v1/trainings/{job.id}")}
     if not is_new:
         headers["Idempotent-Replayed"] = "true"

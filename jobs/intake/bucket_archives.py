@@ -24,7 +24,7 @@ from jobs.inputs.manifests import Item
 
 # Which objects of a folder are opened; what they are is seen by their bytes.
 SUFFIXES = (
-    *(".zip", ".tar", ".7z", ".tgz", ".tbz2", ".txz", ".tzst"),
+    *(".zip", ".tar", ".7z", ".tgz", ".tbz2", ".tbz", ".txz", ".tzst"),
     *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4"),
 )
 

@@ -1,4 +1,4 @@
-"""What every table is made of: names of constraints, and how Python's types are stored."""
+"""What tables are made of: names of constraints, Python's types as stored, what `requested` is."""
 
 from dataclasses import dataclass
 from enum import StrEnum

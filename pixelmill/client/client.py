@@ -155,9 +155,10 @@ class Client(ChildCalls, EvaluationCalls, FollowingCalls, SharingCalls):
           as PNG, without loss
         - a data frame of pandas, Polars or pyarrow whose `path_column` holds paths or URLs; a
           result's `index` is the row's place
-        - a bucket's address: a folder, as in "s3://bucket/path/", or a list of paths, as in
-          "s3://bucket/list.csv". Of a folder `include` and `exclude` are globs; `connection` opens
-          it, or else the server's own credentials do.
+        - a bucket's address: a folder, as in "s3://bucket/path/", a list of paths, as in
+          "s3://bucket/list.csv", or an archive, as in "s3://bucket/photos.tar". Of a folder
+          `include` and `exclude` are globs; `connection` opens it, or else the server's own
+          credentials do.
         `on_upload` is told the number of bytes sent so far. With `overlays`, each result is also
         drawn over its image; with `gallery`, a small picture of each item is kept for the job's
         page. `output` is a folder such as "s3://bucket/results/", into which the server writes

@@ -25,7 +25,7 @@ def report(found: Iterable[tuple[Part, Outcome | None]]) -> str:
 
 def _row(part: Part, outcome: Outcome | None) -> str:
     if outcome is None:
-        last, minutes, ended = "not run", f"about {part.minutes}", ""
+        last, minutes, ended = "not by `make deep`", f"about {part.minutes}", ""
     else:
         last = f"{outcome.day}, {outcome.commit or 'no commit'}"
         minutes = f"{outcome.minutes:g}"

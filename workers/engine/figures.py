@@ -23,7 +23,7 @@ _HEAD = 4096
 
 @contextmanager
 def timed(stage: str, timeline: Timeline | None = None) -> Iterator[None]:
-    """Observe the seconds of a stage, whether it ends well or not; its shard may have a trace."""
+    """Observe the seconds of a stage, whether it ends well or not, and in its shard's timeline."""
     began_at, began = time(), perf_counter()
     try:
         yield

@@ -246,7 +246,7 @@ def _bucket_member(address: str) -> str:
     """Say which member of a submission an address in a bucket is, by its name."""
     if address.lower().endswith(_LIST_SUFFIXES):
         return "manifest"
-    return "archive" if is_batch(address.lower().removesuffix(".lz4")) else "prefix"
+    return "archive" if is_batch(address.lower()) else "prefix"
 
 
 def _check_path(path: Path, *, alone: bool) -> None:

@@ -26,7 +26,7 @@ _SYSTEM_NAMES = frozenset(
 
 BATCH_SUFFIXES = (
     *(".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),
-    *(".tar.zst", ".tzst", ".7z", ".jsonl", ".ndjson"),
+    *(".tar.zst", ".tzst", ".tar.lz4", ".7z", ".jsonl", ".ndjson"),
 )
 
 # Kinds that no server of ours opens; such a file alone is sent as it is, to be refused by its name.

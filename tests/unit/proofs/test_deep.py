@@ -30,7 +30,7 @@ def test_a_part_is_run_kept_and_told_of_with_its_figures_and_how_it_ended(
 
 
 def test_a_part_that_was_not_run_is_said_not_to_have_been(part: Part) -> None:
-    assert "| not run | about 1 |" in report([(part, None)])
+    assert "| not by `make deep` | about 1 |" in report([(part, None)])
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["fuzz", "bombs", "--", "--x"], ["--", "--x"]])
