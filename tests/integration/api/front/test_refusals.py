@@ -47,7 +47,7 @@ def item(custom_id: str = "a", **source: str) -> dict[str, Any]:
         ({"completion_window": "0m"}, "completion_window"),
         ({"completion_window": "1w"}, "completion_window"),
         ({"completion_window": "٣m"}, "completion_window"),
-        ({"output_expires_after": 5}, "output_expires_after.constrained-int"),
+        ({"output_expires_after": 5}, "output_expires_after"),
         ({"output_expires_after": {"seconds": 9e9}}, None),
         ({"delete_inputs": "yes"}, "delete_inputs"),
         ({"dry_run": 1}, "dry_run"),
