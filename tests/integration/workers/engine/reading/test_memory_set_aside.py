@@ -1,4 +1,4 @@
-"""What shards have set aside holds a part of the memory, and keeps no other tenant from the rest."""
+"""What shards have set aside holds a part of the memory, and keeps no tenant from the rest."""
 
 import threading
 from collections import Counter
