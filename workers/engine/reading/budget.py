@@ -11,7 +11,8 @@ other URLs of its chunk are waited for. So that no two chunks wait for each othe
 oldest that is being fetched waits only for such as are all there: these will be decoded and let go
 whatever it does, and what its own shard keeps of them to be drawn on is let go while it waits
 (workers.engine.images). Beyond them it has one file at a time. What a shard has set aside until its
-end, because its server is slow, waits for nobody else and is waited for by nobody.
+end, because its server is slow, waits for nobody else and is waited for by nobody. It has a part of
+the memory, for all shards together, and what finds no room in it waits for its shard's end.
 
 What may be under way at one host is limited, for its sake and for that of the others: in requests
 and in bytes. Tenants who wait for the same host take turns. And large files leave a part of the
@@ -21,7 +22,7 @@ memory to small ones, so that nobody's slow large ones keep others from theirs.
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -34,6 +35,8 @@ FETCH_BYTES = 512 * MIB
 GUESS_BYTES = 4 * MIB
 # The part of the memory that what is larger than a guess may fill.
 _LARGE_PART = 0.75
+# And the part that all that is set aside may: nobody lets go of it for long.
+_ASIDE_PART = 0.25
 
 
 @dataclass(slots=True, eq=False)
@@ -152,11 +155,22 @@ class FetchBudget:
         with self._lock:
             at, more = self._hosts[visit.host], size - visit.reserved
             others = at.bytes - visit.reserved
-            if (others and others + size > self._bytes_per_host) or not self._fits(more, size):
+            if others and others + size > self._bytes_per_host:
+                return False
+            if not self._fits(more, size) or not self._may_hold(visit.turn, more):
                 return False
             self._reserve(visit, at, more)
             visit.reserved = size
             return True
+
+    def has_room_aside(self, visits: Iterable[Visit]) -> bool:
+        """Say whether visits of a chunk may be set aside, with what they hold.
+
+        Those that hold no more than a guess may go a little beyond the part: a chunk has few.
+        """
+        with self._lock:
+            large = sum(visit.held for visit in visits if visit.held > GUESS_BYTES)
+            return self._aside < self._total * _ASIDE_PART - large
 
     def move(self, visit: Visit, turn: Turn) -> None:
         """Have another turn of its tenant hold a visit, whether it waits, is under way or over."""
@@ -209,6 +223,9 @@ class FetchBudget:
             return None
         for visit in at.in_order():
             size = visit.reserved
+            # It is passed by: its time comes with its shard's end.
+            if not self._may_hold(visit.turn, size):
+                continue
             # One may always be under way, however large; until then smaller ones wait behind it.
             if at.bytes and at.bytes + size > self._bytes_per_host:
                 return None
@@ -220,6 +237,10 @@ class FetchBudget:
         """Say whether so many more bytes may be held, of a fetch that reserves `size` in all."""
         part = 1 if size <= GUESS_BYTES else _LARGE_PART
         return self._held + more <= self._total * part
+
+    def _may_hold(self, turn: Turn, more: int) -> bool:
+        """Say whether a turn may hold so much more: of what is aside, all together have a part."""
+        return not turn.is_aside or self._aside + more <= self._total * _ASIDE_PART
 
     def _waits_in_vain(self, turn: Turn) -> bool:
         """Say whether all that is held is aside, or of chunks that wait, this one first."""

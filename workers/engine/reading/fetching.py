@@ -164,16 +164,27 @@ class Fetches:
         while late := [wanted for wanted in pending if not wanted.answer.done()]:
             if requester.stopped.is_set():
                 return
-            if time.monotonic() - waited_from > aside.patience_s and aside.has_room_for(late):
+            is_patient = time.monotonic() - waited_from <= aside.patience_s
+            if not is_patient and self._moved_aside(late, aside):
                 for wanted in late:
-                    self._move(wanted, aside.turn)
-                    aside.wanted[wanted.url] = wanted
                     pending[pending.index(wanted)] = _late(wanted)
                 return
             answers = [wanted.answer for wanted in late]
             if wait(answers, min(_BEAT_S, aside.patience_s), FIRST_COMPLETED).done:
                 waited_from = time.monotonic()
             requester.beat()
+
+    def _moved_aside(self, late: Sequence[_Wanted], aside: Aside) -> bool:
+        """Set URLs of a chunk aside; False, and nothing changes, without places or memory there."""
+        # No two shards take the same room.
+        with self._moving:
+            visits = [wanted.visit for wanted in late if wanted.visit is not None]
+            if not aside.has_room_for(late) or not self._budget.has_room_aside(visits):
+                return False
+            for wanted in late:
+                self._move(wanted, aside.turn)
+                aside.wanted[wanted.url] = wanted
+            return True
 
     def _move(self, wanted: _Wanted, turn: Turn) -> None:
         with self._moving:
