@@ -203,6 +203,8 @@ class Galleries:
             raise
         except (ArchiveError, FilmError):
             return None
+        except OSError as err:  # such as a full disk: films are spooled
+            raise _Unread(repr(err), is_soon=True) from err
         except Exception:  # whatever cannot be made small costs its picture alone
             log.exception("thumbnail_not_made")
             return None

@@ -1,7 +1,7 @@
 """Small pictures that cannot be made at once: who waits, for how long, and who asks anew."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -252,6 +252,54 @@ def test_a_full_disk_is_nobodys_fault(
     change(ground, job, lease_until=None)
     make_all(galleries)
     assert opened(ground, job, 0).format == "JPEG"
+
+
+def test_a_disk_that_fills_up_costs_pictures_for_a_while(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    galleries: Galleries,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = submit_contents(ground, tenant, digits_model, [picture(0), picture(1)])
+    ask(ground, job)
+    real, answers = tempfile.TemporaryFile, iter([OSError("No space left on device")])
+
+    def full() -> Any:
+        for error in answers:
+            raise error
+        return real()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", full)
+        make_all(galleries)
+    with pytest.raises(NotFound, match="ask again in some minutes"):
+        opened(ground, job, 0)
+
+
+@pytest.mark.parametrize("what", ["full", "ends"])
+def test_what_happens_while_a_picture_is_decoded_is_no_fault_of_it(
+    ground: Ground,
+    tenant: NewKey,
+    digits_model: ModelVersion,
+    galleries: Galleries,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    job = submit_contents(ground, tenant, digits_model, [picture(0)])
+    ask(ground, job)
+    ends = False
+
+    def decode(item: Item, content: bytes, beat: Callable[[], None]) -> None:
+        nonlocal ends
+        if what == "full":
+            raise OSError("No space left on device")
+        ends = True
+        beat()
+
+    monkeypatch.setattr(galleries, "_picture", decode)
+    galleries.make_all(lambda: ends)
+    check_failed(ground, job)
 
 
 def check_failed(ground: Ground, job: Job) -> None:
