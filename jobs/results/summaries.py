@@ -129,16 +129,18 @@ def write_summary(summary: Summary) -> bytes:
         summary.classes,
         summary.others,
         summary.confidences,
-        {stage: round(seconds, 4) for stage, seconds in summary.seconds.items()},
     ]
-    return zlib.compress(orjson.dumps(told), _FAST)
+    seconds = {stage: round(each, 4) for stage, each in summary.seconds.items()}
+    # Behind the first stream, where earlier versions look no further.
+    return b"".join(zlib.compress(orjson.dumps(each), _FAST) for each in (told, seconds))
 
 
 def read_summary(kept: bytes) -> Summary:
     """Read what `write_summary` wrote."""
+    first = zlib.decompressobj()
+    until, statuses, classes, others, confidences = orjson.loads(first.decompress(kept))
     # What an earlier version wrote has no seconds.
-    until, statuses, classes, others, confidences, *more = orjson.loads(zlib.decompress(kept))
-    seconds = Counter(more[0] if more else {})
+    seconds = Counter(orjson.loads(zlib.decompress(first.unused_data)) if first.unused_data else {})
     return Summary(until, Counter(statuses), Counter(classes), others, confidences, seconds)
 
 

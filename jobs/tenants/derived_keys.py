@@ -20,7 +20,11 @@ def derive(row: StoredKey | None, purpose: str, operators_keys: tuple[str, ...])
     """
     # So that timing does not tell which ids exist.
     secret = row.secret_sha256 if row is not None else secrets.token_hex(32)
-    said = [f"pixelmill {purpose}.{each}".encode() for each in operators_keys or ("",)]
+    parts = list(operators_keys) or [""]
+    if len(parts) > 1:
+        # What was signed before a key could be turned: all that stood in the setting was the key.
+        parts.append(",".join(operators_keys))
+    said = [f"pixelmill {purpose}.{each}".encode() for each in parts]
     return [hmac.digest(secret.encode(), each, hashlib.sha256) for each in said]
 
 

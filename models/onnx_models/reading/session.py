@@ -73,15 +73,7 @@ class OnnxModule(nn.Module):
         # What it is opened with anew, until the first picture has shown whether it must be.
         self._unproven = weights if device == "cpu" and threads() > 1 else None
         self._proving = threading.Lock()
-        try:
-            self._session = open_session(weights, device, 1 if device == "cpu" else 0)
-        except WeightsError:
-            raise
-        except Exception as err:
-            raise_if_out_of_memory(err)
-            raise WeightsError(
-                f"onnxruntime cannot open the model: {reason(err)}. Export it anew."
-            ) from err
+        self._session = _opened(weights, device, 1 if device == "cpu" else 0)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in NUMBERS:
             raise WeightsError(
@@ -129,7 +121,7 @@ class OnnxModule(nn.Module):
             if seconds >= HEAVY_S * (len(run) if self._takes_batch else 1):
                 # Two sessions would hold the weights twice.
                 del self._session
-                self._session = open_session(self._unproven)
+                self._session = _opened(self._unproven, "cpu", 0)
                 self.cores = threads()
             self._unproven = None
 
@@ -146,6 +138,19 @@ class OnnxModule(nn.Module):
             raise_if_out_of_memory(err)
             raise RuntimeError(f"onnxruntime cannot run the model: {reason(err)}.") from err
         return outputs
+
+
+def _opened(weights: bytes, device: str, cores: int) -> Any:
+    """Open a session; raises WeightsError, and MemoryError."""
+    try:
+        return open_session(weights, device, cores)
+    except WeightsError:
+        raise
+    except Exception as err:
+        raise_if_out_of_memory(err)
+        raise WeightsError(
+            f"onnxruntime cannot open the model: {reason(err)}. Export it anew."
+        ) from err
 
 
 def _read(output: Any) -> Tensor:

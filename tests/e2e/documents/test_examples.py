@@ -115,12 +115,19 @@ def test_a_worker_is_drained_and_resumed_as_the_manual_says(
 
 
 def test_a_link_shows_the_job_that_it_was_made_for(stack: RunningStack, reader: Path) -> None:
-    (example,) = of("dashboard.md")
+    commands, call = of("dashboard.md")
+    share, shares, unshare = commands.text.splitlines()
     with stack.client() as client:
         job = client.submit(reader / "photos", model="digits")
-    made = json.loads(run(stack, reader, example, f"JOB={job.id}\n{example.text}"))
-    page = httpx.get(f"{stack.info['url']}{made['url']}", trust_env=False, timeout=60)
-    assert (page.status_code, job.id in page.text) == (200, True)
+        link = run(stack, reader, commands, share.replace("JOB", job.id)).strip()
+        assert link in run(stack, reader, commands, shares.replace("JOB", job.id))
+        (made,) = client.shares(job)
+        made_by_api = json.loads(run(stack, reader, call, f"JOB={job.id}\n{call.text}"))
+    for url in (link, f"{stack.info['url']}{made_by_api['url']}"):
+        page = httpx.get(url, trust_env=False, timeout=60)
+        assert (page.status_code, job.id in page.text) == (200, True)
+    run(stack, reader, commands, unshare.replace("JOB", job.id).replace("SHARE", made.id))
+    assert job.id not in httpx.get(link, trust_env=False, timeout=60).text
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/inputs-and-results.md"])

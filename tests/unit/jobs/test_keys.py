@@ -1,11 +1,12 @@
-"""The form of an API key: what is mistyped is told without a look at the database."""
+"""API keys: what is mistyped is told without a look at the database; what is signed by them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.base.errors import Unauthenticated
-from jobs.tenants.keys import _checksum, _parse
+from jobs.tenants.derived_keys import derive, key_that_signed, signature
+from jobs.tenants.keys import StoredKey, _checksum, _parse
 
 SECRET = "s" * 32
 KEY = f"pm_live_abc123_{SECRET}{_checksum('abc123' + SECRET)}"
@@ -39,3 +40,14 @@ def test_no_text_makes_anything_else_than_unauthenticated_of_it(text):
     for key in (text, f"pm_live_{text}", f"pm_live_a_{text}"):
         with pytest.raises(Unauthenticated):
             _parse(key)
+
+
+def test_the_newest_key_of_an_operator_signs_and_each_verifies() -> None:
+    row = StoredKey("key", "tenant", False, "0" * 64, None)
+    old, turned = derive(row, "share", ("old",)), derive(row, "share", ("new", "old"))
+    given = signature(old[0], "text")
+    assert key_that_signed(turned, "text", given) == old[0]
+    assert key_that_signed(derive(row, "share", ("new",)), "text", given) is None
+    # Before keys could be turned, all that was set was the key.
+    (both,) = derive(row, "share", ("new,old",))
+    assert key_that_signed(turned, "text", signature(both, "text")) == both

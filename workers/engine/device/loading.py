@@ -62,7 +62,7 @@ def load_version(
     except ModelError as err:
         log.warning("network_refused", model=version.name, version=version.version, error=str(err))
         raise
-    except RuntimeError as err:
+    except (RuntimeError, MemoryError) as err:
         end_if_device_lost(version.name, err)
         if is_out_of_memory(err):
             raise torch.OutOfMemoryError(str(err)) from err

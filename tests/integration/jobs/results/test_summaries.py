@@ -215,3 +215,10 @@ def test_seconds_of_stages_add_up_and_what_an_earlier_version_wrote_has_none() -
     assert summary.seconds == {"infer": 0.75, "read": 1.0}
     earlier = zlib.compress(orjson.dumps([7, {"succeeded": 2}, {"a": 2}, 0, [0] * 20]))
     assert read_summary(earlier) == Summary(7, Counter(succeeded=2), Counter(a=2))
+
+
+def test_an_earlier_version_reads_what_this_one_writes() -> None:
+    written = write_summary(Summary(7, Counter(succeeded=2), seconds=Counter(infer=0.5)))
+    # As it did: five members, and nothing else.
+    until, statuses, _, _, _ = orjson.loads(zlib.decompress(written))
+    assert (until, statuses) == (7, {"succeeded": 2})
