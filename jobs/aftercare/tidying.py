@@ -32,7 +32,7 @@ from jobs.base.storage import (
 from jobs.inputs.manifests import Manifest
 from jobs.leases.leases import is_taken
 from jobs.queue.completion import TIDY_AFTER_S
-from jobs.results.opened import opened_blobs
+from jobs.results.opened import is_made_now, opened_blobs
 from jobs.tables import (
     Comparison,
     Evaluation,
@@ -108,13 +108,15 @@ def _is_ours_alone(ground: Ground) -> bool:
 
 def _tidy(ground: Ground, job: Job) -> int:
     prefix = f"jobs/{job.id}/"
-    if is_taken(ground.database, COMPARISONS, (job.id,)):
-        # What is being written at this moment has no name yet.
-        _due_again(ground, job, db_now() + TIDY_AFTER_S)
-        return 0
     try:
+        blobs = list(ground.storage.list(prefix))
+        if is_taken(ground.database, COMPARISONS, (job.id,)) or is_made_now(ground, job):
+            # What is being written at this moment has no name yet.
+            _due_again(ground, job, db_now() + TIDY_AFTER_S)
+            return 0
+        # Asked last: what was listed may have got its name meanwhile.
         named = _named(ground, job)
-        found = [name for name in ground.storage.list(prefix) if name not in named]
+        found = [name for name in blobs if name not in named]
         ground.storage.delete(found)
         ground.storage.delete_staged(prefix, TIDY_AFTER_S)
     except (StorageError, pa.ArrowException) as err:

@@ -40,8 +40,10 @@ class OpenedPictures(Table):
     first: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     count: Mapped[int]
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    # The place in line: later than the moment where others of the tenant wait.
     asked_at: Mapped[float]
-    # The lease on making them (jobs.results.opened).
+    # The lease on making them (jobs.results.opened). Once they are made: from when on those that
+    # could not be read may be asked for anew; null where there are none of these.
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[float | None]
     # Null while they are still to be made.

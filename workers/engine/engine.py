@@ -137,7 +137,6 @@ class Engine:
             self._flight,
             depth=2 * (process.decode_threads + 1) + _CHUNKS_A_BATCH * process.lanes,
         )
-
         self._galleries = Galleries(ground, self._stages.reader, self._pictures, films)
 
     def take_back(self) -> None:
@@ -172,7 +171,7 @@ class Engine:
     def drain(self) -> int:
         """Run one shard after the other until there is none; gives how many."""
         # Whether or not there is a place: somebody looks at them this moment.
-        make_pictures = partial(self._galleries.make_all, self._begins_nothing)
+        make_pictures = partial(self._galleries.begin, self._begins_nothing)
         make_pictures()
         tried = list[Place]()
         while (place := self._places.take(*tried, meanwhile=make_pictures)) is not None:
@@ -190,6 +189,7 @@ class Engine:
     def close(self) -> None:
         """End every thread; call after the last `drain` has returned."""
         self._keeper.close()
+        self._galleries.close()
         self._videos.shutdown()
         self._decoders.shutdown()
         self._readers.shutdown()

@@ -26,11 +26,12 @@ class Thumbnails:
         self._places: dict[int, Place] = {}
         self._file: BinaryIO | None = None
         self._end = 0
-        self._is_given_up = False
+        # Whether pictures are missing because there was no room for them.
+        self.is_given_up = False
 
     def add(self, pictures: Mapping[int, bytes]) -> None:
         """Keep pictures, JPEG files by the index of their items; the latest of an item counts."""
-        if self._is_given_up:
+        if self.is_given_up:
             return
         try:
             for index, picture in pictures.items():
@@ -41,7 +42,7 @@ class Thumbnails:
                     self._end += len(picture)
         except OSError as err:
             log.warning("thumbnails_given_up", reason=str(err))
-            self._is_given_up = True
+            self.is_given_up = True
             self._places.clear()
 
     def store(self, storage: Storage, segment: str) -> None:

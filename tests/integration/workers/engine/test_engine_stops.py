@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +18,7 @@ from tests.integration.jobs.checks import check_job, read_job, shards_of
 from tests.integration.workers.conftest import with_
 from tests.integration.workers.engine.running import PARAMS, Moody, NewEngine
 from tests.integration.workers.fakes import picture, submit_contents
+from tests.integration.workers.galleries.test_opened_pictures import ask, opened
 from workers.engine.shard import ShardRun
 
 
@@ -107,6 +109,35 @@ def submit_slow(ground: Ground, key: NewKey, digits: ModelVersion) -> Job:
         slow = update(Job).where(Job.id == job.id)
         session.execute(slow.values(total=4, completed=1, device_s=1.0))
     return job
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_shards_are_run_while_pictures_that_somebody_opened_are_made(
+    ground: Ground,
+    tenant: NewKey,
+    digits: ModelVersion,
+    new_engine: NewEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = submit_contents(ground, tenant, digits, [picture(1)], params=PARAMS)
+    ask(ground, job)
+    engine, begun, goes_on = new_engine(), threading.Event(), threading.Event()
+    make_next = engine._galleries.make_next
+
+    def make_late(stops: Callable[[], bool]) -> bool:
+        begun.set()
+        assert goes_on.wait(20)
+        return make_next(stops)
+
+    monkeypatch.setattr(engine._galleries, "make_next", make_late)
+    try:
+        assert engine.drain() == 1
+        assert begun.wait(20)
+        ask(ground, job)
+    finally:
+        goes_on.set()
+    engine._galleries.close()
+    assert opened(ground, job, 0).format == "JPEG"
 
 
 def test_a_long_video_gives_way_to_a_suspect_and_is_handed_back(
