@@ -220,16 +220,7 @@ def test_who_makes_pictures_gives_up_when_its_process_ends(
 
     assert galleries.make_next(stops)
     check_failed(ground, job)
-    assert not galleries.has_work()
-
-
-def test_nothing_more_is_read_for_who_gave_up(
-    ground: Ground, tenant: NewKey, digits_model: ModelVersion, new_stages: NewStages
-) -> None:
-    reader, galleries = away(ground, new_stages, None)
-    ask(ground, submit_contents(ground, tenant, digits_model, [picture(0)]))
-    make_all(galleries)
-    assert reader.requester.stopped.is_set()
+    assert reader.requester.stopped.is_set(), "nothing more is read for it"
 
 
 def test_a_full_disk_is_nobodys_fault(
