@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from models.pictures.data import encode, heldout_digits
 from tests.e2e.stacks import RunningStack
@@ -32,6 +32,12 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+def _is_fault(said: ConsoleMessage) -> bool:
+    """Say whether it is more than a picture that is not there, or is still being made."""
+    is_no_picture = "status of 404" in said.text or "status of 409" in said.text
+    return said.type == "error" and not is_no_picture
+
+
 @pytest.fixture
 def complaints() -> list[str]:
     """What the browser found at fault: errors of scripts, refused loads, and dialogs."""
@@ -47,7 +53,7 @@ def page(browser: Browser, stack: RunningStack, complaints: list[str]) -> Iterat
     context.set_default_timeout(_LONGEST_MS)
     tab = context.new_page()
     tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    tab.on("console", lambda said: _is_fault(said) and complaints.append(said.text))
     tab.goto("/")
     tab.get_by_label("API key").fill(stack.info["api_key"])
     tab.get_by_role("button", name="Sign in").click()
